@@ -1,0 +1,112 @@
+//! What follows from a fact: one pure function, whichever door the fact came through.
+
+use crate::{BounceClass, DeliveryState, Fact, Timestamp};
+
+/// What the store does beside appending the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Consequence {
+    /// The state that the delivery is in from then on.
+    pub state: DeliveryState,
+    /// When it is tried next, where it stays queued.
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+/// A fact that can't follow on the state that the delivery is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a delivery that is {state} can't have this fact")]
+pub struct Impossible {
+    /// The state that the delivery is in.
+    pub state: DeliveryState,
+}
+
+/// What follows from `fact` about a delivery in state `state`.
+///
+/// # Errors
+/// The delivery has ended, and the outcome of an attempt comes too late.
+pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Impossible> {
+    if state.is_final() {
+        return Err(Impossible { state });
+    }
+    Ok(match fact {
+        Fact::Send => ended(DeliveryState::Queued),
+        Fact::Delivery { .. } => ended(DeliveryState::Delivered),
+        Fact::DeliveryDelay {
+            next_attempt_at, ..
+        } => Consequence {
+            state: DeliveryState::Queued,
+            next_attempt_at: Some(*next_attempt_at),
+        },
+        Fact::Bounce {
+            class: BounceClass::Expired,
+            ..
+        } => ended(DeliveryState::Expired),
+        Fact::Bounce { .. } => ended(DeliveryState::Bounced),
+    })
+}
+
+const fn ended(state: DeliveryState) -> Consequence {
+    Consequence {
+        state,
+        next_attempt_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Attempt, BounceType};
+
+    fn attempt() -> Attempt {
+        let moment = Timestamp::from_micros(0);
+        Attempt {
+            number: 1,
+            started_at: moment,
+            ended_at: moment,
+            tries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_fact_has_its_state() {
+        let next = Timestamp::from_micros(5);
+        let delay = Fact::DeliveryDelay {
+            attempt: attempt(),
+            class: BounceClass::RateLimited,
+            next_attempt_at: next,
+            expires_at: next,
+        };
+        let bounce = |class| Fact::Bounce {
+            attempt: attempt(),
+            class,
+            bounce_type: BounceType::of_refusal(class),
+        };
+        for (fact, state) in [
+            (
+                Fact::Delivery { attempt: attempt() },
+                DeliveryState::Delivered,
+            ),
+            (bounce(BounceClass::NoSuchUser), DeliveryState::Bounced),
+            (bounce(BounceClass::Expired), DeliveryState::Expired),
+        ] {
+            assert_eq!(consequence(DeliveryState::Queued, &fact), Ok(ended(state)));
+        }
+        assert_eq!(
+            consequence(DeliveryState::Queued, &delay),
+            Ok(Consequence {
+                state: DeliveryState::Queued,
+                next_attempt_at: Some(next)
+            })
+        );
+    }
+
+    #[test]
+    fn an_outcome_after_the_end_is_refused() {
+        let late = Fact::Delivery { attempt: attempt() };
+        assert_eq!(
+            consequence(DeliveryState::Cancelled, &late),
+            Err(Impossible {
+                state: DeliveryState::Cancelled
+            })
+        );
+    }
+}

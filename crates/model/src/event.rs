@@ -1,0 +1,138 @@
+//! Events: immutable facts about a delivery.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Attempt, BounceClass, BounceType, DeliveryId, EventId, Timestamp};
+
+/// An immutable fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Stays the same over every retry of every webhook.
+    pub id: EventId,
+    /// When it happened, to the microsecond.
+    pub at: Timestamp,
+    /// What it happened to.
+    pub delivery: DeliveryId,
+    /// 1 for the delivery's first event, without gaps.
+    pub sequence: u32,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What happened to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// Accepted and durably queued.
+    Send,
+    /// A far server said 250.
+    Delivery {
+        /// The attempt that succeeded; its last try has the 250.
+        attempt: Attempt,
+    },
+    /// An attempt failed and there will be another.
+    DeliveryDelay {
+        /// The attempt that failed.
+        attempt: Attempt,
+        /// Why.
+        class: BounceClass,
+        /// When the next attempt is due.
+        next_attempt_at: Timestamp,
+        /// When the delivery is given up.
+        expires_at: Timestamp,
+    },
+    /// Refused for good, or given up.
+    Bounce {
+        /// The attempt that ended it.
+        attempt: Attempt,
+        /// Why; [`BounceClass::Expired`] where we gave up.
+        class: BounceClass,
+        /// Whether the address is dead.
+        bounce_type: BounceType,
+    },
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident,)*) => {
+        /// The kind of a fact, without what it carries.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum EventKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl EventKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The name in the `postbell` vocabulary, the store, logs and docs: `DeliveryDelay`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($kind),)* }
+            }
+        }
+
+        impl FromStr for EventKind {
+            type Err = UnknownKind;
+
+            fn from_str(name: &str) -> Result<Self, UnknownKind> {
+                Self::ALL.iter().find(|kind| kind.name() == name).copied().ok_or(UnknownKind)
+            }
+        }
+    };
+}
+
+/// A name of no [`EventKind`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an event kind")]
+pub struct UnknownKind;
+
+kinds! {
+    /// Accepted and durably queued.
+    Send,
+    /// A far server said 250.
+    Delivery,
+    /// Deferred, will be retried.
+    DeliveryDelay,
+    /// Refused for good, or given up.
+    Bounce,
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Fact {
+    /// The fact's kind.
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Send => EventKind::Send,
+            Self::Delivery { .. } => EventKind::Delivery,
+            Self::DeliveryDelay { .. } => EventKind::DeliveryDelay,
+            Self::Bounce { .. } => EventKind::Bounce,
+        }
+    }
+
+    /// The attempt that the fact tells of.
+    pub const fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::Send => None,
+            Self::Delivery { attempt }
+            | Self::DeliveryDelay { attempt, .. }
+            | Self::Bounce { attempt, .. } => Some(attempt),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_names() {
+        for kind in EventKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(*kind));
+        }
+        assert_eq!("send".parse::<EventKind>(), Err(UnknownKind));
+    }
+}

@@ -1,0 +1,38 @@
+//! The nouns of mail and their rules.
+//!
+//! Everything here is pure: no I/O, no clock of its own, no wire format. The types are parsed
+//! once at the edge of the program and never checked again inside it. Read in this order:
+//! [`address`], [`message`], [`delivery`], [`attempt`], [`event`], [`consequence`].
+
+#![warn(missing_docs)]
+
+pub mod address;
+pub mod attempt;
+pub mod bounce;
+pub mod clock;
+pub mod consequence;
+pub mod delivery;
+pub mod event;
+pub mod id;
+pub mod message;
+pub mod reply;
+pub mod retry;
+pub mod secret;
+pub mod tenant;
+pub mod time;
+pub mod token;
+
+pub use address::{Address, Domain, ReversePath};
+pub use attempt::{Attempt, HostTry, Phase};
+pub use bounce::{BounceClass, BounceType};
+pub use clock::{Clock, Monotonic};
+pub use delivery::{Delivery, DeliveryState, Lane};
+pub use event::{Event, EventKind, Fact};
+pub use id::{ConfigurationSetId, DeliveryId, DestinationId, EventId, MessageId, WorkspaceId};
+pub use message::Message;
+pub use reply::{EnhancedCode, Reply};
+pub use retry::RetryPolicy;
+pub use secret::Secret;
+pub use tenant::{ConfigurationSet, Destination, DestinationState, SendingDomain, Workspace};
+pub use time::Timestamp;
+pub use token::TokenKeys;

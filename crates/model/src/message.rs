@@ -1,0 +1,43 @@
+//! Messages: one accepted submission each, with what its headers told and what was decided.
+
+use crate::{ConfigurationSetId, MessageId, ReversePath, Timestamp, WorkspaceId};
+
+/// One accepted submission, without its body. Shared by all its deliveries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The seeds' `messageId`.
+    pub id: MessageId,
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// Which destinations hear of it and how it is retried.
+    pub configuration_set: ConfigurationSetId,
+    /// MAIL FROM.
+    pub mail_from: ReversePath,
+    /// The mailbox of the From header, without display name; empty where there is none.
+    pub source: String,
+    /// The Subject header, decoded (RFC 2047); empty where there is none.
+    pub subject: String,
+    /// The Message-ID header with its angle brackets: as submitted, or as given by us.
+    pub header_message_id: String,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Octets of the body as submitted, headers included.
+    pub size: u64,
+    /// MAIL FROM's BODY=8BITMIME, or an octet over 127 in the message (RFC 6152 §2).
+    pub eight_bit: bool,
+    /// MAIL FROM's SMTPUTF8 (RFC 6531 §3.4).
+    pub smtputf8: bool,
+    /// How it came in, for the Received header.
+    pub received: Received,
+}
+
+/// How a message came in: what its Received header says (RFC 5321 §4.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// What the client called itself at EHLO.
+    pub helo: String,
+    /// The client's address; `None` where it is hidden or the mail is our own.
+    pub peer: Option<std::net::IpAddr>,
+    /// `ESMTP`, `ESMTPS`, `ESMTPSA`, `UTF8SMTP` … (RFC 3848, RFC 6531 §4.3).
+    pub with: String,
+}

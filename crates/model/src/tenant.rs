@@ -1,0 +1,82 @@
+//! What an operator sets up: workspaces, domains, configuration sets, destinations.
+
+use std::time::Duration;
+
+use crate::{ConfigurationSetId, DestinationId, Domain, Secret, Timestamp, WorkspaceId};
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Its number.
+    pub id: WorkspaceId,
+    /// Its name, unique in the installation.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A domain that a workspace sends from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendingDomain {
+    /// The domain of From, Sender and MAIL FROM.
+    pub name: Domain,
+    /// Whose it is; a domain belongs to one workspace.
+    pub workspace: WorkspaceId,
+    /// The host of the return path, within the domain so that SPF aligns.
+    pub return_path_host: Domain,
+    /// The configuration set of mail that names none.
+    pub configuration_set: ConfigurationSetId,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+/// A named choice of destinations and retry policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigurationSet {
+    /// Its number.
+    pub id: ConfigurationSetId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Its name, unique in its workspace.
+    pub name: String,
+    /// Attempts after the first; `None`: as the configuration says.
+    pub max_retries: Option<u32>,
+    /// How long a delivery is tried; `None`: as the configuration says.
+    pub expire_after: Option<Duration>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Whether a destination is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DestinationState {
+    /// Events are sent.
+    Active,
+    /// Switched off, by an operator or by its own 410; its cursor stands.
+    Disabled,
+}
+
+/// A webhook, attached to a configuration set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Its id.
+    pub id: DestinationId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Whose mail it hears of.
+    pub configuration_set: ConfigurationSetId,
+    /// Its name, unique in its configuration set.
+    pub name: String,
+    /// Where events go.
+    pub url: String,
+    /// The key of the signature, decoded.
+    pub secret: Secret,
+    /// Names of events in any vocabulary; empty: all.
+    pub matching_event_types: Vec<String>,
+    /// The vocabulary: `postbell`, `splashify`.
+    pub format: String,
+    /// Whether it is sent to.
+    pub state: DestinationState,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
