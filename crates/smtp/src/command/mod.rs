@@ -1,0 +1,217 @@
+//! What a client may say: the commands of RFC 5321 §4.1 and the parameters that the server
+//! announces: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531).
+//!
+//! Refused: white space that the grammar has not (but for spaces at the end of a line, RFC 5321
+//! §4.1.1), parameters that are unknown or given twice, source routes, and recipients that ask
+//! their host to relay by `%`, `!` or a second `@`.
+
+mod error;
+mod path;
+
+use postbell_model::{Address, ReversePath};
+
+pub use error::CommandError;
+
+/// A command, without its CRLF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// EHLO and the client's name.
+    Ehlo(String),
+    /// HELO and the client's name.
+    Helo(String),
+    /// MAIL FROM.
+    Mail(MailParams),
+    /// RCPT TO.
+    Rcpt(RcptParams),
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP, with or without a word.
+    Noop,
+    /// QUIT.
+    Quit,
+    /// VRFY and what to verify.
+    Vrfy,
+    /// HELP, with or without a word.
+    Help,
+    /// A command that exists but is not offered: EXPN, ETRN, TURN, STARTTLS, AUTH, BDAT …
+    NotOffered,
+    /// The first words of another protocol: HTTP's methods and header fields.
+    Foreign,
+    /// Anything else.
+    Unknown,
+}
+
+/// MAIL FROM and its parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailParams {
+    /// The reverse-path.
+    pub from: ReversePath,
+    /// Whether the path was written with octets over 127.
+    pub non_ascii: bool,
+    /// SIZE; `u64::MAX` for numbers that are even larger.
+    pub size: Option<u64>,
+    /// Whether BODY is 8BITMIME.
+    pub eight_bit: bool,
+    /// Whether SMTPUTF8 was given.
+    pub smtputf8: bool,
+}
+
+/// RCPT TO.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RcptParams {
+    /// The forward-path.
+    pub to: ForwardPath,
+    /// Whether the path was written with octets over 127.
+    pub non_ascii: bool,
+}
+
+/// A recipient (RFC 5321 §4.1.1.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardPath {
+    /// `<postmaster>` in any case: that of the host that is spoken to.
+    Postmaster,
+    /// A mailbox.
+    Mailbox(Address),
+}
+
+/// Reads a command line without its CRLF.
+///
+/// # Errors
+/// The verb is known but what follows is wrong.
+pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
+    let line = line.trim_ascii_end();
+    let verb_end = memchr::memchr(b' ', line).unwrap_or(line.len());
+    let (verb, rest) = line.split_at_checked(verb_end).unwrap_or((line, b""));
+    // Nothing, or the space and what follows it.
+    let argument = rest.get(1..).unwrap_or_default();
+    match verb.to_ascii_uppercase().as_slice() {
+        b"EHLO" => client_name(argument).map(Command::Ehlo),
+        b"HELO" => client_name(argument).map(Command::Helo),
+        b"MAIL" => mail(argument).map(Command::Mail),
+        b"RCPT" => rcpt(argument).map(Command::Rcpt),
+        b"DATA" => without_argument(argument, Command::Data),
+        b"RSET" => without_argument(argument, Command::Rset),
+        b"QUIT" => without_argument(argument, Command::Quit),
+        b"NOOP" => Ok(Command::Noop),
+        b"HELP" => Ok(Command::Help),
+        b"VRFY" if argument.is_empty() => Err(CommandError::ArgumentMissing),
+        b"VRFY" => Ok(Command::Vrfy),
+        b"EXPN" | b"ETRN" | b"TURN" | b"ATRN" | b"SEND" | b"SOML" | b"SAML" | b"STARTTLS"
+        | b"AUTH" | b"BDAT" | b"BURL" => Ok(Command::NotOffered),
+        b"GET" | b"POST" | b"PUT" | b"HEAD" | b"OPTIONS" | b"CONNECT" | b"DELETE" | b"PATCH"
+        | b"TRACE" | b"PRI" | b"HOST:" | b"USER-AGENT:" | b"CONTENT-TYPE:" | b"CONTENT-LENGTH:"
+        | b"ACCEPT:" | b"REFERER:" | b"ORIGIN:" => Ok(Command::Foreign),
+        _ => Ok(Command::Unknown),
+    }
+}
+
+fn without_argument(argument: &[u8], command: Command) -> Result<Command, CommandError> {
+    if argument.is_empty() {
+        Ok(command)
+    } else {
+        Err(CommandError::ArgumentUnexpected)
+    }
+}
+
+/// The client's name at EHLO.
+///
+/// Deviation: RFC 5321 §4.1.2 has a host name or an address literal; names with underscores or
+/// without a dot are common and harmless, and the name is shown but never believed.
+fn client_name(argument: &[u8]) -> Result<String, CommandError> {
+    if argument.is_empty() {
+        return Err(CommandError::ArgumentMissing);
+    }
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(b);
+    // RFC 5321 §4.5.3.1.2: a domain has at most 255 octets.
+    if argument.len() > 255 || !argument.iter().all(plain) {
+        return Err(CommandError::BadClientName);
+    }
+    String::from_utf8(argument.to_vec()).map_err(|_| CommandError::BadClientName)
+}
+
+fn mail(argument: &[u8]) -> Result<MailParams, CommandError> {
+    let text = after_keyword(argument, "FROM:")?;
+    let (path, rest) = path::split(text).ok_or(CommandError::BadSender)?;
+    let mut params = MailParams {
+        from: path::reverse_path(path)?,
+        non_ascii: !path.is_ascii(),
+        size: None,
+        eight_bit: false,
+        smtputf8: false,
+    };
+    let mut body = None;
+    for parameter in parameters(rest)? {
+        let (keyword, value) = split_parameter(parameter);
+        let twice = match (keyword.to_ascii_uppercase().as_str(), value) {
+            ("SIZE", Some(value)) => params.size.replace(size(value)?).is_some(),
+            ("BODY", Some(value)) => body.replace(is_eight_bit(value)?).is_some(),
+            ("SMTPUTF8", None) => std::mem::replace(&mut params.smtputf8, true),
+            ("SIZE" | "BODY" | "SMTPUTF8", _) => return Err(CommandError::BadParameter),
+            _ => return Err(CommandError::UnknownParameter),
+        };
+        if twice {
+            return Err(CommandError::ParameterTwice);
+        }
+    }
+    params.eight_bit = body.unwrap_or(false);
+    Ok(params)
+}
+
+fn rcpt(argument: &[u8]) -> Result<RcptParams, CommandError> {
+    let text = after_keyword(argument, "TO:")?;
+    let (path, rest) = path::split(text).ok_or(CommandError::BadRecipient)?;
+    let to = path::forward_path(path)?;
+    if parameters(rest)?.next().is_some() {
+        return Err(CommandError::UnknownParameter);
+    }
+    Ok(RcptParams {
+        to,
+        non_ascii: !path.is_ascii(),
+    })
+}
+
+/// What follows `FROM:` or `TO:`; RFC 5321 §3.3: no space stands on either side of the colon.
+fn after_keyword<'a>(argument: &'a [u8], keyword: &str) -> Result<&'a str, CommandError> {
+    let text = str::from_utf8(argument).map_err(|_| CommandError::NotUtf8)?;
+    match text.split_at_checked(keyword.len()) {
+        Some((head, rest)) if head.eq_ignore_ascii_case(keyword) => Ok(rest),
+        _ => Err(CommandError::KeywordMissing),
+    }
+}
+
+fn parameters(rest: &str) -> Result<impl Iterator<Item = &str>, CommandError> {
+    if !rest.is_empty() && !rest.starts_with(' ') {
+        return Err(CommandError::BadParameter);
+    }
+    Ok(rest.split(' ').filter(|word| !word.is_empty()))
+}
+
+fn split_parameter(parameter: &str) -> (&str, Option<&str>) {
+    match parameter.split_once('=') {
+        Some((keyword, value)) => (keyword, Some(value)),
+        None => (parameter, None),
+    }
+}
+
+// RFC 1870 §3: one to twenty digits.
+fn size(value: &str) -> Result<u64, CommandError> {
+    let digits = (1..=20).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
+    if !digits {
+        return Err(CommandError::BadParameter);
+    }
+    Ok(value.parse().unwrap_or(u64::MAX))
+}
+
+// RFC 6152 §2
+fn is_eight_bit(value: &str) -> Result<bool, CommandError> {
+    match value.to_ascii_uppercase().as_str() {
+        "8BITMIME" => Ok(true),
+        "7BIT" => Ok(false),
+        _ => Err(CommandError::BadParameter),
+    }
+}
+
+#[cfg(test)]
+mod tests;

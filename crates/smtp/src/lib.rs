@@ -1,0 +1,25 @@
+//! SMTP as a language: grammar, and the server and client state machines without I/O.
+//!
+//! Nothing here opens a socket, reads a clock or waits. A machine is fed octets and moments and
+//! says what to do next; the crate that owns the socket does it. Read in this order:
+//! [`command`] (what a client may say), [`mod@reply`] (what a server answers), [`data`] (how a
+//! message travels between the two), [`server`], [`client`].
+//!
+//! Implemented: RFC 5321 with SIZE (RFC 1870), PIPELINING (RFC 2920), 8BITMIME (RFC 6152),
+//! ENHANCEDSTATUSCODES (RFC 2034) and SMTPUTF8 (RFC 6531).
+//!
+//! Refused: line ends other than CRLF, source routes, relaying by `%` and `!`, CHUNKING.
+
+#![warn(missing_docs)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+pub mod client;
+pub mod command;
+pub mod data;
+pub mod reply;
+pub mod server;
+
+pub use client::{Client, ClientOptions, ClientStep, ClientTimeouts, Transaction, TransactionEnd};
+pub use server::{
+    Answer, Ask, BareLineEnds, Envelope, Incoming, Server, ServerOptions, ServerTimeouts, Step,
+};

@@ -1,0 +1,51 @@
+//! What a server announces and what it puts up with.
+
+use std::time::Duration;
+
+pub use crate::data::BareLineEnds;
+
+/// The limits of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// The name in the greeting and in the reply to EHLO.
+    pub hostname: String,
+    /// Octets of a message; announced by SIZE.
+    pub max_message_size: u64,
+    /// Recipients of a message; more get 452 4.5.3.
+    pub max_recipients: usize,
+    /// Commands refused until a message is accepted; then 421 4.7.0.
+    pub max_errors: u32,
+    /// Commands, other than accepted recipients, until a message is accepted; then 421 4.7.0.
+    pub max_commands: u32,
+    /// What becomes of a bare CR or LF in a message. In commands they are always refused.
+    pub bare_line_ends: BareLineEnds,
+    /// How long to wait for what.
+    pub timeouts: ServerTimeouts,
+}
+
+/// How long to wait for what (RFC 5321 §4.5.3.2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerTimeouts {
+    /// For the next command.
+    pub command: Duration,
+    /// For the next octets of a message.
+    pub data_block: Duration,
+    /// For a whole message.
+    pub data_total: Duration,
+    /// For the session, however lively the client is.
+    pub session: Duration,
+}
+
+impl Default for ServerTimeouts {
+    /// Five minutes a command (RFC 5321 §4.5.3.2.7), three a block, half an hour a message, two
+    /// hours a session.
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Self {
+            command: minutes(5),
+            data_block: minutes(3),
+            data_total: minutes(30),
+            session: minutes(120),
+        }
+    }
+}
