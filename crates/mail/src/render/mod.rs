@@ -1,0 +1,185 @@
+//! What goes out for one delivery: the submitted message, with our header fields in front and
+//! without those that are not for the recipient.
+//!
+//! RFC 5321 §4.4 (Received), RFC 6409 §8.2 and §8.3 (Date and Message-ID where missing),
+//! RFC 5322 §3.6.3 (Bcc is taken away). The body is never copied: the result is the new block
+//! and slices of what was stored.
+//!
+//! Not done here: Return-Path, which belongs to the final delivery (RFC 5321 §4.4), and anything
+//! about the content.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use bytes::Bytes;
+use postbell_model::{Domain, Message};
+
+use crate::header::{Field, Header, HeaderError};
+
+/// What one delivery's message is rendered from.
+#[derive(Debug, Clone, Copy)]
+pub struct Rendering<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// Its body as submitted.
+    pub body: &'a Bytes,
+    /// Our name, for the Received field.
+    pub hostname: &'a str,
+    /// The token that names the delivery.
+    pub header_token: &'a str,
+}
+
+/// A message as it goes out.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// Its octets in order, CRLF line ends, the last line ended, not dot-stuffed.
+    pub chunks: Vec<Bytes>,
+    /// How many octets that are.
+    pub len: u64,
+}
+
+/// A message that can't be rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The header can't be read.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+}
+
+/// Renders a message for one delivery. Costs one look at the header, whatever the body's size.
+///
+/// # Errors
+/// The header can't be read; the gate lets no such message in.
+pub fn render(rendering: &Rendering<'_>) -> Result<Rendered, RenderError> {
+    let body = rendering.body;
+    let header = Header::find(body)?;
+    let mut has = Has::default();
+    let mut removed = Vec::new();
+    for field in header.fields() {
+        if is_removed(&field) {
+            removed.push(field.span().clone());
+        } else {
+            has.see(&field);
+        }
+    }
+    let mut chunks = vec![Bytes::from(block(rendering, has))];
+    push_kept(&mut chunks, body, &removed);
+    chunks.extend(line_end(chunks.last()));
+    let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+    Ok(Rendered { chunks, len })
+}
+
+/// The fields that we add only where they are missing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Has {
+    message_id: bool,
+    date: bool,
+    feedback_id: bool,
+}
+
+impl Has {
+    fn see(&mut self, field: &Field<'_>) {
+        self.message_id |= field.is("Message-ID");
+        self.date |= field.is("Date");
+        self.feedback_id |= field.is("Feedback-ID");
+    }
+}
+
+/// Fields that stay with us: who else got the message, where its bounces go, what the sender
+/// told us about it, and the blank ones that we write in full.
+fn is_removed(field: &Field<'_>) -> bool {
+    const CONTROL: &[u8] = b"X-Postbell-";
+    let control = field
+        .name()
+        .get(..CONTROL.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(CONTROL));
+    control
+        || field.is("Bcc")
+        || field.is("Return-Path")
+        || (field.is_blank() && (field.is("Message-ID") || field.is("Date")))
+}
+
+/// What lies between the removed spans, which are in order.
+fn push_kept(chunks: &mut Vec<Bytes>, body: &Bytes, removed: &[Range<usize>]) {
+    let mut at = 0;
+    let end = body.len()..body.len();
+    for gap in removed.iter().chain(Some(&end)) {
+        if at < gap.start {
+            chunks.push(body.slice(at..gap.start));
+        }
+        at = gap.end;
+    }
+}
+
+/// What the last line lacks of its CRLF.
+fn line_end(last: Option<&Bytes>) -> Option<Bytes> {
+    match last.map_or(&b""[..], |chunk| chunk) {
+        [] | [.., b'\r', b'\n'] => None,
+        [.., b'\r'] => Some(Bytes::from_static(b"\n")),
+        _ => Some(Bytes::from_static(b"\r\n")),
+    }
+}
+
+fn block(rendering: &Rendering<'_>, has: Has) -> String {
+    let message = rendering.message;
+    let token = rendering.header_token;
+    let date = message.accepted_at.to_rfc5322();
+    let mut block = received(rendering, &date);
+    block.push_str(&format!("X-Postbell-Delivery: {token}\r\n"));
+    if !has.feedback_id {
+        block.push_str(&format!(
+            "Feedback-ID:\r\n {token}:{}:{}:postbell\r\n",
+            message.configuration_set, message.workspace
+        ));
+    }
+    if !has.message_id {
+        let id = one_line(&message.header_message_id);
+        block.push_str(&format!("Message-ID: {id}\r\n"));
+    }
+    if !has.date {
+        block.push_str(&format!("Date: {date}\r\n"));
+    }
+    block
+}
+
+// RFC 5321 §4.4: from, by, with, id and date. There is no `for` clause: it would tell one
+// recipient of another (§7.6).
+fn received(rendering: &Rendering<'_>, date: &str) -> String {
+    let message = rendering.message;
+    let from = from_clause(&message.received.helo, message.received.peer);
+    format!(
+        "Received: {from}by {} (Postbell) with {}\r\n\tid {};\r\n\t{date}\r\n",
+        word(rendering.hostname),
+        word(&message.received.with),
+        message.id,
+    )
+}
+
+fn from_clause(helo: &str, peer: Option<IpAddr>) -> String {
+    match peer {
+        Some(ip) => format!("from {} ({})\r\n\t", word(helo), Domain::from(ip)),
+        None if helo.is_empty() => String::new(),
+        None => format!("from {}\r\n\t", word(helo)),
+    }
+}
+
+/// A text as one word of a Received field: what could end the word, open a comment or end the
+/// line is left out.
+fn word(text: &str) -> String {
+    let kept: String = text
+        .chars()
+        .filter(|c| c.is_ascii_graphic() && !"()<>;,\\\"".contains(*c))
+        .take(255)
+        .collect();
+    if kept.is_empty() {
+        return "unknown".to_owned();
+    }
+    kept
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
