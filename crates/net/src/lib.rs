@@ -1,0 +1,17 @@
+//! Reaching out: DNS resolver, the guarded connector and the one HTTP client.
+//!
+//! Everything that the program dials goes through [`Guard`], which refuses addresses that are
+//! not public unless the configuration allows them. What is dialled is the address that was
+//! checked, never a name that could be resolved anew in between.
+
+#![warn(missing_docs)]
+
+mod connect;
+mod guard;
+pub mod http;
+mod resolver;
+
+pub use connect::{ConnectError, connect};
+pub use guard::{Forbidden, Guard};
+pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
+pub use resolver::{Addresses, DnsOptions, LookupError, MxAnswer, Resolver, ResolverError};
