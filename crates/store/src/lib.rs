@@ -1,0 +1,247 @@
+//! Durable state as one trait of transitions.
+//!
+//! A [`Store`] is made of narrow parts and a stage is given the part that it needs, so that a
+//! door cannot settle and a delivery worker cannot accept. Methods are verbs of the domain, each
+//! one transaction and batch-shaped. Nothing outside this crate knows which database there is.
+//!
+//! **Promises.** When [`Intake::accept`] has answered, body, deliveries and their first event
+//! are on disk. A delivery's state, the record of its attempt and its event change in one
+//! transaction. A failed sync is never retried: everyone waiting gets [`StoreError::Stopped`],
+//! the store takes nothing more, and [`Store::failure`] says why.
+//!
+//! **Claims.** What is in flight is known to the process that does it and is never stored. The
+//! row of a delivery always says when to try again if the process dies, so that a restart needs
+//! no repair.
+
+#![warn(missing_docs)]
+
+mod directory;
+mod error;
+mod record;
+mod segment;
+mod sqlite;
+mod types;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use postbell_model::{
+    ConfigurationSet, ConfigurationSetId, DeliveryId, Destination, DestinationId, Lane, Secret,
+    SendingDomain, Timestamp, Workspace,
+};
+use tokio::sync::{mpsc, watch};
+
+pub use directory::Directory;
+pub use error::{SettleError, StoreError, TenantError};
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore, SqliteTenants};
+pub use types::*;
+
+/// Where mail comes in.
+#[async_trait]
+pub trait Intake: Send + Sync {
+    /// Commits submissions with their deliveries and first events; answers after the sync, one
+    /// outcome for each submission at its place.
+    ///
+    /// A submission that breaks a rule fails alone, with [`StoreError::Refused`].
+    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<(), StoreError>>;
+}
+
+/// What is to be delivered.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// The channel on which freshly accepted deliveries are offered, bodies as shared bytes.
+    /// The first call gets it, later ones get `None`.
+    ///
+    /// What is offered counts as claimed. What finds the channel full is not offered: it is due
+    /// in its lane at once.
+    fn fresh(&self) -> Option<mpsc::Receiver<Claimed>>;
+
+    /// Lanes that have something due at `now`, longest due first, at most `limit`.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn lanes_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lane>, StoreError>;
+
+    /// When the next lane is due: the time to sleep until, or earlier. `None`: nothing is queued
+    /// that is not in flight.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Rings when a delivery was queued without being offered: [`Queue::next_due`] may be
+    /// sooner.
+    fn queued(&self) -> watch::Receiver<u64>;
+
+    /// Takes up to `limit` due deliveries of a lane that nobody has in flight, oldest due first.
+    /// Each is in flight until it is settled or released.
+    ///
+    /// A lane without anything due is put to sleep until its next delivery is.
+    ///
+    /// # Errors
+    /// The database can't be read. A single row that can't be read is held and reported instead.
+    async fn claim(
+        &self,
+        lane: &Lane,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Records outcomes: state, attempt and event of each in one transaction, synced before the
+    /// answer. Ends the claims. One outcome for each settlement at its place.
+    async fn settle(&self, batch: Vec<Settlement>) -> Vec<Result<(), SettleError>>;
+
+    /// Gives claims back without an attempt having been made: due again at `at`, in this or
+    /// another process.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError>;
+}
+
+/// The bodies of messages, as submitted.
+#[async_trait]
+pub trait Bodies: Send + Sync {
+    /// Reads a body, checked against its checksum.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where the stored octets are not those accepted.
+    async fn body(&self, body: BodyRef) -> Result<Bytes, StoreError>;
+}
+
+/// The log of events, and what each destination has of it.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// The position of the newest event; rings when there is a newer one.
+    fn newest(&self) -> watch::Receiver<Position>;
+
+    /// Events after `after` in the order of the log, of one configuration set, with the facts of
+    /// their messages: at most `limit` of them.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn events_after(
+        &self,
+        set: ConfigurationSetId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Page, StoreError>;
+
+    /// One event, for a retry; `None` where it is no longer kept.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError>;
+}
+
+/// What became of events at their destinations.
+#[async_trait]
+pub trait Destinations: Send + Sync {
+    /// How far a destination has come. A new destination begins at the newest event.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn cursor(&self, destination: DestinationId) -> Result<Position, StoreError>;
+
+    /// Moves a cursor on and puts what failed before it into the retry table, in one
+    /// transaction.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    async fn advance(
+        &self,
+        destination: DestinationId,
+        cursor: Position,
+        failed: Vec<Retry>,
+    ) -> Result<(), StoreError>;
+
+    /// Retries of a destination that are due at `now`, oldest due first.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn retries_due(
+        &self,
+        destination: DestinationId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Retry>, StoreError>;
+
+    /// When a destination's next retry is due; `None`: it has none.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn next_retry(&self, destination: DestinationId)
+    -> Result<Option<Timestamp>, StoreError>;
+
+    /// Records what became of retries: delivered, due again, or dead.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    async fn record_retries(
+        &self,
+        destination: DestinationId,
+        outcomes: Vec<RetryOutcome>,
+    ) -> Result<(), StoreError>;
+
+    /// Switches a destination off; its cursor stands.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    async fn disable(&self, destination: DestinationId) -> Result<(), StoreError>;
+}
+
+/// What an operator sets up. Small, read at every message, seldom changed: handed out as one
+/// snapshot.
+#[async_trait]
+pub trait Tenants: Send + Sync {
+    /// The snapshot of the moment; a look costs no I/O. Another process's change shows in it
+    /// within a second or two.
+    fn directory(&self) -> Arc<Directory>;
+
+    /// Rings when there is a newer snapshot.
+    fn directory_changed(&self) -> watch::Receiver<u64>;
+
+    /// Makes a workspace.
+    ///
+    /// # Errors
+    /// The name is taken.
+    async fn create_workspace(&self, name: &str, now: Timestamp) -> Result<Workspace, TenantError>;
+
+    /// Makes a configuration set.
+    ///
+    /// # Errors
+    /// The workspace has one of this name.
+    async fn create_configuration_set(
+        &self,
+        set: NewConfigurationSet,
+        now: Timestamp,
+    ) -> Result<ConfigurationSet, TenantError>;
+
+    /// Adds a domain to a workspace.
+    ///
+    /// # Errors
+    /// A workspace has it already.
+    async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError>;
+
+    /// Makes a destination.
+    ///
+    /// # Errors
+    /// The configuration set has one of this name.
+    async fn create_destination(&self, destination: Destination) -> Result<(), TenantError>;
+
+    /// The keys that tokens are made with, made with the database. Key id and secret.
+    fn token_keys(&self) -> Vec<(u8, Secret)>;
+}
+
+/// All parts together, as the program wires them.
+#[async_trait]
+pub trait Store:
+    Intake + Queue + Bodies + EventLog + Destinations + Tenants + std::fmt::Debug
+{
+    /// Why the store has stopped; `None` while it works. Rings when it stops.
+    fn failure(&self) -> watch::Receiver<Option<Arc<str>>>;
+
+    /// Finishes what was handed in, syncs and closes.
+    async fn close(&self);
+}

@@ -1,0 +1,255 @@
+//! How facts are written down: the payload of an event's row, as JSON.
+//!
+//! This is the store's own encoding. Members are only ever added; one that is missing reads as
+//! its default, so that a newer program reads what an older one wrote.
+
+use std::net::IpAddr;
+
+use postbell_model::attempt::TlsUsed;
+use postbell_model::{
+    Attempt, BounceClass, BounceType, Domain, EnhancedCode, EventKind, Fact, HostTry, Reply,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// A payload that can't be read back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the payload of a {kind} event can't be read: {what}")]
+pub(crate) struct PayloadError {
+    kind: EventKind,
+    what: String,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Payload {
+    number: u32,
+    started_at: i64,
+    ended_at: i64,
+    tries: Vec<TryRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    class: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bounce_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TryRecord {
+    host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ip: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls: Option<(String, String)>,
+    phase: String,
+    code: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enhanced: Option<String>,
+    text: String,
+    from_peer: bool,
+}
+
+/// What the row of `fact` carries; `None` where the kind says it all.
+pub(crate) fn write(fact: &Fact) -> Option<String> {
+    let payload = match fact {
+        Fact::Send => return None,
+        Fact::Delivery { attempt } => attempt_payload(attempt),
+        Fact::DeliveryDelay {
+            attempt,
+            class,
+            next_attempt_at,
+            expires_at,
+        } => Payload {
+            class: Some(class.name().to_owned()),
+            next_attempt_at: Some(next_attempt_at.as_micros()),
+            expires_at: Some(expires_at.as_micros()),
+            ..attempt_payload(attempt)
+        },
+        Fact::Bounce {
+            attempt,
+            class,
+            bounce_type,
+        } => Payload {
+            class: Some(class.name().to_owned()),
+            bounce_type: Some(bounce_type.name().to_owned()),
+            ..attempt_payload(attempt)
+        },
+    };
+    let json = serde_json::to_string(&payload);
+    Some(json.expect("invariant: numbers and strings are always JSON"))
+}
+
+/// Reads a fact back.
+pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, PayloadError> {
+    let fault = |what: &str| PayloadError {
+        kind,
+        what: what.to_owned(),
+    };
+    if kind == EventKind::Send {
+        return Ok(Fact::Send);
+    }
+    let json = payload.ok_or_else(|| fault("there is none"))?;
+    let payload: Payload = serde_json::from_str(json).map_err(|error| fault(&error.to_string()))?;
+    let attempt = read_attempt(&payload).ok_or_else(|| fault("an attempt is malformed"))?;
+    let class = || -> Result<BounceClass, PayloadError> {
+        let name = payload
+            .class
+            .as_deref()
+            .ok_or_else(|| fault("it has no class"))?;
+        name.parse().map_err(|_| fault("its class is unknown"))
+    };
+    let time = |micros: Option<i64>| {
+        micros
+            .map(Timestamp::from_micros)
+            .ok_or_else(|| fault("a time is missing"))
+    };
+    Ok(match kind {
+        EventKind::Send => Fact::Send,
+        EventKind::Delivery => Fact::Delivery { attempt },
+        EventKind::DeliveryDelay => Fact::DeliveryDelay {
+            attempt,
+            class: class()?,
+            next_attempt_at: time(payload.next_attempt_at)?,
+            expires_at: time(payload.expires_at)?,
+        },
+        EventKind::Bounce => Fact::Bounce {
+            attempt,
+            class: class()?,
+            bounce_type: read_bounce_type(&payload).ok_or_else(|| fault("it has no type"))?,
+        },
+    })
+}
+
+fn attempt_payload(attempt: &Attempt) -> Payload {
+    Payload {
+        number: attempt.number,
+        started_at: attempt.started_at.as_micros(),
+        ended_at: attempt.ended_at.as_micros(),
+        tries: attempt.tries.iter().map(try_record).collect(),
+        ..Payload::default()
+    }
+}
+
+fn try_record(host_try: &HostTry) -> TryRecord {
+    TryRecord {
+        host: host_try.host.as_str().to_owned(),
+        ip: host_try.ip,
+        tls: host_try
+            .tls
+            .as_ref()
+            .map(|tls| (tls.version.clone(), tls.policy.clone())),
+        phase: host_try.phase.name().to_owned(),
+        code: host_try.reply.code,
+        enhanced: host_try.reply.enhanced.map(|code| code.to_string()),
+        text: host_try.reply.text.clone(),
+        from_peer: host_try.from_peer,
+    }
+}
+
+fn read_bounce_type(payload: &Payload) -> Option<BounceType> {
+    payload.bounce_type.as_deref()?.parse().ok()
+}
+
+fn read_attempt(payload: &Payload) -> Option<Attempt> {
+    Some(Attempt {
+        number: payload.number,
+        started_at: Timestamp::from_micros(payload.started_at),
+        ended_at: Timestamp::from_micros(payload.ended_at),
+        tries: payload.tries.iter().map(read_try).collect::<Option<_>>()?,
+    })
+}
+
+fn read_try(record: &TryRecord) -> Option<HostTry> {
+    let enhanced = match &record.enhanced {
+        Some(text) => Some(EnhancedCode::parse(text)?),
+        None => None,
+    };
+    Some(HostTry {
+        host: Domain::parse(&record.host).ok()?,
+        ip: record.ip,
+        tls: record
+            .tls
+            .clone()
+            .map(|(version, policy)| TlsUsed { version, policy }),
+        phase: record.phase.parse().ok()?,
+        reply: Reply {
+            code: record.code,
+            enhanced,
+            text: record.text.clone(),
+        },
+        from_peer: record.from_peer,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use postbell_model::Phase;
+
+    use super::*;
+
+    fn attempt() -> Attempt {
+        Attempt {
+            number: 3,
+            started_at: Timestamp::from_micros(5),
+            ended_at: Timestamp::from_micros(7),
+            tries: vec![
+                HostTry {
+                    host: Domain::parse("mx1.example.com").unwrap(),
+                    ip: None,
+                    tls: None,
+                    phase: Phase::Dns,
+                    reply: Reply::new(451, 4, 3, "no address"),
+                    from_peer: false,
+                },
+                HostTry {
+                    host: Domain::parse("mx2.example.com").unwrap(),
+                    ip: Some("192.0.2.1".parse().unwrap()),
+                    tls: Some(TlsUsed {
+                        version: "TLSv1.3".into(),
+                        policy: "opportunistic".into(),
+                    }),
+                    phase: Phase::Message,
+                    reply: Reply::plain(250, "OK\nqueued \"here\""),
+                    from_peer: true,
+                },
+            ],
+        }
+    }
+
+    #[test]
+    fn facts_come_back_as_they_were() {
+        let moment = Timestamp::from_micros(9);
+        for fact in [
+            Fact::Send,
+            Fact::Delivery { attempt: attempt() },
+            Fact::DeliveryDelay {
+                attempt: attempt(),
+                class: BounceClass::RateLimited,
+                next_attempt_at: moment,
+                expires_at: moment,
+            },
+            Fact::Bounce {
+                attempt: attempt(),
+                class: BounceClass::NoSuchUser,
+                bounce_type: BounceType::Permanent,
+            },
+        ] {
+            assert_eq!(read(fact.kind(), write(&fact).as_deref()), Ok(fact));
+        }
+    }
+
+    #[test]
+    fn unreadable_payloads_are_errors() {
+        for payload in [
+            None,
+            Some(""),
+            Some("{}"),
+            Some("[1]"),
+            Some("{\"number\":\"x\"}"),
+        ] {
+            assert!(read(EventKind::Bounce, payload).is_err(), "{payload:?}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The bodies of messages, in append-only files beside the database.
+//!
+//! A record is a header of 28 octets (magic, length, CRC-32, message id) and the body as
+//! submitted. A batch is written with gathered writes and synced before the commit that refers
+//! to it; a file goes when the last delivery that needs it has ended. A process never appends to
+//! a file of an earlier one, so that a torn tail is never written behind.
+
+mod reader;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use postbell_model::MessageId;
+
+pub(crate) use reader::read;
+pub(crate) use writer::{Append, SegmentWriter};
+
+const MAGIC: [u8; 4] = *b"PbB1";
+const HEADER_LEN: usize = 4 + 4 + 4 + 16;
+
+fn path(folder: &Path, segment: u64) -> PathBuf {
+    folder.join(format!("{segment:012}.bodies"))
+}
+
+/// The number of a segment file; `None` for any other file.
+fn number(name: &str) -> Option<u64> {
+    name.strip_suffix(".bodies")?.parse().ok()
+}
+
+fn header(message: MessageId, length: u32, checksum: u32) -> [u8; HEADER_LEN] {
+    let mut header = [0; HEADER_LEN];
+    header[..4].copy_from_slice(&MAGIC);
+    header[4..8].copy_from_slice(&length.to_le_bytes());
+    header[8..12].copy_from_slice(&checksum.to_le_bytes());
+    header[12..].copy_from_slice(message.as_bytes());
+    header
+}
+
+#[cfg(test)]
+mod tests;

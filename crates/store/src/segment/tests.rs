@@ -1,0 +1,90 @@
+use std::collections::HashSet;
+use std::fs;
+
+use bytes::Bytes;
+use postbell_model::{MessageId, Timestamp};
+
+use super::{SegmentWriter, path, read};
+use crate::{BodyRef, StoreError};
+
+fn bodies(sizes: &[usize]) -> Vec<(MessageId, Bytes)> {
+    sizes
+        .iter()
+        .map(|size| {
+            (
+                MessageId::new(Timestamp::default()),
+                Bytes::from(vec![b'x'; *size]),
+            )
+        })
+        .collect()
+}
+
+fn append(writer: &mut SegmentWriter, sizes: &[usize]) -> Vec<BodyRef> {
+    let (places, append) = writer.place(bodies(sizes));
+    writer.written(append.run().unwrap());
+    places
+}
+
+#[test]
+fn bodies_come_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &HashSet::new()).unwrap();
+    let sizes = [0, 1, 2_048, 70_000];
+    let places = append(&mut writer, &sizes);
+    for (place, size) in places.iter().zip(sizes) {
+        assert_eq!(read(folder.path(), *place).unwrap(), vec![b'x'; size]);
+    }
+    let many = vec![3; 3_000];
+    let places = append(&mut writer, &many);
+    assert_eq!(read(folder.path(), places[2_999]).unwrap(), "xxx");
+}
+
+#[test]
+fn a_full_segment_is_followed_by_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::open(folder.path(), 100, &HashSet::new()).unwrap();
+    let first = append(&mut writer, &[200])[0];
+    let second = append(&mut writer, &[1])[0];
+    assert_eq!((first.segment, second.segment), (1, 2));
+    assert_eq!(read(folder.path(), second).unwrap(), "x");
+}
+
+#[test]
+fn every_flipped_octet_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &HashSet::new()).unwrap();
+    let place = append(&mut writer, &[50])[0];
+    let file = path(folder.path(), place.segment);
+    let sound = fs::read(&file).unwrap();
+    for at in 0..sound.len() {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 0x20;
+        fs::write(&file, &damaged).unwrap();
+        assert!(
+            matches!(read(folder.path(), place), Err(StoreError::Corrupt(_))),
+            "{at}"
+        );
+        fs::write(&file, &sound[..at]).unwrap();
+        assert!(
+            matches!(read(folder.path(), place), Err(StoreError::Corrupt(_))),
+            "cut at {at}"
+        );
+    }
+}
+
+#[test]
+fn a_new_process_never_appends_to_an_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &HashSet::new()).unwrap();
+    let kept = append(&mut writer, &[5])[0];
+    writer.rotate();
+    let orphan = append(&mut writer, &[5])[0];
+    drop(writer);
+
+    let referred_to = HashSet::from([kept.segment]);
+    let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &referred_to).unwrap();
+    let fresh = append(&mut writer, &[5])[0];
+    assert!(fresh.segment > orphan.segment);
+    assert!(read(folder.path(), kept).is_ok());
+    assert!(!path(folder.path(), orphan.segment).exists());
+}

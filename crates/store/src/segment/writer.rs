@@ -1,0 +1,180 @@
+//! Appending bodies, and removing files that nothing refers to.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSlice, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use postbell_model::MessageId;
+
+use super::{HEADER_LEN, header, number, path};
+use crate::BodyRef;
+
+// Linux takes at most 1,024 slices in one gathered write.
+const SLICES_MAX: usize = 1_024;
+
+/// Decides where bodies go and hands out the writes; the caller carries them out, so that
+/// database and file are written at the same time.
+#[derive(Debug)]
+pub(crate) struct SegmentWriter {
+    folder: PathBuf,
+    rotate_at: u64,
+    current: u64,
+    offset: u64,
+    file: Option<Arc<File>>,
+}
+
+/// Bodies to be appended to one file and synced, in one blocking call.
+#[derive(Debug)]
+pub(crate) struct Append {
+    folder: PathBuf,
+    file: Result<Arc<File>, PathBuf>,
+    records: Vec<(MessageId, Bytes)>,
+}
+
+impl SegmentWriter {
+    /// Takes over a folder: files that no row of the database refers to are removed, and writing
+    /// begins in a new file after all that are there.
+    pub(crate) fn open(
+        folder: &Path,
+        rotate_at: u64,
+        referred_to: &HashSet<u64>,
+    ) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let mut newest = referred_to.iter().copied().max().unwrap_or(0);
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let Some(found) = entry.file_name().to_str().and_then(number) else {
+                continue;
+            };
+            newest = newest.max(found);
+            if !referred_to.contains(&found) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        let folder = folder.to_owned();
+        Ok(Self {
+            folder,
+            rotate_at,
+            current: newest + 1,
+            offset: 0,
+            file: None,
+        })
+    }
+
+    /// The number of the file that is written to.
+    pub(crate) const fn current(&self) -> u64 {
+        self.current
+    }
+
+    /// Gives each body its place. The [`Append`] must be carried out before the database commits.
+    pub(crate) fn place(&mut self, bodies: Vec<(MessageId, Bytes)>) -> (Vec<BodyRef>, Append) {
+        if self.offset >= self.rotate_at {
+            self.rotate();
+        }
+        let places = bodies
+            .iter()
+            .map(|(message, body)| self.place_one(*message, body))
+            .collect();
+        let file = self
+            .file
+            .clone()
+            .ok_or_else(|| path(&self.folder, self.current));
+        (
+            places,
+            Append {
+                folder: self.folder.clone(),
+                file,
+                records: bodies,
+            },
+        )
+    }
+
+    /// Keeps the file that an [`Append`] has made, for the next one.
+    pub(crate) fn written(&mut self, file: Arc<File>) {
+        self.file = Some(file);
+    }
+
+    /// Begins a new file: what was placed in the current one is not all there.
+    pub(crate) fn rotate(&mut self) {
+        self.current += 1;
+        self.offset = 0;
+        self.file = None;
+    }
+
+    /// Removes a file that no delivery needs any more.
+    pub(crate) fn remover(&self, segments: Vec<u64>) -> impl FnOnce() + Send + 'static + use<> {
+        let folder = self.folder.clone();
+        move || {
+            for segment in segments {
+                if let Err(error) = fs::remove_file(path(&folder, segment)) {
+                    tracing::warn!(segment, %error, "a file of ended bodies can't be removed");
+                }
+            }
+        }
+    }
+
+    fn place_one(&mut self, message: MessageId, body: &Bytes) -> BodyRef {
+        let length = u32::try_from(body.len()).expect("invariant: size limits are below 4 GiB");
+        let place = BodyRef {
+            message,
+            segment: self.current,
+            offset: self.offset,
+            length,
+        };
+        self.offset += HEADER_LEN as u64 + u64::from(length);
+        place
+    }
+}
+
+impl Append {
+    /// Writes and syncs. Blocks.
+    ///
+    /// # Errors
+    /// Nothing of this batch may be referred to.
+    pub(crate) fn run(self) -> io::Result<Arc<File>> {
+        let file = match self.file {
+            Ok(file) => file,
+            Err(path) => Arc::new(create(&self.folder, &path)?),
+        };
+        let headers: Vec<_> = self.records.iter().map(record_header).collect();
+        let mut slices: Vec<_> = headers
+            .iter()
+            .zip(&self.records)
+            .flat_map(|(header, (_, body))| [IoSlice::new(header), IoSlice::new(body)])
+            .collect();
+        write_all(&file, &mut slices)?;
+        file.sync_data()?;
+        Ok(file)
+    }
+}
+
+fn record_header((message, body): &(MessageId, Bytes)) -> [u8; HEADER_LEN] {
+    let length = u32::try_from(body.len()).expect("invariant: size limits are below 4 GiB");
+    header(*message, length, crc32fast::hash(body))
+}
+
+/// Creates a file and syncs its folder, so that the name survives a power cut as well.
+fn create(folder: &Path, path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .append(true)
+        .create_new(true)
+        .open(path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(file)
+}
+
+fn write_all(mut file: &File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    while !slices.is_empty() {
+        let count = slices.len().min(SLICES_MAX);
+        match file.write_vectored(&slices[..count]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! The smaller changes: releases, holds, sleeping lanes, cursors and retries.
+
+use postbell_model::{DeliveryId, DestinationId, Lane, Timestamp};
+use sqlx::SqliteConnection;
+
+use crate::{Position, Retry, RetryOutcome};
+
+use super::rows::{blob, integer};
+use super::shared::Shared;
+use super::statements::{Query, Statements};
+use super::transaction::Staged;
+use super::work::{Change, Work};
+
+/// Applies every change of the batch.
+pub(super) async fn apply(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    shared: &Shared,
+    batch: &[Work],
+    staged: &mut Staged,
+) -> Result<(), sqlx::Error> {
+    for work in batch {
+        let Work::Change(change, _) = work else {
+            continue;
+        };
+        match change {
+            Change::Release(claims, at) => {
+                release(connection, statements, claims, *at).await?;
+                stage_release(shared, claims, *at, staged);
+            }
+            Change::Hold(delivery) => hold(connection, *delivery).await?,
+            Change::SleepLane(lane) => {
+                sleep_lane(connection, lane).await?;
+                staged.slept.push(lane.clone());
+            }
+            Change::Advance {
+                destination,
+                cursor,
+                failed,
+            } => {
+                advance(connection, *destination, *cursor).await?;
+                let failed: Vec<_> = failed.iter().map(|retry| (retry, true)).collect();
+                upsert_retries(connection, statements, *destination, &failed).await?;
+            }
+            Change::Retries {
+                destination,
+                outcomes,
+            } => {
+                record_retries(connection, statements, *destination, outcomes).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn release(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    claims: &[DeliveryId],
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let bind = |query: Query<'static>, delivery: &DeliveryId| {
+        query.bind(blob(delivery.as_bytes())).bind(at.as_micros())
+    };
+    for query in statements.release.batch(claims, bind) {
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn stage_release(shared: &Shared, released: &[DeliveryId], at: Timestamp, staged: &mut Staged) {
+    let claims = shared.claims();
+    for delivery in released {
+        if let Some(claim) = claims.get(*delivery) {
+            staged.due(&claim.lane, at);
+            staged.ended.push(*delivery);
+            staged.rings = true;
+        }
+    }
+}
+
+async fn hold(connection: &mut SqliteConnection, delivery: DeliveryId) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE delivery SET state = 'held' WHERE id = ? AND state = 'queued'")
+        .bind(blob(delivery.as_bytes()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Makes a lane's row anew from its deliveries.
+async fn sleep_lane(connection: &mut SqliteConnection, lane: &Lane) -> Result<(), sqlx::Error> {
+    let delete = "DELETE FROM lane WHERE workspace_id = ?1 AND domain = ?2 AND NOT EXISTS \
+        (SELECT 1 FROM delivery WHERE workspace_id = ?1 AND domain = ?2 AND state = 'queued')";
+    let update = "UPDATE lane SET next_at = (SELECT MIN(next_at) FROM delivery \
+        WHERE workspace_id = ?1 AND domain = ?2 AND state = 'queued') \
+        WHERE workspace_id = ?1 AND domain = ?2";
+    for sql in [delete, update] {
+        sqlx::query(sql)
+            .bind(i64::from(lane.workspace.0))
+            .bind(lane.domain.as_str())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn advance(
+    connection: &mut SqliteConnection,
+    destination: DestinationId,
+    cursor: Position,
+) -> Result<(), sqlx::Error> {
+    // A cursor never goes back.
+    let sql = "UPDATE cursor SET position = ?2 \
+        WHERE destination_id = ?1 AND log = 0 AND position < ?2";
+    sqlx::query(sql)
+        .bind(blob(destination.as_bytes()))
+        .bind(integer(cursor.0))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes retries; a `false` beside one says that it is dead and never due.
+async fn upsert_retries(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    destination: DestinationId,
+    retries: &[(&Retry, bool)],
+) -> Result<(), sqlx::Error> {
+    let bind = |query: Query<'static>, (retry, again): &(&Retry, bool)| {
+        query
+            .bind(blob(destination.as_bytes()))
+            .bind(integer(retry.position.0))
+            .bind(i64::from(retry.document))
+            .bind(i64::from(retry.attempts))
+            .bind(again.then(|| retry.next_at.as_micros()))
+            .bind(retry.last_error.clone())
+    };
+    for query in statements.retries.batch(retries, bind) {
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn record_retries(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    destination: DestinationId,
+    outcomes: &[RetryOutcome],
+) -> Result<(), sqlx::Error> {
+    let (mut kept, mut ended) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            RetryOutcome::Delivered { position, document } => ended.push((*position, *document)),
+            RetryOutcome::Again(retry) => kept.push((retry, true)),
+            RetryOutcome::Dead(retry) => kept.push((retry, false)),
+        }
+    }
+    upsert_retries(connection, statements, destination, &kept).await?;
+    let bind = |query: Query<'static>, (position, document): &(Position, u32)| {
+        query
+            .bind(blob(destination.as_bytes()))
+            .bind(integer(position.0))
+            .bind(i64::from(*document))
+    };
+    for query in statements.end_retries.batch(&ended, bind) {
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}

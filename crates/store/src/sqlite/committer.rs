@@ -1,0 +1,168 @@
+//! Group commit: one task gathers what many want to change into one transaction.
+//!
+//! While a batch is syncing the next one grows. A rule that one piece of work breaks rolls the
+//! batch back and the batch is halved until that piece stands alone. A sync that fails is never
+//! tried again: the store stops.
+
+use std::sync::Arc;
+
+use postbell_model::Timestamp;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, watch};
+
+use crate::segment::SegmentWriter;
+use crate::{Position, SettleError, StoreError};
+
+use super::errors::{Trouble, trouble};
+use super::lanes::KnownLanes;
+use super::shared::Shared;
+use super::statements::Statements;
+use super::transaction::{CommitError, Transaction};
+use super::work::{Outcome, Work};
+
+// A batch is closed at any of these, so that nobody waits long for its commit.
+const BATCH_WORKS: usize = 1_024;
+const BATCH_ROWS: usize = 4_096;
+const BATCH_OCTETS: usize = 16 << 20;
+
+/// The one writer of the hot tables.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub connection: SqliteConnection,
+    pub segments: SegmentWriter,
+    pub statements: Statements,
+    pub known_lanes: KnownLanes,
+    pub shared: Arc<Shared>,
+    pub work: mpsc::Receiver<Work>,
+    pub newest: watch::Sender<Position>,
+    pub fresh: mpsc::Sender<crate::Claimed>,
+}
+
+impl Committer {
+    /// Commits until every handle is gone or a sync has failed.
+    pub(super) async fn run(mut self) {
+        while let Some(batch) = self.gather().await {
+            self.commit_batch(batch).await;
+            if self.shared.stopped().is_some() {
+                break;
+            }
+        }
+        self.refuse_rest().await;
+        super::close(self.connection).await;
+    }
+
+    /// The first piece of work, and what else has come meanwhile.
+    async fn gather(&mut self) -> Option<Vec<Work>> {
+        let first = self.work.recv().await?;
+        let (mut rows, mut octets) = (first.rows(), first.octets());
+        let mut batch = vec![first];
+        while batch.len() < BATCH_WORKS && rows < BATCH_ROWS && octets < BATCH_OCTETS {
+            let Ok(work) = self.work.try_recv() else {
+                break;
+            };
+            rows += work.rows();
+            octets += work.octets();
+            batch.push(work);
+        }
+        Some(batch)
+    }
+
+    async fn commit_batch(&mut self, batch: Vec<Work>) {
+        let outcomes = self.commit(&batch).await;
+        for (work, outcome) in batch.into_iter().zip(outcomes) {
+            work.answer(outcome);
+        }
+    }
+
+    /// One outcome for each piece of work at its place.
+    async fn commit(&mut self, batch: &[Work]) -> Vec<Outcome> {
+        if let Some(reason) = self.shared.stopped() {
+            return all(batch, &StoreError::Stopped(reason));
+        }
+        let error = match self.try_commit(batch).await {
+            Ok(outcomes) => return outcomes,
+            Err(error) => error,
+        };
+        match error {
+            CommitError::Sql(error) => self.recover(batch, &error).await,
+            CommitError::BodiesFull => self.without_accepts(batch).await,
+            CommitError::Bodies(error) => {
+                self.shared
+                    .stop(format!("bodies could not be synced: {error}").into());
+                self.stopped(batch)
+            }
+        }
+    }
+
+    async fn try_commit(&mut self, batch: &[Work]) -> Result<Vec<Outcome>, CommitError> {
+        Transaction::new(self).run(batch).await
+    }
+
+    async fn recover(&mut self, batch: &[Work], error: &sqlx::Error) -> Vec<Outcome> {
+        match trouble(error) {
+            Trouble::Busy => all(batch, &StoreError::Busy),
+            Trouble::Full => self.without_accepts(batch).await,
+            Trouble::Rule if batch.len() > 1 => {
+                let (left, right) = batch.split_at(batch.len() / 2);
+                let mut outcomes = Box::pin(self.commit(left)).await;
+                outcomes.extend(Box::pin(self.commit(right)).await);
+                outcomes
+            }
+            Trouble::Rule => all(batch, &StoreError::Refused(error.to_string().into())),
+            Trouble::Fatal => {
+                self.shared.stop(format!("a commit failed: {error}").into());
+                self.stopped(batch)
+            }
+        }
+    }
+
+    /// The disk is full: what was accepted before goes on, new mail is refused.
+    async fn without_accepts(&mut self, batch: &[Work]) -> Vec<Outcome> {
+        if !batch.iter().any(Work::is_accept) || batch.iter().all(Work::is_accept) {
+            return all(batch, &StoreError::Full);
+        }
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for run in batch.chunk_by(|a, b| a.is_accept() == b.is_accept()) {
+            if run.first().is_some_and(Work::is_accept) {
+                outcomes.extend(all(run, &StoreError::Full));
+            } else {
+                outcomes.extend(Box::pin(self.commit(run)).await);
+            }
+        }
+        outcomes
+    }
+
+    fn stopped(&self, batch: &[Work]) -> Vec<Outcome> {
+        let reason = self.shared.stopped().expect("invariant: stop() was called");
+        all(batch, &StoreError::Stopped(reason))
+    }
+
+    async fn refuse_rest(&mut self) {
+        self.work.close();
+        while let Some(work) = self.work.recv().await {
+            let reason = self
+                .shared
+                .stopped()
+                .unwrap_or_else(|| "it was closed".into());
+            work.answer(Outcome::Whole(Err(StoreError::Stopped(reason))));
+        }
+    }
+}
+
+fn all(batch: &[Work], error: &StoreError) -> Vec<Outcome> {
+    batch
+        .iter()
+        .map(|work| match work {
+            Work::Settle(settlements, _) => {
+                Outcome::Settled(vec![
+                    Err(SettleError::Store(error.clone()));
+                    settlements.len()
+                ])
+            }
+            Work::Accept(..) | Work::Change(..) => Outcome::Whole(Err(error.clone())),
+        })
+        .collect()
+}
+
+/// The moment that stands for "never".
+pub(super) const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);

@@ -1,0 +1,95 @@
+//! Opening the database file: pragmas, version, schema.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::errors::OpenError;
+
+// An earlier version may corrupt a WAL database on a checkpoint.
+const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
+// How long a statement waits for a writer in another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+// Every batch statement has five sizes; all of them stay prepared.
+const STATEMENTS_CACHED: usize = 128;
+
+/// Each script brings the schema from its index to its index plus one; only ever appended to.
+const MIGRATIONS: &[&str] = &[include_str!("0001_spine.sql")];
+
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_CACHED)
+        .pragma("mmap_size", "0")
+        .pragma("cache_size", "-8192")
+        .disable_statement_logging()
+}
+
+/// A connection that writes.
+pub(super) async fn writer(file: &Path) -> Result<SqliteConnection, OpenError> {
+    let options = options(file)
+        .create_if_missing(true)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .pragma("wal_autocheckpoint", "1000");
+    Ok(SqliteConnection::connect_with(&options).await?)
+}
+
+/// Connections that read, with short transactions.
+pub(super) async fn readers(file: &Path) -> Result<SqlitePool, OpenError> {
+    Ok(SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_with(options(file).read_only(true))
+        .await?)
+}
+
+/// Brings the schema up to date. Safe when several processes do it at once.
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    check_version(connection).await?;
+    if schema_version(connection).await? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let version = schema_version(&mut transaction).await?;
+    let known = MIGRATIONS.len();
+    let missing = MIGRATIONS
+        .get(version..)
+        .ok_or(OpenError::Newer { version, known })?;
+    for script in missing {
+        sqlx::raw_sql(*script).execute(&mut *transaction).await?;
+    }
+    let pragma = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}"));
+    sqlx::raw_sql(pragma).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn schema_version(connection: &mut SqliteConnection) -> Result<usize, OpenError> {
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(connection)
+        .await?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+async fn check_version(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let text: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await?;
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) < SQLITE_OLDEST {
+        return Err(OpenError::SqliteTooOld(text));
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Appending to the event log, and reading stretches of it.
+
+use std::sync::Arc;
+
+use postbell_model::{
+    ConfigurationSetId, DeliveryId, Event, EventId, EventKind, Fact, Timestamp, WorkspaceId,
+};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::{LoggedEvent, Page, Position, StoreError, record};
+
+use super::errors::read_error;
+use super::rows::{self, RowError, blob, integer};
+use super::statements::{Query, Statements};
+
+// How far ahead one look goes, whoever's events they are: what a destination whose set is
+// silent costs.
+const WINDOW: u64 = 20_000;
+
+/// An event on its way into the log.
+#[derive(Debug)]
+pub(super) struct EventRow {
+    pub workspace: WorkspaceId,
+    pub configuration_set: ConfigurationSetId,
+    pub delivery: DeliveryId,
+    pub sequence: i64,
+    pub at: Timestamp,
+    pub kind: EventKind,
+    pub payload: Option<String>,
+}
+
+impl EventRow {
+    pub(super) fn new(
+        (workspace, configuration_set): (WorkspaceId, ConfigurationSetId),
+        delivery: DeliveryId,
+        sequence: i64,
+        (at, fact): (Timestamp, &Fact),
+    ) -> Self {
+        let (kind, payload) = (fact.kind(), record::write(fact));
+        Self {
+            workspace,
+            configuration_set,
+            delivery,
+            sequence,
+            at,
+            kind,
+            payload,
+        }
+    }
+}
+
+/// Appends; the position of the last one.
+pub(super) async fn insert_events(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    events: &[EventRow],
+) -> Result<Option<Position>, sqlx::Error> {
+    let mut newest = None;
+    let bind = |query: Query<'static>, event: &EventRow| {
+        query
+            .bind(blob(EventId::new(event.at).as_bytes()))
+            .bind(i64::from(event.workspace.0))
+            .bind(i64::from(event.configuration_set.0))
+            .bind(blob(event.delivery.as_bytes()))
+            .bind(event.sequence)
+            .bind(event.kind.name())
+            .bind(event.at.as_micros())
+            .bind(event.payload.clone())
+    };
+    for query in statements.insert_events.batch(events, bind) {
+        let inserted = query.execute(&mut *connection).await?;
+        newest = Some(Position(inserted.last_insert_rowid().unsigned_abs()));
+    }
+    Ok(newest)
+}
+
+/// The statements that read the log.
+#[derive(Debug)]
+pub(super) struct EventQueries {
+    after: Arc<str>,
+    one: Arc<str>,
+}
+
+impl EventQueries {
+    pub(super) fn new() -> Self {
+        let select = format!(
+            "SELECT e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload, \
+             d.recipient, {} FROM event e JOIN delivery d ON d.id = e.delivery_id \
+             JOIN message m ON m.id = d.message_id",
+            rows::MESSAGE_COLUMNS
+        );
+        Self {
+            after: format!(
+                "{select} WHERE e.position > ? AND e.position <= ? \
+                 AND e.configuration_set_id = ? ORDER BY e.position LIMIT ?"
+            )
+            .into(),
+            one: format!("{select} WHERE e.position = ?").into(),
+        }
+    }
+
+    /// At most `limit` events of `set` after `after`, up to `newest`.
+    pub(super) async fn after(
+        &self,
+        pool: &SqlitePool,
+        set: ConfigurationSetId,
+        (after, newest): (Position, Position),
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let until = Position(newest.0.min(after.0.saturating_add(WINDOW))).max(after);
+        let found = sqlx::query(AssertSqlSafe(self.after.clone()))
+            .bind(integer(after.0))
+            .bind(integer(until.0))
+            .bind(i64::from(set.0))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(pool)
+            .await
+            .map_err(|error| read_error(&error))?;
+        let read_to = match found.last() {
+            Some(last) if found.len() == limit => position(last)?,
+            _ => until,
+        };
+        Ok(Page {
+            events: found.iter().filter_map(readable).collect(),
+            read_to,
+        })
+    }
+
+    /// The event at a position.
+    pub(super) async fn one(
+        &self,
+        pool: &SqlitePool,
+        at: Position,
+    ) -> Result<Option<LoggedEvent>, StoreError> {
+        let row = sqlx::query(AssertSqlSafe(self.one.clone()))
+            .bind(integer(at.0))
+            .fetch_optional(pool)
+            .await
+            .map_err(|error| read_error(&error))?;
+        Ok(row.as_ref().map(read_event).transpose()?)
+    }
+}
+
+/// An event that can't be read is reported and passed over: it must not hold up the others.
+fn readable(row: &SqliteRow) -> Option<LoggedEvent> {
+    read_event(row)
+        .inspect_err(|error| {
+            let position = row.try_get::<i64, _>(0).unwrap_or_default();
+            tracing::error!(event.position = position, %error, "an event can't be read and is passed over");
+        })
+        .ok()
+}
+
+fn position(row: &SqliteRow) -> Result<Position, RowError> {
+    Ok(Position(rows::unsigned(row, 0, "event.position")?))
+}
+
+fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
+    let kind: EventKind = row
+        .try_get::<&str, _>(5)?
+        .parse()
+        .map_err(|_| RowError::Column("event.kind"))?;
+    let event = Event {
+        id: EventId::from_bytes(rows::octets(row, 1, "event.id")?),
+        at: rows::time(row, 2)?,
+        delivery: DeliveryId::from_bytes(rows::octets(row, 3, "event.delivery_id")?),
+        sequence: rows::number(row, 4, "event.sequence")?,
+        fact: record::read(kind, row.try_get(6)?)?,
+    };
+    let recipient = rows::address(row.try_get(7)?, "delivery.recipient")?;
+    let (message, _) = rows::read_message(row, 8)?;
+    Ok(LoggedEvent {
+        position: position(row)?,
+        event,
+        recipient,
+        message,
+    })
+}

@@ -1,0 +1,180 @@
+//! Accepting: the rows of messages, deliveries and their first events.
+
+use std::sync::Arc;
+
+use postbell_model::{Delivery, Fact, Lane, Timestamp};
+use sqlx::SqliteConnection;
+use tokio::sync::mpsc;
+
+use crate::{Body, BodyRef, Claimed, NewDelivery, Submission};
+
+use super::claims::{Claim, Origin};
+use super::event_rows::EventRow;
+use super::rows::{self, blob};
+use super::shared::Shared;
+use super::statements::{Query, Statements};
+use super::transaction::Staged;
+
+/// A submission with the place of its body.
+#[derive(Debug)]
+pub(super) struct Arrival<'b> {
+    submission: &'b Submission,
+    body: BodyRef,
+    pub deliveries: Vec<ArrivingDelivery<'b>>,
+}
+
+/// A new delivery, and whether it goes to the delivery stage from memory.
+#[derive(Debug)]
+pub(super) struct ArrivingDelivery<'b> {
+    pub new: &'b NewDelivery,
+    lane: Lane,
+    pub offered: bool,
+}
+
+/// Decides which deliveries are offered: as many as the channel and the limits have room for.
+///
+/// This task alone sends on the channel, so the room that is there now is there after the commit.
+pub(super) fn plan<'b>(
+    submissions: impl Iterator<Item = (&'b Submission, BodyRef)>,
+    shared: &Shared,
+    fresh: &mpsc::Sender<Claimed>,
+) -> Vec<Arrival<'b>> {
+    let taken = shared.offers() && !fresh.is_closed();
+    let mut room = if taken { fresh.capacity() } else { 0 };
+    let claims = shared.claims();
+    let mut octets_offered = 0;
+    submissions
+        .map(|(submission, body)| {
+            let octets = u64::from(body.length);
+            let deliveries = submission.deliveries.iter().map(|new| {
+                let lane = lane_of(submission, new);
+                let offered =
+                    room > 0 && claims.has_room(&lane, octets_offered + octets, shared.limits);
+                if offered {
+                    room -= 1;
+                    octets_offered += octets;
+                }
+                ArrivingDelivery { new, lane, offered }
+            });
+            Arrival {
+                submission,
+                body,
+                deliveries: deliveries.collect(),
+            }
+        })
+        .collect()
+}
+
+fn lane_of(submission: &Submission, delivery: &NewDelivery) -> Lane {
+    Lane {
+        workspace: submission.message.workspace,
+        domain: delivery.recipient.domain().clone(),
+    }
+}
+
+impl Arrival<'_> {
+    /// When a delivery is due in any process: at its retry where it is in flight in this one,
+    /// at once where it isn't.
+    fn next_at(&self, delivery: &ArrivingDelivery<'_>) -> Timestamp {
+        if delivery.offered {
+            delivery.new.retry_at
+        } else {
+            self.submission.message.accepted_at
+        }
+    }
+
+    pub(super) fn claim(&self, delivery: &ArrivingDelivery<'_>) -> Claim {
+        Claim {
+            lane: delivery.lane.clone(),
+            configuration_set: self.submission.message.configuration_set,
+            segment: self.body.segment,
+            sequence: 1,
+            octets: u64::from(self.body.length),
+            origin: Origin::Fresh,
+        }
+    }
+
+    pub(super) fn claimed(&self, delivery: &ArrivingDelivery<'_>) -> Claimed {
+        Claimed {
+            delivery: Delivery {
+                id: delivery.new.id,
+                recipient: delivery.new.recipient.clone(),
+                attempt: 1,
+                sequence: 1,
+                expires_at: delivery.new.expires_at,
+            },
+            message: Arc::clone(&self.submission.message),
+            body: Body::Memory(self.submission.body.clone()),
+        }
+    }
+}
+
+/// Writes the rows and stages the events.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    arrivals: &[Arrival<'_>],
+    staged: &mut Staged,
+) -> Result<(), sqlx::Error> {
+    insert_messages(connection, statements, arrivals).await?;
+    insert_deliveries(connection, statements, arrivals).await?;
+    for arrival in arrivals {
+        stage(arrival, staged);
+    }
+    Ok(())
+}
+
+async fn insert_messages(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    arrivals: &[Arrival<'_>],
+) -> Result<(), sqlx::Error> {
+    let bind =
+        |query, arrival: &Arrival<'_>| rows::bind_message(query, arrival.submission, arrival.body);
+    for query in statements.insert_messages.batch(arrivals, bind) {
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn insert_deliveries(
+    connection: &mut SqliteConnection,
+    statements: &Statements,
+    arrivals: &[Arrival<'_>],
+) -> Result<(), sqlx::Error> {
+    type Row<'b> = (&'b Arrival<'b>, &'b ArrivingDelivery<'b>);
+    let flat: Vec<Row<'_>> = arrivals
+        .iter()
+        .flat_map(|a| a.deliveries.iter().map(move |d| (a, d)))
+        .collect();
+    let bind = |query: Query<'static>, (arrival, delivery): &Row<'_>| {
+        query
+            .bind(blob(delivery.new.id.as_bytes()))
+            .bind(blob(arrival.submission.message.id.as_bytes()))
+            .bind(i64::from(delivery.lane.workspace.0))
+            .bind(delivery.lane.domain.as_str().to_owned())
+            .bind(delivery.new.recipient.as_str().to_owned())
+            .bind(arrival.next_at(delivery).as_micros())
+            .bind(delivery.new.expires_at.as_micros())
+    };
+    for query in statements.insert_deliveries.batch(&flat, bind) {
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn stage(arrival: &Arrival<'_>, staged: &mut Staged) {
+    let message = &arrival.submission.message;
+    for delivery in &arrival.deliveries {
+        staged.due(&delivery.lane, arrival.next_at(delivery));
+        staged.rings |= !delivery.offered;
+        staged.events.push(EventRow::new(
+            (message.workspace, message.configuration_set),
+            delivery.new.id,
+            1,
+            (message.accepted_at, &Fact::Send),
+        ));
+    }
+    let count = i64::try_from(arrival.deliveries.len()).unwrap_or(i64::MAX);
+    *staged.segments.entry(arrival.body.segment).or_default() += count;
+}

@@ -1,0 +1,277 @@
+//! Lanes: keeping their rows, finding what is due, claiming it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use postbell_model::{Delivery, DeliveryId, Domain, Lane, Timestamp, WorkspaceId};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use crate::{Body, BodyRef, Claimed, StoreError};
+
+use super::claims::{Claim, Origin};
+use super::committer::NEVER;
+use super::errors::read_error;
+use super::rows::{self, RowError};
+use super::shared::Shared;
+use super::statements::{Query, Statements};
+
+// How many lanes are remembered; beyond that the memory is emptied and fills again.
+const KNOWN_MAX: usize = 50_000;
+
+/// Lanes whose row is known to be early enough, so that it need not be written again.
+#[derive(Debug, Default)]
+pub(super) struct KnownLanes(HashMap<Lane, Timestamp>);
+
+impl KnownLanes {
+    /// Writes the rows of lanes that are due sooner than they were known to be.
+    pub(super) async fn upsert(
+        &self,
+        connection: &mut SqliteConnection,
+        statements: &Statements,
+        due: &HashMap<Lane, Timestamp>,
+    ) -> Result<(), sqlx::Error> {
+        let sooner: Vec<_> = due
+            .iter()
+            .filter(|(lane, at)| self.0.get(lane).is_none_or(|known| known > at))
+            .collect();
+        let bind = |query: Query<'static>, (lane, at): &(&Lane, &Timestamp)| {
+            query
+                .bind(i64::from(lane.workspace.0))
+                .bind(lane.domain.as_str().to_owned())
+                .bind(at.as_micros())
+        };
+        for query in statements.lanes.batch(&sooner, bind) {
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what a transaction has written, once it is committed.
+    pub(super) fn committed(&mut self, due: &HashMap<Lane, Timestamp>, slept: &[Lane]) {
+        for (lane, at) in due {
+            match self.0.get_mut(lane) {
+                Some(known) => *known = (*known).min(*at),
+                None => {
+                    if self.0.len() >= KNOWN_MAX {
+                        self.0.clear();
+                    }
+                    self.0.insert(lane.clone(), *at);
+                }
+            }
+        }
+        for lane in slept {
+            self.0.remove(lane);
+        }
+    }
+}
+
+/// Lanes that are due and have something to claim.
+pub(super) async fn due(
+    pool: &SqlitePool,
+    shared: &Shared,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Lane>, StoreError> {
+    // Lanes of which all that is due is in flight stand in the index as well.
+    let beyond = limit.saturating_add(shared.claims().lanes());
+    let sql = "SELECT workspace_id, domain FROM lane WHERE next_at <= ? ORDER BY next_at LIMIT ?";
+    let found = sqlx::query(sql)
+        .bind(now.as_micros())
+        .bind(i64::try_from(beyond).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await
+        .map_err(|error| read_error(&error))?;
+    let lanes: Vec<_> = found.iter().map(read_lane).collect::<Result<_, _>>()?;
+    let claims = shared.claims();
+    Ok(lanes
+        .into_iter()
+        .filter(|lane| !claims.passed_over(lane, now))
+        .take(limit)
+        .collect())
+}
+
+/// When a lane is due next.
+pub(super) async fn next_due(
+    pool: &SqlitePool,
+    shared: &Shared,
+) -> Result<Option<Timestamp>, StoreError> {
+    let beyond = shared.claims().lanes().saturating_add(1);
+    let sql = "SELECT workspace_id, domain, next_at FROM lane ORDER BY next_at LIMIT ?";
+    let found = sqlx::query(sql)
+        .bind(i64::try_from(beyond).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await
+        .map_err(|error| read_error(&error))?;
+    let mut earliest = None;
+    let claims = shared.claims();
+    for row in &found {
+        let (lane, at) = (read_lane(row)?, rows::time(row, 2)?);
+        if !claims.passed_over(&lane, at) {
+            earliest = Some(at);
+            break;
+        }
+    }
+    let resumes = claims.next_resume().filter(|at| *at < NEVER);
+    Ok(earliest.into_iter().chain(resumes).min())
+}
+
+fn read_lane(row: &SqliteRow) -> Result<Lane, RowError> {
+    let domain = Domain::parse(row.try_get(1)?).map_err(|_| RowError::Column("lane.domain"))?;
+    Ok(Lane {
+        workspace: WorkspaceId(rows::number(row, 0, "lane.workspace_id")?),
+        domain,
+    })
+}
+
+/// The statements of a claim.
+#[derive(Debug)]
+pub(super) struct ClaimQueries {
+    due: Arc<str>,
+}
+
+/// What a claim found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub claimed: Vec<Claimed>,
+    /// Deliveries whose rows can't be read, with the reason.
+    pub unreadable: Vec<(DeliveryId, String)>,
+    /// Nothing is due and nothing is in flight: the lane's row is out of date.
+    pub asleep: bool,
+}
+
+impl ClaimQueries {
+    pub(super) fn new() -> Self {
+        let due = format!(
+            "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, {} \
+             FROM delivery d INDEXED BY delivery_due JOIN message m ON m.id = d.message_id \
+             WHERE d.workspace_id = ? AND d.domain = ? AND d.state = 'queued' \
+             AND d.next_at <= ? ORDER BY d.next_at LIMIT ?",
+            rows::MESSAGE_COLUMNS
+        );
+        Self { due: due.into() }
+    }
+
+    /// Claims up to `limit` of what is due in a lane.
+    pub(super) async fn claim(
+        &self,
+        pool: &SqlitePool,
+        shared: &Shared,
+        (lane, now): (&Lane, Timestamp),
+        limit: usize,
+    ) -> Result<Found, StoreError> {
+        let _look = Look::begin(shared);
+        let in_flight = shared.claims().in_lane(lane);
+        let rows = sqlx::query(AssertSqlSafe(self.due.clone()))
+            .bind(i64::from(lane.workspace.0))
+            .bind(lane.domain.as_str())
+            .bind(now.as_micros())
+            .bind(i64::try_from(limit.saturating_add(in_flight)).unwrap_or(i64::MAX))
+            .fetch_all(pool)
+            .await
+            .map_err(|error| read_error(&error))?;
+        let drained = rows.len() < limit.saturating_add(in_flight);
+        let resumes_at = if drained {
+            Some(next_after(pool, lane, now).await?)
+        } else {
+            None
+        };
+        Ok(take(shared, lane, &rows, limit, resumes_at))
+    }
+}
+
+/// When the lane's first delivery after `now` is due.
+async fn next_after(
+    pool: &SqlitePool,
+    lane: &Lane,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    let sql = "SELECT MIN(next_at) FROM delivery INDEXED BY delivery_due \
+        WHERE workspace_id = ? AND domain = ? AND state = 'queued' AND next_at > ?";
+    let next: Option<i64> = sqlx::query_scalar(sql)
+        .bind(i64::from(lane.workspace.0))
+        .bind(lane.domain.as_str())
+        .bind(now.as_micros())
+        .fetch_one(pool)
+        .await
+        .map_err(|error| read_error(&error))?;
+    Ok(next.map_or(NEVER, Timestamp::from_micros))
+}
+
+fn take(
+    shared: &Shared,
+    lane: &Lane,
+    rows: &[SqliteRow],
+    limit: usize,
+    resumes_at: Option<Timestamp>,
+) -> Found {
+    let mut found = Found::default();
+    let mut resumes_at = resumes_at;
+    let mut claims = shared.claims();
+    for row in rows {
+        let Ok(octets) = rows::octets(row, 0, "delivery.id") else {
+            continue;
+        };
+        let id = DeliveryId::from_bytes(octets);
+        if !claims.is_free(id) {
+            continue;
+        }
+        if found.claimed.len() >= limit {
+            resumes_at = None;
+            break;
+        }
+        match read_claimed(row, id) {
+            Ok((claimed, body)) => {
+                let claim = Claim {
+                    lane: lane.clone(),
+                    configuration_set: claimed.message.configuration_set,
+                    segment: body.segment,
+                    sequence: claimed.delivery.sequence,
+                    octets: 0,
+                    origin: Origin::Index,
+                };
+                claims.insert(id, claim);
+                found.claimed.push(claimed);
+            }
+            Err(error) => found.unreadable.push((id, error.to_string())),
+        }
+    }
+    found.asleep = found.claimed.is_empty() && claims.in_lane(lane) == 0;
+    claims.took(lane, resumes_at);
+    found
+}
+
+fn read_claimed(row: &SqliteRow, id: DeliveryId) -> Result<(Claimed, BodyRef), RowError> {
+    let (message, body) = rows::read_message(row, 5)?;
+    let delivery = Delivery {
+        id,
+        recipient: rows::address(row.try_get(1)?, "delivery.recipient")?,
+        attempt: rows::number(row, 2, "delivery.attempt")?,
+        sequence: rows::number(row, 3, "delivery.sequence")?,
+        expires_at: rows::time(row, 4)?,
+    };
+    Ok((
+        Claimed {
+            delivery,
+            message,
+            body: Body::Stored(body),
+        },
+        body,
+    ))
+}
+
+/// Keeps the claims' note of a look at the database, until it is dropped.
+struct Look<'s>(&'s Shared);
+
+impl<'s> Look<'s> {
+    fn begin(shared: &'s Shared) -> Self {
+        shared.claims().look();
+        Self(shared)
+    }
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.0.claims().looked();
+    }
+}

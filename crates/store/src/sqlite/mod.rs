@@ -1,0 +1,476 @@
+//! The store on SQLite: one writer, a pool of readers, bodies in segment files beside it.
+
+mod changes;
+mod claims;
+mod committer;
+mod database;
+mod errors;
+mod event_rows;
+mod intake;
+mod lanes;
+mod rows;
+mod settle;
+mod shared;
+mod statements;
+mod tenants;
+mod transaction;
+mod webhooks;
+mod work;
+
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use postbell_model::{
+    Clock, ConfigurationSet, ConfigurationSetId, DeliveryId, Destination, DestinationId, Lane,
+    Secret, SendingDomain, Timestamp, Workspace,
+};
+use serde::Deserialize;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::segment::SegmentWriter;
+use crate::{
+    Bodies, BodyRef, Claimed, Destinations, Directory, EventLog, Intake, LoggedEvent,
+    NewConfigurationSet, Page, Position, Queue, Retry, RetryOutcome, SettleError, Settlement,
+    Store, StoreError, Submission, TenantError, Tenants, segment,
+};
+
+pub use errors::OpenError;
+pub use tenants::SqliteTenants;
+
+use claims::FreshLimits;
+use committer::Committer;
+use event_rows::EventQueries;
+use lanes::{ClaimQueries, KnownLanes};
+use shared::Shared;
+use statements::Statements;
+use work::{Change, Work};
+
+const DATABASE: &str = "postbell.db";
+const BODIES: &str = "bodies";
+const LOCK: &str = "postbell.lock";
+
+/// The limits of a store. Their defaults stand in the program's configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteOptions {
+    /// Pieces of work that may wait for the committer; beyond it new mail is refused.
+    pub commit_queue: usize,
+    /// Freshly accepted deliveries that may wait in memory for the delivery stage.
+    pub fresh_deliveries: usize,
+    /// The same for the deliveries of one lane.
+    pub fresh_deliveries_per_lane: usize,
+    /// Octets of bodies that freshly accepted deliveries may hold in memory.
+    pub fresh_octets: u64,
+    /// Octets after which a new segment file is begun.
+    pub segment_octets: u64,
+}
+
+/// A store in a folder of this machine. One process serves from it at a time.
+#[derive(Debug)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    /// Taken away when the store closes, which ends the committer.
+    work: Mutex<Option<mpsc::Sender<Work>>>,
+    readers: SqlitePool,
+    tenants: SqliteTenants,
+    newest: watch::Receiver<Position>,
+    fresh: Mutex<Option<mpsc::Receiver<Claimed>>>,
+    claim_queries: ClaimQueries,
+    event_queries: EventQueries,
+    bodies: PathBuf,
+    refresher: CancellationToken,
+    committer_done: watch::Receiver<()>,
+    /// Held until the store is closed.
+    lock: Mutex<Option<File>>,
+}
+
+impl SqliteStore {
+    /// Opens or makes the store of a folder. Its tasks run on `tasks` until [`Store::close`].
+    ///
+    /// # Errors
+    /// Another process serves from the folder, or the folder or its database can't be used.
+    pub async fn open(
+        folder: &Path,
+        options: SqliteOptions,
+        clock: Arc<dyn Clock>,
+        tasks: &TaskTracker,
+    ) -> Result<Self, OpenError> {
+        let lock = lock(folder)?;
+        let tenants = SqliteTenants::open(folder).await?;
+        let file = folder.join(DATABASE);
+        let mut writer = database::writer(&file).await?;
+        let readers = database::readers(&file).await?;
+        let bodies = folder.join(BODIES);
+        let segments = segments(&mut writer, &bodies, options.segment_octets).await?;
+        let newest = watch::Sender::new(newest(&mut writer).await?);
+        let shared = Arc::new(Shared::new(FreshLimits {
+            per_lane: options.fresh_deliveries_per_lane,
+            octets: options.fresh_octets,
+        }));
+        let (work, waiting) = mpsc::channel(options.commit_queue);
+        let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
+        let newest_seen = newest.subscribe();
+        let committer = Committer {
+            connection: writer,
+            segments,
+            statements: Statements::new(),
+            known_lanes: KnownLanes::default(),
+            shared: Arc::clone(&shared),
+            work: waiting,
+            newest,
+            fresh,
+        };
+        let (done, committer_done) = watch::channel(());
+        tasks.spawn(async move {
+            committer.run().await;
+            drop(done);
+        });
+        let refresher = CancellationToken::new();
+        tasks.spawn(tenants.clone().refresh(clock, refresher.clone()));
+        Ok(Self {
+            shared,
+            work: Mutex::new(Some(work)),
+            readers,
+            tenants,
+            newest: newest_seen,
+            fresh: Mutex::new(Some(offered)),
+            claim_queries: ClaimQueries::new(),
+            event_queries: EventQueries::new(),
+            bodies,
+            refresher,
+            committer_done,
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    fn committer(&self) -> Result<mpsc::Sender<Work>, StoreError> {
+        if let Some(reason) = self.shared.stopped() {
+            return Err(StoreError::Stopped(reason));
+        }
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        work.clone().ok_or_else(closed)
+    }
+
+    async fn change(&self, change: Change) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let work = Work::Change(change, answer);
+        self.committer()?
+            .send(work)
+            .await
+            .map_err(|_| self.gone())?;
+        answered.await.map_err(|_| self.gone())?
+    }
+
+    /// The committer has ended without an answer.
+    fn gone(&self) -> StoreError {
+        self.shared
+            .stopped()
+            .map_or_else(closed, StoreError::Stopped)
+    }
+
+    /// Deliveries whose rows can't be read must not be found by every claim.
+    async fn hold(&self, unreadable: Vec<(DeliveryId, String)>) -> Result<(), StoreError> {
+        for (delivery, error) in unreadable {
+            tracing::error!(delivery.id = %delivery, %error, "a delivery can't be read and is held");
+            self.change(Change::Hold(delivery)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Stopped("it was closed".into())
+}
+
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    fs::create_dir_all(folder).map_err(|source| unusable(folder, source))?;
+    let path = folder.join(LOCK);
+    let file = File::create(&path).map_err(|source| unusable(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
+        Err(TryLockError::Error(source)) => Err(unusable(&path, source)),
+    }
+}
+
+fn unusable(path: &Path, source: std::io::Error) -> OpenError {
+    OpenError::Folder {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+async fn segments(
+    writer: &mut SqliteConnection,
+    folder: &Path,
+    octets: u64,
+) -> Result<SegmentWriter, OpenError> {
+    // A file is kept while a row refers to it; one whose bodies have all ended goes here, too,
+    // where the process died before it removed it.
+    sqlx::query("DELETE FROM segment WHERE live <= 0")
+        .execute(&mut *writer)
+        .await?;
+    let live: Vec<i64> = sqlx::query_scalar("SELECT id FROM segment")
+        .fetch_all(writer)
+        .await?;
+    let live: HashSet<u64> = live.into_iter().map(i64::unsigned_abs).collect();
+    SegmentWriter::open(folder, octets, &live).map_err(|source| unusable(folder, source))
+}
+
+async fn newest(writer: &mut SqliteConnection) -> Result<Position, OpenError> {
+    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(position) FROM event")
+        .fetch_one(writer)
+        .await?;
+    Ok(Position(newest.unwrap_or(0).unsigned_abs()))
+}
+
+#[async_trait]
+impl Intake for SqliteStore {
+    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<(), StoreError>> {
+        let mut answers = Vec::with_capacity(batch.len());
+        for submission in batch {
+            let (answer, answered) = oneshot::channel();
+            let sent = self.committer().and_then(|committer| {
+                committer
+                    .try_send(Work::Accept(submission, answer))
+                    .map_err(|error| match error {
+                        mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                        mpsc::error::TrySendError::Closed(_) => self.gone(),
+                    })
+            });
+            answers.push((sent, answered));
+        }
+        let mut results = Vec::with_capacity(answers.len());
+        for (sent, answered) in answers {
+            results.push(match sent {
+                Ok(()) => answered.await.unwrap_or_else(|_| Err(self.gone())),
+                Err(error) => Err(error),
+            });
+        }
+        results
+    }
+}
+
+#[async_trait]
+impl Queue for SqliteStore {
+    fn fresh(&self) -> Option<mpsc::Receiver<Claimed>> {
+        let taken = self
+            .fresh
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if taken.is_some() {
+            self.shared.begin_offers();
+        }
+        taken
+    }
+
+    async fn lanes_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lane>, StoreError> {
+        lanes::due(&self.readers, &self.shared, now, limit).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        lanes::next_due(&self.readers, &self.shared).await
+    }
+
+    fn queued(&self) -> watch::Receiver<u64> {
+        self.shared.queued()
+    }
+
+    async fn claim(
+        &self,
+        lane: &Lane,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let found = self
+            .claim_queries
+            .claim(&self.readers, &self.shared, (lane, now), limit)
+            .await?;
+        self.hold(found.unreadable).await?;
+        if found.asleep {
+            self.change(Change::SleepLane(lane.clone())).await?;
+        }
+        Ok(found.claimed)
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>) -> Vec<Result<(), SettleError>> {
+        let count = batch.len();
+        let (answer, answered) = oneshot::channel();
+        let sent = match self.committer() {
+            Ok(committer) => committer
+                .send(Work::Settle(batch, answer))
+                .await
+                .map_err(|_| self.gone()),
+            Err(error) => Err(error),
+        };
+        let answer = match sent {
+            Ok(()) => answered.await.map_err(|_| self.gone()),
+            Err(error) => Err(error),
+        };
+        answer.unwrap_or_else(|error| vec![Err(SettleError::Store(error)); count])
+    }
+
+    async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError> {
+        self.change(Change::Release(claims, at)).await
+    }
+}
+
+#[async_trait]
+impl Bodies for SqliteStore {
+    async fn body(&self, body: BodyRef) -> Result<Bytes, StoreError> {
+        let folder = self.bodies.clone();
+        let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
+        read.map_err(|error| StoreError::Read(error.to_string().into()))?
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteStore {
+    fn newest(&self) -> watch::Receiver<Position> {
+        self.newest.clone()
+    }
+
+    async fn events_after(
+        &self,
+        set: ConfigurationSetId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let newest = *self.newest.borrow();
+        self.event_queries
+            .after(&self.readers, set, (after, newest), limit)
+            .await
+    }
+
+    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
+        self.event_queries.one(&self.readers, position).await
+    }
+}
+
+#[async_trait]
+impl Destinations for SqliteStore {
+    async fn cursor(&self, destination: DestinationId) -> Result<Position, StoreError> {
+        webhooks::cursor(&self.readers, destination).await
+    }
+
+    async fn advance(
+        &self,
+        destination: DestinationId,
+        cursor: Position,
+        failed: Vec<Retry>,
+    ) -> Result<(), StoreError> {
+        self.change(Change::Advance {
+            destination,
+            cursor,
+            failed,
+        })
+        .await
+    }
+
+    async fn retries_due(
+        &self,
+        destination: DestinationId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Retry>, StoreError> {
+        webhooks::retries_due(&self.readers, destination, now, limit).await
+    }
+
+    async fn next_retry(
+        &self,
+        destination: DestinationId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        webhooks::next_retry(&self.readers, destination).await
+    }
+
+    async fn record_retries(
+        &self,
+        destination: DestinationId,
+        outcomes: Vec<RetryOutcome>,
+    ) -> Result<(), StoreError> {
+        self.change(Change::Retries {
+            destination,
+            outcomes,
+        })
+        .await
+    }
+
+    async fn disable(&self, destination: DestinationId) -> Result<(), StoreError> {
+        self.tenants.disable(destination).await
+    }
+}
+
+#[async_trait]
+impl Tenants for SqliteStore {
+    fn directory(&self) -> Arc<Directory> {
+        self.tenants.directory()
+    }
+
+    fn directory_changed(&self) -> watch::Receiver<u64> {
+        self.tenants.directory_changed()
+    }
+
+    async fn create_workspace(&self, name: &str, now: Timestamp) -> Result<Workspace, TenantError> {
+        self.tenants.create_workspace(name, now).await
+    }
+
+    async fn create_configuration_set(
+        &self,
+        set: NewConfigurationSet,
+        now: Timestamp,
+    ) -> Result<ConfigurationSet, TenantError> {
+        self.tenants.create_configuration_set(set, now).await
+    }
+
+    async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {
+        self.tenants.add_domain(domain).await
+    }
+
+    async fn create_destination(&self, destination: Destination) -> Result<(), TenantError> {
+        self.tenants.create_destination(destination).await
+    }
+
+    fn token_keys(&self) -> Vec<(u8, Secret)> {
+        self.tenants.token_keys()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn failure(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.shared.failure()
+    }
+
+    async fn close(&self) {
+        self.work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.refresher.cancel();
+        let mut done = self.committer_done.clone();
+        // Ends with the committer, which drops the other half.
+        while done.changed().await.is_ok() {}
+        self.readers.close().await;
+        self.tenants.close().await;
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+}
+
+/// Closes a connection whose work is done.
+async fn close(connection: SqliteConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the database was not closed cleanly; it recovers at the next start");
+    }
+}

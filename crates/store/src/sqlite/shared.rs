@@ -1,0 +1,68 @@
+//! What the committer and the store's handles share in memory.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::claims::{Claims, FreshLimits};
+
+/// Claims, and the signals that ring for other stages.
+#[derive(Debug)]
+pub(super) struct Shared {
+    claims: Mutex<Claims>,
+    pub limits: FreshLimits,
+    failure: watch::Sender<Option<Arc<str>>>,
+    queued: watch::Sender<u64>,
+    offers: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(limits: FreshLimits) -> Self {
+        Self {
+            claims: Mutex::default(),
+            limits,
+            failure: watch::Sender::new(None),
+            queued: watch::Sender::new(0),
+            offers: AtomicBool::new(false),
+        }
+    }
+
+    /// The claims. No holder of the lock waits or panics half-way through a change.
+    pub(super) fn claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody has taken the channel of fresh deliveries.
+    pub(super) fn begin_offers(&self) {
+        self.offers.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether fresh deliveries are offered at all.
+    pub(super) fn offers(&self) -> bool {
+        self.offers.load(Ordering::Relaxed)
+    }
+
+    /// Why the store takes nothing more.
+    pub(super) fn stopped(&self) -> Option<Arc<str>> {
+        self.failure.borrow().clone()
+    }
+
+    pub(super) fn stop(&self, reason: Arc<str>) {
+        tracing::error!(%reason, "the store stops; nothing more is accepted in this process");
+        self.failure.send_replace(Some(reason));
+    }
+
+    pub(super) fn failure(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.failure.subscribe()
+    }
+
+    /// Something may be due sooner than was thought.
+    pub(super) fn ring_queued(&self) {
+        self.queued.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn queued(&self) -> watch::Receiver<u64> {
+        self.queued.subscribe()
+    }
+}

@@ -1,0 +1,422 @@
+//! What operators set up, and the snapshot of it.
+//!
+//! It has a connection of its own, so that a command can be given beside a running server:
+//! SQLite orders the two, and the server sees by a counter that something has changed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use aws_lc_rs::rand;
+use postbell_model::{
+    Clock, ConfigurationSet, ConfigurationSetId, Destination, DestinationId, DestinationState,
+    Domain, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Directory, NewConfigurationSet, StoreError, TenantError, Tenants};
+
+use super::errors::{OpenError, read_error};
+use super::rows::{self, RowError, blob};
+use super::{DATABASE, database, unusable};
+
+// How soon another process's change shows.
+const REFRESH: Duration = Duration::from_secs(1);
+const TOKEN_KEY_LEN: usize = 32;
+
+/// The tenants of a store, without the store: what a command needs.
+#[derive(Debug, Clone)]
+pub struct SqliteTenants {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    connection: Mutex<Option<SqliteConnection>>,
+    directory: ArcSwap<Directory>,
+    version: watch::Sender<u64>,
+    token_keys: Vec<(u8, Secret)>,
+}
+
+impl SqliteTenants {
+    /// Opens the database of a folder, and makes it where there is none. A server may be
+    /// running on it.
+    ///
+    /// # Errors
+    /// The folder or its database can't be used.
+    pub async fn open(folder: &Path) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(folder).map_err(|source| unusable(folder, source))?;
+        let mut connection = database::writer(&folder.join(DATABASE)).await?;
+        database::migrate(&mut connection).await?;
+        let token_keys = token_keys(&mut connection).await?;
+        let (version, directory) = read_directory(&mut connection)
+            .await
+            .map_err(|error| OpenError::Damaged(error.to_string()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                connection: Mutex::new(Some(connection)),
+                directory: ArcSwap::from_pointee(directory),
+                version: watch::Sender::new(version),
+                token_keys,
+            }),
+        })
+    }
+
+    /// Closes the connection.
+    pub async fn close(&self) {
+        if let Some(connection) = self.inner.connection.lock().await.take() {
+            super::close(connection).await;
+        }
+    }
+
+    /// Looks every second whether another process has changed anything, until `stop`.
+    pub(super) async fn refresh(self, clock: Arc<dyn Clock>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = clock.sleep(REFRESH) => {}
+                () = stop.cancelled() => return,
+            }
+            if let Err(error) = self.refresh_once().await {
+                tracing::warn!(%error, "the directory can't be read; the last one stands");
+            }
+        }
+    }
+
+    async fn refresh_once(&self) -> Result<(), StoreError> {
+        let mut guard = self.inner.connection.lock().await;
+        let Some(connection) = guard.as_mut() else {
+            return Ok(());
+        };
+        let version = version(connection)
+            .await
+            .map_err(|error| read_error(&error))?;
+        if version != *self.inner.version.borrow() {
+            self.load(connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn load(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let (version, directory) = read_directory(connection).await?;
+        self.inner.directory.store(Arc::new(directory));
+        self.inner.version.send_replace(version);
+        Ok(())
+    }
+
+    /// Switches a destination off.
+    pub(super) async fn disable(&self, destination: DestinationId) -> Result<(), StoreError> {
+        let sql = "UPDATE destination SET state = 'disabled' WHERE id = ?";
+        let query = sqlx::query(sql).bind(blob(destination.as_bytes()));
+        self.change(query)
+            .await
+            .map_err(|error| store_error(&error))?
+            .map(drop)
+    }
+
+    /// Runs one statement, counts the change and takes a new snapshot: the new row's number.
+    async fn change(
+        &self,
+        query: super::statements::Query<'_>,
+    ) -> Result<Result<i64, StoreError>, sqlx::Error> {
+        let mut guard = self.inner.connection.lock().await;
+        let Some(connection) = guard.as_mut() else {
+            return Ok(Err(super::closed()));
+        };
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let changed = query.execute(&mut *transaction).await?;
+        let count = "UPDATE directory_version SET version = version + 1";
+        sqlx::query(count).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(self
+            .load(connection)
+            .await
+            .map(|()| changed.last_insert_rowid()))
+    }
+
+    /// [`SqliteTenants::change`], where a broken uniqueness means that there is one already.
+    async fn create(
+        &self,
+        query: super::statements::Query<'_>,
+        kind: &'static str,
+        name: &str,
+    ) -> Result<i64, TenantError> {
+        match self.change(query).await {
+            Ok(changed) => Ok(changed?),
+            Err(error) if is_unique_violation(&error) => Err(TenantError::Exists {
+                kind,
+                name: name.to_owned(),
+            }),
+            Err(error) => Err(store_error(&error).into()),
+        }
+    }
+
+    fn check_set(
+        &self,
+        workspace: WorkspaceId,
+        set: ConfigurationSetId,
+    ) -> Result<(), TenantError> {
+        let directory = self.directory();
+        let found = directory
+            .configuration_set(set)
+            .filter(|set| set.workspace == workspace);
+        found
+            .map(|_| ())
+            .ok_or(TenantError::NoSuchConfigurationSet(set))
+    }
+}
+
+#[async_trait]
+impl Tenants for SqliteTenants {
+    fn directory(&self) -> Arc<Directory> {
+        self.inner.directory.load_full()
+    }
+
+    fn directory_changed(&self) -> watch::Receiver<u64> {
+        self.inner.version.subscribe()
+    }
+
+    async fn create_workspace(&self, name: &str, now: Timestamp) -> Result<Workspace, TenantError> {
+        let sql = "INSERT INTO workspace (name, created_at) VALUES (?, ?)";
+        let query = sqlx::query(sql).bind(name.to_owned()).bind(now.as_micros());
+        let id = self.create(query, "workspace", name).await?;
+        Ok(Workspace {
+            id: WorkspaceId(row_number(id)?),
+            name: name.to_owned(),
+            created_at: now,
+        })
+    }
+
+    async fn create_configuration_set(
+        &self,
+        set: NewConfigurationSet,
+        now: Timestamp,
+    ) -> Result<ConfigurationSet, TenantError> {
+        if !self
+            .directory()
+            .workspaces()
+            .iter()
+            .any(|workspace| workspace.id == set.workspace)
+        {
+            return Err(TenantError::NoSuchWorkspace(set.workspace));
+        }
+        let sql = "INSERT INTO configuration_set (workspace_id, name, max_retries, expire_after, \
+            created_at) VALUES (?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql)
+            .bind(i64::from(set.workspace.0))
+            .bind(set.name.clone())
+            .bind(set.max_retries.map(i64::from))
+            .bind(set.expire_after.map(micros))
+            .bind(now.as_micros());
+        let id = self.create(query, "configuration set", &set.name).await?;
+        Ok(ConfigurationSet {
+            id: ConfigurationSetId(row_number(id)?),
+            workspace: set.workspace,
+            name: set.name,
+            max_retries: set.max_retries,
+            expire_after: set.expire_after,
+            created_at: now,
+        })
+    }
+
+    async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {
+        self.check_set(domain.workspace, domain.configuration_set)?;
+        if let Some(taken) = self.directory().domain(&domain.name) {
+            let workspace = taken.workspace;
+            return Err(TenantError::DomainTaken {
+                domain: domain.name,
+                workspace,
+            });
+        }
+        let sql = "INSERT INTO domain (name, workspace_id, return_path_host, \
+            configuration_set_id, created_at) VALUES (?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql)
+            .bind(domain.name.as_str().to_owned())
+            .bind(i64::from(domain.workspace.0))
+            .bind(domain.return_path_host.as_str().to_owned())
+            .bind(i64::from(domain.configuration_set.0))
+            .bind(domain.created_at.as_micros());
+        self.create(query, "domain", domain.name.as_str())
+            .await
+            .map(drop)
+    }
+
+    async fn create_destination(&self, destination: Destination) -> Result<(), TenantError> {
+        self.check_set(destination.workspace, destination.configuration_set)?;
+        let types = serde_json::to_string(&destination.matching_event_types);
+        let types = types.expect("invariant: strings are always JSON");
+        // A trigger makes the cursor, at the newest event of that moment.
+        let sql = "INSERT INTO destination (id, workspace_id, configuration_set_id, name, url, \
+            secret, matching_event_types, format, state, created_at) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql)
+            .bind(blob(destination.id.as_bytes()))
+            .bind(i64::from(destination.workspace.0))
+            .bind(i64::from(destination.configuration_set.0))
+            .bind(destination.name.clone())
+            .bind(destination.url.clone())
+            .bind(destination.secret.expose().to_vec())
+            .bind(types)
+            .bind(destination.format.clone())
+            .bind(state_name(destination.state))
+            .bind(destination.created_at.as_micros());
+        self.create(query, "destination", &destination.name)
+            .await
+            .map(drop)
+    }
+
+    fn token_keys(&self) -> Vec<(u8, Secret)> {
+        self.inner.token_keys.clone()
+    }
+}
+
+fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+fn store_error(error: &sqlx::Error) -> StoreError {
+    use super::errors::{Trouble, trouble};
+    match trouble(error) {
+        Trouble::Busy => StoreError::Busy,
+        Trouble::Full => StoreError::Full,
+        Trouble::Rule | Trouble::Fatal => StoreError::Refused(error.to_string().into()),
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn row_number(id: i64) -> Result<u32, StoreError> {
+    u32::try_from(id).map_err(|_| StoreError::Refused("there are too many of these".into()))
+}
+
+async fn version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let version: i64 = sqlx::query_scalar("SELECT version FROM directory_version")
+        .fetch_one(connection)
+        .await?;
+    Ok(version.unsigned_abs())
+}
+
+/// The keys, made where there are none yet.
+async fn token_keys(connection: &mut SqliteConnection) -> Result<Vec<(u8, Secret)>, OpenError> {
+    let mut fresh = [0; TOKEN_KEY_LEN];
+    rand::fill(&mut fresh).map_err(|_| sqlx::Error::Protocol("no random numbers".into()))?;
+    let sql = "INSERT INTO token_key (id, secret) SELECT 0, ? \
+        WHERE NOT EXISTS (SELECT 1 FROM token_key)";
+    sqlx::query(sql)
+        .bind(fresh.to_vec())
+        .execute(&mut *connection)
+        .await?;
+    let sql = "SELECT id, secret FROM token_key ORDER BY id";
+    let keys: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql).fetch_all(connection).await?;
+    let keys = keys
+        .into_iter()
+        .filter_map(|(id, key)| Some((u8::try_from(id).ok()?, key)));
+    Ok(keys.map(|(id, key)| (id, Secret::new(key))).collect())
+}
+
+async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Directory), RowError> {
+    let mut look = connection.begin().await?;
+    let version = version(&mut look).await?;
+    let workspaces = read_all(
+        &mut look,
+        "SELECT id, name, created_at FROM workspace",
+        |row| {
+            Ok(Workspace {
+                id: WorkspaceId(rows::number(row, 0, "workspace.id")?),
+                name: row.try_get(1)?,
+                created_at: rows::time(row, 2)?,
+            })
+        },
+    );
+    let workspaces = workspaces.await?;
+    let domains = "SELECT name, workspace_id, return_path_host, configuration_set_id, created_at \
+        FROM domain";
+    let domains = read_all(&mut look, domains, read_domain).await?;
+    let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at \
+        FROM configuration_set";
+    let sets = read_all(&mut look, sets, read_set).await?;
+    let destinations = "SELECT id, workspace_id, configuration_set_id, name, url, secret, \
+        matching_event_types, format, state, created_at FROM destination ORDER BY id";
+    let destinations = read_all(&mut look, destinations, read_destination).await?;
+    look.rollback().await?;
+    Ok((
+        version,
+        Directory::new(workspaces, domains, sets, destinations),
+    ))
+}
+
+async fn read_all<T>(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    read: impl Fn(&SqliteRow) -> Result<T, RowError>,
+) -> Result<Vec<T>, RowError> {
+    sqlx::query(sql)
+        .fetch_all(connection)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+fn read_domain(row: &SqliteRow) -> Result<SendingDomain, RowError> {
+    let domain = |at, column| Domain::parse(row.try_get(at)?).map_err(|_| RowError::Column(column));
+    Ok(SendingDomain {
+        name: domain(0, "domain.name")?,
+        workspace: WorkspaceId(rows::number(row, 1, "domain.workspace_id")?),
+        return_path_host: domain(2, "domain.return_path_host")?,
+        configuration_set: ConfigurationSetId(rows::number(row, 3, "domain.configuration_set_id")?),
+        created_at: rows::time(row, 4)?,
+    })
+}
+
+fn read_set(row: &SqliteRow) -> Result<ConfigurationSet, RowError> {
+    let max_retries: Option<i64> = row.try_get(3)?;
+    let expire_after: Option<i64> = row.try_get(4)?;
+    Ok(ConfigurationSet {
+        id: ConfigurationSetId(rows::number(row, 0, "configuration_set.id")?),
+        workspace: WorkspaceId(rows::number(row, 1, "configuration_set.workspace_id")?),
+        name: row.try_get(2)?,
+        max_retries: max_retries
+            .map(|max| u32::try_from(max).map_err(|_| RowError::Column("max_retries")))
+            .transpose()?,
+        expire_after: expire_after.map(|micros| Duration::from_micros(micros.unsigned_abs())),
+        created_at: rows::time(row, 5)?,
+    })
+}
+
+fn read_destination(row: &SqliteRow) -> Result<Destination, RowError> {
+    let types: &str = row.try_get(6)?;
+    let state = match row.try_get(8)? {
+        "active" => DestinationState::Active,
+        "disabled" => DestinationState::Disabled,
+        _ => return Err(RowError::Column("destination.state")),
+    };
+    Ok(Destination {
+        id: DestinationId::from_bytes(rows::octets(row, 0, "destination.id")?),
+        workspace: WorkspaceId(rows::number(row, 1, "destination.workspace_id")?),
+        configuration_set: ConfigurationSetId(rows::number(row, 2, "configuration_set_id")?),
+        name: row.try_get(3)?,
+        url: row.try_get(4)?,
+        secret: Secret::new(row.try_get::<Vec<u8>, _>(5)?),
+        matching_event_types: serde_json::from_str(types)
+            .map_err(|_| RowError::Column("destination.matching_event_types"))?,
+        format: row.try_get(7)?,
+        state,
+        created_at: rows::time(row, 9)?,
+    })
+}
+
+const fn state_name(state: DestinationState) -> &'static str {
+    match state {
+        DestinationState::Active => "active",
+        DestinationState::Disabled => "disabled",
+    }
+}

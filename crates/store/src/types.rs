@@ -1,0 +1,146 @@
+//! What goes into the store and comes out of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use postbell_model::{
+    Address, Delivery, DeliveryId, Event, Fact, Message, MessageId, Timestamp, WorkspaceId,
+};
+
+/// A message to be accepted, with all that was decided about it.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The message; its id is new.
+    pub message: Arc<Message>,
+    /// One for each recipient, at least one.
+    pub deliveries: Vec<NewDelivery>,
+    /// The message as submitted, CRLF line ends, without the final dot.
+    pub body: Bytes,
+}
+
+/// A delivery to be queued: `Queued`, attempt 1, with `Send` as its first event.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// A new id.
+    pub id: DeliveryId,
+    /// The recipient.
+    pub recipient: Address,
+    /// When to try again if the process dies during the first attempt.
+    pub retry_at: Timestamp,
+    /// When it is given up.
+    pub expires_at: Timestamp,
+}
+
+/// A delivery in flight.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The delivery, with the number of the attempt that begins now.
+    pub delivery: Delivery,
+    /// Its message.
+    pub message: Arc<Message>,
+    /// Its body.
+    pub body: Body,
+}
+
+/// The body of a claimed delivery.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Still in memory, since it was freshly accepted.
+    Memory(Bytes),
+    /// To be read with [`crate::Bodies::body`].
+    Stored(BodyRef),
+}
+
+/// Where a body lies. Opaque outside the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BodyRef {
+    /// Which message's body it is.
+    pub message: MessageId,
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: u32,
+}
+
+/// The outcome of an attempt.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The delivery, in flight until now.
+    pub delivery: DeliveryId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// `Delivery`, `DeliveryDelay` or `Bounce`; what follows is
+    /// [`postbell_model::consequence::consequence`]'s to say.
+    pub fact: Fact,
+}
+
+/// A place in the event log: events are numbered from 1 in the order of their commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(pub u64);
+
+/// An event with the facts of its message, as formats need them.
+#[derive(Debug, Clone)]
+pub struct LoggedEvent {
+    /// Its place in the log.
+    pub position: Position,
+    /// The fact.
+    pub event: Event,
+    /// The recipient.
+    pub recipient: Address,
+    /// The message.
+    pub message: Arc<Message>,
+}
+
+/// A stretch of the event log.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The events asked for, in the log's order.
+    pub events: Vec<LoggedEvent>,
+    /// How far the log was read: the cursor once these events have been dealt with, also where
+    /// there are none. Equal to what was asked after where there is nothing newer.
+    pub read_to: Position,
+}
+
+/// A webhook call that failed and is due again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// The event.
+    pub position: Position,
+    /// Which of the documents that the destination's format makes of the event; 0 for the first.
+    pub document: u32,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When the next try is due.
+    pub next_at: Timestamp,
+    /// What the last try came to, in a sentence.
+    pub last_error: String,
+}
+
+/// What became of a retry.
+#[derive(Debug, Clone)]
+pub enum RetryOutcome {
+    /// The destination took it.
+    Delivered {
+        /// The event.
+        position: Position,
+        /// The document.
+        document: u32,
+    },
+    /// It failed and is due again.
+    Again(Retry),
+    /// It failed for the last time: kept, replayable, never due.
+    Dead(Retry),
+}
+
+/// A configuration set to be made.
+#[derive(Debug, Clone)]
+pub struct NewConfigurationSet {
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Its name, unique in the workspace.
+    pub name: String,
+    /// Attempts after the first.
+    pub max_retries: Option<u32>,
+    /// How long a delivery is tried.
+    pub expire_after: Option<Duration>,
+}

@@ -1,0 +1,88 @@
+use postbell_model::EventKind;
+use postbell_store::Position;
+
+use crate::fixture::{Fixture, NOW, delayed, delivered, later, set_of};
+
+pub(crate) async fn pages_follow_the_log(fixture: &Fixture) {
+    let newest = fixture.store.newest();
+    assert_eq!(*newest.borrow(), Position(0));
+    for _ in 0..5 {
+        fixture.accept(&["a@example.com"]).await;
+    }
+    assert_eq!(*newest.borrow(), Position(5));
+    let first = fixture
+        .store
+        .events_after(fixture.set, Position(0), 3)
+        .await
+        .unwrap();
+    assert_eq!((first.events.len(), first.read_to), (3, Position(3)));
+    let rest = fixture
+        .store
+        .events_after(fixture.set, first.read_to, 3)
+        .await
+        .unwrap();
+    assert_eq!((rest.events.len(), rest.read_to), (2, Position(5)));
+    let none = fixture
+        .store
+        .events_after(fixture.set, rest.read_to, 3)
+        .await
+        .unwrap();
+    assert_eq!((none.events.len(), none.read_to), (0, Position(5)));
+
+    let logged = &first.events[2];
+    assert_eq!(logged.position, Position(3));
+    assert_eq!(logged.event.fact.kind(), EventKind::Send);
+    assert_eq!(logged.message.subject, "Grüße");
+    let alone = fixture.store.event(Position(3)).await.unwrap().unwrap();
+    assert_eq!(
+        (alone.event, alone.message),
+        (logged.event.clone(), logged.message.clone())
+    );
+    assert!(fixture.store.event(Position(6)).await.unwrap().is_none());
+}
+
+pub(crate) async fn a_set_sees_only_its_own(fixture: &Fixture) {
+    let other = set_of(&*fixture.store, fixture.workspace, "newsletter").await;
+    fixture.accept(&["a@example.com"]).await;
+    let page = fixture
+        .store
+        .events_after(other, Position(0), 10)
+        .await
+        .unwrap();
+    assert!(page.events.is_empty());
+    assert_eq!(
+        page.read_to,
+        Position(1),
+        "it has seen that there was nothing for it"
+    );
+}
+
+pub(crate) async fn sequence_numbers_have_no_gaps(fixture: &Fixture) {
+    let ids = fixture.accept(&["a@example.com"]).await;
+    let lane = fixture.lane("example.com");
+    for number in 1..4 {
+        let now = later(u64::from(number) * 60);
+        assert_eq!(fixture.store.claim(&lane, now, 1).await.unwrap().len(), 1);
+        let until = later(u64::from(number + 1) * 60);
+        fixture
+            .store
+            .settle(vec![delayed(ids[0], number, until)])
+            .await;
+    }
+    fixture.store.claim(&lane, later(600), 1).await.unwrap();
+    fixture.store.settle(vec![delivered(ids[0])]).await;
+    let page = fixture
+        .store
+        .events_after(fixture.set, Position(0), 10)
+        .await
+        .unwrap();
+    let sequence: Vec<_> = page
+        .events
+        .iter()
+        .map(|logged| logged.event.sequence)
+        .collect();
+    assert_eq!(sequence, [1, 2, 3, 4, 5]);
+    let ids: std::collections::HashSet<_> = page.events.iter().map(|e| e.event.id).collect();
+    assert_eq!(ids.len(), 5);
+    assert_eq!(page.events[0].event.at, NOW);
+}

@@ -1,0 +1,58 @@
+//! The contract that every implementation of the store keeps: one suite, run on each.
+
+#![expect(clippy::unwrap_used, reason = "a case fails where it stands")]
+
+mod accept;
+mod claim;
+mod events;
+mod fixture;
+mod settle;
+mod sqlite_only;
+mod tenants;
+mod webhooks;
+
+/// Runs every case on an implementation.
+macro_rules! contract {
+    ($implementation:ident: $($module:ident::$case:ident),* $(,)?) => {
+        mod $implementation {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let fixture = $crate::fixture::$implementation().await;
+                    $crate::$module::$case(&fixture).await;
+                    fixture.close().await;
+                }
+            )*
+        }
+    };
+}
+
+contract!(sqlite:
+    accept::an_accepted_message_survives_a_crash,
+    accept::a_body_comes_back_as_it_was,
+    accept::a_refused_submission_fails_alone,
+    accept::fresh_deliveries_are_offered_with_their_body,
+    accept::what_does_not_fit_the_channel_is_due_at_once,
+    accept::one_lane_does_not_take_all_the_room,
+    claim::claims_take_what_is_due_oldest_first,
+    claim::nothing_is_claimed_twice,
+    claim::an_offered_delivery_is_not_due_before_its_retry,
+    claim::a_lane_sleeps_until_its_next_delivery,
+    claim::released_deliveries_are_due_again,
+    claim::lanes_of_other_workspaces_stand_apart,
+    settle::an_outcome_changes_state_and_log_together,
+    settle::a_delay_is_due_again_with_the_next_number,
+    settle::a_settled_delivery_is_not_settled_again,
+    settle::one_batch_settles_each_delivery_alone,
+    settle::bodies_go_when_nothing_needs_them,
+    events::pages_follow_the_log,
+    events::a_set_sees_only_its_own,
+    events::sequence_numbers_have_no_gaps,
+    tenants::what_is_made_shows_in_the_directory,
+    tenants::names_are_taken_once,
+    tenants::token_keys_stay,
+    webhooks::a_cursor_begins_at_the_newest_event_and_never_goes_back,
+    webhooks::retries_come_due_in_order,
+    webhooks::dead_retries_are_never_due,
+    webhooks::a_destination_can_be_disabled,
+);

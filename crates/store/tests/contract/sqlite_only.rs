@@ -1,0 +1,182 @@
+//! What only the store on SQLite promises: its lock, its files, its indexes.
+
+use postbell_store::{OpenError, Position, SqliteStore, SqliteTenants, StoreError, Tenants};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use crate::fixture::{self, Fixture, NOW, delivered, later};
+
+async fn connect(fixture: &Fixture) -> SqliteConnection {
+    let file = fixture.folder().join("postbell.db");
+    let options = SqliteConnectOptions::new().filename(file);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_second_server_is_refused() {
+    let fixture = fixture::sqlite().await;
+    let tasks = tokio_util::task::TaskTracker::new();
+    let clock = fixture::still();
+    let second = SqliteStore::open(fixture.folder(), fixture::options(), clock, &tasks).await;
+    assert!(matches!(second, Err(OpenError::Locked(_))), "{second:?}");
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_command_may_change_tenants_beside_a_server() {
+    let fixture = fixture::sqlite().await;
+    let command = SqliteTenants::open(fixture.folder()).await.unwrap();
+    command.create_workspace("beside", NOW).await.unwrap();
+    command.close().await;
+    assert!(
+        fixture
+            .store
+            .directory()
+            .workspace_named("beside")
+            .is_none(),
+        "not yet seen"
+    );
+    fixture.store.create_workspace("own", NOW).await.unwrap();
+    assert!(
+        fixture
+            .store
+            .directory()
+            .workspace_named("beside")
+            .is_some()
+    );
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_written_stop_the_store() {
+    let fixture = fixture::sqlite().await;
+    let claimed = fixture.accept(&["a@example.com"]).await;
+    let failure = fixture.store.failure();
+    assert!(failure.borrow().is_none());
+    // The first file is full, so that the next body needs a new one, which can't be made.
+    let long = "x".repeat(5_000);
+    let mut submission = fixture.submission(&["b@example.com"], "");
+    submission.body = long.into();
+    fixture.store.accept(vec![submission]).await[0]
+        .as_ref()
+        .unwrap();
+    let bodies = fixture.folder().join("bodies");
+    std::fs::rename(&bodies, fixture.folder().join("moved")).unwrap();
+    let refused = fixture
+        .store
+        .accept(vec![fixture.submission(&["c@example.com"], "x")])
+        .await;
+    assert!(
+        matches!(refused.as_slice(), [Err(StoreError::Stopped(_))]),
+        "{refused:?}"
+    );
+    assert!(
+        failure.borrow().as_deref().unwrap().contains("bodies"),
+        "{failure:?}"
+    );
+    let settled = fixture.store.settle(vec![delivered(claimed[0])]).await;
+    assert!(settled[0].is_err());
+
+    std::fs::rename(fixture.folder().join("moved"), &bodies).unwrap();
+    let fixture = fixture.reopened().await;
+    let page = fixture
+        .store
+        .events_after(fixture.set, Position(0), 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        page.events.len(),
+        2,
+        "what was answered is there, what was refused is not"
+    );
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_held_and_stops_nobody() {
+    let fixture = fixture::sqlite().await;
+    let ids = fixture.accept(&["a@example.com", "b@example.com"]).await;
+    let mut database = connect(&fixture).await;
+    sqlx::query("UPDATE delivery SET recipient = 'nonsense' WHERE id = ?")
+        .bind(ids[0].as_bytes().as_slice())
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let lane = fixture.lane("example.com");
+    let claimed = fixture.store.claim(&lane, NOW, 10).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].delivery.id, ids[1]);
+    let held: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM delivery WHERE state = 'held'")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(held, 1);
+    sqlx::query("UPDATE event SET payload = '{', kind = 'Bounce' WHERE position = 1")
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let page = fixture
+        .store
+        .events_after(fixture.set, Position(0), 10)
+        .await
+        .unwrap();
+    assert_eq!((page.events.len(), page.read_to), (1, Position(2)));
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn hot_queries_use_an_index() {
+    let fixture = fixture::sqlite().await;
+    let mut database = connect(&fixture).await;
+    for (sql, wanted) in [
+        (
+            "SELECT id FROM delivery INDEXED BY delivery_due WHERE workspace_id = 1 \
+             AND domain = 'x' AND state = 'queued' AND next_at <= 5 ORDER BY next_at LIMIT 5",
+            "SEARCH delivery USING COVERING INDEX delivery_due",
+        ),
+        (
+            "SELECT domain FROM lane WHERE next_at <= 5 ORDER BY next_at LIMIT 5",
+            "SEARCH lane USING COVERING INDEX lane_due",
+        ),
+        (
+            "SELECT position FROM webhook_retry WHERE destination_id = x'00' AND next_at <= 5 \
+             ORDER BY next_at LIMIT 5",
+            "USING COVERING INDEX webhook_retry_due",
+        ),
+        (
+            "UPDATE delivery SET state = v.column2 FROM (VALUES (x'00', 'delivered')) AS v \
+             WHERE delivery.id = v.column1 AND delivery.state = 'queued'",
+            "SEARCH delivery USING PRIMARY KEY (id=?)",
+        ),
+        (
+            "SELECT e.id, d.recipient, m.subject FROM event e JOIN delivery d \
+             ON d.id = e.delivery_id JOIN message m ON m.id = d.message_id \
+             WHERE e.position > 1 AND e.position <= 9 AND e.configuration_set_id = 1 \
+             ORDER BY e.position LIMIT 5",
+            "SEARCH e USING INTEGER PRIMARY KEY",
+        ),
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let plan = sqlx::query(explain).fetch_all(&mut database).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get(3)).collect();
+        assert!(
+            plan.iter().any(|step| step.contains(wanted)),
+            "{sql}: {plan:?}"
+        );
+        let scans = plan
+            .iter()
+            .filter(|step| step.starts_with("SCAN") && *step != "SCAN v");
+        assert_eq!(
+            scans.filter(|step| !step.contains("CONSTANT ROW")).count(),
+            0,
+            "{plan:?}"
+        );
+        assert!(
+            !plan.iter().any(|step| step.contains("TEMP B-TREE")),
+            "{sql}: {plan:?}"
+        );
+    }
+    let later = later(1);
+    assert!(fixture.store.lanes_due(later, 1).await.unwrap().is_empty());
+    fixture.close().await;
+}

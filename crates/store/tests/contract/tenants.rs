@@ -1,0 +1,154 @@
+use std::time::Duration;
+
+use postbell_model::{
+    ConfigurationSetId, Destination, DestinationId, DestinationState, Domain, Secret,
+    SendingDomain, WorkspaceId,
+};
+use postbell_store::{NewConfigurationSet, TenantError};
+
+use crate::fixture::{Fixture, NOW, set_of};
+
+fn domain(fixture: &Fixture, name: &str) -> SendingDomain {
+    SendingDomain {
+        name: Domain::parse(name).unwrap(),
+        workspace: fixture.workspace,
+        return_path_host: Domain::parse(&format!("bounce.{name}")).unwrap(),
+        configuration_set: fixture.set,
+        created_at: NOW,
+    }
+}
+
+pub(crate) fn destination(fixture: &Fixture, name: &str) -> Destination {
+    Destination {
+        id: DestinationId::new(NOW),
+        workspace: fixture.workspace,
+        configuration_set: fixture.set,
+        name: name.to_owned(),
+        url: "https://hooks.example.org/mail".to_owned(),
+        secret: Secret::new(*b"0123456789abcdef01234567"),
+        matching_event_types: vec!["bounce".to_owned()],
+        format: "postbell".to_owned(),
+        state: DestinationState::Active,
+        created_at: NOW,
+    }
+}
+
+pub(crate) async fn what_is_made_shows_in_the_directory(fixture: &Fixture) {
+    let mut changed = fixture.store.directory_changed();
+    changed.mark_unchanged();
+    let set = NewConfigurationSet {
+        workspace: fixture.workspace,
+        name: "fast".to_owned(),
+        max_retries: Some(3),
+        expire_after: Some(Duration::from_secs(600)),
+    };
+    let set = fixture
+        .store
+        .create_configuration_set(set, NOW)
+        .await
+        .unwrap();
+    let domain = domain(fixture, "example.org");
+    fixture.store.add_domain(domain.clone()).await.unwrap();
+    let destination = destination(fixture, "all");
+    fixture
+        .store
+        .create_destination(destination.clone())
+        .await
+        .unwrap();
+    assert!(changed.has_changed().unwrap());
+
+    let fixture = fixture.reopened().await;
+    let directory = fixture.store.directory();
+    assert_eq!(
+        directory.workspace_named("acme").unwrap().id,
+        fixture.workspace
+    );
+    assert_eq!(directory.configuration_set(set.id), Some(&set));
+    assert_eq!(directory.domain(&domain.name), Some(&domain));
+    assert_eq!(directory.destinations(), [destination]);
+    fixture.close().await;
+}
+
+pub(crate) async fn names_are_taken_once(fixture: &Fixture) {
+    let store = &fixture.store;
+    let again = store.create_workspace("acme", NOW).await;
+    assert!(
+        matches!(
+            again,
+            Err(TenantError::Exists {
+                kind: "workspace",
+                ..
+            })
+        ),
+        "{again:?}"
+    );
+    store
+        .add_domain(domain(fixture, "example.org"))
+        .await
+        .unwrap();
+    let other = store.create_workspace("other", NOW).await.unwrap().id;
+    let set = set_of(&**store, other, "default").await;
+    let stolen = SendingDomain {
+        workspace: other,
+        configuration_set: set,
+        ..domain(fixture, "example.org")
+    };
+    let stolen = store.add_domain(stolen).await;
+    assert!(
+        matches!(stolen, Err(TenantError::DomainTaken { .. })),
+        "{stolen:?}"
+    );
+    let foreign = SendingDomain {
+        configuration_set: set,
+        ..domain(fixture, "example.net")
+    };
+    let foreign = store.add_domain(foreign).await;
+    assert!(
+        matches!(foreign, Err(TenantError::NoSuchConfigurationSet(_))),
+        "{foreign:?}"
+    );
+    store
+        .create_destination(destination(fixture, "all"))
+        .await
+        .unwrap();
+    let again = store.create_destination(destination(fixture, "all")).await;
+    assert!(
+        matches!(
+            again,
+            Err(TenantError::Exists {
+                kind: "destination",
+                ..
+            })
+        ),
+        "{again:?}"
+    );
+    let nowhere = NewConfigurationSet {
+        workspace: WorkspaceId(99),
+        name: "x".to_owned(),
+        max_retries: None,
+        expire_after: None,
+    };
+    let nowhere = store.create_configuration_set(nowhere, NOW).await;
+    assert!(
+        matches!(nowhere, Err(TenantError::NoSuchWorkspace(_))),
+        "{nowhere:?}"
+    );
+    let unknown = Destination {
+        configuration_set: ConfigurationSetId(99),
+        ..destination(fixture, "unknown")
+    };
+    let unknown = store.create_destination(unknown).await;
+    assert!(
+        matches!(unknown, Err(TenantError::NoSuchConfigurationSet(_))),
+        "{unknown:?}"
+    );
+}
+
+pub(crate) async fn token_keys_stay(fixture: &Fixture) {
+    let keys = fixture.store.token_keys();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(keys[0].1.expose().len(), 32);
+    let fixture = fixture.reopened().await;
+    assert!(fixture.store.token_keys() == keys);
+    fixture.close().await;
+}
