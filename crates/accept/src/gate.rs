@@ -1,0 +1,187 @@
+//! The gate's steps, in the order in which mail passes them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use postbell_model::message::Received;
+use postbell_model::{
+    Address, Clock, DeliveryId, MessageId, RetryPolicy, ReversePath, WorkspaceId,
+};
+use postbell_store::{Intake, StoreError, Submission, Tenants};
+
+use crate::decide;
+use crate::message;
+use crate::refusal::{Originator, Refusal};
+
+/// What the gate holds mail to.
+#[derive(Debug, Clone, Copy)]
+pub struct AcceptOptions {
+    /// How mail is retried where its configuration set does not say.
+    pub retry: RetryPolicy,
+    /// A message with as many Received fields is in a loop (RFC 5321 §6.3).
+    pub max_hops: usize,
+}
+
+/// A message at the gate.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Whose credential or network it came by.
+    pub workspace: WorkspaceId,
+    /// MAIL FROM.
+    pub envelope_from: ReversePath,
+    /// The recipients. One that occurs twice gets the message once.
+    pub recipients: Vec<Address>,
+    /// MAIL FROM's SMTPUTF8.
+    pub smtputf8: bool,
+    /// The message, CRLF line ends, without the final dot.
+    pub body: Bytes,
+    /// How it came.
+    pub received: Received,
+}
+
+/// A message that is on disk, to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub message: MessageId,
+    /// One for each different recipient, in the order of the offer.
+    pub deliveries: Vec<DeliveryId>,
+}
+
+/// The one gate. Shared by all doors.
+pub struct Gate {
+    options: AcceptOptions,
+    intake: Arc<dyn Intake>,
+    tenants: Arc<dyn Tenants>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Gate {
+    /// The gate to this store.
+    pub fn new(
+        options: AcceptOptions,
+        intake: Arc<dyn Intake>,
+        tenants: Arc<dyn Tenants>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            options,
+            intake,
+            tenants,
+            clock,
+        }
+    }
+
+    /// Whether a workspace may send from this MAIL FROM: from its own domains, and from `<>`.
+    ///
+    /// # Errors
+    /// The domain is not the workspace's.
+    pub fn check_sender(&self, workspace: WorkspaceId, from: &ReversePath) -> Result<(), Refusal> {
+        let Some(address) = from.mailbox() else {
+            return Ok(());
+        };
+        let directory = self.tenants.directory();
+        message::own_domain(&directory, workspace, Originator::MailFrom, address).map(|_| ())
+    }
+
+    /// Whether mail is delivered to such an address at all. Mail to an address literal is not:
+    /// no domain answers for it, and no MX can be looked up.
+    ///
+    /// # Errors
+    /// The address has a literal for a domain.
+    pub fn check_recipient(&self, to: &Address) -> Result<(), Refusal> {
+        match to.domain().literal() {
+            Some(_) => Err(Refusal::AddressLiteral(to.domain().clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a message over. Answers after the commit, so that a yes is a promise.
+    ///
+    /// Costs one pass over the body and one commit, which waits for the disk together with
+    /// whatever else is being committed.
+    ///
+    /// # Errors
+    /// The message breaks a rule, or the store can't take it now. Nothing was stored.
+    pub async fn submit(&self, offer: Offer) -> Result<Accepted, Refusal> {
+        self.check_envelope(&offer)?;
+        let directory = self.tenants.directory();
+        let summary = message::read(&offer)?;
+        let origin = message::check(&summary, &offer, &directory, self.options.max_hops)?;
+        let set = directory.configuration_set(origin.domain.configuration_set);
+        let policy = decide::retry_policy(self.options.retry, set);
+        let submission = decide::submission(offer, summary, &origin, policy, self.clock.now());
+        self.commit(submission).await
+    }
+
+    fn check_envelope(&self, offer: &Offer) -> Result<(), Refusal> {
+        self.check_sender(offer.workspace, &offer.envelope_from)?;
+        if offer.recipients.is_empty() {
+            return Err(Refusal::NoRecipients);
+        }
+        offer
+            .recipients
+            .iter()
+            .try_for_each(|to| self.check_recipient(to))?;
+        let international = offer
+            .envelope_from
+            .mailbox()
+            .into_iter()
+            .chain(&offer.recipients)
+            .find(|address| address.needs_smtputf8());
+        match international {
+            Some(address) if !offer.smtputf8 => {
+                Err(Refusal::NeedsSmtpUtf8(address.domain().clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn commit(&self, submission: Submission) -> Result<Accepted, Refusal> {
+        let accepted = Accepted {
+            message: submission.message.id,
+            deliveries: submission.deliveries.iter().map(|new| new.id).collect(),
+        };
+        let workspace = submission.message.workspace;
+        let size = submission.message.size;
+        let outcome = self.intake.accept(vec![submission]).await.pop();
+        match outcome.unwrap_or_else(unanswered) {
+            Ok(()) => {
+                tracing::info!(
+                    workspace.id = %workspace,
+                    message.id = %accepted.message,
+                    deliveries = accepted.deliveries.len(),
+                    size_bytes = size,
+                    "accepted a message"
+                );
+                Ok(accepted)
+            }
+            // Overload: the client is told to slow down, a line for each would slow us down.
+            Err(StoreError::Busy) => Err(Refusal::Busy),
+            Err(error) => {
+                tracing::error!(
+                    workspace.id = %workspace,
+                    message.id = %accepted.message,
+                    size_bytes = size,
+                    error = &error as &dyn std::error::Error,
+                    "a message was not stored"
+                );
+                Err(Refusal::of_store(&error))
+            }
+        }
+    }
+}
+
+/// A store that answers nothing has promised nothing.
+fn unanswered() -> Result<(), StoreError> {
+    Err(StoreError::Refused("the store gave no answer".into()))
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+//! The one gate through which mail enters, and what we send on our own account.
+//!
+//! Every door (SMTP submission, HTTP, our own reports) makes an [`Offer`] and hands it to
+//! [`Gate::submit`], which reads it, checks policy, decides, commits and only then answers. What
+//! the gate refuses it refuses in the peer's presence, with a [`Refusal`] that says what to
+//! change; nothing that was refused is stored, and nothing that was accepted is changed: the
+//! body is kept as it was submitted, and deliver renders it.
+
+#![warn(missing_docs)]
+
+mod decide;
+mod gate;
+mod message;
+mod refusal;
+
+#[cfg(test)]
+mod tests;
+
+pub use gate::{AcceptOptions, Accepted, Gate, Offer};
+pub use refusal::{Originator, Refusal};

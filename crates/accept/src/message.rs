@@ -1,0 +1,139 @@
+//! What a message must be like to be let in (RFC 6409 §6 and §8, RFC 5322 §3.6).
+//!
+//! Refused: what readers understand in different ways (repeated fields, lines that are no field,
+//! bare CR or LF), what nobody can send (a header or lines too long), what claims a domain that
+//! is not the workspace's, and what goes in circles.
+//!
+//! Deviation: RFC 6532 asks for SMTPUTF8 where a header has octets over 127. Programs have sent
+//! such subjects and names without it for decades and most hosts take them, so only an address
+//! is held to the rule.
+
+use postbell_mail::Summary;
+use postbell_mail::summary::Mailboxes;
+use postbell_model::{Address, SendingDomain, WorkspaceId};
+use postbell_store::Directory;
+
+use crate::gate::Offer;
+use crate::refusal::{Originator, Refusal};
+
+/// RFC 5322 §2.1.1 allows 998 octets. Deviation: up to this many are let in, as most hosts do.
+pub(crate) const LINE_MAX: usize = 2_048;
+
+/// What is stored of a Message-ID has a limit: that of a line.
+pub(crate) const MESSAGE_ID_MAX: usize = 998;
+
+/// Fields whose first and last occurrence different readers show; RFC 5322 §3.6 allows one of
+/// each. More than one Bcc, In-Reply-To or References harms nobody.
+const SINGLE: [&str; 8] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Subject",
+    "Date",
+    "Message-ID",
+];
+
+/// Whom a message is from.
+#[derive(Debug)]
+pub(crate) struct Origin<'a> {
+    /// The mailbox of the From field.
+    pub(crate) from: Address,
+    /// Its domain, which is the workspace's.
+    pub(crate) domain: &'a SendingDomain,
+}
+
+/// Reads what the rules need.
+pub(crate) fn read(offer: &Offer) -> Result<Summary, Refusal> {
+    postbell_mail::summarise(&offer.body).map_err(Refusal::Header)
+}
+
+/// Holds a message to the rules and says whom it is from.
+pub(crate) fn check<'a>(
+    summary: &Summary,
+    offer: &Offer,
+    directory: &'a Directory,
+    max_hops: usize,
+) -> Result<Origin<'a>, Refusal> {
+    check_shape(summary)?;
+    if summary.received_count >= max_hops {
+        return Err(Refusal::Loop(summary.received_count));
+    }
+    let from = sole_author(summary)?;
+    let sender = sender(summary)?;
+    let domain = own_domain(directory, offer.workspace, Originator::From, from)?;
+    if let Some(sender) = sender {
+        own_domain(directory, offer.workspace, Originator::Sender, sender)?;
+    }
+    let international = [Some(from), sender]
+        .into_iter()
+        .flatten()
+        .find(|address| address.needs_smtputf8());
+    match international {
+        Some(address) if !offer.smtputf8 => Err(Refusal::NeedsSmtpUtf8(address.domain().clone())),
+        _ => Ok(Origin {
+            from: from.clone(),
+            domain,
+        }),
+    }
+}
+
+/// What the octets alone must be like.
+fn check_shape(summary: &Summary) -> Result<(), Refusal> {
+    if summary.bare_line_end {
+        return Err(Refusal::BareLineEnd);
+    }
+    if let Some(line) = summary.stray_line {
+        return Err(Refusal::StrayLine(line));
+    }
+    if summary.longest_line > LINE_MAX {
+        return Err(Refusal::LongLine(summary.longest_line));
+    }
+    if summary
+        .message_id
+        .as_ref()
+        .is_some_and(|id| id.len() > MESSAGE_ID_MAX)
+    {
+        return Err(Refusal::LongMessageId);
+    }
+    let repeated = summary.repeated.iter().find(|name| SINGLE.contains(name));
+    repeated.map_or(Ok(()), |name| Err(Refusal::Repeated(name)))
+}
+
+/// The one mailbox of From.
+fn sole_author(summary: &Summary) -> Result<&Address, Refusal> {
+    match &summary.from {
+        Mailboxes::Missing => Err(Refusal::NoFrom),
+        Mailboxes::Malformed(error) => Err(Refusal::Malformed(Originator::From, *error)),
+        Mailboxes::Listed(list) => match list.as_slice() {
+            [author] => Ok(author),
+            _ => Err(Refusal::Several(Originator::From)),
+        },
+    }
+}
+
+/// The one mailbox of Sender, where there is such a field.
+fn sender(summary: &Summary) -> Result<Option<&Address>, Refusal> {
+    match &summary.sender {
+        Mailboxes::Missing => Ok(None),
+        Mailboxes::Malformed(error) => Err(Refusal::Malformed(Originator::Sender, *error)),
+        Mailboxes::Listed(list) => match list.as_slice() {
+            [sender] => Ok(Some(sender)),
+            _ => Err(Refusal::Several(Originator::Sender)),
+        },
+    }
+}
+
+/// The workspace's domain that an address is of.
+pub(crate) fn own_domain<'a>(
+    directory: &'a Directory,
+    workspace: WorkspaceId,
+    of: Originator,
+    address: &Address,
+) -> Result<&'a SendingDomain, Refusal> {
+    directory
+        .domain(address.domain())
+        .filter(|domain| domain.workspace == workspace)
+        .ok_or_else(|| Refusal::ForeignDomain(of, address.domain().clone()))
+}

@@ -1,0 +1,217 @@
+//! A store that keeps what it is handed, a directory of two workspaces, a clock that stands.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use postbell_model::clock::Sleep;
+use postbell_model::message::Received;
+use postbell_model::{
+    Address, Clock, ConfigurationSet, ConfigurationSetId, Destination, Domain, Monotonic,
+    RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+};
+use postbell_store::{
+    Directory, Intake, NewConfigurationSet, StoreError, Submission, TenantError, Tenants,
+};
+use tokio::sync::watch;
+
+use crate::{AcceptOptions, Gate, Offer};
+
+pub(super) const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
+pub(super) const OURS: WorkspaceId = WorkspaceId(1);
+const THEIRS: WorkspaceId = WorkspaceId(2);
+/// The set that gives up after an hour.
+pub(super) const HASTY: ConfigurationSetId = ConfigurationSetId(11);
+const PLAIN: ConfigurationSetId = ConfigurationSetId(12);
+
+/// The gate and what it stored.
+pub(super) struct World {
+    pub(super) gate: Gate,
+    intake: Arc<PaperIntake>,
+}
+
+impl World {
+    pub(super) const RETRY: RetryPolicy = RetryPolicy {
+        first: Duration::from_secs(300),
+        longest: Duration::from_secs(10_800),
+        max_retries: None,
+        expire_after: Duration::from_secs(5 * 86_400),
+    };
+
+    pub(super) fn new() -> Self {
+        Self::with_retry(Self::RETRY)
+    }
+
+    pub(super) fn with_retry(retry: RetryPolicy) -> Self {
+        Self::build(retry, Answer::Yes)
+    }
+
+    /// A store that fails.
+    pub(super) fn failing(error: StoreError) -> Self {
+        Self::build(Self::RETRY, Answer::No(error))
+    }
+
+    /// A store that gives no answer.
+    pub(super) fn mute() -> Self {
+        Self::build(Self::RETRY, Answer::None)
+    }
+
+    pub(super) fn stored(&self) -> Vec<Submission> {
+        self.intake.stored.lock().unwrap().clone()
+    }
+
+    fn build(retry: RetryPolicy, answer: Answer) -> Self {
+        let intake = Arc::new(PaperIntake {
+            answer,
+            stored: Mutex::default(),
+        });
+        let options = AcceptOptions {
+            retry,
+            max_hops: 50,
+        };
+        let tenants = Arc::new(PaperTenants(Arc::new(directory())));
+        let gate = Gate::new(options, intake.clone(), tenants, Arc::new(StandingClock));
+        Self { gate, intake }
+    }
+}
+
+pub(super) fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+/// What any gate takes.
+pub(super) fn offer() -> Offer {
+    offer_of("From: a@example.com\r\n\r\nHello\r\n")
+}
+
+pub(super) fn offer_of(message: &str) -> Offer {
+    Offer {
+        workspace: OURS,
+        envelope_from: ReversePath::Mailbox(address("bounces@example.com")),
+        recipients: vec![address("x@example.org")],
+        smtputf8: false,
+        body: Bytes::copy_from_slice(message.as_bytes()),
+        received: received(),
+    }
+}
+
+pub(super) fn received() -> Received {
+    Received {
+        helo: "app.example.com".to_owned(),
+        peer: Some([192, 0, 2, 1].into()),
+        with: "ESMTP".to_owned(),
+    }
+}
+
+fn directory() -> Directory {
+    let domain = |name: &str, workspace, configuration_set| SendingDomain {
+        name: Domain::parse(name).unwrap(),
+        workspace,
+        return_path_host: Domain::parse(&format!("bounces.{name}")).unwrap(),
+        configuration_set,
+        created_at: NOW,
+    };
+    let set = |id, name: &str, expire_after| ConfigurationSet {
+        id,
+        workspace: OURS,
+        name: name.to_owned(),
+        max_retries: None,
+        expire_after,
+        created_at: NOW,
+    };
+    Directory::new(
+        [],
+        [
+            domain("example.com", OURS, HASTY),
+            domain("plain.example", OURS, PLAIN),
+            domain("theirs.example", THEIRS, PLAIN),
+        ],
+        [
+            set(HASTY, "hasty", Some(Duration::from_secs(3_600))),
+            set(PLAIN, "plain", None),
+        ],
+        [],
+    )
+}
+
+enum Answer {
+    Yes,
+    No(StoreError),
+    None,
+}
+
+struct PaperIntake {
+    answer: Answer,
+    stored: Mutex<Vec<Submission>>,
+}
+
+#[async_trait]
+impl Intake for PaperIntake {
+    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<(), StoreError>> {
+        let one = match &self.answer {
+            Answer::Yes => Ok(()),
+            Answer::No(error) => Err(error.clone()),
+            Answer::None => return Vec::new(),
+        };
+        let answers = batch.iter().map(|_| one.clone()).collect();
+        if one.is_ok() {
+            self.stored.lock().unwrap().extend(batch);
+        }
+        answers
+    }
+}
+
+struct PaperTenants(Arc<Directory>);
+
+#[async_trait]
+impl Tenants for PaperTenants {
+    fn directory(&self) -> Arc<Directory> {
+        self.0.clone()
+    }
+
+    fn directory_changed(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
+    async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
+        unreachable!("the gate makes nothing")
+    }
+
+    async fn create_configuration_set(
+        &self,
+        _: NewConfigurationSet,
+        _: Timestamp,
+    ) -> Result<ConfigurationSet, TenantError> {
+        unreachable!("the gate makes nothing")
+    }
+
+    async fn add_domain(&self, _: SendingDomain) -> Result<(), TenantError> {
+        unreachable!("the gate makes nothing")
+    }
+
+    async fn create_destination(&self, _: Destination) -> Result<(), TenantError> {
+        unreachable!("the gate makes nothing")
+    }
+
+    fn token_keys(&self) -> Vec<(u8, Secret)> {
+        Vec::new()
+    }
+}
+
+#[derive(Debug)]
+struct StandingClock;
+
+impl Clock for StandingClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        Monotonic::default()
+    }
+
+    fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
+        Box::pin(std::future::pending())
+    }
+}
