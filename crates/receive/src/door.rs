@@ -1,0 +1,179 @@
+//! The submission door: the accept loop, and who is let in.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use postbell_accept::Gate;
+use postbell_model::{Clock, Reply, WorkspaceId};
+use postbell_smtp::{ServerOptions, reply};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, info, info_span, warn};
+
+use crate::SubmissionOptions;
+use crate::peers::{Peers, Place, workspace_of};
+use crate::session::Session;
+use crate::socket::Socket;
+
+// How long accepting rests after it failed: doubles from the first to the last.
+pub(crate) const FIRST_REST: Duration = Duration::from_millis(10);
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// The door through which applications hand in mail. One for any number of listeners: limits
+/// hold over all of them.
+///
+/// Clients outside the trusted networks get 554 for a greeting (RFC 5321 §3.1) and the
+/// connection is closed: without AUTH no command of theirs could succeed, and the operator of
+/// the client sees the reason at the first line.
+#[derive(Debug)]
+pub struct SubmissionDoor {
+    options: SubmissionOptions,
+    server: Arc<ServerOptions>,
+    gate: Arc<Gate>,
+    clock: Arc<dyn Clock>,
+    slots: Arc<Semaphore>,
+    peers: Peers,
+    sessions: AtomicU64,
+}
+
+impl SubmissionDoor {
+    /// A door to this gate. The clock paces what is tried again; clients live in real time.
+    pub fn new(options: SubmissionOptions, gate: Arc<Gate>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            server: Arc::new(options.server()),
+            slots: Arc::new(Semaphore::new(options.limits.max_connections)),
+            peers: Peers::new(options.limits.max_connections_per_ip),
+            sessions: AtomicU64::new(1),
+            options,
+            gate,
+            clock,
+        }
+    }
+
+    /// Accepts connections until `stop`, each with a task of its own. The sessions then end:
+    /// those between commands with 421 4.3.2 at once, those within a message after it.
+    pub async fn serve(&self, listener: TcpListener, tasks: &TaskTracker, stop: CancellationToken) {
+        let mut rest = FIRST_REST;
+        loop {
+            match stop.run_until_cancelled(self.accept(&listener)).await {
+                None => return,
+                Some(Ok((stream, slot))) => {
+                    rest = FIRST_REST;
+                    self.let_in(stream, slot, tasks, &stop);
+                }
+                Some(Err(error)) => {
+                    rest = self.rest_after(&error, rest, &stop).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for a slot and then for a connection, so that what can't be served stays in the
+    /// system's queue.
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        let slot = slot.map_err(io::Error::other)?;
+        let (stream, _) = listener.accept().await?;
+        Ok((stream, slot))
+    }
+
+    /// Waits before accepting again; gives the time to wait after the next failure.
+    pub(crate) async fn rest_after(
+        &self,
+        error: &io::Error,
+        rest: Duration,
+        stop: &CancellationToken,
+    ) -> Duration {
+        // The connection that was to be accepted is gone: nothing is wrong here.
+        if is_of_the_connection(error) {
+            return FIRST_REST;
+        }
+        // Once for each row of failures, typically for want of file descriptors.
+        if rest == FIRST_REST {
+            warn!("accepting a submission connection failed, trying again: {error}");
+        }
+        stop.run_until_cancelled(self.clock.sleep(rest)).await;
+        (rest * 2).min(LONGEST_REST)
+    }
+
+    fn let_in(
+        &self,
+        stream: TcpStream,
+        slot: OwnedSemaphorePermit,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        // A client that is gone already has no address; one without TCP_NODELAY is only slower.
+        let Ok(address) = stream.peer_addr() else {
+            return;
+        };
+        let _ = stream.set_nodelay(true);
+        let ip = address.ip().to_canonical();
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        let span = info_span!("submission", session.id = number, peer.ip = %ip);
+        let socket = Socket::new(stream);
+        match self.admit(ip) {
+            Ok((place, workspace)) => {
+                let server = Arc::clone(&self.server);
+                let session = Session::new(socket, server, Arc::clone(&self.gate), workspace, ip);
+                let stop = stop.clone();
+                tasks.spawn(
+                    async move {
+                        session.run(stop).await;
+                        drop((place, slot));
+                    }
+                    .instrument(span),
+                );
+            }
+            Err(refusal) => {
+                span.in_scope(|| info!("a connection was refused: {refusal}"));
+                tasks.spawn(async move {
+                    refuse(socket, &refusal).await;
+                    drop(slot);
+                });
+            }
+        }
+    }
+
+    fn admit(&self, ip: IpAddr) -> Result<(Place, WorkspaceId), Reply> {
+        let Some(workspace) = workspace_of(&self.options.trusted, ip) else {
+            let text = format!(
+                "{} takes no mail from {ip}; its network is not trusted",
+                self.options.hostname
+            );
+            return Err(Reply::new(554, 7, 1, text));
+        };
+        let Some(place) = self.peers.enter(ip) else {
+            let text = format!("Too many connections from {ip}; close some and try again");
+            return Err(Reply::new(421, 7, 0, text));
+        };
+        Ok((place, workspace))
+    }
+}
+
+async fn refuse(mut socket: Socket, refusal: &Reply) {
+    let mut octets = BytesMut::new();
+    reply::write(refusal, &mut octets);
+    if socket.write(&octets).await.is_ok() {
+        socket.close().await;
+    }
+}
+
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}

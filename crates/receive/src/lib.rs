@@ -1,0 +1,23 @@
+//! The SMTP doors: submission now, inbound later.
+//!
+//! A door accepts connections, bounded in number, and gives each a task that moves octets between
+//! the socket and `postbell_smtp`'s machine and takes the machine's questions to the gate of
+//! `postbell_accept`. What is said and in which order is the machine's affair, what mail may be
+//! is the gate's; here are sockets, deadlines and who may come in.
+//!
+//! Refused: clients outside the trusted networks (there is no AUTH yet), more connections than
+//! configured, and to hold anything of a message before it has ended.
+
+#![warn(missing_docs)]
+
+mod door;
+mod options;
+mod peers;
+mod session;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+pub use door::SubmissionDoor;
+pub use options::{BareLineEnds, SubmissionLimits, SubmissionOptions, SubmissionTimeouts};

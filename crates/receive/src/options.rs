@@ -1,0 +1,88 @@
+//! What can be set about submission. The defaults stand in `config/default.toml`.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use postbell_model::WorkspaceId;
+use postbell_smtp::{ServerOptions, ServerTimeouts};
+use serde::Deserialize;
+
+/// How applications hand in mail.
+#[derive(Debug, Clone)]
+pub struct SubmissionOptions {
+    /// Our name in the greeting and in the reply to EHLO.
+    pub hostname: String,
+    /// Networks whose clients may submit without a password, and the workspace whose mail it is.
+    /// Where several hold an address, the narrowest counts.
+    pub trusted: Vec<(IpNet, WorkspaceId)>,
+    /// What is too much.
+    pub limits: SubmissionLimits,
+    /// What becomes of a bare CR or LF in a message.
+    pub bare_line_ends: BareLineEnds,
+    /// How long clients are waited for.
+    pub timeouts: SubmissionTimeouts,
+}
+
+/// What is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmissionLimits {
+    /// Octets of a message; announced by SIZE.
+    pub max_message_size: u64,
+    /// Recipients of a message.
+    pub max_recipients: usize,
+    /// Open sessions, over all listeners of a door; more of them wait to be accepted.
+    pub max_connections: usize,
+    /// Open sessions of one client address; more of them get 421.
+    pub max_connections_per_ip: usize,
+    /// Commands refused within one session until a message is accepted.
+    pub max_errors: u32,
+    /// Commands in one session until a message is accepted, recipients aside.
+    pub max_commands: u32,
+}
+
+/// What becomes of a CR or LF that does not belong to a CRLF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BareLineEnds {
+    /// The message is refused.
+    Refuse,
+    /// The message is taken with proper line ends.
+    Normalise,
+}
+
+/// How long clients are waited for (RFC 5321 §4.5.3.2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmissionTimeouts {
+    /// For the next command.
+    pub command: Duration,
+    /// For the next octets of a message.
+    pub data_block: Duration,
+    /// For a whole message.
+    pub data_total: Duration,
+    /// For a session.
+    pub session: Duration,
+}
+
+impl SubmissionOptions {
+    pub(crate) fn server(&self) -> ServerOptions {
+        ServerOptions {
+            hostname: self.hostname.clone(),
+            max_message_size: self.limits.max_message_size,
+            max_recipients: self.limits.max_recipients,
+            max_errors: self.limits.max_errors,
+            max_commands: self.limits.max_commands,
+            bare_line_ends: match self.bare_line_ends {
+                BareLineEnds::Refuse => postbell_smtp::BareLineEnds::Refuse,
+                BareLineEnds::Normalise => postbell_smtp::BareLineEnds::Normalise,
+            },
+            timeouts: ServerTimeouts {
+                command: self.timeouts.command,
+                data_block: self.timeouts.data_block,
+                data_total: self.timeouts.data_total,
+                session: self.timeouts.session,
+            },
+        }
+    }
+}

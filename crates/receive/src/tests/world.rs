@@ -1,0 +1,289 @@
+//! A door on a port of its own, a store of paper behind it, and a client that reads line by line.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use postbell_accept::{AcceptOptions, Gate};
+use postbell_model::clock::Sleep;
+use postbell_model::{
+    Clock, ConfigurationSet, ConfigurationSetId, Destination, Domain, Monotonic, RetryPolicy,
+    Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+};
+use postbell_store::{
+    Directory, Intake, NewConfigurationSet, StoreError, Submission, TenantError, Tenants,
+};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    BareLineEnds, SubmissionDoor, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
+};
+
+pub(super) const OURS: WorkspaceId = WorkspaceId(1);
+const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
+/// Longer than anything takes that works.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) fn options() -> SubmissionOptions {
+    SubmissionOptions {
+        hostname: "mx.test".to_owned(),
+        trusted: vec![("127.0.0.0/8".parse().unwrap(), OURS)],
+        limits: SubmissionLimits {
+            max_message_size: 10_000_000,
+            max_recipients: 100,
+            max_connections: 10,
+            max_connections_per_ip: 10,
+            max_errors: 10,
+            max_commands: 100,
+        },
+        bare_line_ends: BareLineEnds::Normalise,
+        timeouts: SubmissionTimeouts {
+            command: PATIENCE * 2,
+            data_block: PATIENCE * 2,
+            data_total: PATIENCE * 2,
+            session: PATIENCE * 2,
+        },
+    }
+}
+
+pub(super) struct World {
+    pub(super) stop: CancellationToken,
+    address: SocketAddr,
+    tasks: TaskTracker,
+    intake: Arc<PaperIntake>,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        Self::with(options()).await
+    }
+
+    pub(super) async fn with(options: SubmissionOptions) -> Self {
+        Self::start(options, None).await
+    }
+
+    /// A store that takes nothing.
+    pub(super) async fn failing(error: StoreError) -> Self {
+        Self::start(options(), Some(error)).await
+    }
+
+    pub(super) async fn client(&self) -> Client {
+        Client(BufReader::new(
+            TcpStream::connect(self.address).await.unwrap(),
+        ))
+    }
+
+    pub(super) fn stored(&self) -> Vec<Submission> {
+        self.intake.stored.lock().unwrap().clone()
+    }
+
+    /// Waits until the door and all its sessions have ended.
+    pub(super) async fn finished(&self) {
+        self.tasks.close();
+        timeout(PATIENCE, self.tasks.wait()).await.expect("ends");
+    }
+
+    async fn start(options: SubmissionOptions, failure: Option<StoreError>) -> Self {
+        let intake = Arc::new(PaperIntake {
+            failure,
+            stored: Mutex::default(),
+        });
+        let door = door(options, intake.clone(), Arc::new(RestlessClock::default()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let world = Self {
+            stop: CancellationToken::new(),
+            address: listener.local_addr().unwrap(),
+            tasks: TaskTracker::new(),
+            intake,
+        };
+        let (tasks, stop) = (world.tasks.clone(), world.stop.clone());
+        world
+            .tasks
+            .spawn(async move { door.serve(listener, &tasks, stop).await });
+        world
+    }
+}
+
+/// A door without a listener.
+pub(super) fn door_and_clock() -> (SubmissionDoor, Arc<RestlessClock>) {
+    let intake = PaperIntake {
+        failure: None,
+        stored: Mutex::default(),
+    };
+    let clock = Arc::new(RestlessClock::default());
+    let door = door(options(), Arc::new(intake), clock.clone());
+    (door, clock)
+}
+
+fn door(
+    options: SubmissionOptions,
+    intake: Arc<PaperIntake>,
+    clock: Arc<RestlessClock>,
+) -> SubmissionDoor {
+    let retry = RetryPolicy {
+        first: Duration::from_secs(300),
+        longest: Duration::from_secs(10_800),
+        max_retries: None,
+        expire_after: Duration::from_secs(86_400),
+    };
+    let accept = AcceptOptions {
+        retry,
+        max_hops: 50,
+    };
+    let tenants = Arc::new(PaperTenants(Arc::new(directory())));
+    let gate = Gate::new(accept, intake, tenants, clock.clone());
+    SubmissionDoor::new(options, Arc::new(gate), clock)
+}
+
+/// A client; every wait of it ends.
+pub(super) struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub(super) async fn say(&mut self, line: &str) {
+        self.send(format!("{line}\r\n").as_bytes()).await;
+    }
+
+    pub(super) async fn send(&mut self, octets: &[u8]) {
+        let write = self.0.get_mut().write_all(octets);
+        timeout(PATIENCE, write).await.expect("is read").unwrap();
+    }
+
+    /// The last line of the next reply; empty at the end.
+    pub(super) async fn reply(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            let read = timeout(PATIENCE, self.0.read_line(&mut line));
+            read.await.expect("is answered").unwrap();
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return line.trim_end().to_owned();
+            }
+        }
+    }
+
+    pub(super) async fn expect(&mut self, replies: &[&str]) {
+        for expected in replies {
+            let reply = self.reply().await;
+            assert!(reply.starts_with(expected), "{expected}: {reply}");
+        }
+    }
+
+    /// Whether the server closed the connection without another word.
+    pub(super) async fn ended(&mut self) -> bool {
+        self.reply().await.is_empty()
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        let read = self.0.get_ref().try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+}
+
+fn directory() -> Directory {
+    let set = ConfigurationSetId(1);
+    let domain = |name: &str, workspace| SendingDomain {
+        name: Domain::parse(name).unwrap(),
+        workspace,
+        return_path_host: Domain::parse(&format!("bounces.{name}")).unwrap(),
+        configuration_set: set,
+        created_at: NOW,
+    };
+    let set = ConfigurationSet {
+        id: set,
+        workspace: OURS,
+        name: "default".to_owned(),
+        max_retries: None,
+        expire_after: None,
+        created_at: NOW,
+    };
+    let domains = [
+        domain("example.com", OURS),
+        domain("theirs.example", WorkspaceId(2)),
+    ];
+    Directory::new([], domains, [set], [])
+}
+
+struct PaperIntake {
+    failure: Option<StoreError>,
+    stored: Mutex<Vec<Submission>>,
+}
+
+#[async_trait]
+impl Intake for PaperIntake {
+    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<(), StoreError>> {
+        let outcome = self.failure.clone().map_or(Ok(()), Err);
+        let outcomes = vec![outcome.clone(); batch.len()];
+        if outcome.is_ok() {
+            self.stored.lock().unwrap().extend(batch);
+        }
+        outcomes
+    }
+}
+
+struct PaperTenants(Arc<Directory>);
+
+#[async_trait]
+impl Tenants for PaperTenants {
+    fn directory(&self) -> Arc<Directory> {
+        self.0.clone()
+    }
+
+    fn directory_changed(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
+    async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    async fn create_configuration_set(
+        &self,
+        _: NewConfigurationSet,
+        _: Timestamp,
+    ) -> Result<ConfigurationSet, TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    async fn add_domain(&self, _: SendingDomain) -> Result<(), TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    async fn create_destination(&self, _: Destination) -> Result<(), TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    fn token_keys(&self) -> Vec<(u8, Secret)> {
+        Vec::new()
+    }
+}
+
+/// A clock that stands, and on which every sleep ends at once.
+#[derive(Debug, Default)]
+pub(super) struct RestlessClock(Mutex<Vec<Duration>>);
+
+impl RestlessClock {
+    /// How long it was slept, each time.
+    pub(super) fn slept(&self) -> Vec<Duration> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Clock for RestlessClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        Monotonic::default()
+    }
+
+    fn sleep_until(&self, at: Monotonic) -> Sleep<'_> {
+        self.0.lock().unwrap().push(at.0);
+        Box::pin(std::future::ready(()))
+    }
+}
