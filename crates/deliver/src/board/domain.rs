@@ -1,0 +1,46 @@
+//! What is known of a recipient domain, and what waits until it is known.
+
+use postbell_model::Monotonic;
+
+use super::Parcel;
+use crate::plan::{Plan, SiteKey};
+
+#[derive(Debug, Default)]
+pub(super) struct DomainState {
+    pub(super) plan: Option<Plan>,
+    pub(super) valid_until: Monotonic,
+    /// Whether the DNS is being asked, or will be.
+    pub(super) looking: bool,
+    /// Deliveries that wait for the plan.
+    pub(super) waiting: Vec<Parcel>,
+}
+
+impl DomainState {
+    /// The plan, where it can be acted on. A route that has run out is still taken while the
+    /// DNS is asked again; a refusal is not.
+    pub(super) fn usable_plan(&self, now: Monotonic) -> Option<&Plan> {
+        match &self.plan {
+            Some(Plan::Refused(_)) if now >= self.valid_until => None,
+            other => other.as_ref(),
+        }
+    }
+
+    pub(super) fn needs_lookup(&self, now: Monotonic) -> bool {
+        !self.looking && (self.plan.is_none() || now >= self.valid_until)
+    }
+
+    /// Whether a known route outlives this answer: the DNS did not answer, which says nothing
+    /// about the hosts.
+    pub(super) fn keeps_old(&self, new: &Plan) -> bool {
+        matches!(&self.plan, Some(Plan::Route(_)))
+            && matches!(new, Plan::Refused(refusal) if refusal.is_temporary())
+    }
+
+    /// The site that its deliveries wait at.
+    pub(super) fn site(&self) -> Option<&SiteKey> {
+        match &self.plan {
+            Some(Plan::Route(route)) => Some(&route.site),
+            Some(Plan::Refused(_)) | None => None,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The board: what waits in memory, sorted by lane and site, and who works on it.
+//!
+//! Workers, planners and the claimer meet here and nowhere else. All of it is under one lock
+//! that is held for the length of a transition, never across an await. What a transition asks
+//! for (a look-up, a connection, a release) is left as an [`Order`] for whoever may wait.
+
+mod domain;
+mod lane;
+mod seat;
+mod site;
+mod slots;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use postbell_model::{Domain, Lane, Monotonic};
+use postbell_store::Claimed;
+use tokio::sync::Notify;
+
+pub(crate) use seat::{InHand, NextInHand, Seat};
+pub(crate) use site::WorkerId;
+use state::State;
+
+use crate::plan::{Planned, Refusal, Route, SiteKey};
+
+/// A claimed delivery.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) claimed: Claimed,
+}
+
+impl Parcel {
+    pub(crate) const fn new(claimed: Claimed) -> Self {
+        Self { claimed }
+    }
+
+    pub(crate) const fn domain(&self) -> &Domain {
+        self.claimed.delivery.recipient.domain()
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        Lane {
+            workspace: self.claimed.message.workspace,
+            domain: self.domain().clone(),
+        }
+    }
+}
+
+/// How much the board takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Deliveries that wait, beyond which nothing more is claimed.
+    pub(crate) waiting: usize,
+    /// Deliveries of one lane that wait, beyond which no more of it is claimed.
+    pub(crate) batch: usize,
+    pub(crate) connections: usize,
+    pub(crate) connections_per_site: usize,
+    pub(crate) lookups: usize,
+    pub(crate) plans: usize,
+    pub(crate) pause: Duration,
+    pub(crate) longest_pause: Duration,
+}
+
+/// What is to be done outside the board.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Find out where a domain's mail goes.
+    LookUp(Domain),
+    /// Open a connection to a site.
+    Dial(SiteKey, WorkerId),
+    /// Settle these with what the plan of their domain says.
+    Refuse(Vec<Parcel>, Arc<Refusal>),
+    /// Give these back, due again after this long.
+    Release(Vec<Parcel>, Duration),
+    /// The work on this one broke off: settle it as delayed.
+    Delay(Box<Parcel>),
+}
+
+/// What a worker whose connection is ready does next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Deliver this.
+    Deliver(Box<Parcel>),
+    /// Wait until its bell rings.
+    Wait,
+    /// Close the connection.
+    Leave,
+}
+
+/// What a worker is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// No host has greeted it yet.
+    Opening,
+    /// It has a connection.
+    Ready,
+    /// It has a connection and waits for work.
+    Idle,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Board {
+    state: Mutex<State>,
+    ordered: Notify,
+}
+
+impl Board {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            state: Mutex::new(State::new(limits)),
+            ordered: Notify::new(),
+        }
+    }
+
+    /// Takes in deliveries that were claimed.
+    pub(crate) fn offer(&self, claimed: impl IntoIterator<Item = Claimed>, now: Monotonic) {
+        let parcels = claimed.into_iter().map(Parcel::new).collect();
+        self.change(|state| state.offer(parcels, now));
+    }
+
+    /// How many deliveries of a lane may be claimed.
+    pub(crate) fn room_for(&self, lane: &Lane, now: Monotonic) -> usize {
+        self.locked().room_for(lane, now)
+    }
+
+    /// Takes in the plan for a domain, and gives the next domain to look up.
+    pub(crate) fn planned(
+        &self,
+        domain: &Domain,
+        planned: Planned,
+        now: Monotonic,
+    ) -> Option<Domain> {
+        self.change(|state| state.planned(domain, planned, now))
+    }
+
+    /// The route of a site.
+    pub(crate) fn route(&self, site: &SiteKey) -> Option<Arc<Route>> {
+        self.locked().route(site)
+    }
+
+    /// Takes what is to be done; waits until there is something.
+    pub(crate) async fn orders(&self) -> Vec<Order> {
+        loop {
+            let orders = std::mem::take(&mut self.locked().orders);
+            if !orders.is_empty() {
+                return orders;
+            }
+            self.ordered.notified().await;
+        }
+    }
+
+    /// Takes nothing more, and gives back all that nobody works on, with what was ordered.
+    pub(crate) fn close(&self) -> Vec<Order> {
+        let mut state = self.locked();
+        let parcels = state.close();
+        state.orders.push(Order::Release(parcels, Duration::ZERO));
+        std::mem::take(&mut state.orders)
+    }
+
+    /// A delivery comes back without an outcome.
+    fn orphaned(&self, order: Order) {
+        self.change(|state| state.orders.push(order));
+    }
+
+    fn change<T>(&self, transition: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.locked();
+        let result = transition(&mut state);
+        let has_orders = !state.orders.is_empty();
+        drop(state);
+        if has_orders {
+            self.ordered.notify_one();
+        }
+        result
+    }
+
+    // A transition that panicked leaves nothing that could make a later one unsafe; at worst a
+    // count is off.
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,414 @@
+//! What waits, for what, and who works on it: plain data and its transitions, without sockets,
+//! tasks or locks.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use postbell_model::{Domain, Lane, Monotonic};
+use tokio::sync::Notify;
+
+use super::domain::DomainState;
+use super::site::{Site, WorkerId};
+use super::slots::Slots;
+use super::{Limits, Next, Order, Parcel, Stand};
+use crate::plan::{Plan, Planned, Route, SiteKey};
+
+#[derive(Debug)]
+pub(super) struct State {
+    limits: Limits,
+    domains: HashMap<Domain, DomainState>,
+    sites: HashMap<SiteKey, Site>,
+    slots: Slots,
+    /// Deliveries in memory that nobody works on.
+    waiting: usize,
+    lookups: usize,
+    to_look_up: VecDeque<Domain>,
+    /// What is to be done outside.
+    pub(super) orders: Vec<Order>,
+    last_worker: WorkerId,
+    closed: bool,
+}
+
+impl State {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            slots: Slots::new(limits.connections),
+            limits,
+            domains: HashMap::new(),
+            sites: HashMap::new(),
+            waiting: 0,
+            lookups: 0,
+            to_look_up: VecDeque::new(),
+            orders: Vec::new(),
+            last_worker: 0,
+            closed: false,
+        }
+    }
+
+    // What comes in.
+
+    /// How many deliveries of a lane may be claimed now.
+    ///
+    /// No lane takes more than an eighth of the room that is left: however many lanes stand
+    /// still, there is room for one more.
+    pub(super) fn room_for(&self, lane: &Lane, now: Monotonic) -> usize {
+        if self.closed || self.pause_left(&lane.domain, now).is_some() {
+            return 0;
+        }
+        let free = self.limits.waiting.saturating_sub(self.waiting);
+        let batch = self.limits.batch.min(free.div_ceil(8));
+        batch.saturating_sub(self.waiting_in(lane))
+    }
+
+    fn waiting_in(&self, lane: &Lane) -> usize {
+        let Some(state) = self.domains.get(&lane.domain) else {
+            return 0;
+        };
+        let on_site = state.site().and_then(|key| self.sites.get(key));
+        state.waiting.len() + on_site.map_or(0, |site| site.lanes.len_of(lane))
+    }
+
+    /// For how long the site of a domain is left alone.
+    fn pause_left(&self, domain: &Domain, now: Monotonic) -> Option<Duration> {
+        let site = self.domains.get(domain)?.site()?;
+        self.sites.get(site)?.pause_left(now)
+    }
+
+    /// Takes deliveries in, and orders what they need.
+    pub(super) fn offer(&mut self, parcels: Vec<Parcel>, now: Monotonic) {
+        for parcel in parcels {
+            self.offer_one(parcel, now);
+        }
+    }
+
+    fn offer_one(&mut self, parcel: Parcel, now: Monotonic) {
+        if self.closed {
+            return self.release(vec![parcel], Duration::ZERO);
+        }
+        let domain = parcel.domain().clone();
+        if !self.domains.contains_key(&domain) {
+            self.forget_some(now);
+        }
+        let state = self.domains.entry(domain.clone()).or_default();
+        let needs_lookup = state.needs_lookup(now);
+        match state.usable_plan(now) {
+            Some(Plan::Route(route)) => {
+                let route = route.clone();
+                self.place(&route, vec![parcel], now);
+            }
+            Some(Plan::Refused(refusal)) => {
+                let refusal = refusal.clone();
+                self.orders.push(Order::Refuse(vec![parcel], refusal));
+            }
+            None => {
+                state.waiting.push(parcel);
+                self.waiting += 1;
+            }
+        }
+        if needs_lookup {
+            self.order_lookup(domain);
+        }
+    }
+
+    /// Puts deliveries into their lanes at a site, unless it is to be left alone.
+    fn place(&mut self, route: &Arc<Route>, parcels: Vec<Parcel>, now: Monotonic) {
+        let key = &route.site;
+        let site = self
+            .sites
+            .entry(key.clone())
+            .or_insert_with(|| Site::new(route.clone()));
+        if let Some(left) = site.pause_left(now) {
+            return self.release(parcels, left);
+        }
+        let count = parcels.len();
+        self.waiting += count;
+        for parcel in parcels {
+            site.lanes.push(parcel);
+        }
+        for _ in 0..count.min(self.limits.connections_per_site) {
+            self.summon(key);
+        }
+    }
+
+    /// Orders that deliveries be given back, in one order where it can be.
+    fn release(&mut self, mut parcels: Vec<Parcel>, after: Duration) {
+        if let Some(Order::Release(others, same)) = self.orders.last_mut()
+            && *same == after
+        {
+            return others.append(&mut parcels);
+        }
+        self.orders.push(Order::Release(parcels, after));
+    }
+
+    // Plans.
+
+    fn order_lookup(&mut self, domain: Domain) {
+        if let Some(state) = self.domains.get_mut(&domain) {
+            state.looking = true;
+        }
+        if self.lookups < self.limits.lookups {
+            self.lookups += 1;
+            self.orders.push(Order::LookUp(domain));
+        } else {
+            self.to_look_up.push_back(domain);
+        }
+    }
+
+    /// Takes in the plan for a domain, and gives the next domain to look up, if there is one.
+    pub(super) fn planned(
+        &mut self,
+        domain: &Domain,
+        planned: Planned,
+        now: Monotonic,
+    ) -> Option<Domain> {
+        self.adopt(domain, planned, now);
+        let next = self.to_look_up.pop_front();
+        if next.is_none() {
+            self.lookups -= 1;
+        }
+        next
+    }
+
+    fn adopt(&mut self, domain: &Domain, planned: Planned, now: Monotonic) {
+        let Some(state) = self.domains.get_mut(domain) else {
+            return;
+        };
+        state.looking = false;
+        let until = now.after(planned.valid_for);
+        if state.keeps_old(&planned.plan) {
+            state.valid_until = until;
+            return;
+        }
+        let mut parcels = std::mem::take(&mut state.waiting);
+        let old_site = state.site().cloned();
+        state.plan = Some(planned.plan.clone());
+        state.valid_until = until;
+        if let Some(old) = old_site.and_then(|key| self.sites.get_mut(&key))
+            && !matches!(&planned.plan, Plan::Route(new) if new.site == old.route.site)
+        {
+            parcels.extend(old.lanes.drain_domain(domain));
+        }
+        self.waiting -= parcels.len();
+        match planned.plan {
+            Plan::Route(route) => {
+                if let Some(site) = self.sites.get_mut(&route.site) {
+                    site.route = route.clone();
+                }
+                self.place(&route, parcels, now);
+            }
+            Plan::Refused(refusal) if !parcels.is_empty() => {
+                self.orders.push(Order::Refuse(parcels, refusal));
+            }
+            Plan::Refused(_) => {}
+        }
+    }
+
+    /// Keeps what is remembered of domains and sites within its limit.
+    fn forget_some(&mut self, now: Monotonic) {
+        if self.domains.len() < self.limits.plans {
+            return;
+        }
+        self.domains
+            .retain(|_, state| state.looking || now < state.valid_until);
+        let mut surplus = self.domains.len().saturating_sub(self.limits.plans * 3 / 4);
+        self.domains.retain(|_, state| {
+            let goes = surplus > 0 && !state.looking;
+            surplus -= usize::from(goes);
+            !goes
+        });
+        let used: HashSet<_> = self
+            .domains
+            .values()
+            .filter_map(DomainState::site)
+            .collect();
+        self.sites
+            .retain(|key, site| used.contains(key) || !site.is_forgettable(now));
+    }
+
+    // Connections.
+
+    /// Sees to it that somebody comes for what waits at a site.
+    fn summon(&mut self, key: &SiteKey) {
+        let Some(site) = self.sites.get_mut(key) else {
+            return;
+        };
+        if let Some((_, bell)) = site.idle.pop() {
+            site.woken += 1;
+            bell.notify_one();
+            return;
+        }
+        if self.closed || !site.wants_connection(self.limits.connections_per_site) {
+            return;
+        }
+        if !self.slots.has_room(site.proven) {
+            // A site that has a connection asks again with each delivery, and takes none from
+            // those that have as few.
+            if site.connections == 0 && !std::mem::replace(&mut site.starved, true) {
+                self.slots.starve(key.clone(), site.proven);
+            }
+            return;
+        }
+        site.connections += 1;
+        site.opening += 1;
+        self.slots.opened(site.proven);
+        self.last_worker += 1;
+        self.orders.push(Order::Dial(key.clone(), self.last_worker));
+    }
+
+    /// Gives the connections that are free to the sites that have waited longest.
+    fn feed_the_starved(&mut self) {
+        for key in self.slots.take_starved() {
+            if let Some(site) = self.sites.get_mut(&key) {
+                site.starved = false;
+                self.summon(&key);
+            }
+        }
+    }
+
+    /// The route of a site, for a worker that is about to dial.
+    pub(super) fn route(&self, key: &SiteKey) -> Option<Arc<Route>> {
+        self.sites.get(key).map(|site| site.route.clone())
+    }
+
+    /// A host has greeted the worker.
+    pub(super) fn greeted(&mut self, key: &SiteKey) {
+        if let Some(site) = self.sites.get_mut(key) {
+            site.greeted();
+        }
+    }
+
+    /// What a worker whose connection is ready does next.
+    pub(super) fn next(&mut self, key: &SiteKey, worker: WorkerId, bell: &Arc<Notify>) -> Next {
+        let Some(site) = self.sites.get_mut(key) else {
+            return Next::Leave;
+        };
+        let short = self.slots.are_short(site.proven);
+        let others = site.connections > 1;
+        if self.closed || site.is_crowded(self.limits.connections_per_site) || (short && others) {
+            return Next::Leave;
+        }
+        if let Some(parcel) = site.lanes.pop() {
+            self.waiting -= 1;
+            return Next::Deliver(Box::new(parcel));
+        }
+        if short {
+            return Next::Leave;
+        }
+        site.idle.push((worker, bell.clone()));
+        Next::Wait
+    }
+
+    /// A worker has stopped waiting: it was woken, or has waited long enough.
+    pub(super) fn awake(&mut self, key: &SiteKey, worker: WorkerId) {
+        let Some(site) = self.sites.get_mut(key) else {
+            return;
+        };
+        let idle = site.idle.len();
+        site.idle.retain(|(id, _)| *id != worker);
+        if site.idle.len() == idle {
+            site.woken -= 1;
+        }
+    }
+
+    /// A host has answered a transaction.
+    pub(super) fn answered(&mut self, key: &SiteKey) {
+        let Some(site) = self.sites.get_mut(key) else {
+            return;
+        };
+        site.answered(self.limits.connections_per_site);
+        if !std::mem::replace(&mut site.proven, true) {
+            self.slots.proved(site.connections);
+            self.feed_the_starved();
+        }
+        self.summon_if_needed(key);
+    }
+
+    /// A connection that had worked is lost.
+    pub(super) fn broke(&mut self, key: &SiteKey) {
+        if let Some(site) = self.sites.get_mut(key) {
+            site.broke();
+        }
+    }
+
+    /// No host could be reached. Where no other connection works or is being made, gives back
+    /// all that waits for the site, since the attempt was made for all of it, and leaves the
+    /// site alone for a while.
+    pub(super) fn unreachable(&mut self, key: &SiteKey, now: Monotonic) -> Vec<Parcel> {
+        let Some(site) = self.sites.get_mut(key) else {
+            return Vec::new();
+        };
+        if site.connections > 1 {
+            site.refused();
+            return Vec::new();
+        }
+        site.unreachable(now, self.limits.pause, self.limits.longest_pause);
+        if std::mem::replace(&mut site.proven, false) {
+            self.slots.disproved(site.connections);
+        }
+        let parcels = site.lanes.drain();
+        self.waiting -= parcels.len();
+        parcels
+    }
+
+    /// A worker has closed its connection.
+    pub(super) fn leave(&mut self, key: &SiteKey, worker: WorkerId, stand: Stand) {
+        if stand == Stand::Idle {
+            self.awake(key, worker);
+        }
+        let Some(site) = self.sites.get_mut(key) else {
+            return;
+        };
+        site.connections -= 1;
+        if stand == Stand::Opening {
+            site.opening -= 1;
+        }
+        self.slots.closed(site.proven);
+        self.feed_the_starved();
+        self.summon_if_needed(key);
+    }
+
+    fn summon_if_needed(&mut self, key: &SiteKey) {
+        if self
+            .sites
+            .get(key)
+            .is_some_and(|site| !site.lanes.is_empty())
+        {
+            self.summon(key);
+        }
+    }
+
+    // The end.
+
+    /// Takes nothing more, wakes those that wait for work, and gives back all that nobody
+    /// works on.
+    pub(super) fn close(&mut self) -> Vec<Parcel> {
+        self.closed = true;
+        let mut parcels = Vec::new();
+        for state in self.domains.values_mut() {
+            parcels.append(&mut state.waiting);
+        }
+        for site in self.sites.values_mut() {
+            parcels.extend(site.lanes.drain());
+            for (_, bell) in site.idle.drain(..) {
+                site.woken += 1;
+                bell.notify_one();
+            }
+        }
+        self.waiting = 0;
+        self.to_look_up.clear();
+        parcels
+    }
+
+    /// Deliveries that nobody works on, and connections.
+    #[cfg(test)]
+    pub(super) const fn counts(&self) -> (usize, usize) {
+        (self.waiting, self.slots.open())
+    }
+
+    /// Domains of which something is known.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.domains.len()
+    }
+}

@@ -1,0 +1,70 @@
+//! Asking the DNS where a domain's mail goes.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use postbell_model::Domain;
+use postbell_net::{Addresses, Guard, Resolver};
+
+use super::{Exchangers, Planned, Refusal, exchangers, implicit, route};
+
+/// Hosts of one domain whose addresses are asked for, best first.
+const MAX_HOSTS: usize = 8;
+
+/// Who looks up where mail goes, and by which limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Lookup {
+    pub(crate) resolver: Resolver,
+    pub(crate) guard: Guard,
+    pub(crate) ourselves: String,
+    pub(crate) max_addresses: usize,
+    pub(crate) lifetime: Duration,
+    pub(crate) timeout: Duration,
+}
+
+impl Lookup {
+    /// The plan for a domain. Waits for the DNS, but no longer than the time allowed.
+    pub(crate) async fn plan(&self, domain: &Domain) -> Planned {
+        let looked_up = tokio::time::timeout(self.timeout, self.look_up(domain)).await;
+        let planned = looked_up.unwrap_or_else(|_| {
+            Planned::refused(Refusal::temporary(domain, "no answer in the time allowed"))
+        });
+        planned.held_for_at_most(self.lifetime)
+    }
+
+    async fn look_up(&self, domain: &Domain) -> Planned {
+        if let Some(ip) = domain.literal() {
+            let literal = Addresses {
+                ips: vec![ip],
+                valid_for: self.lifetime,
+            };
+            return implicit(domain, Ok(literal), &self.guard, self.max_addresses);
+        }
+        match exchangers(domain, &self.ourselves, self.resolver.mx(domain).await) {
+            Err(refusal) => Planned::refused(refusal),
+            Ok(Exchangers::Implicit) => {
+                let answer = self.resolver.addresses(domain).await;
+                implicit(domain, answer, &self.guard, self.max_addresses)
+            }
+            Ok(Exchangers::Hosts { hosts, valid_for }) => {
+                let mut planned = self.route(domain, hosts).await;
+                planned.valid_for = planned.valid_for.min(valid_for);
+                planned
+            }
+        }
+    }
+
+    async fn route(&self, domain: &Domain, hosts: Vec<(u16, Domain)>) -> Planned {
+        let asked = hosts.into_iter().take(MAX_HOSTS);
+        let answers = asked.map(|(preference, host)| async move {
+            let answer = match host.literal() {
+                // RFC 1035 §3.3.9: an MX names a host. One that names an address names none.
+                Some(_) => Err(postbell_net::LookupError::NoSuchDomain),
+                None => self.resolver.addresses(&host).await,
+            };
+            (preference, host, answer)
+        });
+        let answers = join_all(answers).await;
+        route(domain, answers, &self.guard, self.max_addresses)
+    }
+}

@@ -1,0 +1,122 @@
+//! render: from a claimed delivery to what goes over the wire.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use postbell_mail::{Rendering, render};
+use postbell_model::token::{Claim, Purpose};
+use postbell_model::{Address, Message, Reply, ReversePath};
+use postbell_smtp::Transaction;
+use postbell_store::{Body, StoreError};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::board::Parcel;
+use crate::stage::Stage;
+
+/// How long a delivery waits for room in memory for its body.
+const ROOM_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A message ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) transaction: Transaction,
+    /// The body's share of the memory; held until the transaction is over.
+    pub(crate) _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Why there is no letter.
+#[derive(Debug)]
+pub(crate) enum Unready {
+    /// There is no room in memory for its body.
+    NoRoom,
+    /// The message can't be read or rendered: what is said in the place of a host.
+    Bad(Reply),
+}
+
+impl Stage {
+    /// Reads and renders the message for this delivery.
+    pub(crate) async fn prepare(&self, parcel: &Parcel) -> Result<Letter, Unready> {
+        let (body, room) = self.body(parcel).await?;
+        let transaction = self.render(parcel, &body).map_err(Unready::Bad)?;
+        Ok(Letter {
+            transaction,
+            _room: room,
+        })
+    }
+
+    async fn body(
+        &self,
+        parcel: &Parcel,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unready> {
+        let stored = match &parcel.claimed.body {
+            Body::Memory(body) => return Ok((body.clone(), None)),
+            Body::Stored(stored) => *stored,
+        };
+        let all = self.options.max_body_octets.div_ceil(1024).max(1);
+        let wanted = parcel.claimed.message.size.div_ceil(1024).clamp(1, all);
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.body_room).acquire_many_owned(wanted);
+        let room = tokio::time::timeout(ROOM_PATIENCE, room).await;
+        let Ok(Ok(room)) = room else {
+            return Err(Unready::NoRoom);
+        };
+        match self.bodies.body(stored).await {
+            Ok(body) => Ok((body, Some(room))),
+            Err(error) => Err(self.unreadable(parcel, &error)),
+        }
+    }
+
+    fn unreadable(&self, parcel: &Parcel, error: &StoreError) -> Unready {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            workspace.id = %parcel.claimed.message.workspace,
+            message.id = %parcel.claimed.message.id,
+            delivery.id = %parcel.claimed.delivery.id,
+            "the body of a message can't be read"
+        );
+        Unready::Bad(Reply::new(451, 3, 0, "The stored message can't be read"))
+    }
+
+    fn render(&self, parcel: &Parcel, body: &Bytes) -> Result<Transaction, Reply> {
+        let (delivery, message) = (&parcel.claimed.delivery, &*parcel.claimed.message);
+        let claim = Claim {
+            workspace: message.workspace,
+            delivery: delivery.id,
+        };
+        let rendering = Rendering {
+            message,
+            body,
+            hostname: &self.options.hostname,
+            header_token: &self.keys.sign(Purpose::Header, claim),
+        };
+        let rendered = render(&rendering)
+            .map_err(|error| Reply::new(554, 6, 0, format!("The message is malformed: {error}")))?;
+        Ok(Transaction {
+            from: self.return_path(message, claim),
+            to: delivery.recipient.clone(),
+            body: rendered.chunks,
+            eight_bit: message.eight_bit,
+            smtputf8: message.smtputf8,
+        })
+    }
+
+    /// Where bounces go: to us, with a token that names the delivery. `<>` stays `<>`.
+    fn return_path(&self, message: &Message, claim: Claim) -> ReversePath {
+        let ReversePath::Mailbox(mail_from) = &message.mail_from else {
+            return ReversePath::Null;
+        };
+        let directory = self.tenants.directory();
+        let domain = directory.domain(mail_from.domain()).or_else(|| {
+            let source = Address::parse(&message.source).ok()?;
+            directory.domain(source.domain())
+        });
+        // A domain that was removed since has no host for bounces: they go to the sender.
+        let Some(domain) = domain.filter(|domain| domain.workspace == message.workspace) else {
+            return message.mail_from.clone();
+        };
+        let token = self.keys.sign(Purpose::Bounce, claim);
+        Address::new(&format!("bounce+{token}"), &domain.return_path_host)
+            .map_or_else(|_| message.mail_from.clone(), ReversePath::Mailbox)
+    }
+}

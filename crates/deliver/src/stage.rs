@@ -1,0 +1,145 @@
+//! What all tasks of the stage share.
+
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use postbell_model::retry::Jitter;
+use postbell_model::{
+    Attempt, BounceClass, Clock, ConfigurationSetId, HostTry, RetryPolicy, Timestamp, TokenKeys,
+};
+use postbell_net::Guard;
+use postbell_smtp::ClientOptions;
+use postbell_store::{Bodies, Queue, Settlement, Tenants};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::DeliverOptions;
+use crate::board::{Board, InHand, Parcel};
+use crate::outcome::{fact, outcome};
+use crate::plan::lookup::Lookup;
+use crate::settle::{Settled, Settler};
+
+/// Handles and settings; one for all tasks.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) options: Arc<DeliverOptions>,
+    pub(crate) client: Arc<ClientOptions>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) bodies: Arc<dyn Bodies>,
+    pub(crate) tenants: Arc<dyn Tenants>,
+    pub(crate) keys: Arc<TokenKeys>,
+    pub(crate) lookup: Arc<Lookup>,
+    pub(crate) guard: Guard,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) settler: Settler,
+    /// Room for bodies read back from the disk, in KiB.
+    pub(crate) body_room: Arc<Semaphore>,
+    pub(crate) dice: Dice,
+    pub(crate) tasks: TaskTracker,
+    /// The stage's own tasks among all.
+    pub(crate) own: TaskTracker,
+    /// Nothing new is begun.
+    pub(crate) stop: CancellationToken,
+    /// What is under way is broken off.
+    pub(crate) abort: CancellationToken,
+}
+
+impl Stage {
+    /// Runs a task until it ends or everything is broken off.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let abort = self.abort.clone();
+        let task = async move { abort.run_until_cancelled(task).await.unwrap_or_default() };
+        self.tasks.spawn(self.own.track_future(task));
+    }
+
+    /// Settles a delivery with the outcome of its attempt. Waits only where the store is far
+    /// behind.
+    pub(crate) async fn settle(&self, in_hand: InHand, started_at: Timestamp, tries: Vec<HostTry>) {
+        let class = |last: &HostTry| postbell_mail::classify(last.phase, &last.reply);
+        let settled = self.settled(&in_hand, started_at, tries, class);
+        if self.settler.settle(settled).await {
+            in_hand.settled();
+        }
+    }
+
+    /// Settles a delivery that no host heard of.
+    pub(crate) async fn settle_unsent(&self, parcel: &Parcel, tried: HostTry, class: BounceClass) {
+        let settled = self.settled(parcel, self.clock.now(), vec![tried], |_| class);
+        self.settler.settle(settled).await;
+    }
+
+    fn settled(
+        &self,
+        parcel: &Parcel,
+        started_at: Timestamp,
+        tries: Vec<HostTry>,
+        class: impl Fn(&HostTry) -> BounceClass,
+    ) -> Settled {
+        let (delivery, message) = (&parcel.claimed.delivery, &parcel.claimed.message);
+        let last = tries.last().expect("invariant: an attempt has a try");
+        let outcome = outcome(last, class(last));
+        let attempt = Attempt {
+            number: delivery.attempt,
+            started_at,
+            ended_at: self.clock.now(),
+            tries,
+        };
+        let ended_at = attempt.ended_at;
+        let policy = self.retry_policy(message.configuration_set);
+        let jitter = self.dice.jitter(&(delivery.id, delivery.attempt));
+        let fact = fact(attempt, outcome, delivery, &policy, jitter);
+        Settled {
+            settlement: Settlement {
+                delivery: delivery.id,
+                at: ended_at,
+                fact,
+            },
+            message: message.clone(),
+            domain: parcel.domain().clone(),
+        }
+    }
+
+    fn retry_policy(&self, set: ConfigurationSetId) -> RetryPolicy {
+        let mut policy = RetryPolicy::from(self.options.retry);
+        if let Some(set) = self.tenants.directory().configuration_set(set) {
+            policy.max_retries = set.max_retries.or(policy.max_retries);
+            policy.expire_after = set.expire_after.unwrap_or(policy.expire_after);
+        }
+        policy
+    }
+
+    /// Gives deliveries back to the queue without an attempt.
+    pub(crate) async fn release(&self, parcels: Vec<Parcel>, after: Duration) {
+        if parcels.is_empty() {
+            return;
+        }
+        let at = self.clock.now().after(after);
+        let ids = parcels.iter().map(|parcel| parcel.claimed.delivery.id);
+        if let Err(error) = self.queue.release(ids.collect(), at).await {
+            // Nothing is lost: what is stored says when each of them is due.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                deliveries = parcels.len(),
+                "deliveries could not be given back and wait for their next attempt"
+            );
+        }
+    }
+}
+
+/// Random numbers where nobody gains by guessing them: spreading retries and hosts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dice(RandomState);
+
+impl Dice {
+    pub(crate) fn roll(&self, seed: &impl Hash) -> u64 {
+        self.0.hash_one(seed)
+    }
+
+    fn jitter(&self, seed: &impl Hash) -> Jitter {
+        let bits = self.roll(seed) >> 32;
+        Jitter::from_bits(u32::try_from(bits).expect("invariant: 32 bits are left"))
+    }
+}

@@ -1,0 +1,197 @@
+//! A worker: one connection to a site at a time, and the deliveries on it.
+
+use std::sync::Arc;
+
+use crate::board::{InHand, NextInHand, Seat};
+use crate::connect::{Connection, Round};
+use crate::converse::{Ending, Task};
+use crate::plan::Route;
+use crate::session::Waited;
+use crate::stage::Stage;
+
+/// Connects to the site of `seat`, delivers what is its turn, and goes when there is no more.
+pub(crate) async fn work(stage: Stage, seat: Seat) {
+    let Some(route) = seat.route() else { return };
+    let mut worker = Worker { stage, seat, route };
+    worker.run().await;
+}
+
+struct Worker {
+    stage: Stage,
+    seat: Seat,
+    route: Arc<Route>,
+}
+
+/// What follows on a transaction.
+enum After {
+    /// The connection takes the next delivery.
+    Next,
+    /// The connection is of no more use, and the delivery has its outcome.
+    Leave,
+    /// The connection is of no more use, and the delivery goes on to the hosts that are left.
+    Onward(Box<Task>, Round),
+}
+
+impl Worker {
+    async fn run(&mut self) {
+        let mut round = self.stage.begin_round(&self.route, self.seat.number());
+        let mut carried: Option<Box<Task>> = None;
+        loop {
+            let connecting = self.stage.connect(&mut round);
+            let connected = self.stage.stop.run_until_cancelled(connecting).await;
+            let Some(connected) = connected else { return };
+            let Some(connection) = connected else {
+                return self.give_up(round, carried).await;
+            };
+            self.seat.greeted();
+            match self.serve(connection, round, carried.take()).await {
+                After::Onward(task, rest) => (carried, round) = (Some(task), rest),
+                After::Next | After::Leave => return,
+            }
+        }
+    }
+
+    /// No host is left. Ends the attempt of the delivery under way, or else of all that waited
+    /// for this connection.
+    async fn give_up(&self, round: Round, carried: Option<Box<Task>>) {
+        if let Some(mut task) = carried {
+            task.tries.extend(round.tries);
+            return self.settle(*task).await;
+        }
+        for in_hand in self.seat.unreachable(self.stage.clock.monotonic()) {
+            let tries = round.tries.clone();
+            self.stage.settle(in_hand, round.started_at, tries).await;
+        }
+    }
+
+    /// Delivers on one connection until it is lost or no longer of use.
+    async fn serve(
+        &mut self,
+        mut connection: Connection,
+        mut round: Round,
+        mut carried: Option<Box<Task>>,
+    ) -> After {
+        loop {
+            let task = match carried.take() {
+                Some(mut task) => {
+                    task.tries.append(&mut round.tries);
+                    task
+                }
+                None => match self.next_delivery(&mut connection, &mut round).await {
+                    Some(in_hand) => Box::new(self.begin(in_hand, &connection, &mut round)),
+                    None => return leave(connection).await,
+                },
+            };
+            match self.deliver(&mut connection, &mut round, task).await {
+                After::Next
+                    if connection.served < self.stage.options.max_messages_per_connection => {}
+                After::Next => return leave(connection).await,
+                after => return after,
+            }
+        }
+    }
+
+    /// The next delivery of the site, waiting for one as long as the connection is worth
+    /// keeping.
+    async fn next_delivery(
+        &mut self,
+        connection: &mut Connection,
+        round: &mut Round,
+    ) -> Option<InHand> {
+        loop {
+            match self.seat.next() {
+                NextInHand::Deliver(in_hand) => return Some(in_hand),
+                NextInHand::Leave => return None,
+                NextInHand::Wait => {}
+            }
+            let keep_alive = self.stage.options.keep_alive;
+            let waited = connection.session.wait(self.seat.bell(), keep_alive).await;
+            self.seat.awake();
+            if waited != Waited::Called {
+                return None;
+            }
+            // What comes now was not there when the hosts before this one were tried.
+            round.tries.clear();
+            round.started_at = self.stage.clock.now();
+        }
+    }
+
+    /// The attempt of a delivery that begins on this connection. The first one on it is what
+    /// the hosts before it were tried for.
+    fn begin(&self, in_hand: InHand, connection: &Connection, round: &mut Round) -> Task {
+        let started_at = if connection.served == 0 {
+            round.started_at
+        } else {
+            self.stage.clock.now()
+        };
+        Task {
+            in_hand,
+            started_at,
+            tries: std::mem::take(&mut round.tries),
+            retried: false,
+        }
+    }
+
+    /// Hands one delivery over and settles it, unless another host is to be tried.
+    async fn deliver(
+        &self,
+        connection: &mut Connection,
+        round: &mut Round,
+        mut task: Box<Task>,
+    ) -> After {
+        let first = connection.served == 0;
+        match self.stage.converse(connection, &mut task).await {
+            Ending::Decided {
+                reusable,
+                from_peer,
+            } => {
+                if from_peer {
+                    self.seat.answered();
+                } else if !reusable {
+                    self.seat.broke();
+                }
+                self.settle(*task).await;
+                if reusable { After::Next } else { After::Leave }
+            }
+            Ending::NoRoom { after } => {
+                task.in_hand.give_back(after);
+                After::Next
+            }
+            Ending::Stale => {
+                task.retried = true;
+                let again = self.stage.begin_round(&self.route, task.seed());
+                After::Onward(task, again)
+            }
+            Ending::GaveOut => {
+                self.seat.broke();
+                let rest = if first {
+                    std::mem::take(round)
+                } else {
+                    let all = self.stage.begin_round(&self.route, task.seed());
+                    all.without(&connection.target)
+                };
+                if rest.has_more() {
+                    return After::Onward(task, rest);
+                }
+                self.settle(*task).await;
+                After::Leave
+            }
+        }
+    }
+
+    async fn settle(&self, task: Task) {
+        let Task {
+            in_hand,
+            started_at,
+            tries,
+            ..
+        } = task;
+        self.stage.settle(in_hand, started_at, tries).await;
+    }
+}
+
+/// Says goodbye.
+async fn leave(connection: Connection) -> After {
+    connection.session.quit().await;
+    After::Leave
+}

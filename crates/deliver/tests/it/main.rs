@@ -1,0 +1,15 @@
+//! The stage against real sockets: an MX and a DNS server of `postbell-peers`, a queue in
+//! memory, a clock that is turned by hand.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod clock;
+mod drops;
+mod hosts;
+mod outcomes;
+mod queue;
+mod reuse;
+mod stop;
+mod stored;
+mod trouble;
+mod world;

@@ -1,0 +1,330 @@
+//! A store in memory: a queue that keeps what was settled, and one workspace with one domain.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use postbell_model::consequence::consequence;
+use postbell_model::{
+    ConfigurationSet, ConfigurationSetId, DeliveryId, DeliveryState, Destination, Domain, Fact,
+    Lane, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+};
+use postbell_store::{
+    Bodies, BodyRef, Claimed, Directory, NewConfigurationSet, Queue, SettleError, Settlement,
+    StoreError, TenantError, Tenants,
+};
+use tokio::sync::{mpsc, watch};
+
+pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId(7);
+pub(crate) const SET: ConfigurationSetId = ConfigurationSetId(3);
+pub(crate) const KEY: [u8; 32] = [9; 32];
+
+#[derive(Debug)]
+pub(crate) struct MemoryQueue {
+    rows: Mutex<Rows>,
+    offers: mpsc::Sender<Claimed>,
+    offered: Mutex<Option<mpsc::Receiver<Claimed>>>,
+    queued: watch::Sender<u64>,
+    changed: watch::Sender<u64>,
+    directory: Arc<Directory>,
+}
+
+/// What goes wrong next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The next settlement finds the store busy.
+    Busy,
+    /// The next settlement finds the store stopped.
+    Stopped,
+    /// The next look at the directory panics.
+    Panic,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    rows: HashMap<DeliveryId, Row>,
+    batches: usize,
+    trouble: Option<Trouble>,
+}
+
+#[derive(Debug)]
+struct Row {
+    claimed: Claimed,
+    state: DeliveryState,
+    due: Timestamp,
+    in_flight: bool,
+    facts: Vec<Fact>,
+}
+
+impl Row {
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.state == DeliveryState::Queued && !self.in_flight && self.due <= now
+    }
+
+    fn lane(&self) -> Lane {
+        Lane {
+            workspace: self.claimed.message.workspace,
+            domain: self.claimed.delivery.recipient.domain().clone(),
+        }
+    }
+}
+
+impl MemoryQueue {
+    pub(crate) fn new(now: Timestamp, max_retries: Option<u32>) -> Self {
+        let (offers, offered) = mpsc::channel(10_000);
+        Self {
+            rows: Mutex::default(),
+            offers,
+            offered: Mutex::new(Some(offered)),
+            queued: watch::Sender::new(0),
+            changed: watch::Sender::new(0),
+            directory: Arc::new(directory(now, max_retries)),
+        }
+    }
+
+    /// Queues a delivery and offers it.
+    pub(crate) fn accept(&self, claimed: Claimed, now: Timestamp) {
+        self.insert(claimed.clone(), now, true);
+        self.offers.try_send(claimed).expect("there is room");
+    }
+
+    /// Queues a delivery that is left to the index.
+    pub(crate) fn accept_silently(&self, claimed: Claimed, now: Timestamp) {
+        self.insert(claimed, now, false);
+        self.queued.send_modify(|rung| *rung += 1);
+    }
+
+    fn insert(&self, claimed: Claimed, now: Timestamp, in_flight: bool) {
+        let row = Row {
+            state: DeliveryState::Queued,
+            due: now,
+            in_flight,
+            facts: Vec::new(),
+            claimed,
+        };
+        self.lock().rows.insert(row.claimed.delivery.id, row);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap()
+    }
+
+    pub(crate) fn make_trouble(&self, trouble: Trouble) {
+        self.lock().trouble = Some(trouble);
+    }
+
+    pub(crate) fn has_trouble(&self) -> bool {
+        self.lock().trouble.is_some()
+    }
+
+    /// Whether this trouble is made now.
+    fn meets(&self, trouble: Trouble) -> bool {
+        self.lock()
+            .trouble
+            .take_if(|made| *made == trouble)
+            .is_some()
+    }
+
+    /// What was settled of a delivery so far.
+    pub(crate) fn facts(&self, delivery: DeliveryId) -> Vec<Fact> {
+        self.lock().rows[&delivery].facts.clone()
+    }
+
+    pub(crate) fn state(&self, delivery: DeliveryId) -> DeliveryState {
+        self.lock().rows[&delivery].state
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.lock()
+            .rows
+            .values()
+            .filter(|row| row.in_flight)
+            .count()
+    }
+
+    pub(crate) fn batches(&self) -> usize {
+        self.lock().batches
+    }
+
+    /// Waits until this holds of the queue.
+    pub(crate) async fn wait_until(&self, holds: impl Fn(&Self) -> bool) {
+        let mut changed = self.changed.subscribe();
+        let wait = changed.wait_for(|_| holds(self));
+        tokio::time::timeout(Duration::from_secs(20), wait)
+            .await
+            .expect("it does not take so long")
+            .expect("the queue outlives its users");
+    }
+
+    pub(crate) async fn wait_for_facts(&self, delivery: DeliveryId, count: usize) -> Vec<Fact> {
+        self.wait_until(|queue| queue.facts(delivery).len() >= count)
+            .await;
+        self.facts(delivery)
+    }
+
+    fn settle_one(&self, settlement: Settlement) -> Result<(), SettleError> {
+        if self.meets(Trouble::Busy) {
+            return Err(StoreError::Busy.into());
+        }
+        if self.meets(Trouble::Stopped) {
+            return Err(StoreError::Stopped("on purpose".into()).into());
+        }
+        let mut rows = self.lock();
+        let row = rows
+            .rows
+            .get_mut(&settlement.delivery)
+            .expect("it was accepted");
+        assert!(row.in_flight, "only what is in flight is settled");
+        row.in_flight = false;
+        let follows =
+            consequence(row.state, &settlement.fact).map_err(|_| SettleError::NotQueued)?;
+        row.state = follows.state;
+        if let Some(next) = follows.next_attempt_at {
+            row.due = next;
+            row.claimed.delivery.attempt += 1;
+        }
+        row.facts.push(settlement.fact);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    fn fresh(&self) -> Option<mpsc::Receiver<Claimed>> {
+        self.offered.lock().unwrap().take()
+    }
+
+    async fn lanes_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lane>, StoreError> {
+        let rows = self.lock();
+        let mut lanes: Vec<_> = rows
+            .rows
+            .values()
+            .filter(|row| row.is_due(now))
+            .map(Row::lane)
+            .collect();
+        lanes.sort();
+        lanes.dedup();
+        lanes.truncate(limit);
+        Ok(lanes)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let rows = self.lock();
+        let waiting = rows
+            .rows
+            .values()
+            .filter(|row| row.state == DeliveryState::Queued && !row.in_flight);
+        Ok(waiting.map(|row| row.due).min())
+    }
+
+    fn queued(&self) -> watch::Receiver<u64> {
+        self.queued.subscribe()
+    }
+
+    async fn claim(
+        &self,
+        lane: &Lane,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let mut rows = self.lock();
+        let due = rows
+            .rows
+            .values_mut()
+            .filter(|row| row.is_due(now) && row.lane() == *lane);
+        Ok(due
+            .take(limit)
+            .map(|row| {
+                row.in_flight = true;
+                row.claimed.clone()
+            })
+            .collect())
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>) -> Vec<Result<(), SettleError>> {
+        let results = batch
+            .into_iter()
+            .map(|settlement| self.settle_one(settlement));
+        let results = results.collect();
+        self.lock().batches += 1;
+        self.changed.send_modify(|changes| *changes += 1);
+        self.queued.send_modify(|rung| *rung += 1);
+        results
+    }
+
+    async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError> {
+        for delivery in claims {
+            let mut rows = self.lock();
+            let row = rows.rows.get_mut(&delivery).expect("it was accepted");
+            assert!(row.in_flight, "only what is in flight is given back");
+            (row.in_flight, row.due) = (false, at);
+        }
+        self.changed.send_modify(|changes| *changes += 1);
+        self.queued.send_modify(|rung| *rung += 1);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Bodies for MemoryQueue {
+    async fn body(&self, _: BodyRef) -> Result<Bytes, StoreError> {
+        Err(StoreError::Corrupt("all bodies are in memory here".into()))
+    }
+}
+
+#[async_trait]
+impl Tenants for MemoryQueue {
+    fn directory(&self) -> Arc<Directory> {
+        assert!(!self.meets(Trouble::Panic), "a panic on purpose");
+        self.directory.clone()
+    }
+
+    fn directory_changed(&self) -> watch::Receiver<u64> {
+        self.queued.subscribe()
+    }
+
+    async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
+        unreachable!("delivery sets nothing up")
+    }
+
+    async fn create_configuration_set(
+        &self,
+        _: NewConfigurationSet,
+        _: Timestamp,
+    ) -> Result<ConfigurationSet, TenantError> {
+        unreachable!("delivery sets nothing up")
+    }
+
+    async fn add_domain(&self, _: SendingDomain) -> Result<(), TenantError> {
+        unreachable!("delivery sets nothing up")
+    }
+
+    async fn create_destination(&self, _: Destination) -> Result<(), TenantError> {
+        unreachable!("delivery sets nothing up")
+    }
+
+    fn token_keys(&self) -> Vec<(u8, Secret)> {
+        vec![(0, Secret::new(KEY))]
+    }
+}
+
+fn directory(now: Timestamp, max_retries: Option<u32>) -> Directory {
+    let domain = SendingDomain {
+        name: Domain::parse("sender.example").unwrap(),
+        workspace: WORKSPACE,
+        return_path_host: Domain::parse("rp.sender.example").unwrap(),
+        configuration_set: SET,
+        created_at: now,
+    };
+    let set = ConfigurationSet {
+        id: SET,
+        workspace: WORKSPACE,
+        name: "default".to_owned(),
+        max_retries,
+        expire_after: None,
+        created_at: now,
+    };
+    Directory::new([], [domain], [set], [])
+}
