@@ -1,0 +1,88 @@
+//! Reading the event log and writing the cursor, with patience.
+//!
+//! The store may be busy or its disk full for a while: both wait and try again, so that nothing
+//! is posted twice because of it. Only a store that has stopped ends a destination's task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use postbell_model::{ConfigurationSetId, DestinationId};
+use postbell_store::{Page, Position, Retry, StoreError};
+
+use crate::stage::Stage;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Reads what comes after `after`. A record that can't be read is skipped and reported.
+pub(super) async fn read_page(
+    stage: Arc<Stage>,
+    set: ConfigurationSetId,
+    mut after: Position,
+    mut limit: usize,
+) -> Result<Page, StoreError> {
+    let mut patience = Patience::new(&stage);
+    loop {
+        match stage.log.events_after(set, after, limit).await {
+            Ok(page) => return Ok(page),
+            // Somewhere in the stretch: look at its events one by one.
+            Err(StoreError::Corrupt(_)) if limit > 1 => limit = 1,
+            Err(StoreError::Corrupt(why)) => {
+                tracing::error!(
+                    event.position = after.0 + 1,
+                    "An event can't be read and is skipped: {why}"
+                );
+                after = Position(after.0 + 1);
+            }
+            Err(error) => patience.wait(error, "The event log can't be read").await?,
+        }
+    }
+}
+
+/// Writes the cursor and what failed before it.
+pub(super) async fn write_cursor(
+    stage: Arc<Stage>,
+    destination: DestinationId,
+    cursor: Position,
+    failed: Vec<Retry>,
+) -> Result<(), StoreError> {
+    let mut patience = Patience::new(&stage);
+    loop {
+        let written = stage
+            .destinations
+            .advance(destination, cursor, failed.clone())
+            .await;
+        match written {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                let what = "A destination's cursor can't be written";
+                patience.wait(error, what).await?;
+            }
+        }
+    }
+}
+
+/// Longer and longer pauses.
+struct Patience<'a> {
+    stage: &'a Stage,
+    pause: Duration,
+}
+
+impl<'a> Patience<'a> {
+    const fn new(stage: &'a Stage) -> Self {
+        Self {
+            stage,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    async fn wait(&mut self, error: StoreError, what: &'static str) -> Result<(), StoreError> {
+        if matches!(error, StoreError::Stopped(_)) {
+            return Err(error);
+        }
+        tracing::warn!("{what}: {error}");
+        self.stage.clock.sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}

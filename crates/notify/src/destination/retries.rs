@@ -1,0 +1,141 @@
+//! Calls that failed before and are due again, a bounded batch at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use postbell_model::Timestamp;
+use postbell_store::{LoggedEvent, Retry, RetryOutcome, StoreError};
+
+use crate::post::{Failure, post};
+use crate::profile::Profile;
+use crate::schedule::{jitter, next_call};
+use crate::stage::Stage;
+
+// After the store could not be asked for a retry's event.
+const UNREADABLE_PAUSE: Duration = Duration::from_mins(1);
+
+/// What came of a batch.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// The failure that says most, if there was any.
+    pub(super) failure: Option<Failure>,
+    /// How many calls succeeded.
+    pub(super) delivered: usize,
+    /// When the next retry is due.
+    pub(super) next: Option<Timestamp>,
+}
+
+/// Calls again for up to `limit` of the retries that are due, and records what came of it.
+pub(super) async fn run_batch(
+    stage: Arc<Stage>,
+    profile: Arc<Profile>,
+    limit: usize,
+) -> Result<Batch, StoreError> {
+    let now = stage.clock.now();
+    let due = stage
+        .destinations
+        .retries_due(profile.id, now, limit)
+        .await?;
+    let mut calls = stream::iter(due)
+        .map(|retry| call_again(&stage, &profile, retry))
+        .buffer_unordered(stage.options.retries_in_flight.max(1));
+    let mut outcomes = Vec::new();
+    let mut batch = Batch {
+        failure: None,
+        delivered: 0,
+        next: None,
+    };
+    while let Some((outcome, failure)) = calls.next().await {
+        if matches!(outcome, RetryOutcome::Delivered { .. }) {
+            batch.delivered += 1;
+        }
+        outcomes.push(outcome);
+        if worse(failure.as_ref(), batch.failure.as_ref()) {
+            batch.failure = failure;
+        }
+    }
+    drop(calls);
+    if !outcomes.is_empty() {
+        stage
+            .destinations
+            .record_retries(profile.id, outcomes)
+            .await?;
+    }
+    batch.next = stage.destinations.next_retry(profile.id).await?;
+    Ok(batch)
+}
+
+fn worse(one: Option<&Failure>, other: Option<&Failure>) -> bool {
+    one.map(|failure| failure.kind) > other.map(|failure| failure.kind)
+}
+
+async fn call_again(
+    stage: &Stage,
+    profile: &Profile,
+    retry: Retry,
+) -> (RetryOutcome, Option<Failure>) {
+    let event = match stage.log.event(retry.position).await {
+        Ok(Some(event)) => event,
+        Ok(None) => return (given_up(retry, "the event is no longer kept"), None),
+        Err(StoreError::Corrupt(why)) => {
+            tracing::error!(
+                event.position = retry.position.0,
+                "An event can't be read and is not retried: {why}"
+            );
+            return (given_up(retry, "the event can't be read"), None);
+        }
+        Err(error) => return (put_off(stage, retry, &error), None),
+    };
+    let wanted = profile.documents(&event).into_iter();
+    let Some(document) = wanted.into_iter().find(|d| d.number == retry.document) else {
+        // The destination's settings were changed meanwhile: it wants this no more.
+        return (delivered(&retry), None);
+    };
+    match post(stage, profile, document).await {
+        Ok(()) => (delivered(&retry), None),
+        Err(failure) => (failed_again(stage, retry, &event, &failure), Some(failure)),
+    }
+}
+
+const fn delivered(retry: &Retry) -> RetryOutcome {
+    RetryOutcome::Delivered {
+        position: retry.position,
+        document: retry.document,
+    }
+}
+
+fn given_up(mut retry: Retry, why: &str) -> RetryOutcome {
+    why.clone_into(&mut retry.last_error);
+    RetryOutcome::Dead(retry)
+}
+
+/// The store could not say what the event was: no call was made.
+fn put_off(stage: &Stage, mut retry: Retry, error: &StoreError) -> RetryOutcome {
+    tracing::warn!("A retry is put off, since its event can't be read: {error}");
+    retry.next_at = stage.clock.now().after(UNREADABLE_PAUSE);
+    RetryOutcome::Again(retry)
+}
+
+fn failed_again(
+    stage: &Stage,
+    mut retry: Retry,
+    event: &LoggedEvent,
+    failure: &Failure,
+) -> RetryOutcome {
+    let attempts = retry.attempts.saturating_add(1);
+    let jitter = jitter(event.event.id, attempts);
+    let next = next_call(attempts, stage.clock.now(), failure.retry_after, jitter);
+    retry.attempts = attempts;
+    retry.last_error.clone_from(&failure.why);
+    if let Some(next_at) = next {
+        retry.next_at = next_at;
+        return RetryOutcome::Again(retry);
+    }
+    tracing::warn!(
+        event.kind = event.event.fact.kind().name(),
+        attempt = attempts,
+        "An event is given up for its destination: no call was answered with a 2xx."
+    );
+    RetryOutcome::Dead(retry)
+}

@@ -1,0 +1,123 @@
+//! The vocabularies: one event, told as the destination understands it.
+//!
+//! A format is a total function from an event with the facts of its message to documents: none
+//! where the vocabulary has no word for the event, several where it has several. Each document
+//! has an id of its own that stays the same over every retry. Retry, time-out and filter belong
+//! to the destination, never to the format.
+
+mod moment;
+mod postbell;
+mod splashify;
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use postbell_model::{EventKind, Fact};
+use postbell_store::LoggedEvent;
+use serde::Serialize;
+
+// A document is seldom larger; one that is grows its buffer.
+const USUAL_SIZE: usize = 1_024;
+
+/// A vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Our own: the Splashify envelope with everything that a fact carries.
+    Postbell,
+    /// That of SplashifyPro.
+    Splashify,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: &[Self] = &[Self::Postbell, Self::Splashify];
+
+    /// The name in a destination's settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postbell => "postbell",
+            Self::Splashify => "splashify",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        let found = Self::ALL.iter().find(|format| format.name() == name);
+        found.copied().ok_or_else(|| UnknownFormat(name.to_owned()))
+    }
+}
+
+/// A name of no [`Format`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no format \"{0}\"; known are postbell and splashify")]
+pub struct UnknownFormat(pub String);
+
+/// What one event is in one vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its place among the documents of its event, 0 for the first.
+    pub number: u32,
+    /// The same over every retry: that of the event; `_2` behind it for its second document.
+    pub id: String,
+    /// What the vocabulary calls the event.
+    pub name: &'static str,
+    /// The body.
+    pub json: Bytes,
+}
+
+/// Tells an event in a vocabulary. `configuration_set` is the name of its message's set.
+///
+/// A delay is told once for each delivery, at the first one: both vocabularies have it so that
+/// a sender can show "delayed", not to follow our retries.
+pub fn render(format: Format, event: &LoggedEvent, configuration_set: &str) -> Vec<Document> {
+    if event.event.fact.kind() == EventKind::DeliveryDelay && !is_first_delay(event) {
+        return Vec::new();
+    }
+    let json = match format {
+        Format::Postbell => write(&postbell::Body::new(event, configuration_set)),
+        Format::Splashify => write(&splashify::Body::new(event)),
+    };
+    vec![Document {
+        number: 0,
+        id: event.event.id.to_string(),
+        name: event.event.fact.kind().name(),
+        json,
+    }]
+}
+
+/// The first attempt's delay is the first; so is one that comes right after `Send`, where the
+/// process died in the attempts before it and left no event of them.
+fn is_first_delay(event: &LoggedEvent) -> bool {
+    let first_attempt = event
+        .event
+        .fact
+        .attempt()
+        .is_some_and(|attempt| attempt.number == 1);
+    first_attempt || event.event.sequence == 2
+}
+
+fn write(body: &impl Serialize) -> Bytes {
+    let mut json = Vec::with_capacity(USUAL_SIZE);
+    serde_json::to_writer(&mut json, body)
+        .expect("invariant: text, numbers and string keys are always JSON");
+    json.into()
+}
+
+/// What far servers said last, as the vocabularies show it.
+fn last_reply(fact: &Fact) -> String {
+    let last = fact.attempt().and_then(|attempt| attempt.last());
+    last.map(|host| host.reply.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

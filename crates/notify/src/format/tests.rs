@@ -1,0 +1,243 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use postbell_model::attempt::TlsUsed;
+use postbell_model::message::Received;
+use postbell_model::{
+    Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, Domain, Event,
+    EventId, HostTry, Message, MessageId, Phase, Reply, ReversePath, Timestamp, WorkspaceId,
+};
+use postbell_store::Position;
+use serde_json::Value;
+
+use super::*;
+
+// 2026-05-03T12:34:56.123456Z: the moment of the reference's examples.
+const ACCEPTED: Timestamp = Timestamp::from_micros(1_777_811_696_123_456);
+
+fn logged(sequence: u32, after: Duration, fact: Fact) -> LoggedEvent {
+    let [message, delivery, event] = [
+        "0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10",
+        "0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d11",
+        "evt_0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d12",
+    ];
+    LoggedEvent {
+        position: Position(7),
+        event: Event {
+            id: event.parse::<EventId>().unwrap(),
+            at: ACCEPTED.after(after),
+            delivery: delivery.parse::<DeliveryId>().unwrap(),
+            sequence,
+            fact,
+        },
+        recipient: Address::parse("ann@customer.example").unwrap(),
+        message: Arc::new(Message {
+            id: message.parse::<MessageId>().unwrap(),
+            workspace: WorkspaceId(7),
+            configuration_set: ConfigurationSetId(3),
+            mail_from: ReversePath::Null,
+            source: "shop@sender.example".to_owned(),
+            subject: "Your \"order\" is on its way — Grüße".to_owned(),
+            header_message_id: "<4711@sender.example>".to_owned(),
+            accepted_at: ACCEPTED,
+            size: 2_345,
+            eight_bit: true,
+            smtputf8: false,
+            received: Received {
+                helo: "app.sender.example".to_owned(),
+                peer: None,
+                with: "ESMTP".to_owned(),
+            },
+        }),
+    }
+}
+
+fn attempt(number: u32, phase: Phase, reply: Reply, from_peer: bool) -> Attempt {
+    Attempt {
+        number,
+        started_at: ACCEPTED,
+        ended_at: ACCEPTED,
+        tries: vec![HostTry {
+            host: Domain::parse("mx1.customer.example").unwrap(),
+            ip: Some("192.0.2.25".parse().unwrap()),
+            tls: (phase == Phase::Message).then(|| TlsUsed {
+                version: "TLSv1.3".to_owned(),
+                policy: "opportunistic".to_owned(),
+            }),
+            phase,
+            reply,
+            from_peer,
+        }],
+    }
+}
+
+fn delivery() -> LoggedEvent {
+    let attempt = attempt(1, Phase::Message, Reply::new(250, 0, 0, "OK"), true);
+    logged(2, Duration::from_millis(1_333), Fact::Delivery { attempt })
+}
+
+fn delay(sequence: u32, number: u32) -> LoggedEvent {
+    let reply = Reply::received(451, "4.7.1 Greylisted, try again later");
+    let at = Duration::from_micros(2_876_544);
+    let fact = Fact::DeliveryDelay {
+        attempt: attempt(number, Phase::Rcpt, reply, true),
+        class: BounceClass::RateLimited,
+        next_attempt_at: ACCEPTED.after(Duration::from_mins(5)),
+        expires_at: ACCEPTED.after(Duration::from_hours(120)),
+    };
+    logged(sequence, at, fact)
+}
+
+fn bounce() -> LoggedEvent {
+    let reply = Reply::received(550, "5.1.1 user unknown\n5.1.1 see https://mx.example/help");
+    let fact = Fact::Bounce {
+        attempt: attempt(1, Phase::Rcpt, reply, true),
+        class: BounceClass::NoSuchUser,
+        bounce_type: BounceType::Permanent,
+    };
+    logged(2, Duration::from_micros(2_665_544), fact)
+}
+
+fn expired() -> LoggedEvent {
+    let reply = Reply::new(451, 4, 1, "No answer from the host");
+    let fact = Fact::Bounce {
+        attempt: attempt(42, Phase::Connect, reply, false),
+        class: BounceClass::Expired,
+        bounce_type: BounceType::Transient,
+    };
+    logged(9, Duration::from_hours(120), fact)
+}
+
+fn check(format: Format, event: &LoggedEvent, golden: &str) {
+    let [document] = &render(format, event, "default")[..] else {
+        panic!("one document");
+    };
+    let told: Value = serde_json::from_slice(&document.json).unwrap();
+    let wanted: Value = serde_json::from_str(golden).unwrap();
+    assert_eq!(told, wanted, "{told:#}");
+    assert_eq!(document.name, told["eventType"]);
+    assert_eq!(document.id, event.event.id.to_string());
+}
+
+macro_rules! golden {
+    ($format:literal, $name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../fixtures/webhooks/",
+            $format,
+            "/",
+            $name,
+            ".json"
+        ))
+    };
+}
+
+#[test]
+fn postbell_documents_are_those_of_the_fixtures() {
+    let send = logged(1, Duration::ZERO, Fact::Send);
+    check(Format::Postbell, &send, golden!("postbell", "send"));
+    check(
+        Format::Postbell,
+        &delivery(),
+        golden!("postbell", "delivery"),
+    );
+    check(
+        Format::Postbell,
+        &delay(2, 1),
+        golden!("postbell", "delivery-delay"),
+    );
+    check(Format::Postbell, &bounce(), golden!("postbell", "bounce"));
+    check(
+        Format::Postbell,
+        &expired(),
+        golden!("postbell", "bounce-expired"),
+    );
+}
+
+#[test]
+fn splashify_documents_are_those_of_the_fixtures() {
+    let send = logged(1, Duration::ZERO, Fact::Send);
+    check(Format::Splashify, &send, golden!("splashify", "send"));
+    check(
+        Format::Splashify,
+        &delivery(),
+        golden!("splashify", "delivery"),
+    );
+    check(
+        Format::Splashify,
+        &delay(2, 1),
+        golden!("splashify", "delivery-delay"),
+    );
+    check(Format::Splashify, &bounce(), golden!("splashify", "bounce"));
+    check(
+        Format::Splashify,
+        &expired(),
+        golden!("splashify", "bounce-expired"),
+    );
+}
+
+/// A consumer written for the Splashify documents reads ours unchanged: whatever stands in one
+/// stands in the other, times but for their decimals.
+#[test]
+fn postbell_documents_contain_the_splashify_ones() {
+    for event in [delivery(), delay(2, 1), bounce(), expired()] {
+        let told = |format| {
+            let documents = render(format, &event, "default");
+            serde_json::from_slice::<Value>(&documents[0].json).unwrap()
+        };
+        assert_contains(&told(Format::Postbell), &told(Format::Splashify));
+    }
+}
+
+fn assert_contains(ours: &Value, theirs: &Value) {
+    match (ours, theirs) {
+        (Value::Object(ours), Value::Object(theirs)) => {
+            for (name, value) in theirs {
+                assert_contains(&ours[name], value);
+            }
+        }
+        (Value::String(ours), Value::String(theirs)) if theirs.ends_with('Z') => {
+            assert_eq!(ours[..23], theirs[..23]);
+        }
+        _ => assert_eq!(ours, theirs),
+    }
+}
+
+#[test]
+fn members_come_in_the_order_of_the_reference() {
+    let json = &render(Format::Splashify, &bounce(), "default")[0].json;
+    assert_eq!(
+        std::str::from_utf8(json).unwrap(),
+        concat!(
+            r#"{"eventType":"Bounce","mail":{"timestamp":"2026-05-03T12:34:56.123Z","#,
+            r#""messageId":"0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10","#,
+            r#""source":"shop@sender.example","destination":["ann@customer.example"]},"#,
+            r#""bounce":{"timestamp":"2026-05-03T12:34:58.789Z","bounceType":"Permanent","#,
+            r#""bounceSubType":"no_such_user","bouncedRecipients":[{"#,
+            r#""emailAddress":"ann@customer.example","#,
+            r#""diagnosticCode":"550 5.1.1 user unknown see https://mx.example/help"}]}}"#,
+        )
+    );
+}
+
+#[test]
+fn only_the_first_delay_is_told() {
+    for format in Format::ALL {
+        assert_eq!(render(*format, &delay(2, 1), "default").len(), 1);
+        assert_eq!(render(*format, &delay(2, 3), "default").len(), 1);
+        assert_eq!(render(*format, &delay(3, 1), "default").len(), 1);
+        assert_eq!(render(*format, &delay(3, 2), "default").len(), 0);
+    }
+}
+
+#[test]
+fn formats_have_names() {
+    for format in Format::ALL {
+        assert_eq!(format.to_string().parse(), Ok(*format));
+    }
+    let error = "ses2".parse::<Format>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no format \"ses2\"; known are postbell and splashify"
+    );
+}

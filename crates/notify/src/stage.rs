@@ -1,0 +1,19 @@
+//! What every destination's task is handed.
+
+use std::sync::Arc;
+
+use postbell_model::Clock;
+use postbell_net::HttpClient;
+use postbell_store::{Destinations, EventLog, Tenants};
+
+use crate::NotifyOptions;
+
+/// The handles and settings that all destinations share.
+pub(crate) struct Stage {
+    pub(crate) options: NotifyOptions,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) destinations: Arc<dyn Destinations>,
+    pub(crate) tenants: Arc<dyn Tenants>,
+    pub(crate) http: HttpClient,
+    pub(crate) clock: Arc<dyn Clock>,
+}
