@@ -1,0 +1,39 @@
+//! The HTTP doors of the program.
+//!
+//! What is here: `GET /healthz`, and answers to everything else as problem documents (RFC 9457).
+//! A door holds a bounded number of connections, gives each a deadline to send its request, and
+//! is left open while the program drains, so that whoever asks can see that it does.
+//!
+//! It refuses to terminate TLS: a reverse proxy does that, or a later listener of its own.
+
+mod door;
+mod health;
+mod problem;
+
+pub use door::{HttpDoor, HttpDoorOptions};
+pub use health::Health;
+pub use problem::Problem;
+
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::get;
+
+/// All routes.
+pub fn router(health: Health) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(health)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path()))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} does not take {method}", uri.path()),
+    )
+}
