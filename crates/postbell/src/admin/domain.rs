@@ -1,0 +1,134 @@
+//! `postbell domain`.
+
+use anyhow::{Context, bail};
+use postbell_model::{Clock, ConfigurationSetId, Domain, SendingDomain, WorkspaceId};
+use postbell_store::{Directory, Tenants};
+use serde_json::{Value, json};
+
+use super::InWorkspace;
+use super::desk::{self, Desk};
+use crate::cli::DomainAdd;
+
+/// A domain to be added.
+#[derive(Debug)]
+pub(crate) struct NewDomain<'a> {
+    pub(crate) name: &'a str,
+    /// `None`: `bounce.` and the name.
+    pub(crate) return_path: Option<&'a str>,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) set: ConfigurationSetId,
+}
+
+pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let workspace = desk::workspace(&directory, &add.workspace)?;
+    let set = desk::configuration_set(&directory, workspace, &add.config_set)?;
+    let new = NewDomain {
+        name: &add.name,
+        return_path: add.return_path.as_deref(),
+        workspace: workspace.id,
+        set: set.id,
+    };
+    let domain = make_domain(desk.tenants.as_ref(), desk.clock.as_ref(), &new).await?;
+    let sentence = format!(
+        "workspace {} may send from {}; bounces come back to {}",
+        workspace.name, domain.name, domain.return_path_host
+    );
+    desk.tell(&add.output, &document(&directory, &domain), &sentence);
+    Ok(())
+}
+
+pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let mut domains = Vec::new();
+    for workspace in desk::workspaces(&directory, list)? {
+        domains.extend(directory.domains_of(workspace.id));
+    }
+    let documents = domains.iter().map(|d| document(&directory, d)).collect();
+    let rows: Vec<_> = domains.iter().map(|d| row(&directory, d)).collect();
+    let heading = ["NAME", "WORKSPACE", "CONFIGURATION SET", "RETURN PATH"];
+    desk.tell_list(&list.output, documents, &heading, &rows);
+    Ok(())
+}
+
+/// Adds a domain.
+pub(crate) async fn make_domain(
+    tenants: &dyn Tenants,
+    clock: &dyn Clock,
+    new: &NewDomain<'_>,
+) -> anyhow::Result<SendingDomain> {
+    let name = parse(new.name)?;
+    let return_path_host = match new.return_path {
+        Some(host) => parse(host)?,
+        None => parse(&format!("bounce.{name}"))?,
+    };
+    if !aligns(&name, &return_path_host) {
+        bail!(
+            "the return path host {return_path_host} is not within {name} or its parent domain, \
+             so SPF would not align; leave --return-path out for bounce.{name}"
+        );
+    }
+    let domain = SendingDomain {
+        name,
+        workspace: new.workspace,
+        return_path_host,
+        configuration_set: new.set,
+        created_at: clock.now(),
+    };
+    tenants.add_domain(domain.clone()).await?;
+    Ok(domain)
+}
+
+fn parse(text: &str) -> anyhow::Result<Domain> {
+    let domain = Domain::parse(text).with_context(|| format!("\"{}\"", text.escape_debug()))?;
+    if domain.literal().is_some() || !domain.as_str().contains('.') {
+        bail!("\"{domain}\" is not a full domain name such as acme.example");
+    }
+    Ok(domain)
+}
+
+/// RFC 7489 §3.1.2: SPF aligns where both have the same organizational domain. Which that is
+/// only a list of public suffixes can tell; a common parent of two labels is what is checked.
+fn aligns(domain: &Domain, return_path_host: &Domain) -> bool {
+    let labels: Vec<_> = domain.as_str().rsplit('.').take(2).collect();
+    let host: Vec<_> = return_path_host.as_str().rsplit('.').take(2).collect();
+    labels == host
+}
+
+fn document(directory: &Directory, domain: &SendingDomain) -> Value {
+    json!({
+        "name": domain.name.as_str(),
+        "workspace": desk::workspace_name(directory, domain.workspace),
+        "configurationSet": desk::set_name(directory, domain.configuration_set),
+        "returnPathHost": domain.return_path_host.as_str(),
+        "createdAt": domain.created_at.to_string(),
+    })
+}
+
+fn row(directory: &Directory, domain: &SendingDomain) -> Vec<String> {
+    vec![
+        domain.name.to_string(),
+        desk::workspace_name(directory, domain.workspace),
+        desk::set_name(directory, domain.configuration_set),
+        domain.return_path_host.to_string(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_return_path_stays_with_the_domain() {
+        let check = |domain: &str, host: &str| {
+            aligns(
+                &Domain::parse(domain).unwrap(),
+                &Domain::parse(host).unwrap(),
+            )
+        };
+        assert!(check("acme.example", "bounce.acme.example"));
+        assert!(check("news.acme.example", "bounce.acme.example"));
+        assert!(check("acme.example", "acme.example"));
+        assert!(!check("acme.example", "bounce.other.example"));
+    }
+}

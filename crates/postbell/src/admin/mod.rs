@@ -1,0 +1,54 @@
+//! The commands that set things up: workspaces, domains, configuration sets, destinations.
+//!
+//! They open the database beside a running server, which sees what changed within a second or
+//! two.
+
+mod config_set;
+mod desk;
+mod destination;
+mod domain;
+mod workspace;
+
+pub(crate) use desk::Desk;
+pub(crate) use domain::{NewDomain, make_domain};
+pub(crate) use workspace::make_workspace;
+
+use crate::cli::{
+    ConfigSetCommand, DestinationCommand, DomainCommand, InWorkspace, Output, WorkspaceCommand,
+};
+
+/// A command about what is set up.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Workspace(WorkspaceCommand),
+    Domain(DomainCommand),
+    ConfigSet(ConfigSetCommand),
+    Destination(DestinationCommand),
+}
+
+impl Request {
+    /// Whether it makes the database where there is none: the first workspace does. Anything
+    /// else asked of a folder without one was meant for another folder.
+    pub(crate) fn makes_database(&self) -> bool {
+        matches!(self, Self::Workspace(WorkspaceCommand::Add { .. }))
+    }
+}
+
+/// Carries a request out.
+pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
+    match request {
+        Request::Workspace(WorkspaceCommand::Add { name, output }) => {
+            workspace::add(desk, name, output).await
+        }
+        Request::Workspace(WorkspaceCommand::List { output }) => {
+            workspace::list(desk, output);
+            Ok(())
+        }
+        Request::Domain(DomainCommand::Add(add)) => domain::add(desk, add).await,
+        Request::Domain(DomainCommand::List(list)) => domain::list(desk, list),
+        Request::ConfigSet(ConfigSetCommand::Add(add)) => config_set::add(desk, add).await,
+        Request::ConfigSet(ConfigSetCommand::List(list)) => config_set::list(desk, list),
+        Request::Destination(DestinationCommand::Add(add)) => destination::add(desk, add).await,
+        Request::Destination(DestinationCommand::List(list)) => destination::list(desk, list),
+    }
+}

@@ -1,0 +1,335 @@
+//! The command line: what can be typed, and what `--help` teaches.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::parse_duration;
+
+/// Exit codes, told in `postbell --help`.
+pub mod exit {
+    /// All went well.
+    pub const OK: u8 = 0;
+    /// The command could not do what it was asked to.
+    pub const FAILED: u8 = 1;
+    /// The command line is wrong (clap's own code).
+    pub const USAGE: u8 = 2;
+    /// The store stopped while the server ran.
+    pub const STORE_STOPPED: u8 = 3;
+}
+
+const EXAMPLES: &str = "\
+First steps:
+  postbell dev                        try everything on this machine, nothing leaves it
+  postbell workspace add acme         then, for a server of your own: a tenant,
+  postbell domain add acme.example --workspace acme
+  postbell destination add hook --workspace acme --url https://acme.example/events
+  postbell config check && postbell serve
+
+Exit codes:
+  0    done
+  1    the command failed; one line on standard error says why
+  2    the command line is wrong
+  3    the store stopped while the server ran (a failed write or sync): repair, then restart
+  130  ended at once by a second SIGINT or SIGTERM";
+
+/// A mail transfer agent that tells you what happened to every message.
+#[derive(Debug, Parser)]
+#[command(name = "postbell", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// The configuration file [default: ./postbell.toml, else /etc/postbell/postbell.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    #[command(after_help = "\
+Example:
+  postbell serve --config /etc/postbell/postbell.toml
+
+SIGINT or SIGTERM ends it in order: no new mail, finish what is being sent, tell of it, close
+the store. What is not sent stays queued on disk.")]
+    Serve,
+    /// Try it out: server, far side and webhook receiver on this machine; no mail leaves it
+    #[command(after_help = "\
+Examples:
+  postbell dev                               until Ctrl-C, on SMTP 2525 and HTTP 8025
+  postbell dev --smtp-port 0 --http-port 0   on any free ports
+  postbell dev --data ./try                  keep the data for the next time
+  postbell dev --once                        end when the sample's events have arrived")]
+    Dev(DevArgs),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Tenants: each owns its domains, configuration sets and destinations
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
+    /// Domains that a workspace sends from
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// Configuration sets: named choices of destinations and retry policy
+    #[command(subcommand)]
+    ConfigSet(ConfigSetCommand),
+    /// Destinations: webhooks that hear of events
+    #[command(subcommand)]
+    Destination(DestinationCommand),
+}
+
+/// `postbell dev`
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Port of the submission listener; 0: any
+    #[arg(long, default_value_t = 2525, value_name = "PORT")]
+    pub smtp_port: u16,
+    /// Port of the HTTP listener; 0: any
+    #[arg(long, default_value_t = 8025, value_name = "PORT")]
+    pub http_port: u16,
+    /// Keep the data in this folder [default: a temporary folder, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// End when all events of the sample mails have arrived
+    #[arg(long)]
+    pub once: bool,
+    /// With --once: how long to wait for them
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = duration)]
+    pub deadline: Duration,
+}
+
+/// `postbell config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say all that is wrong with the configuration, each with its line
+    #[command(after_help = "\
+Examples:
+  postbell config check                 the file that serve would use, and the environment
+  postbell config check staging.toml    another file")]
+    Check {
+        /// The file to check
+        file: Option<PathBuf>,
+    },
+    /// Show every key, the value in force and where it comes from
+    #[command(after_help = "Example:\n  postbell config show | grep retry")]
+    Show,
+}
+
+/// `postbell workspace …`
+#[derive(Debug, Subcommand)]
+pub enum WorkspaceCommand {
+    /// Make a workspace, with a configuration set named "default"
+    #[command(after_help = "Example:\n  postbell workspace add acme")]
+    Add {
+        /// Its name: letters, digits, "-", "_" and "."
+        name: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List all workspaces
+    #[command(after_help = "Example:\n  postbell workspace list --json")]
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `postbell domain …`
+#[derive(Debug, Subcommand)]
+pub enum DomainCommand {
+    /// Allow a workspace to send from a domain
+    #[command(after_help = "\
+Examples:
+  postbell domain add acme.example --workspace acme
+  postbell domain add acme.example --workspace acme --return-path mail.acme.example")]
+    Add(DomainAdd),
+    /// List domains
+    #[command(after_help = "Example:\n  postbell domain list --workspace acme")]
+    List(InWorkspace),
+}
+
+/// `postbell domain add`
+#[derive(Debug, Args)]
+pub struct DomainAdd {
+    /// The domain: acme.example
+    pub name: String,
+    /// Whose it is
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    /// The configuration set of its mail
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub config_set: String,
+    /// Host of the return path, within the domain so that SPF aligns [default: bounce.DOMAIN]
+    #[arg(long, value_name = "HOST")]
+    pub return_path: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell config-set …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigSetCommand {
+    /// Make a configuration set
+    #[command(after_help = "\
+Example:
+  postbell config-set add urgent --workspace acme --max-retries 3 --expire-after 1h")]
+    Add(ConfigSetAdd),
+    /// List configuration sets
+    #[command(after_help = "Example:\n  postbell config-set list --workspace acme")]
+    List(InWorkspace),
+}
+
+/// `postbell config-set add`
+#[derive(Debug, Args)]
+pub struct ConfigSetAdd {
+    /// Its name: letters, digits, "-", "_" and "."
+    pub name: String,
+    /// Whose it is
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    /// Attempts after the first [default: as configured]
+    #[arg(long, value_name = "N")]
+    pub max_retries: Option<u32>,
+    /// How long a delivery is tried [default: as configured]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub expire_after: Option<Duration>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell destination …`
+#[derive(Debug, Subcommand)]
+pub enum DestinationCommand {
+    /// Make a webhook destination; its secret is shown this once
+    #[command(after_help = "\
+Examples:
+  postbell destination add hook --workspace acme --url https://acme.example/events
+  postbell destination add bounces --workspace acme --url https://acme.example/bounces \\
+      --events Bounce,Complaint --format splashify")]
+    Add(DestinationAdd),
+    /// List destinations, without their secrets
+    #[command(after_help = "Example:\n  postbell destination list --workspace acme")]
+    List(InWorkspace),
+}
+
+/// `postbell destination add`
+#[derive(Debug, Args)]
+pub struct DestinationAdd {
+    /// Its name: letters, digits, "-", "_" and "."
+    pub name: String,
+    /// Whose it is
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    /// The configuration set that it hears of
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub config_set: String,
+    /// Where events are sent
+    #[arg(long)]
+    pub url: String,
+    /// Key of the signature: whsec_… or plain text [default: a new random one]
+    #[arg(long)]
+    pub secret: Option<String>,
+    /// Names of the events to send, in the destination's format [default: all]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub events: Vec<String>,
+    /// The vocabulary in which events are told: postbell, splashify
+    #[arg(long, default_value = "postbell")]
+    pub format: String,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// A list that can be narrowed.
+#[derive(Debug, Args)]
+pub struct InWorkspace {
+    /// Only those of this workspace
+    #[arg(long, value_name = "NAME")]
+    pub workspace: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// For people or for machines.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write it as 30s, 5m, 1h30m or 5d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands() {
+                check(sub);
+            }
+            if command.has_subcommands() {
+                return;
+            }
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(help.contains("postbell "), "{}: {help}", command.get_name());
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn reads_a_destination() {
+        let line = "postbell destination add hook --workspace acme --url http://x/ \
+                    --events Send,Bounce --json --config some.toml";
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        assert_eq!(cli.config, Some("some.toml".into()));
+        let Command::Destination(DestinationCommand::Add(add)) = cli.command else {
+            panic!("another command: {:?}", cli.command);
+        };
+        assert_eq!(add.events, ["Send", "Bounce"]);
+        assert_eq!(
+            (add.config_set.as_str(), add.format.as_str()),
+            ("default", "postbell")
+        );
+        assert!(add.output.json && add.secret.is_none());
+    }
+
+    #[test]
+    fn durations_are_read_and_faults_explained() {
+        let parse = |value: &str| {
+            let line = [
+                "postbell",
+                "config-set",
+                "add",
+                "x",
+                "--workspace",
+                "w",
+                "--expire-after",
+            ];
+            Cli::try_parse_from(line.into_iter().chain([value]))
+        };
+        assert!(parse("1h30m").is_ok());
+        let error = parse("1 fortnight").unwrap_err().to_string();
+        assert!(
+            error.contains("write it as 30s, 5m, 1h30m or 5d"),
+            "{error}"
+        );
+    }
+}

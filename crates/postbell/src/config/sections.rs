@@ -1,0 +1,135 @@
+//! The sections of the configuration, and whose options they are.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use postbell_api::HttpDoorOptions;
+use postbell_deliver::DeliverOptions;
+use postbell_model::WorkspaceId;
+use postbell_net::{DnsOptions, HttpOptions};
+use postbell_notify::NotifyOptions;
+use postbell_receive::{BareLineEnds, SubmissionLimits, SubmissionOptions, SubmissionTimeouts};
+use postbell_store::SqliteOptions;
+use serde::Deserialize;
+
+use super::resolve::Shared;
+pub use crate::logging::{LogFormat, LogOptions};
+
+/// What is set once and read in several places. Of the grace the server gives each stage its share.
+pub(super) const SHARED: &[Shared] = &[
+    Shared {
+        set_at: "server.hostname",
+        read_at: "deliver.hostname",
+    },
+    Shared {
+        set_at: "server.grace",
+        read_at: "deliver.grace",
+    },
+    Shared {
+        set_at: "server.grace",
+        read_at: "notify.grace",
+    },
+];
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name, folder and end of the program.
+    pub server: ServerOptions,
+    /// Where applications hand in mail.
+    pub submission: SubmissionSection,
+    /// What is kept in memory, and where bodies lie.
+    pub store: SqliteOptions,
+    /// What every door refuses.
+    pub accept: GateOptions,
+    /// What DNS is asked, and how.
+    pub dns: DnsOptions,
+    /// What may be dialled although it is not public.
+    pub guard: GuardOptions,
+    /// How mail goes out.
+    pub deliver: DeliverOptions,
+    /// How webhooks are called.
+    pub notify: NotifyOptions,
+    /// The connections that webhooks are called over.
+    pub http_client: HttpOptions,
+    /// The HTTP door.
+    pub http: HttpDoorOptions,
+    /// What is logged, and how.
+    pub log: LogOptions,
+}
+
+/// The `[server]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerOptions {
+    /// The name of this server among mail servers.
+    pub hostname: String,
+    /// The folder of everything that lasts.
+    pub data_dir: PathBuf,
+    /// From the signal to the exit.
+    pub grace: Duration,
+}
+
+/// The `[submission]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmissionSection {
+    /// Where to listen.
+    pub listen: Vec<SocketAddr>,
+    /// Who may submit without a password.
+    pub trusted: Vec<TrustedNetwork>,
+    /// What becomes of a bare CR or LF in a message.
+    pub bare_line_ends: BareLineEnds,
+    /// What is too much.
+    pub limits: SubmissionLimits,
+    /// How long clients are waited for.
+    pub timeouts: SubmissionTimeouts,
+}
+
+/// An entry of `[[submission.trusted]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedNetwork {
+    /// The clients' network.
+    pub network: IpNet,
+    /// The name of the workspace whose mail it is.
+    pub workspace: String,
+}
+
+impl SubmissionSection {
+    /// The options of the door, once the workspaces' names have been looked up.
+    pub(crate) fn door_options(
+        &self,
+        hostname: &str,
+        trusted: Vec<(IpNet, WorkspaceId)>,
+    ) -> SubmissionOptions {
+        SubmissionOptions {
+            hostname: hostname.to_owned(),
+            trusted,
+            limits: self.limits,
+            bare_line_ends: self.bare_line_ends,
+            timeouts: self.timeouts,
+        }
+    }
+}
+
+/// The `[accept]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateOptions {
+    /// A message with as many Received fields is in a loop.
+    pub max_hops: usize,
+}
+
+/// The `[guard]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardOptions {
+    /// Networks that mail may be delivered to.
+    pub allow_deliver: Vec<IpNet>,
+    /// Networks that webhooks may be called in.
+    pub allow_notify: Vec<IpNet>,
+}

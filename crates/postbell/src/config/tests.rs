@@ -1,0 +1,255 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use toml::de::DeTable;
+
+use super::*;
+
+fn sources(file: &str, environment: &[(&str, &str)]) -> Sources {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Sources::of(
+        Some((PathBuf::from("postbell.toml"), file.to_owned())),
+        environment.iter().map(owned).collect(),
+    )
+}
+
+/// The faults of a file and an environment, one a line.
+fn faults(file: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    match load(&sources(file, environment)) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn config(file: &str, environment: &[(&str, &str)]) -> Config {
+    match load(&sources(file, environment)) {
+        Ok(loaded) => loaded.config,
+        Err(faults) => panic!("{faults}"),
+    }
+}
+
+#[test]
+fn the_defaults_are_toml_and_hold() {
+    DeTable::parse(DEFAULTS).unwrap();
+    let loaded = load(&Sources::default()).unwrap();
+    assert_eq!(loaded.settings(), 0);
+    assert_eq!(loaded.config.deliver.smtp_port, 25);
+    assert_eq!(loaded.config.deliver.retry.max_retries, None);
+}
+
+#[test]
+fn every_key_has_a_comment_right_above_it() {
+    let lines: Vec<_> = DEFAULTS.lines().collect();
+    let keys = lines.iter().enumerate().filter(|(_, line)| {
+        let first = line.chars().next();
+        first.is_some_and(char::is_alphabetic)
+    });
+    let mut count = 0;
+    for (index, line) in keys {
+        assert!(lines[index - 1].starts_with("# "), "no comment: {line}");
+        count += 1;
+    }
+    assert_eq!(count, resolve::leaf_keys(&defaults()).len());
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_their_lines() {
+    let file = r#"
+dns = 5
+
+[server]
+hostnam = "mx.acme.example"
+grace = 30
+data_dir = ""
+
+[deliver]
+max_connections = "many"
+smtp_port = 70000
+claim_batch = true
+timeouts.dot = "ten minutes"
+
+[deliver.retry]
+longest = "1m"
+max_retries = -1
+
+[guard]
+allow_deliver = [
+    "10.0.0.0/8",
+    "10.0.0.0/99",
+]
+
+[log]
+level = "info"
+format = "xml"
+
+[tls]
+cert = "a.pem"
+"#;
+    let environment = [
+        ("POSTBELL_HTTP__LISTEN", "127.0.0.1:0, localhost"),
+        ("POSTBELL_SERVER_HOSTNAME", "x"),
+        ("POSTBELL_DNS__ATEMPTS", "3"),
+        ("POSTBELL_PORT_25_TCP", "tcp://10.0.0.1:25"),
+        ("HOME", "/root"),
+    ];
+    insta::assert_snapshot!(faults(file, &environment).join("\n"), @r#"
+    postbell.toml:2: dns: is a section, not a value; write [dns] and its keys below
+    postbell.toml:5: server.hostnam: unknown key; did you mean server.hostname?
+    postbell.toml:6: server.grace: must be a duration such as "30s", "5m", "1h30m" or "5d", not the number 30
+    postbell.toml:7: server.data_dir: must name a folder
+    postbell.toml:10: deliver.max_connections: must be a whole number, or a size such as "25 MiB", not "many"
+    postbell.toml:11: deliver.smtp_port: must be 65535 or less, not 70000
+    postbell.toml:12: deliver.claim_batch: must be a whole number, or a size such as "25 MiB", not true
+    postbell.toml:13: deliver.timeouts.dot: must be a duration such as "30s", "5m", "1h30m" or "5d", not "ten minutes"
+    postbell.toml:16: deliver.retry.longest: deliver.retry.first (5m) must not be longer than deliver.retry.longest (1m)
+    postbell.toml:17: deliver.retry.max_retries: must be a whole number, not the number -1
+    postbell.toml:22: guard.allow_deliver[1]: invalid IP address syntax
+    postbell.toml:27: log.format: must be one of "text", "json", not "xml"
+    postbell.toml:30: tls.cert: unknown key; `postbell config show` lists all keys
+    environment variable POSTBELL_DNS__ATEMPTS: dns.atempts: unknown key; did you mean dns.attempts?
+    environment variable POSTBELL_HTTP__LISTEN: http.listen[1]: invalid socket address syntax
+    environment variable POSTBELL_SERVER_HOSTNAME: is not a setting; write POSTBELL_SERVER__HOSTNAME with two underscores for the dot
+    "#);
+}
+
+#[test]
+fn what_is_not_toml_is_a_fault_and_hides_no_other() {
+    let file = "[server]\nhostname = \n[http]\nmax_connections = \"x\"\n";
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"
+    postbell.toml:2: string values must be quoted, expected literal string
+    postbell.toml:4: http.max_connections: must be a whole number, or a size such as "25 MiB", not "x"
+    "#);
+}
+
+#[test]
+fn a_key_set_twice_is_a_fault() {
+    let file = "[http]\nmax_connections = 1\nmax_connections = 2\n";
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"
+    postbell.toml:3: duplicate key
+    "#);
+}
+
+#[test]
+fn a_shared_value_is_told_at_the_key_where_it_is_set() {
+    let file = "server.grace = \"soon\"\nserver.hostname = \"-\"";
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"
+    postbell.toml:1: server.grace: must be a duration such as "30s", "5m", "1h30m" or "5d", not "soon"
+    postbell.toml:2: server.hostname: the domain is not a host name
+    "#);
+}
+
+#[test]
+fn what_would_stop_the_program_from_working_is_a_fault() {
+    let file = r#"
+[submission]
+limits.max_connections = 0
+limits.max_message_size = "0 MiB"
+timeouts.command = "0s"
+
+[[submission.trusted]]
+network = "10.0.0.0/8"
+workspace = "acme"
+
+[[submission.trusted]]
+network = "0.0.0.0/0"
+workspace = "acme"
+
+[server]
+grace = "0s"
+
+[log]
+level = "verbose"
+"#;
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"
+    postbell.toml:3: submission.limits.max_connections: must be 1 or more
+    postbell.toml:4: submission.limits.max_message_size: must be 1 or more
+    postbell.toml:5: submission.timeouts.command: must be longer than 0s
+    postbell.toml:12: submission.trusted[1].network: trusts the whole Internet, which makes an open relay
+    postbell.toml:19: log.level: must be "error", "warn", "info", "debug", "trace" or "off", or a list such as "info,postbell_deliver=debug", not "verbose"
+    "#);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_crates_that_have_some() {
+    let config = config("", &[]);
+    let same = |ours: &dyn std::fmt::Debug, theirs: &dyn std::fmt::Debug| {
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    };
+    same(&config.dns, &postbell_net::DnsOptions::default());
+    same(&config.http_client, &postbell_net::HttpOptions::default());
+}
+
+#[test]
+fn environment_over_file_over_defaults() {
+    let file = "[server]\nhostname = \"a.example\"\ngrace = \"1m\"\n[http]\nlisten = []\n";
+    let environment = [
+        ("POSTBELL_SERVER__HOSTNAME", "b.example"),
+        ("POSTBELL_HTTP__LISTEN", "127.0.0.1:1,[::1]:2"),
+        ("POSTBELL_HTTP__MAX_CONNECTIONS", "7"),
+        ("POSTBELL_DELIVER__RETRY__MAX_RETRIES", "3"),
+        ("POSTBELL_DELIVER__MAX_BODY_OCTETS", "1 MiB"),
+        ("POSTBELL_GUARD__ALLOW_DELIVER", r#"["10.0.0.0/8"]"#),
+    ];
+    let config = config(file, &environment);
+    assert_eq!(config.server.hostname, "b.example");
+    assert_eq!(config.deliver.hostname, "b.example");
+    assert_eq!(config.server.grace.as_secs(), 60);
+    assert_eq!(config.http.listen.len(), 2);
+    assert_eq!(config.http.max_connections, 7);
+    assert_eq!(config.deliver.retry.max_retries, Some(3));
+    assert_eq!(config.deliver.max_body_octets, 1 << 20);
+    assert_eq!(config.guard.allow_deliver.len(), 1);
+}
+
+#[test]
+fn show_tells_every_key_and_where_its_value_comes_from() {
+    let file = "[server]\nhostname = \"a.example\"\n";
+    let environment = [("POSTBELL_HTTP__MAX_CONNECTIONS", "7")];
+    let shown = load(&sources(file, &environment)).unwrap().show();
+    assert!(
+        shown.contains("hostname = \"a.example\"  # postbell.toml:2\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains(
+            "max_connections = 7  # environment variable POSTBELL_HTTP__MAX_CONNECTIONS\n"
+        ),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("\n[deliver.retry]\nfirst = \"5m\"\n"),
+        "{shown}"
+    );
+
+    // What is shown is a configuration, and the same one.
+    let again = load(&sources(&shown, &[])).unwrap();
+    let keys = resolve::leaf_keys(&defaults());
+    assert_eq!(again.settings(), keys.len());
+    assert_eq!(
+        format!("{:?}", again.config),
+        format!("{:?}", config(file, &environment))
+    );
+    let unique: BTreeSet<_> = keys.iter().collect();
+    assert_eq!(unique.len(), keys.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_text_makes_it_panic(text in "(\\PC|\n|\\[|\\]|=|\"){0,80}", variable in "\\PC{0,20}") {
+        let _ = load(&sources(&text, &[("POSTBELL_HTTP__LISTEN", &variable)]));
+    }
+
+    #[test]
+    fn no_value_makes_it_panic(
+        key in select(resolve::leaf_keys(&defaults())),
+        value in "[-0-9a-z.,:/\"\\[\\]{}= ]{0,24}",
+    ) {
+        let _ = load(&sources(&format!("{key} = {value}"), &[]));
+        let variable = format!("POSTBELL_{}", key.replace('.', "__").to_uppercase());
+        let _ = load(&sources("", &[(&variable, &value)]));
+    }
+}

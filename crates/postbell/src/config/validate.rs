@@ -1,0 +1,146 @@
+//! What a value must be beyond its type, and what must hold between values.
+
+use std::time::Duration;
+
+use postbell_model::Domain;
+use toml::{Table, Value};
+
+use super::resolve::{leaf, leaf_keys};
+use super::sections::Config;
+use super::units::{format_duration, parse_duration, parse_size};
+
+/// Where nothing is something: no grace ends at once.
+const MAY_BE_ZERO: [&str; 1] = ["server.grace"];
+
+/// A rule that does not hold.
+#[derive(Debug)]
+pub(super) struct Violation {
+    /// The keys that it is about; the fault is at one that somebody set.
+    pub(super) keys: Vec<String>,
+    pub(super) message: String,
+}
+
+/// All rules that do not hold.
+pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Violation> {
+    let mut rules = Rules::default();
+    rules.server(config);
+    rules.pauses(config);
+    rules.limits(defaults, tree);
+    rules.trusted(config);
+    rules.logging(config);
+    rules.violations
+}
+
+#[derive(Debug, Default)]
+struct Rules {
+    violations: Vec<Violation>,
+}
+
+impl Rules {
+    fn broken(&mut self, key: &str, message: impl Into<String>) {
+        self.violations.push(Violation {
+            keys: vec![key.to_owned()],
+            message: message.into(),
+        });
+    }
+
+    fn server(&mut self, config: &Config) {
+        if let Err(error) = Domain::parse(&config.server.hostname) {
+            self.broken("server.hostname", error.to_string());
+        }
+        if config.server.data_dir.as_os_str().is_empty() {
+            self.broken("server.data_dir", "must name a folder");
+        }
+    }
+
+    fn pauses(&mut self, config: &Config) {
+        let retry = &config.deliver.retry;
+        let first = ("deliver.retry.first", retry.first);
+        self.in_order(first, ("deliver.retry.longest", retry.longest));
+        self.in_order(first, ("deliver.retry.expire_after", retry.expire_after));
+        let (deliver, notify) = (&config.deliver, &config.notify);
+        self.in_order(
+            ("deliver.site_pause", deliver.site_pause),
+            ("deliver.longest_site_pause", deliver.longest_site_pause),
+        );
+        self.in_order(
+            ("notify.pause", notify.pause),
+            ("notify.longest_pause", notify.longest_pause),
+        );
+    }
+
+    /// A limit of nothing, or no time at all, would stop the program from working.
+    fn limits(&mut self, defaults: &Table, tree: &Table) {
+        for key in leaf_keys(defaults) {
+            let path: Vec<_> = key.split('.').map(str::to_owned).collect();
+            let (Some(default), Some(value)) = (leaf(defaults, &path), leaf(tree, &path)) else {
+                continue;
+            };
+            if MAY_BE_ZERO.contains(&key.as_str()) {
+                continue;
+            }
+            match Quantity::of(default) {
+                Some(Quantity::Time(_)) if is_zero(value) => {
+                    self.broken(&key, "must be longer than 0s");
+                }
+                Some(Quantity::Number(_)) if is_zero(value) => {
+                    self.broken(&key, "must be 1 or more");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn trusted(&mut self, config: &Config) {
+        for (index, entry) in config.submission.trusted.iter().enumerate() {
+            if entry.network.prefix_len() == 0 {
+                let key = format!("submission.trusted[{index}].network");
+                self.broken(&key, "trusts the whole Internet, which makes an open relay");
+            }
+        }
+    }
+
+    fn logging(&mut self, config: &Config) {
+        if let Err(error) = config.log.filter() {
+            self.broken("log.level", error.to_string());
+        }
+    }
+
+    /// The first must not be longer than the second.
+    fn in_order(&mut self, short: (&str, Duration), long: (&str, Duration)) {
+        if short.1 <= long.1 {
+            return;
+        }
+        let told = |(key, duration)| format!("{key} ({})", format_duration(duration));
+        self.violations.push(Violation {
+            keys: vec![short.0.to_owned(), long.0.to_owned()],
+            message: format!("{} must not be longer than {}", told(short), told(long)),
+        });
+    }
+}
+
+/// What kind of quantity a key holds; its default tells.
+enum Quantity {
+    Time(Duration),
+    Number(u64),
+}
+
+impl Quantity {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Integer(number) => u64::try_from(*number).ok().map(Self::Number),
+            Value::String(text) => parse_duration(text)
+                .map(Self::Time)
+                .or_else(|| parse_size(text).map(Self::Number)),
+            _ => None,
+        }
+    }
+}
+
+fn is_zero(value: &Value) -> bool {
+    match Quantity::of(value) {
+        Some(Quantity::Time(duration)) => duration.is_zero(),
+        Some(Quantity::Number(number)) => number == 0,
+        None => false,
+    }
+}

@@ -1,0 +1,86 @@
+//! DNS, MX and webhook receiver: what the server finds instead of the Internet.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context;
+use postbell_peers::dns::{DnsOptions, DnsServer};
+use postbell_peers::mx::{MxOptions, MxServer};
+use postbell_peers::webhook::{Post, SigningSecret, WebhookOptions, WebhookServer};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::mailbox;
+use super::setup::{Folder, Receiver};
+
+/// Events that may wait to be shown.
+const FEED: usize = 1_024;
+
+/// The far side, running.
+#[derive(Debug)]
+pub(super) struct FarSide {
+    pub(super) dns: SocketAddr,
+    pub(super) mx: SocketAddr,
+    pub(super) webhook: String,
+    posts: mpsc::Receiver<Arc<Post>>,
+}
+
+impl FarSide {
+    /// Starts all three on ports of loopback.
+    pub(super) async fn start(
+        folder: &Folder,
+        receiver: &Receiver,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let dns = DnsServer::start(DnsOptions::default(), tasks, stop.clone())
+            .await
+            .context("the DNS server of the far side can't start")?;
+        let options = MxOptions {
+            ledger: Some(mailbox::ledger(folder.mail(), tasks)),
+            ..MxOptions::default()
+        };
+        let mx = MxServer::start(options, tasks, stop.clone())
+            .await
+            .context("the MX of the far side can't start")?;
+        let (feed, posts) = mpsc::channel(FEED);
+        let secret = SigningSecret::parse(&receiver.secret).context("the webhook's secret")?;
+        let options = WebhookOptions {
+            bind: (Ipv4Addr::LOCALHOST, receiver.port).into(),
+            secrets: vec![secret],
+            feed: Some(feed),
+            ..WebhookOptions::default()
+        };
+        let webhook = WebhookServer::start(options, tasks, stop)
+            .await
+            .with_context(|| {
+                format!(
+                    "the webhook receiver can't listen on port {}: is another `postbell dev` \
+                     running on this data?",
+                    receiver.port
+                )
+            })?;
+        Ok(Self {
+            dns: dns.addr(),
+            mx: mx.addr(),
+            webhook: webhook.url("/events"),
+            posts,
+        })
+    }
+
+    /// The next event; `None` where the receiver is gone.
+    pub(super) async fn next_post(&mut self) -> Option<Arc<Post>> {
+        self.posts.recv().await
+    }
+}
+
+impl fmt::Display for FarSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            dns, mx, webhook, ..
+        } = self;
+        write!(f, "DNS {dns}, MX {mx}, webhook {webhook}")
+    }
+}

@@ -1,0 +1,226 @@
+//! Folder, tenants and configuration of `postbell dev`.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use ipnet::{IpNet, Ipv4Net};
+use postbell_model::{Clock, Destination, DestinationId, DestinationState};
+use postbell_notify::signature;
+use postbell_store::{SqliteTenants, Tenants};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{NewDomain, make_domain, make_workspace};
+use crate::cli::DevArgs;
+use crate::config::{self, Config, Sources, TrustedNetwork};
+use crate::lifecycle::make_data_folder;
+
+use super::far_side::FarSide;
+
+/// The domains that mail may be sent from.
+pub(super) const FROM_DOMAINS: [&str; 2] = ["example.com", "example.net"];
+/// Where the sample goes.
+pub(super) const TO_DOMAIN: &str = "example.org";
+
+const WORKSPACE: &str = "dev";
+const DESTINATION: &str = "dev";
+/// Short enough that `delay@` is taken while somebody watches.
+const FIRST_RETRY: Duration = Duration::from_secs(3);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// Where everything is kept.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    temporary: Option<TempDir>,
+}
+
+impl Folder {
+    /// The folder asked for, or a temporary one.
+    pub(super) fn open(asked_for: Option<&Path>) -> anyhow::Result<Self> {
+        let folder = match asked_for {
+            Some(path) => Self {
+                path: path.to_owned(),
+                temporary: None,
+            },
+            None => {
+                let temporary = tempfile::Builder::new().prefix("postbell-dev-").tempdir()?;
+                Self {
+                    path: temporary.path().to_owned(),
+                    temporary: Some(temporary),
+                }
+            }
+        };
+        for part in [folder.mail(), folder.data()] {
+            make_data_folder(&part)
+                .with_context(|| format!("the folder {} can't be made", part.display()))?;
+        }
+        Ok(folder)
+    }
+
+    pub(super) fn mail(&self) -> PathBuf {
+        self.path.join("mail")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    /// Where it can't be removed, the system's own clearing of temporary files will.
+    pub(super) fn remove_if_temporary(self) {
+        if let Some(temporary) = self.temporary {
+            let _ = temporary.close();
+        }
+    }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fate = match self.temporary {
+            Some(_) => "removed at the end; --data DIR keeps it",
+            None => "kept",
+        };
+        write!(f, "{}, {fate}", self.data().display())
+    }
+}
+
+/// Where the webhook receiver listens, and with which secret it verifies.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    /// 0: any.
+    pub(super) port: u16,
+    pub(super) secret: String,
+}
+
+impl Receiver {
+    /// A new one, on any port. The text of its secret is its key, so that the next run on the
+    /// same data can read it back.
+    fn new() -> anyhow::Result<Self> {
+        let secret = signature::new_secret()?;
+        Ok(Self {
+            port: 0,
+            secret: secret.trim_start_matches("whsec_").to_owned(),
+        })
+    }
+
+    /// The one that a destination was made for in an earlier run.
+    fn of(destination: &Destination) -> Option<Self> {
+        if destination.name != DESTINATION {
+            return None;
+        }
+        let authority = destination.url.strip_prefix("http://")?.split('/').next()?;
+        let address: SocketAddr = authority.parse().ok()?;
+        Some(Self {
+            port: address.port(),
+            secret: String::from_utf8(destination.secret.expose().to_vec()).ok()?,
+        })
+    }
+}
+
+/// Starts the far side, and makes workspace, domains and destination where they are not there
+/// from an earlier run.
+pub(super) async fn far_side(
+    folder: &Folder,
+    clock: &dyn Clock,
+    tasks: &TaskTracker,
+    stop: CancellationToken,
+) -> anyhow::Result<FarSide> {
+    let tenants = SqliteTenants::open(&folder.data()).await?;
+    let known = tenants
+        .directory()
+        .destinations()
+        .iter()
+        .find_map(Receiver::of);
+    let far_side = match known {
+        Some(receiver) => FarSide::start(folder, &receiver, tasks, stop).await?,
+        None => {
+            let receiver = Receiver::new()?;
+            let far_side = FarSide::start(folder, &receiver, tasks, stop).await?;
+            make_tenants(&tenants, clock, &far_side, &receiver).await?;
+            far_side
+        }
+    };
+    tenants.close().await;
+    Ok(far_side)
+}
+
+async fn make_tenants(
+    tenants: &dyn Tenants,
+    clock: &dyn Clock,
+    far_side: &FarSide,
+    receiver: &Receiver,
+) -> anyhow::Result<()> {
+    let (workspace, set) = make_workspace(tenants, clock, WORKSPACE).await?;
+    for name in FROM_DOMAINS {
+        let domain = NewDomain {
+            name,
+            return_path: None,
+            workspace: workspace.id,
+            set: set.id,
+        };
+        make_domain(tenants, clock, &domain).await?;
+    }
+    let destination = Destination {
+        id: DestinationId::new(clock.now()),
+        workspace: workspace.id,
+        configuration_set: set.id,
+        name: DESTINATION.to_owned(),
+        url: far_side.webhook.clone(),
+        secret: signature::parse_secret(&receiver.secret)?,
+        matching_event_types: Vec::new(),
+        format: "postbell".to_owned(),
+        state: DestinationState::Active,
+        created_at: clock.now(),
+    };
+    tenants.create_destination(destination).await?;
+    Ok(())
+}
+
+/// The defaults, the environment, and what makes it a trial.
+pub(super) fn config(
+    args: &DevArgs,
+    folder: &Folder,
+    far_side: &FarSide,
+) -> anyhow::Result<Config> {
+    let mut environment = vec![("POSTBELL_LOG__LEVEL".to_owned(), "warn".to_owned())];
+    environment.extend(config::environment());
+    let mut config = config::load(&Sources::of(None, environment))?.config;
+    let loopback = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8));
+
+    config.server.data_dir = folder.data();
+    config.submission.listen = vec![on_loopback(args.smtp_port)];
+    config.submission.trusted = vec![TrustedNetwork {
+        network: loopback,
+        workspace: WORKSPACE.to_owned(),
+    }];
+    config.http.listen = vec![on_loopback(args.http_port)];
+    config.dns.servers = vec![far_side.dns];
+    config.guard.allow_deliver = vec![loopback];
+    config.guard.allow_notify = vec![loopback];
+    config.deliver.smtp_port = far_side.mx.port();
+    config.deliver.retry.first = FIRST_RETRY;
+    config.deliver.retry.longest = LONGEST_RETRY;
+    Ok(config)
+}
+
+/// Says which port is taken and by which flag another is chosen.
+pub(super) fn check_ports(args: &DevArgs) -> anyhow::Result<()> {
+    for (flag, port) in [
+        ("--smtp-port", args.smtp_port),
+        ("--http-port", args.http_port),
+    ] {
+        let address = on_loopback(port);
+        TcpListener::bind(address).map_err(|error| {
+            anyhow!("can't listen on {address}: {error}; choose another port with {flag} PORT, 0 for any")
+        })?;
+    }
+    Ok(())
+}
+
+fn on_loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}

@@ -1,0 +1,18 @@
+//! The program: configuration, wiring, lifecycle, command line.
+//!
+//! Everything else is in the crates that this one joins. A stage is handed what it needs through
+//! its constructor; there is no global state, and this crate alone asks the machine for the time,
+//! spawns the first tasks and speaks to the terminal.
+//!
+//! Read [`server`] first: it is the whole program in one page.
+
+mod admin;
+pub mod cli;
+pub mod config;
+mod console;
+mod dev;
+pub mod lifecycle;
+mod logging;
+pub mod program;
+mod serve;
+pub mod server;

@@ -1,0 +1,15 @@
+//! How the program's parts are started, told to stop, and waited for.
+//!
+//! Stages end in an order: doors first, so that nothing new comes in; then what delivers; then
+//! what tells of it; the store last. Each stage has its own tracker and token, so that a late
+//! one can be named.
+
+mod clock;
+mod folder;
+mod signals;
+mod stage;
+
+pub use clock::SystemClock;
+pub(crate) use folder::make_data_folder;
+pub(crate) use signals::Signals;
+pub(crate) use stage::Stage;

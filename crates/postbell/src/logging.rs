@@ -1,0 +1,105 @@
+//! Structured logs, to standard error.
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::console::colour_wanted;
+
+/// A level that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be \"error\", \"warn\", \"info\", \"debug\", \"trace\" or \"off\", or a list such as \
+     \"info,postbell_deliver=debug\", not \"{0}\""
+)]
+pub(crate) struct BadLevel(String);
+
+/// The `[log]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogOptions {
+    /// What is logged: a level, or a list of `target=level`.
+    pub level: String,
+    /// For people or for machines.
+    pub format: LogFormat,
+}
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Time, level, sentence, fields.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogOptions {
+    /// What `level` means.
+    pub(crate) fn filter(&self) -> Result<EnvFilter, BadLevel> {
+        let bad = || BadLevel(self.level.clone());
+        // The filter would take a misspelt level for the name of a target, and log nothing else.
+        let bare = self.level.split(',').filter(|part| !part.contains('='));
+        for part in bare {
+            let level = part.trim();
+            let known = level.parse::<LevelFilter>().is_ok();
+            if level.is_empty() || !known {
+                return Err(bad());
+            }
+        }
+        let level = self.level.replace(' ', "");
+        EnvFilter::builder().parse(level).map_err(|_| bad())
+    }
+}
+
+/// Sends logs to standard error from now on. Later calls change nothing.
+pub(crate) fn start(options: &LogOptions) -> Result<(), BadLevel> {
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(options.filter()?)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour_wanted(&std::io::stderr()));
+    // An error says that a subscriber is set already, as in tests that start two servers.
+    let _ = match options.format {
+        LogFormat::Text => subscriber.try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// Logs panics instead of printing them, so that they are found where everything else is.
+pub(crate) fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        let message = panic.payload_as_str().unwrap_or("without a message");
+        tracing::error!(
+            location,
+            "a task panicked, a fault of the program: {message}"
+        );
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_no_target() {
+        let filter = |level: &str| {
+            let options = LogOptions {
+                level: level.to_owned(),
+                format: LogFormat::Text,
+            };
+            options.filter().map(|filter| filter.to_string())
+        };
+        assert_eq!(filter("info").unwrap(), "info");
+        assert!(filter("warn, postbell_deliver=debug").is_ok());
+        for wrong in [
+            "verbose",
+            "",
+            "info,postbell_deliver=loud",
+            "postbell_deliver",
+        ] {
+            assert_eq!(filter(wrong).unwrap_err(), BadLevel(wrong.to_owned()));
+        }
+    }
+}

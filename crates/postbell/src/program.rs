@@ -1,0 +1,117 @@
+//! From the command line to what it asks for, and from what went wrong to an exit code.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use postbell_store::SqliteTenants;
+use tokio::runtime::Runtime;
+
+use crate::admin::{self, Desk, Request};
+use crate::cli::{Cli, Command, ConfigCommand, exit};
+use crate::config::{self, Faults, Sources};
+use crate::console::{Console, Style};
+use crate::lifecycle::{SystemClock, make_data_folder};
+use crate::server::Trouble;
+use crate::{dev, serve};
+
+/// What abandoned tasks get before the process ends without them.
+const RUNTIME_LIMIT: Duration = Duration::from_secs(1);
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli) -> ExitCode {
+    let console = Console::new();
+    match execute(cli, console) {
+        Ok(()) => exit::OK.into(),
+        Err(error) => report(&error, console),
+    }
+}
+
+fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
+    let named = cli.config.as_deref();
+    match cli.command {
+        Command::Config(ConfigCommand::Check { file }) => {
+            let sources = Sources::find(file.as_deref().or(named))?;
+            check(&sources, console)
+        }
+        Command::Config(ConfigCommand::Show) => {
+            let loaded = config::load(&Sources::find(named)?)?;
+            console.say(loaded.show().trim_end());
+            Ok(())
+        }
+        Command::Serve => {
+            let config = config::load(&Sources::find(named)?)?.config;
+            on_runtime(serve::run(&config, console))
+        }
+        Command::Dev(args) => on_runtime(dev::run(&args, console)),
+        Command::Workspace(command) => set_up(named, &Request::Workspace(command), console),
+        Command::Domain(command) => set_up(named, &Request::Domain(command), console),
+        Command::ConfigSet(command) => set_up(named, &Request::ConfigSet(command), console),
+        Command::Destination(command) => set_up(named, &Request::Destination(command), console),
+    }
+}
+
+fn check(sources: &Sources, console: Console) -> anyhow::Result<()> {
+    let loaded = config::load(sources)?;
+    let file = match sources.file() {
+        Some(path) => path.display().to_string(),
+        None => "no configuration file".to_owned(),
+    };
+    let (set, ok) = (loaded.settings(), console.styled(Style::Good, "ok"));
+    console.say(format!(
+        "{file}: {ok}; {set} keys are set, the others have their defaults"
+    ));
+    Ok(())
+}
+
+fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::Result<()> {
+    let config = config::load(&Sources::find(named)?)?.config;
+    let folder = &config.server.data_dir;
+    if !request.makes_database() && !folder.exists() {
+        bail!(
+            "there is no data folder {} (server.data_dir); the first `postbell workspace add` makes it",
+            folder.display()
+        );
+    }
+    make_data_folder(folder)
+        .with_context(|| format!("the data folder {} can't be made", folder.display()))?;
+    on_runtime(async {
+        let tenants = SqliteTenants::open(folder)
+            .await
+            .with_context(|| format!("the database in {} can't be used", folder.display()))?;
+        let desk = Desk {
+            tenants: Arc::new(tenants.clone()),
+            clock: Arc::new(SystemClock::new()),
+            console,
+        };
+        let outcome = admin::run(request, &desk).await;
+        tenants.close().await;
+        outcome
+    })
+}
+
+fn on_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = Runtime::new().context("the runtime can't start")?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(RUNTIME_LIMIT);
+    outcome
+}
+
+/// One line says what went wrong; a configuration has one for each fault.
+fn report(error: &anyhow::Error, console: Console) -> ExitCode {
+    match error.downcast_ref::<Faults>() {
+        Some(faults) => console.complain(faults.to_string()),
+        None => console.complain(format!("postbell: {}", one_line(error))),
+    }
+    match error.downcast_ref::<Trouble>() {
+        Some(Trouble::StoreStopped(_)) => exit::STORE_STOPPED.into(),
+        _ => exit::FAILED.into(),
+    }
+}
+
+/// The error and its causes.
+fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,62 @@
+//! `postbell serve`.
+
+use std::sync::Arc;
+
+use tracing::{error, warn};
+
+use crate::config::Config;
+use crate::console::{Console, Style};
+use crate::lifecycle::{Signals, SystemClock};
+use crate::logging;
+use crate::server::{Addresses, Server, Trouble};
+
+/// Runs the server until a signal, or until it can't go on.
+pub(crate) async fn run(config: &Config, console: Console) -> anyhow::Result<()> {
+    logging::start(&config.log)?;
+    logging::log_panics();
+    let mut signals = Signals::listen()?;
+    let server = Server::start(config, Arc::new(SystemClock::new())).await?;
+    tell_ready(config, server.addresses(), console);
+    warn_of_what_is_missing(config);
+    let trouble = tokio::select! {
+        name = signals.next() => {
+            tracing::info!("{name}");
+            None
+        }
+        trouble = server.trouble() => Some(trouble),
+    };
+    if let Some(Trouble::StageBroke(stage)) = &trouble {
+        error!(stage, "a stage has ended by a fault of the program");
+    }
+    signals.or_exit(server.shut_down()).await;
+    trouble.map_or(Ok(()), |trouble: Trouble| Err(trouble.into()))
+}
+
+fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
+    let version = env!("CARGO_PKG_VERSION");
+    let hostname = console.styled(Style::Strong, &config.server.hostname);
+    console.say(format!("postbell {version} serves {hostname}"));
+    for address in &addresses.submission {
+        console.say(format!("  submission  {address}"));
+    }
+    for address in &addresses.http {
+        console.say(format!("  health      http://{address}/healthz"));
+    }
+    console.say(format!(
+        "  data        {}",
+        config.server.data_dir.display()
+    ));
+}
+
+/// What is no fault, and yet seldom what somebody wants.
+fn warn_of_what_is_missing(config: &Config) {
+    if !config.server.hostname.contains('.') {
+        warn!(
+            "server.hostname is \"{}\": other mail servers expect a full name that can be looked up",
+            config.server.hostname
+        );
+    }
+    if config.submission.trusted.is_empty() {
+        warn!("no network is trusted (submission.trusted): nobody can hand in mail");
+    }
+}

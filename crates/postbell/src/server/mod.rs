@@ -1,0 +1,184 @@
+//! The server: every stage joined to the store, started, watched and ended.
+//!
+//! Used by `postbell serve`, by `postbell dev` and by the tests; nothing here knows of a far
+//! side that is not the real one.
+
+mod listen;
+mod stages;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use postbell_model::Clock;
+use postbell_store::{SqliteStore, Store};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::lifecycle::{Stage, make_data_folder};
+
+use listen::Listeners;
+
+/// How the grace is shared out among the stages, which end one after the other.
+const DOORS_SHARE: f64 = 0.4;
+const DELIVER_SHARE: f64 = 0.4;
+const NOTIFY_SHARE: f64 = 0.2;
+/// Of its share, what a stage gives its own work; the rest is for putting things away.
+const WORK_SHARE: f64 = 0.9;
+/// What the store may take to sync and close; more means that the disk hangs.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// What the last answers over HTTP may take.
+const HTTP_LIMIT: Duration = Duration::from_secs(1);
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    store: Arc<SqliteStore>,
+    store_tasks: TaskTracker,
+    draining: CancellationToken,
+    doors: Stage,
+    deliver: Stage,
+    notify: Stage,
+    http: Stage,
+    addresses: Addresses,
+    grace: Duration,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Submission over SMTP.
+    pub submission: Vec<SocketAddr>,
+    /// Health over HTTP.
+    pub http: Vec<SocketAddr>,
+}
+
+/// Why a server can't go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// A write or a sync failed; nothing that was not answered before is promised.
+    #[error("the store has stopped: {0}")]
+    StoreStopped(Arc<str>),
+    /// The main loop of a stage ended by a fault of the program.
+    #[error("the {0} stage has ended by a fault of the program")]
+    StageBroke(&'static str),
+}
+
+impl Server {
+    /// Opens the store, binds every listener and starts every stage.
+    ///
+    /// # Errors
+    /// The data folder is served already or can't be used, an address can't be listened on, or
+    /// the configuration names a workspace that does not exist.
+    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let store_tasks = TaskTracker::new();
+        let store = open_store(config, &clock, &store_tasks).await?;
+        match Self::start_on(config, clock, Arc::clone(&store), store_tasks).await {
+            Ok(server) => Ok(server),
+            Err(error) => {
+                store.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_on(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        store: Arc<SqliteStore>,
+        store_tasks: TaskTracker,
+    ) -> anyhow::Result<Self> {
+        let notifier = stages::notifier(config, &store, &clock)?;
+        let deliverer = stages::deliverer(config, &store, &clock)?;
+        let door = stages::submission_door(config, &store, &clock)?;
+        let listeners = Listeners::bind(config).await?;
+        let server = Self {
+            store,
+            store_tasks,
+            draining: CancellationToken::new(),
+            doors: Stage::new("submission"),
+            deliver: Stage::new("deliver"),
+            notify: Stage::new("notify"),
+            http: Stage::new("http"),
+            addresses: listeners.addresses.clone(),
+            grace: config.server.grace,
+        };
+        server.run_notify(notifier);
+        server.run_deliver(deliverer);
+        server.run_submission(door, listeners.submission);
+        server.run_http(config, listeners.http);
+        Ok(server)
+    }
+
+    /// Where it listens; port 0 of the configuration is a real port here.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The store that it serves from.
+    pub fn store(&self) -> &Arc<SqliteStore> {
+        &self.store
+    }
+
+    /// Waits until it can't go on.
+    pub async fn trouble(&self) -> Trouble {
+        let mut failure = self.store.failure();
+        let broke = tokio::select! {
+            biased;
+            reason = failure.wait_for(Option::is_some) => {
+                let reason = reason.ok().and_then(|reason| reason.clone());
+                return Trouble::StoreStopped(reason.unwrap_or_else(|| "it is gone".into()));
+            }
+            name = self.doors.broken() => name,
+            name = self.deliver.broken() => name,
+            name = self.notify.broken() => name,
+            name = self.http.broken() => name,
+        };
+        // Stages end by themselves when the store has stopped; the cause is what counts.
+        match failure.borrow().clone() {
+            Some(reason) => Trouble::StoreStopped(reason),
+            None => Trouble::StageBroke(broke),
+        }
+    }
+
+    /// Ends in order: the doors, what delivers, what tells of it, the store. What is late is
+    /// named in the log and abandoned; it is on disk.
+    pub async fn shut_down(self) {
+        info!(grace_ms = self.grace.as_millis(), "ending");
+        self.draining.cancel();
+        self.doors.finish(self.grace.mul_f64(DOORS_SHARE)).await;
+        self.deliver.finish(self.grace.mul_f64(DELIVER_SHARE)).await;
+        self.notify.finish(self.grace.mul_f64(NOTIFY_SHARE)).await;
+        if tokio::time::timeout(CLOSE_LIMIT, self.close_store())
+            .await
+            .is_err()
+        {
+            warn!("the store did not close in time; it recovers at the next start");
+        }
+        self.http.finish(HTTP_LIMIT).await;
+    }
+
+    async fn close_store(&self) {
+        self.store.close().await;
+        self.store_tasks.close();
+        self.store_tasks.wait().await;
+    }
+}
+
+async fn open_store(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Arc<SqliteStore>> {
+    let folder = config.server.data_dir.as_path();
+    make_data_folder(folder)
+        .with_context(|| format!("the data folder {} can't be made", folder.display()))?;
+    let options = config.store.clone();
+    let store = SqliteStore::open(folder, options, Arc::clone(clock), tasks)
+        .await
+        .with_context(|| format!("the store in {} can't be opened", folder.display()))?;
+    Ok(Arc::new(store))
+}

@@ -1,0 +1,128 @@
+//! Each stage, made from its part of the configuration and of the store.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use ipnet::IpNet;
+use postbell_accept::{AcceptOptions, Gate};
+use postbell_api::{Health, HttpDoor};
+use postbell_deliver::Deliverer;
+use postbell_model::{Clock, WorkspaceId};
+use postbell_net::{Guard, HttpClient, Resolver};
+use postbell_notify::Notifier;
+use postbell_receive::SubmissionDoor;
+use postbell_store::{Directory, SqliteStore, Store, Tenants};
+use tokio::net::TcpListener;
+
+use super::{DELIVER_SHARE, NOTIFY_SHARE, Server, WORK_SHARE};
+use crate::config::Config;
+
+/// What calls webhooks.
+pub(super) fn notifier(
+    config: &Config,
+    store: &Arc<SqliteStore>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Notifier> {
+    let mut options = config.notify.clone();
+    options.grace = config.server.grace.mul_f64(NOTIFY_SHARE * WORK_SHARE);
+    let resolver = Resolver::new(&config.dns)?;
+    let guard = Guard::new(config.guard.allow_notify.clone());
+    let http = HttpClient::new(resolver, guard, &config.http_client)
+        .context("webhooks can't be called")?;
+    Ok(Notifier::new(
+        options,
+        store.clone(),
+        store.clone(),
+        store.clone(),
+        http,
+        Arc::clone(clock),
+    ))
+}
+
+/// What delivers mail.
+pub(super) fn deliverer(
+    config: &Config,
+    store: &Arc<SqliteStore>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Deliverer> {
+    let mut options = config.deliver.clone();
+    options.grace = config.server.grace.mul_f64(DELIVER_SHARE * WORK_SHARE);
+    let deliverer = Deliverer::new(
+        options,
+        store.clone(),
+        store.clone(),
+        store.clone(),
+        Resolver::new(&config.dns)?,
+        Guard::new(config.guard.allow_deliver.clone()),
+        Arc::clone(clock),
+    )?;
+    Ok(deliverer)
+}
+
+/// What applications hand mail in at, with the gate behind it.
+pub(super) fn submission_door(
+    config: &Config,
+    store: &Arc<SqliteStore>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<SubmissionDoor> {
+    let trusted = trusted(config, &store.directory())?;
+    let options = AcceptOptions {
+        retry: config.deliver.retry.into(),
+        max_hops: config.accept.max_hops,
+    };
+    let (intake, tenants) = (store.clone(), store.clone());
+    let gate = Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)));
+    let options = config
+        .submission
+        .door_options(&config.server.hostname, trusted);
+    Ok(SubmissionDoor::new(options, gate, Arc::clone(clock)))
+}
+
+/// The trusted networks with the workspaces that their names mean.
+fn trusted(config: &Config, directory: &Directory) -> anyhow::Result<Vec<(IpNet, WorkspaceId)>> {
+    let mut trusted = Vec::new();
+    for (index, entry) in config.submission.trusted.iter().enumerate() {
+        let name = &entry.workspace;
+        let Some(workspace) = directory.workspace_named(name) else {
+            bail!(
+                "submission.trusted[{index}].workspace: there is no workspace \"{name}\"; \
+                 make it with `postbell workspace add {name}`"
+            );
+        };
+        trusted.push((entry.network, workspace.id));
+    }
+    Ok(trusted)
+}
+
+impl Server {
+    pub(super) fn run_notify(&self, notifier: Notifier) {
+        let (tasks, stop) = (self.notify.tasks().clone(), self.notify.stop());
+        self.notify
+            .run(async move { notifier.run(&tasks, stop).await });
+    }
+
+    pub(super) fn run_deliver(&self, deliverer: Deliverer) {
+        let (tasks, stop) = (self.deliver.tasks().clone(), self.deliver.stop());
+        self.deliver
+            .run(async move { deliverer.run(&tasks, stop).await });
+    }
+
+    pub(super) fn run_submission(&self, door: SubmissionDoor, listeners: Vec<TcpListener>) {
+        let door = Arc::new(door);
+        for listener in listeners {
+            let (tasks, stop) = (self.doors.tasks().clone(), self.doors.stop());
+            let door = Arc::clone(&door);
+            self.doors
+                .run(async move { door.serve(listener, &tasks, stop).await });
+        }
+    }
+
+    pub(super) fn run_http(&self, config: &Config, listeners: Vec<TcpListener>) {
+        let health = Health::new(self.store.failure(), self.draining.clone());
+        let door = HttpDoor::new(&config.http, postbell_api::router(health));
+        for listener in listeners {
+            let serving = door.serve(listener, self.http.tasks(), self.http.stop());
+            self.http.run(serving);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `postbell dev`, from the sample to the last event.
+
+use std::net::TcpListener;
+
+use crate::kit::Place;
+
+const ANY_PORT: [&str; 5] = ["dev", "--smtp-port", "0", "--http-port", "0"];
+
+#[test]
+fn once_shows_every_event_of_the_sample_and_ends() {
+    let place = Place::new();
+    let data = ["--data", "try", "--once", "--deadline", "100s"];
+    let shown = place.ok(&[&ANY_PORT[..], &data].concat());
+    let lines: Vec<_> = shown
+        .lines()
+        .filter(|line| line.contains("  signed"))
+        .collect();
+    let count = |kind: &str| lines.iter().filter(|line| line.contains(kind)).count();
+    assert_eq!(count("→ Send"), 4, "{shown}");
+    assert_eq!(count("✓ Delivery "), 2, "{shown}");
+    assert_eq!(count("… DeliveryDelay"), 1, "{shown}");
+    assert_eq!(count("✗ Bounce"), 2, "{shown}");
+    assert!(
+        !shown.contains('\u{1b}'),
+        "colours without a terminal: {shown}"
+    );
+
+    let mails = std::fs::read_dir(place.path().join("try/mail")).unwrap();
+    let names: Vec<_> = mails.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+
+    // The data is kept, and so is the receiver's address: the next run goes on with both.
+    place.ok(&[&ANY_PORT[..], &data].concat());
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let failure = Place::new().fails(&["dev", "--smtp-port", &port, "--http-port", "0"]);
+    assert!(failure.contains(&format!("127.0.0.1:{port}")), "{failure}");
+    assert!(failure.contains("--smtp-port PORT"), "{failure}");
+}

@@ -1,0 +1,56 @@
+//! What `--help` says, and what becomes of wrong arguments.
+
+use crate::kit::Place;
+
+#[test]
+fn help_says_what_there_is_and_how_to_begin() {
+    insta::assert_snapshot!(Place::new().ok(&["--help"]), @r#"
+    A mail transfer agent that tells you what happened to every message
+
+    Usage: postbell [OPTIONS] <COMMAND>
+
+    Commands:
+      serve        Run the server
+      dev          Try it out: server, far side and webhook receiver on this machine; no mail leaves it
+      config       Check or show the configuration
+      workspace    Tenants: each owns its domains, configuration sets and destinations
+      domain       Domains that a workspace sends from
+      config-set   Configuration sets: named choices of destinations and retry policy
+      destination  Destinations: webhooks that hear of events
+
+    Options:
+          --config <FILE>  The configuration file [default: ./postbell.toml, else
+                           /etc/postbell/postbell.toml]
+      -h, --help           Print help
+      -V, --version        Print version
+
+    First steps:
+      postbell dev                        try everything on this machine, nothing leaves it
+      postbell workspace add acme         then, for a server of your own: a tenant,
+      postbell domain add acme.example --workspace acme
+      postbell destination add hook --workspace acme --url https://acme.example/events
+      postbell config check && postbell serve
+
+    Exit codes:
+      0    done
+      1    the command failed; one line on standard error says why
+      2    the command line is wrong
+      3    the store stopped while the server ran (a failed write or sync): repair, then restart
+      130  ended at once by a second SIGINT or SIGTERM
+    "#);
+}
+
+#[test]
+fn without_arguments_the_help_is_shown_and_it_is_a_fault() {
+    let outcome = Place::new().run(&[]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("Usage: postbell"), "{outcome:?}");
+}
+
+#[test]
+fn a_wrong_argument_is_named() {
+    let outcome = Place::new().run(&["serv"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("'serv'"), "{outcome:?}");
+    assert!(outcome.stderr.contains("'serve'"), "{outcome:?}");
+}

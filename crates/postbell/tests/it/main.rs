@@ -1,0 +1,9 @@
+//! The `postbell` command as a person or a script meets it: arguments in, text and exit code out.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod config;
+mod dev;
+mod help;
+mod kit;
+mod serve;
+mod tenants;

@@ -1,0 +1,174 @@
+//! `postbell workspace`, `domain`, `config-set` and `destination`.
+
+use serde_json::Value;
+
+use crate::kit::Place;
+
+fn json(place: &Place, arguments: &[&str]) -> Value {
+    let printed = place.ok(&[arguments, &["--json"]].concat());
+    serde_json::from_str(&printed).unwrap()
+}
+
+fn with_workspace() -> Place {
+    let place = Place::new();
+    place.ok(&["workspace", "add", "acme"]);
+    place
+}
+
+#[test]
+fn a_workspace_comes_with_its_default_configuration_set() {
+    let place = Place::new();
+    let made = json(&place, &["workspace", "add", "acme"]);
+    assert_eq!(made["name"], "acme");
+    assert_eq!(
+        json(&place, &["workspace", "list"]),
+        serde_json::json!([made])
+    );
+    let sets = json(&place, &["config-set", "list", "--workspace", "acme"]);
+    assert_eq!(sets[0]["name"], "default");
+    assert_eq!(sets[0]["maxRetries"], Value::Null);
+}
+
+#[test]
+fn a_table_for_people() {
+    let place = with_workspace();
+    let urgent = ["config-set", "add", "urgent", "--workspace", "acme"];
+    place.ok(&[
+        &urgent[..],
+        &["--max-retries", "3", "--expire-after", "1h30m"],
+    ]
+    .concat());
+    insta::assert_snapshot!(place.ok(&["config-set", "list"]), @r#"
+    NAME     WORKSPACE  RETRIES        EXPIRY
+    default  acme       as configured  as configured
+    urgent   acme       3              1h30m
+    "#);
+}
+
+#[test]
+fn a_domain_has_its_return_path_within_it() {
+    let place = with_workspace();
+    fn add<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["domain", "add", "--workspace", "acme"], arguments].concat()
+    }
+    let made = json(&place, &add(&["Acme.Example"]));
+    assert_eq!(made["name"], "acme.example");
+    assert_eq!(made["returnPathHost"], "bounce.acme.example");
+    assert_eq!(made["configurationSet"], "default");
+
+    let taken = place.fails(&add(&["acme.example"]));
+    assert!(taken.contains("belongs to workspace"), "{taken}");
+    let elsewhere = place.fails(&add(&["b.example", "--return-path", "c.test"]));
+    assert!(elsewhere.contains("SPF would not align"), "{elsewhere}");
+    let no_domain = place.fails(&add(&["not a domain"]));
+    assert!(no_domain.contains("\"not a domain\""), "{no_domain}");
+    assert_eq!(
+        json(&place, &["domain", "list"]).as_array().unwrap().len(),
+        1
+    );
+}
+
+#[test]
+fn a_destination_gets_a_secret_that_is_shown_once() {
+    let place = with_workspace();
+    let add = |name, url| {
+        [
+            "destination",
+            "add",
+            name,
+            "--workspace",
+            "acme",
+            "--url",
+            url,
+        ]
+    };
+    let made = json(&place, &add("hook", "https://acme.example/events"));
+    assert!(
+        made["secret"].as_str().unwrap().starts_with("whsec_"),
+        "{made}"
+    );
+    assert_eq!(made["format"], "postbell");
+
+    let listed = json(&place, &["destination", "list"]);
+    assert_eq!(listed[0]["name"], "hook");
+    assert_eq!(listed[0]["secret"], Value::Null);
+    let own_secret = [
+        &add("own", "https://acme.example/")[..],
+        &["--secret", "plain-but-mine"],
+    ];
+    let told = place.ok(&own_secret.concat());
+    assert!(!told.contains("plain-but-mine"), "{told}");
+}
+
+#[test]
+fn a_destination_is_checked_before_it_is_made() {
+    let place = with_workspace();
+    let add = |url, more: &[&str]| {
+        let add = [
+            "destination",
+            "add",
+            "hook",
+            "--workspace",
+            "acme",
+            "--url",
+            url,
+        ];
+        place.fails(&[&add[..], more].concat())
+    };
+    let good = "https://acme.example/";
+    assert!(add("ftp://acme.example/", &[]).contains("neither http nor https"));
+    let unknown = add(good, &["--events", "Send,Bouncy"]);
+    assert!(
+        unknown.contains("Bouncy") && unknown.contains("Bounce"),
+        "{unknown}"
+    );
+    assert!(add(good, &["--format", "morse"]).contains("morse"));
+    assert!(add(good, &["--secret", "whsec_!"]).contains("base64"));
+    assert_eq!(
+        json(&place, &["destination", "list"]),
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn names_that_are_not_there_are_told_with_those_that_are() {
+    let place = with_workspace();
+    let workspace = place.fails(&["domain", "list", "--workspace", "acne"]);
+    assert_eq!(
+        workspace,
+        "postbell: there is no workspace \"acne\"; there are: acme\n"
+    );
+    let add = ["domain", "add", "a.example", "--workspace", "acme"];
+    let set = place.fails(&[&add[..], &["--config-set", "x"]].concat());
+    assert!(
+        set.contains("no configuration set \"x\"; there are: default"),
+        "{set}"
+    );
+    let twice = place.fails(&["workspace", "add", "acme"]);
+    assert!(twice.contains("exists already"), "{twice}");
+    let awkward = place.fails(&["workspace", "add", "a/b"]);
+    assert!(awkward.contains("can't be a name"), "{awkward}");
+}
+
+#[test]
+fn only_a_workspace_makes_the_database() {
+    let place = Place::new();
+    let add = ["domain", "add", "acme.example", "--workspace", "acme"];
+    for arguments in [&["workspace", "list"][..], &add] {
+        let failure = place.fails(arguments);
+        assert!(
+            failure.contains("there is no data folder data"),
+            "{failure}"
+        );
+        assert!(!place.path().join("data").exists());
+    }
+}
+
+#[test]
+fn the_data_folder_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = with_workspace();
+    let data = std::fs::metadata(place.path().join("data")).unwrap();
+    assert_eq!(data.permissions().mode() & 0o777, 0o700);
+}
