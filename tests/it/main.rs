@@ -1,0 +1,13 @@
+//! One test binary for what no single crate can test: the shape of the workspace, and the whole
+//! program on real sockets, one scenario a file.
+
+mod config;
+mod deliver;
+mod house;
+mod layers;
+mod notify;
+mod purity;
+mod restart;
+mod rfcs;
+mod sources;
+mod submit;

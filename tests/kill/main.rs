@@ -1,0 +1,269 @@
+//! `kill -9` under load, again and again, on one data folder: is anything lost?
+//!
+//! ```text
+//! cargo run --release -p postbell-tests --bin kill -- --rounds 20 --seed 1
+//! ```
+//!
+//! Three ledgers are kept outside the server: what the client was acknowledged, what the MX
+//! took, what the webhook was told. Each round starts the server, submits through several
+//! sessions and kills it at a random moment; the last one lets it finish. Then the ledgers must
+//! agree: see [`reconcile`]. It ends with exit code 1 where they don't, and keeps the folder.
+//! Everything stays on loopback; rounds, messages and times are bounded.
+
+mod ledger;
+mod random;
+mod reconcile;
+mod submit;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use postbell_peers::Keep;
+use postbell_peers::dns::{DnsOptions, DnsServer};
+use postbell_peers::mx::{Moment, MxOptions, MxServer, Received};
+use postbell_peers::webhook::{Post, SigningSecret, WebhookOptions, WebhookServer};
+use postbell_tests::installation::{Installation, Plan, WEBHOOK_SECRET};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use ledger::{Kill, Ledgers};
+use random::Random;
+use reconcile::Verdict;
+use submit::Submitters;
+
+/// How often is looked whether everything has arrived.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Nothing may have come for as long before everything counts as arrived.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Kills postbell under load, and looks for what was lost.
+#[derive(Debug, Parser)]
+#[command(name = "kill", max_term_width = 100)]
+struct Args {
+    /// How often the server is killed
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rounds: u32,
+    /// Where the random numbers begin
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many sessions submit at the same time
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=500))]
+    sessions: u32,
+    /// Messages of a round
+    #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    messages: u64,
+    /// The latest moment of a kill, in milliseconds after the start
+    #[arg(long, default_value_t = 2_000)]
+    latest: u64,
+    /// How long before a kill a message may have been taken that is sent again, in milliseconds
+    #[arg(long, default_value_t = 1_000)]
+    window: u64,
+    /// Seconds that the last round may take
+    #[arg(long, default_value_t = 180)]
+    limit: u64,
+    /// The program [default: postbell, beside this one]
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Where to make the data folder [default: the system's temporary folder]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let args = Args::parse();
+    let world = World::start(&args).await?;
+    let mut installation = world.install(&args).await?;
+    let played = world.play(&args, &installation).await;
+    let verdict = match played {
+        Ok(()) => world.judge(&args, &installation)?,
+        Err(error) => {
+            installation.keep_folder();
+            let folder = installation.folder().display();
+            return Err(error.context(format!("the data are kept in {folder}")));
+        }
+    };
+    world.end().await;
+    say(&verdict.to_string());
+    if verdict.is_fine() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    installation.keep_folder();
+    say(&format!(
+        "The data are kept in {}.",
+        installation.folder().display()
+    ));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The far side and the ledgers.
+struct World {
+    ledgers: Arc<Ledgers>,
+    dns: DnsServer,
+    mx: MxServer,
+    webhook: WebhookServer,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl World {
+    async fn start(args: &Args) -> anyhow::Result<Self> {
+        let ledgers = Arc::new(Ledgers::new(Instant::now()));
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let mx_ledger = Arc::clone(&ledgers);
+        let mx_options = MxOptions {
+            keep: Keep::NOTHING,
+            ledger: Some(Arc::new(move |received: &Received, moment| {
+                if moment == Moment::BeforeReply {
+                    mx_ledger.taken(received);
+                }
+            })),
+            ..MxOptions::default()
+        };
+        let webhook_ledger = Arc::clone(&ledgers);
+        let webhook_options = WebhookOptions {
+            keep: Keep::NOTHING,
+            secrets: vec![SigningSecret::parse(WEBHOOK_SECRET)?],
+            ledger: Some(Arc::new(move |post: &Post| webhook_ledger.told(post))),
+            ..WebhookOptions::default()
+        };
+        say(&format!(
+            "{} rounds, {} sessions, seed {}",
+            args.rounds, args.sessions, args.seed
+        ));
+        Ok(Self {
+            ledgers,
+            dns: DnsServer::start(DnsOptions::default(), &tasks, stop.clone()).await?,
+            mx: MxServer::start(mx_options, &tasks, stop.clone()).await?,
+            webhook: WebhookServer::start(webhook_options, &tasks, stop.clone()).await?,
+            tasks,
+            stop,
+        })
+    }
+
+    async fn install(&self, args: &Args) -> anyhow::Result<Installation> {
+        let settings = [
+            ("deliver.retry.first", "1s"),
+            ("deliver.retry.longest", "2s"),
+            ("deliver.site_pause", "200ms"),
+            ("deliver.longest_site_pause", "1s"),
+        ];
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        Installation::make(Plan {
+            binary: args.binary.clone(),
+            parent: args.folder.clone(),
+            dns: self.dns.addr(),
+            mx_port: self.mx.addr().port(),
+            webhook: Some(self.webhook.url("hook")),
+            settings: settings.into_iter().map(owned).collect(),
+        })
+        .await
+    }
+
+    async fn play(&self, args: &Args, installation: &Installation) -> anyhow::Result<()> {
+        let mut random = Random::new(args.seed);
+        for round in 1..=args.rounds {
+            let seed = random.next();
+            let moment = Duration::from_millis(random.below(args.latest.max(1)));
+            let round_played = self.round(args, installation, round, seed, moment).await;
+            round_played.with_context(|| format!("round {round}"))?;
+        }
+        self.let_it_finish(args, installation)
+            .await
+            .context("the last round")
+    }
+
+    /// Starts, submits, kills.
+    async fn round(
+        &self,
+        args: &Args,
+        installation: &Installation,
+        round: u32,
+        seed: u64,
+        moment: Duration,
+    ) -> anyhow::Result<()> {
+        let mut server = installation.spawn()?;
+        let begin = Instant::now();
+        let submitters = Submitters {
+            to: installation.smtp(),
+            round,
+            seed,
+            sessions: args.sessions,
+            messages: args.messages,
+        };
+        let round_ends = self.stop.child_token();
+        let submitting = submitters.run(Arc::clone(&self.ledgers), round_ends.clone());
+        let killing = async {
+            if let Ok(greeted) = timeout(moment, server.greets()).await {
+                greeted?;
+                self.ledgers.started(begin.elapsed());
+            }
+            sleep_until(begin + moment).await;
+            let open_connections = self.mx.counts().open;
+            server.kill().await?;
+            self.ledgers.killed(Kill {
+                at: Instant::now(),
+                open_connections,
+            });
+            round_ends.cancel();
+            anyhow::Ok(())
+        };
+        let ((), killed) = tokio::join!(submitting, killing);
+        killed
+    }
+
+    /// Starts, waits until all has arrived, and ends the server in order.
+    async fn let_it_finish(&self, args: &Args, installation: &Installation) -> anyhow::Result<()> {
+        let mut server = installation.spawn()?;
+        let begin = Instant::now();
+        server.greets().await?;
+        self.ledgers.started(begin.elapsed());
+        let deadline = begin + Duration::from_secs(args.limit);
+        let (mut posts, mut last_post) = (0, Instant::now());
+        loop {
+            let now = Instant::now();
+            if self.webhook.counts().posts != posts {
+                (posts, last_post) = (self.webhook.counts().posts, now);
+            }
+            let is_quiet = now - last_post >= QUIET;
+            // What is missing at the deadline is what the ledgers will show.
+            if (is_quiet && self.ledgers.unfinished() == 0) || now > deadline {
+                break;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        let status = server.stop().await?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+
+    fn judge(&self, args: &Args, installation: &Installation) -> anyhow::Result<Verdict> {
+        let counts = self.webhook.counts();
+        ensure!(
+            counts.unverified == 0,
+            "signatures did not verify: {counts:?}"
+        );
+        let log = std::fs::read_to_string(installation.folder().join("log"))?;
+        ensure!(!log.contains("panicked at"), "something panicked:\n{log}");
+        let window = Duration::from_millis(args.window);
+        Ok(reconcile::reconcile(&self.ledgers, window))
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Prints; a reader that went away is no fault.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{text}"));
+}

@@ -1,0 +1,210 @@
+//! Load on the real program, all on loopback: how fast it accepts, delivers and tells.
+//!
+//! ```text
+//! cargo run --release -p postbell-tests --bin load -- --messages 20000 --sessions 50 --webhook
+//! ```
+//!
+//! The load, the MX, the name server and the webhook receiver run in this process, the server in
+//! another, on the same processors; so the figures compare versions on one machine, not machines.
+//! Messages, sessions and time are bounded.
+
+mod disk;
+mod drive;
+mod report;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use postbell_peers::Keep;
+use postbell_peers::dns::{DnsOptions, DnsServer};
+use postbell_peers::mx::{MxOptions, MxServer};
+use postbell_peers::webhook::{SigningSecret, WebhookOptions, WebhookServer};
+use postbell_tests::installation::{Installation, Plan, Server, Usage, WEBHOOK_SECRET};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use drive::Driven;
+use report::Report;
+
+/// Each message is told of twice: Send and Delivery.
+const EVENTS_PER_MESSAGE: u64 = 2;
+
+/// Puts load on postbell and says how fast it is.
+#[derive(Debug, Parser)]
+#[command(name = "load", max_term_width = 100)]
+struct Args {
+    /// How many messages are submitted
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=5_000_000))]
+    messages: u64,
+    /// How many sessions submit at the same time
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    sessions: u32,
+    /// Octets of each message
+    #[arg(long, default_value_t = 2_048, value_parser = clap::value_parser!(u32).range(256..=20_000_000))]
+    size: u32,
+    /// Domains that the recipients are spread over
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    domains: u32,
+    /// Submit all messages of a session over one connection, not each over its own
+    #[arg(long)]
+    keep: bool,
+    /// Have the events posted to a webhook
+    #[arg(long)]
+    webhook: bool,
+    /// The program [default: postbell, beside this one]
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Where to make the data folder [default: the system's temporary folder]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// A configuration key to set, as often as wanted: `deliver.smtp_port=2525`
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
+    /// Seconds that delivering may take after the last message was accepted
+    #[arg(long, default_value_t = 300)]
+    limit: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let far_side = FarSide::start().await?;
+    let installation = Installation::make(far_side.plan(&args)).await?;
+    let mut server = installation.spawn()?;
+    server.greets().await?;
+
+    let measured = measure(&args, &far_side, installation.smtp(), &server).await;
+    let measured =
+        measured.with_context(|| format!("the server said:\n{}", server.last_lines()))?;
+    let sync = disk::median_sync(installation.folder().to_owned()).await?;
+    server.stop().await?;
+    far_side.end().await;
+
+    let report = Report::new(&args, &measured, sync);
+    report::say(&if args.json {
+        report.to_json()
+    } else {
+        report.to_table()
+    });
+    Ok(())
+}
+
+/// What was measured.
+#[derive(Debug)]
+struct Measured {
+    driven: Driven,
+    /// From the first connection to the last message at the MX.
+    delivered_in: Duration,
+    /// From the first connection to the last event at the webhook.
+    told_in: Option<Duration>,
+    /// What the server used for it.
+    server_cpu: Duration,
+    server_peak_memory: u64,
+    /// What this process used for it.
+    own_cpu: Duration,
+}
+
+async fn measure(
+    args: &Args,
+    far_side: &FarSide,
+    smtp: SocketAddr,
+    server: &Server,
+) -> anyhow::Result<Measured> {
+    let limit = Duration::from_secs(args.limit);
+    let own_id = std::process::id();
+    let (server_before, own_before) = (server.usage()?, Usage::of(own_id)?);
+    let begin = Instant::now();
+    let driven = drive::drive(args, smtp, begin).await?;
+    ensure!(
+        driven.accepted > 0,
+        "nothing was accepted: {:?}",
+        driven.faults
+    );
+
+    far_side
+        .mx
+        .wait_for_messages(driven.accepted, limit)
+        .await?;
+    let delivered_in = begin.elapsed();
+    let told_in = if args.webhook {
+        let events = driven.accepted * EVENTS_PER_MESSAGE;
+        far_side.webhook.wait_for_posts(events, limit).await?;
+        Some(begin.elapsed())
+    } else {
+        None
+    };
+    let (server_after, own_after) = (server.usage()?, Usage::of(own_id)?);
+    let counts = far_side.webhook.counts();
+    ensure!(
+        counts.unverified == 0,
+        "signatures did not verify: {counts:?}"
+    );
+    Ok(Measured {
+        driven,
+        delivered_in,
+        told_in,
+        server_cpu: server_after.cpu - server_before.cpu,
+        server_peak_memory: server_after.peak_memory,
+        own_cpu: own_after.cpu - own_before.cpu,
+    })
+}
+
+/// MX, name server and webhook receiver.
+struct FarSide {
+    dns: DnsServer,
+    mx: MxServer,
+    webhook: WebhookServer,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl FarSide {
+    async fn start() -> anyhow::Result<Self> {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let mx_options = MxOptions {
+            keep: Keep::NOTHING,
+            ..MxOptions::default()
+        };
+        let webhook_options = WebhookOptions {
+            keep: Keep::NOTHING,
+            secrets: vec![SigningSecret::parse(WEBHOOK_SECRET)?],
+            ..WebhookOptions::default()
+        };
+        Ok(Self {
+            dns: DnsServer::start(DnsOptions::default(), &tasks, stop.clone()).await?,
+            mx: MxServer::start(mx_options, &tasks, stop.clone()).await?,
+            webhook: WebhookServer::start(webhook_options, &tasks, stop.clone()).await?,
+            tasks,
+            stop,
+        })
+    }
+
+    fn plan(&self, args: &Args) -> Plan {
+        Plan {
+            binary: args.binary.clone(),
+            parent: args.folder.clone(),
+            dns: self.dns.addr(),
+            mx_port: self.mx.addr().port(),
+            webhook: args.webhook.then(|| self.webhook.url("hook")),
+            settings: args.set.clone(),
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

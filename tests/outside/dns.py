@@ -1,0 +1,54 @@
+"""A name server of a few lines: every name has the MX and the address that it was made with."""
+
+import socket
+import struct
+import threading
+
+A, MX = 1, 15
+
+
+class Dns:
+    """Answers over UDP on a port of the loopback interface. Use it in a `with` statement."""
+
+    def __init__(self, exchange, address):
+        self.answers = {
+            MX: struct.pack("!H", 10) + encode_name(exchange),
+            A: socket.inet_aton(address),
+        }
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def _serve(self):
+        while True:
+            try:
+                query, peer = self.socket.recvfrom(4096)
+                self.socket.sendto(self._answer(query), peer)
+            except OSError:
+                return
+
+    def _answer(self, query):
+        # RFC 1035 §4.1: a header of twelve octets, then the question, which is said again.
+        identity = query[:2]
+        end = query.index(0, 12) + 5
+        kind = struct.unpack("!H", query[end - 4 : end - 2])[0]
+        data = self.answers.get(kind)
+        answer = b""
+        if data is not None:
+            # The name is a pointer to the one in the question.
+            answer = struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data
+        counts = struct.pack("!HHHHH", 0x8580, 1, 1 if answer else 0, 0, 0)
+        return identity + counts + query[12:end] + answer
+
+
+def encode_name(name):
+    labels = name.rstrip(".").split(".")
+    return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"

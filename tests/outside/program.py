@@ -1,0 +1,92 @@
+"""The program under test: the real binary on a folder of its own, set up through its own command
+line as an operator would."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+CONFIG = """
+[server]
+hostname = "postbell.sender.test"
+data_dir = "{folder}/data"
+
+[submission]
+listen = ["127.0.0.1:{smtp}"]
+trusted = [{{ network = "127.0.0.0/8", workspace = "acme" }}]
+
+[dns]
+servers = ["127.0.0.1:{dns}"]
+
+[guard]
+allow_deliver = ["127.0.0.0/8"]
+allow_notify = ["127.0.0.0/8"]
+
+[deliver]
+smtp_port = {mx}
+
+[http]
+listen = ["127.0.0.1:{http}"]
+"""
+
+
+class Postbell:
+    """`postbell serve` with one workspace, one domain and one destination. Use it in a `with`
+    statement."""
+
+    def __init__(self, binary, folder, dns, mx, domain, url):
+        self.binary = binary
+        self.folder = Path(folder)
+        self.smtp, http = free_ports(2)
+        self.config = self.folder / "postbell.toml"
+        facts = {"folder": folder, "smtp": self.smtp, "http": http, "dns": dns, "mx": mx}
+        self.config.write_text(CONFIG.format(**facts))
+        self.log = self.folder / "log"
+        self._command("workspace", "add", "acme")
+        self._command("domain", "add", domain, "--workspace", "acme")
+        self.secret = self._command(
+            "destination", "add", "hook", "--workspace", "acme", "--url", url
+        )["secret"]
+
+    def __enter__(self):
+        command = [self.binary, "serve", "--config", self.config]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self._wait_until_it_listens()
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        if code != 0:
+            raise RuntimeError(f"postbell serve ended with {code}:\n{self.log.read_text()}")
+
+    def _command(self, *words):
+        command = [self.binary, *words, "--json", "--config", self.config]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise RuntimeError(f"postbell {' '.join(words)}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
+
+    def _wait_until_it_listens(self):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.smtp)) == 0:
+                    return
+            time.sleep(0.02)
+        self.process.kill()
+        raise RuntimeError(f"postbell serve does not listen:\n{self.log.read_text()}")
+
+
+def free_ports(count):
+    """Ports of the loopback interface on which nobody listens now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
