@@ -53,7 +53,7 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many sessions submit at the same time
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=500))]
     sessions: u32,
     /// Messages of a round
     #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]

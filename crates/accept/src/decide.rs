@@ -5,25 +5,11 @@ use std::sync::Arc;
 
 use postbell_mail::Summary;
 use postbell_model::retry::Jitter;
-use postbell_model::{
-    Address, ConfigurationSet, DeliveryId, Message, MessageId, RetryPolicy, Timestamp,
-};
+use postbell_model::{Address, DeliveryId, Message, MessageId, RetryPolicy, Timestamp};
 use postbell_store::{NewDelivery, Submission};
 
 use crate::gate::Offer;
 use crate::message::Origin;
-
-/// The defaults with what the configuration set says in their place.
-pub(crate) fn retry_policy(defaults: RetryPolicy, set: Option<&ConfigurationSet>) -> RetryPolicy {
-    let Some(set) = set else {
-        return defaults;
-    };
-    RetryPolicy {
-        max_retries: set.max_retries.or(defaults.max_retries),
-        expire_after: set.expire_after.unwrap_or(defaults.expire_after),
-        ..defaults
-    }
-}
 
 /// The message and its deliveries, as they are stored.
 pub(crate) fn submission(

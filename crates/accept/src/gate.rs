@@ -110,7 +110,7 @@ impl Gate {
         let summary = message::read(&offer)?;
         let origin = message::check(&summary, &offer, &directory, self.options.max_hops)?;
         let set = directory.configuration_set(origin.domain.configuration_set);
-        let policy = decide::retry_policy(self.options.retry, set);
+        let policy = self.options.retry.of_set(set);
         let submission = decide::submission(offer, summary, &origin, policy, self.clock.now());
         self.commit(submission).await
     }

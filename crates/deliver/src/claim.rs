@@ -15,7 +15,7 @@ const FRESH_BATCH: usize = 256;
 /// Lanes looked at in one round, where there is something to be claimed in one of them.
 const LANES: usize = 256;
 /// Lanes looked at in one round, whatever they are.
-const MOST_LANES: usize = 256;
+const MOST_LANES: usize = 256 * 8 * 8 * 8;
 /// The longest sleep: the wall clock may have been set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The sleep where something is due that can't be taken now.

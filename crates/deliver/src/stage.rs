@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postbell_model::retry::Jitter;
-use postbell_model::{
-    Attempt, BounceClass, Clock, ConfigurationSetId, HostTry, RetryPolicy, Timestamp, TokenKeys,
-};
+use postbell_model::{Attempt, BounceClass, Clock, HostTry, RetryPolicy, Timestamp, TokenKeys};
 use postbell_net::Guard;
 use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Queue, Settlement, Tenants};
@@ -88,7 +86,9 @@ impl Stage {
             tries,
         };
         let ended_at = attempt.ended_at;
-        let policy = self.retry_policy(message.configuration_set);
+        let directory = self.tenants.directory();
+        let set = directory.configuration_set(message.configuration_set);
+        let policy = RetryPolicy::from(self.options.retry).of_set(set);
         let jitter = self.dice.jitter(&(delivery.id, delivery.attempt));
         let fact = fact(attempt, outcome, delivery, &policy, jitter);
         Settled {
@@ -100,15 +100,6 @@ impl Stage {
             message: message.clone(),
             domain: parcel.domain().clone(),
         }
-    }
-
-    fn retry_policy(&self, set: ConfigurationSetId) -> RetryPolicy {
-        let mut policy = RetryPolicy::from(self.options.retry);
-        if let Some(set) = self.tenants.directory().configuration_set(set) {
-            policy.max_retries = set.max_retries.or(policy.max_retries);
-            policy.expire_after = set.expire_after.unwrap_or(policy.expire_after);
-        }
-        policy
     }
 
     /// Gives deliveries back to the queue without an attempt.

@@ -23,9 +23,9 @@ pub struct Message {
     pub accepted_at: Timestamp,
     /// Octets of the body as submitted, headers included.
     pub size: u64,
-    /// MAIL FROM's BODY=8BITMIME, or an octet over 127 in the message (RFC 6152 §2).
+    /// Whether an octet of the message is over 127, whatever BODY= said (RFC 6152 §2).
     pub eight_bit: bool,
-    /// MAIL FROM's SMTPUTF8 (RFC 6531 §3.4).
+    /// Whether the header has such an octet and MAIL FROM said SMTPUTF8 (RFC 6531 §3.4).
     pub smtputf8: bool,
     /// How it came in, for the Received header.
     pub received: Received,

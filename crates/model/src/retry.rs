@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::{ConfigurationSet, Timestamp};
 
 /// How a delivery is retried: the interval doubles from `first` to `longest`, until
 /// `max_retries` or `expire_after` is used up.
@@ -38,6 +38,17 @@ impl Jitter {
 }
 
 impl RetryPolicy {
+    /// These defaults with what a configuration set says in their place.
+    #[must_use]
+    pub fn of_set(self, set: Option<&ConfigurationSet>) -> Self {
+        let Some(set) = set else { return self };
+        Self {
+            max_retries: set.max_retries.or(self.max_retries),
+            expire_after: set.expire_after.unwrap_or(self.expire_after),
+            ..self
+        }
+    }
+
     /// The interval after attempt `attempt` (1 for the first), without jitter.
     pub fn interval(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);

@@ -37,7 +37,8 @@ pub(crate) struct Connector {
 struct Reach {
     resolver: Resolver,
     guard: Guard,
-    tls: TlsConnector,
+    /// Or why there is none.
+    tls: Result<TlsConnector, rustls::Error>,
     limit: Duration,
 }
 
@@ -45,14 +46,14 @@ impl Connector {
     pub(super) fn new(
         resolver: Resolver,
         guard: Guard,
-        tls: Arc<ClientConfig>,
+        tls: Result<Arc<ClientConfig>, rustls::Error>,
         limit: Duration,
     ) -> Self {
         Self {
             reach: Arc::new(Reach {
                 resolver,
                 guard,
-                tls: TlsConnector::from(tls),
+                tls: tls.map(TlsConnector::from),
                 limit,
             }),
         }
@@ -193,7 +194,12 @@ impl Reach {
             Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
                 .map_err(|_| HttpError::BadUrl("no certificate can have its host's name"))?,
         };
-        match self.tls.connect(name, tcp).await {
+        let tls = self.tls.as_ref().map_err(|error| {
+            HttpError::Tls(format!(
+                "no certificate authority can be read here: {error}"
+            ))
+        })?;
+        match tls.connect(name, tcp).await {
             Ok(stream) => Ok(HttpStream::Tls(Box::new(stream))),
             Err(error) => Err(HttpError::Tls(error.to_string())),
         }

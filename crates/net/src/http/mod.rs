@@ -30,7 +30,6 @@ pub use connector::check_url;
 pub use error::HttpError;
 use places::Places;
 pub use retry_after::RetryAfter;
-pub use tls::TlsSetupError;
 
 /// How much of an answer is read.
 pub const ANSWER_MAX: usize = 64 * 1024;
@@ -82,25 +81,18 @@ pub struct HttpClient {
 
 impl HttpClient {
     /// A client that finds hosts with `resolver` and dials what `guard` lets through.
-    ///
-    /// # Errors
-    /// The system's certificate authorities can't be read.
-    pub fn new(
-        resolver: Resolver,
-        guard: Guard,
-        options: &HttpOptions,
-    ) -> Result<Self, TlsSetupError> {
-        let connector = Connector::new(resolver, guard, tls::config()?, options.connect_timeout);
+    pub fn new(resolver: Resolver, guard: Guard, options: &HttpOptions) -> Self {
+        let connector = Connector::new(resolver, guard, tls::config(), options.connect_timeout);
         let hyper = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(options.idle_timeout)
             .pool_max_idle_per_host(options.idle_per_host)
             .http1_max_buf_size(HEAD_MAX)
             .build(connector);
-        Ok(Self {
+        Self {
             hyper,
             places: Arc::new(Places::new(options.requests_per_host)),
-        })
+        }
     }
 
     /// Posts `body` to `url` and reads the answer, all within `limit`.

@@ -95,7 +95,7 @@ async fn name_server(answers: Vec<Vec<Ipv4Addr>>) -> (DnsOptions, Arc<AtomicUsiz
 fn client(dns: &DnsOptions, allowed: &[&str]) -> HttpClient {
     let allowed = allowed.iter().map(|net| net.parse().unwrap()).collect();
     let resolver = Resolver::new(dns).unwrap();
-    HttpClient::new(resolver, Guard::new(allowed), &HttpOptions::default()).unwrap()
+    HttpClient::new(resolver, Guard::new(allowed), &HttpOptions::default())
 }
 
 fn plain_client() -> HttpClient {

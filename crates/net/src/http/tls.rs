@@ -6,12 +6,12 @@ use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// Why there is no TLS.
-#[derive(Debug, thiserror::Error)]
-#[error("the system's certificate authorities can't be used: {0}")]
-pub struct TlsSetupError(#[from] rustls::Error);
-
-pub(super) fn config() -> Result<Arc<ClientConfig>, TlsSetupError> {
+/// The settings of every connection.
+///
+/// # Errors
+/// The system's certificate authorities can't be read: a host without any can still call plain
+/// http, and says so where https is asked for.
+pub(super) fn config() -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -60,7 +60,7 @@ impl World {
     pub(crate) fn start(&mut self) {
         let resolver = Resolver::new(&DnsOptions::default()).unwrap();
         let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        let http = HttpClient::new(resolver, guard, &HttpOptions::default()).unwrap();
+        let http = HttpClient::new(resolver, guard, &HttpOptions::default());
         let notifier = Notifier::new(
             self.options.clone(),
             self.store.clone(),

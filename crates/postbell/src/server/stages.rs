@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Gate};
 use postbell_api::{Health, HttpDoor};
@@ -27,8 +27,7 @@ pub(super) fn notifier(
     options.grace = config.server.grace.mul_f64(NOTIFY_SHARE * WORK_SHARE);
     let resolver = Resolver::new(&config.dns)?;
     let guard = Guard::new(config.guard.allow_notify.clone());
-    let http = HttpClient::new(resolver, guard, &config.http_client)
-        .context("webhooks can't be called")?;
+    let http = HttpClient::new(resolver, guard, &config.http_client);
     Ok(Notifier::new(
         options,
         store.clone(),
