@@ -48,6 +48,6 @@ async fn every_value_in_force_is_shown_with_its_origin() -> anyhow::Result<()> {
     let line = shown.lines().find(|line| line.contains("max_hops = 30"));
     let line = line.unwrap_or_default();
     assert!(line.contains("POSTBELL_ACCEPT__MAX_HOPS"), "{shown}");
-    assert!(shown.contains("longest_site_pause = \"30m\""), "{shown}");
+    assert!(shown.contains("longest_site_pause = \"5m\""), "{shown}");
     world.finish().await
 }
