@@ -157,8 +157,9 @@ impl Gate {
                 );
                 Ok(accepted)
             }
-            // Overload: the client is told to slow down, a line for each would slow us down.
-            Err(StoreError::Busy) => Err(Refusal::Busy),
+            // The client is told, and the store says once what is the matter: a line for each
+            // would only add to it.
+            Err(error @ (StoreError::Busy | StoreError::Full)) => Err(Refusal::of_store(&error)),
             Err(error) => {
                 tracing::error!(
                     workspace.id = %workspace,

@@ -172,6 +172,23 @@ level = "verbose"
 }
 
 #[test]
+fn more_than_a_machine_could_hold_is_a_fault() {
+    let file = r#"
+[submission.limits]
+max_connections = 10000001
+max_message_size = "2 GiB"
+
+[store]
+fresh_deliveries = 9223372036854775807
+"#;
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"
+    postbell.toml:3: submission.limits.max_connections: must be 10000000 or less
+    postbell.toml:4: submission.limits.max_message_size: must be 1 GiB or less
+    postbell.toml:7: store.fresh_deliveries: must be 10000000 or less
+    "#);
+}
+
+#[test]
 fn the_defaults_are_those_of_the_crates_that_have_some() {
     let config = config("", &[]);
     let same = |ours: &dyn std::fmt::Debug, theirs: &dyn std::fmt::Debug| {

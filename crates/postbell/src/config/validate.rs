@@ -12,6 +12,12 @@ use super::units::{format_duration, parse_duration, parse_size};
 /// Where nothing is something: no grace ends at once.
 const MAY_BE_ZERO: [&str; 1] = ["server.grace"];
 
+/// More of anything than a machine could hold is a slip of the pen.
+const COUNT_MAX: i64 = 10_000_000;
+
+/// A message is held in memory while it is received.
+const MESSAGE_MAX: u64 = 1 << 30;
+
 /// A rule that does not hold.
 #[derive(Debug)]
 pub(super) struct Violation {
@@ -26,6 +32,7 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.server(config);
     rules.pauses(config);
     rules.limits(defaults, tree);
+    rules.message_size(config);
     rules.trusted(config);
     rules.logging(config);
     rules.violations
@@ -86,8 +93,20 @@ impl Rules {
                 Some(Quantity::Number(_)) if is_zero(value) => {
                     self.broken(&key, "must be 1 or more");
                 }
+                _ if value.as_integer().is_some_and(|count| count > COUNT_MAX) => {
+                    self.broken(&key, format!("must be {COUNT_MAX} or less"));
+                }
                 _ => {}
             }
+        }
+    }
+
+    fn message_size(&mut self, config: &Config) {
+        if config.submission.limits.max_message_size > MESSAGE_MAX {
+            self.broken(
+                "submission.limits.max_message_size",
+                "must be 1 GiB or less",
+            );
         }
     }
 

@@ -77,7 +77,9 @@ fn a_new_process_never_appends_to_an_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &HashSet::new()).unwrap();
     let kept = append(&mut writer, &[5])[0];
-    writer.rotate();
+    drop(writer);
+    let mut writer =
+        SegmentWriter::open(folder.path(), 1 << 20, &HashSet::from([kept.segment])).unwrap();
     let orphan = append(&mut writer, &[5])[0];
     drop(writer);
 
@@ -87,4 +89,26 @@ fn a_new_process_never_appends_to_an_old_file() {
     assert!(fresh.segment > orphan.segment);
     assert!(read(folder.path(), kept).is_ok());
     assert!(!path(folder.path(), orphan.segment).exists());
+}
+
+#[test]
+fn a_failed_append_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &HashSet::new()).unwrap();
+    let sound = append(&mut writer, &[5])[0];
+    let file = path(folder.path(), sound.segment);
+    let length = fs::metadata(&file).unwrap().len();
+
+    // A file that can only be read takes no octet.
+    let (_, append_to_closed) = writer.place(bodies(&[7]));
+    let failure = append_to_closed
+        .with_file(fs::File::open(&file).unwrap())
+        .run()
+        .unwrap_err();
+    writer.failed(&failure);
+    assert_eq!(fs::metadata(&file).unwrap().len(), length);
+    assert_eq!(read(folder.path(), sound).unwrap(), "xxxxx");
+
+    let after = append(&mut writer, &[3])[0];
+    assert_eq!(read(folder.path(), after).unwrap(), "xxx");
 }

@@ -30,7 +30,10 @@ pub(crate) struct SegmentWriter {
 #[derive(Debug)]
 pub(crate) struct Append {
     folder: PathBuf,
+    /// The file, or the path of one to be made.
     file: Result<Arc<File>, PathBuf>,
+    /// Where the first record begins.
+    start: u64,
     records: Vec<(MessageId, Bytes)>,
 }
 
@@ -69,11 +72,20 @@ impl SegmentWriter {
         self.current
     }
 
+    /// Takes back the places of an [`Append`] that failed.
+    pub(crate) fn failed(&mut self, failure: &AppendError) {
+        match failure.cleared_to {
+            Some(offset) => self.offset = offset,
+            None => self.rotate(),
+        }
+    }
+
     /// Gives each body its place. The [`Append`] must be carried out before the database commits.
     pub(crate) fn place(&mut self, bodies: Vec<(MessageId, Bytes)>) -> (Vec<BodyRef>, Append) {
         if self.offset >= self.rotate_at {
             self.rotate();
         }
+        let start = self.offset;
         let places = bodies
             .iter()
             .map(|(message, body)| self.place_one(*message, body))
@@ -87,6 +99,7 @@ impl SegmentWriter {
             Append {
                 folder: self.folder.clone(),
                 file,
+                start,
                 records: bodies,
             },
         )
@@ -97,8 +110,8 @@ impl SegmentWriter {
         self.file = Some(file);
     }
 
-    /// Begins a new file: what was placed in the current one is not all there.
-    pub(crate) fn rotate(&mut self) {
+    /// Begins a new file.
+    fn rotate(&mut self) {
         self.current += 1;
         self.offset = 0;
         self.file = None;
@@ -129,25 +142,77 @@ impl SegmentWriter {
     }
 }
 
+/// Why nothing of a batch was written.
+#[derive(Debug)]
+pub(crate) struct AppendError {
+    pub(crate) source: io::Error,
+    /// Where the file ends now that what was written was cut off again; `None` where that failed
+    /// too, or where there is no file.
+    cleared_to: Option<u64>,
+}
+
+impl From<io::Error> for AppendError {
+    fn from(source: io::Error) -> Self {
+        Self {
+            source,
+            cleared_to: None,
+        }
+    }
+}
+
 impl Append {
     /// Writes and syncs. Blocks.
     ///
     /// # Errors
     /// Nothing of this batch may be referred to.
-    pub(crate) fn run(self) -> io::Result<Arc<File>> {
-        let file = match self.file {
-            Ok(file) => file,
-            Err(path) => Arc::new(create(&self.folder, &path)?),
+    pub(crate) fn run(self) -> Result<Arc<File>, AppendError> {
+        let is_new = self.file.is_err();
+        let file = match &self.file {
+            Ok(file) => Arc::clone(file),
+            Err(path) => Arc::new(create(&self.folder, path)?),
         };
+        match self.write(&file) {
+            Ok(()) => Ok(file),
+            Err(source) if is_new => {
+                self.remove();
+                Err(source.into())
+            }
+            Err(source) => {
+                let cleared = file.set_len(self.start);
+                Err(AppendError {
+                    source,
+                    cleared_to: cleared.ok().map(|()| self.start),
+                })
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_file(self, file: File) -> Self {
+        Self {
+            file: Ok(Arc::new(file)),
+            ..self
+        }
+    }
+
+    fn write(&self, file: &File) -> io::Result<()> {
         let headers: Vec<_> = self.records.iter().map(record_header).collect();
         let mut slices: Vec<_> = headers
             .iter()
             .zip(&self.records)
             .flat_map(|(header, (_, body))| [IoSlice::new(header), IoSlice::new(body)])
             .collect();
-        write_all(&file, &mut slices)?;
-        file.sync_data()?;
-        Ok(file)
+        write_all(file, &mut slices)?;
+        file.sync_data()
+    }
+
+    /// Removes a file that was made for nothing; one that stays is removed at the next start.
+    fn remove(&self) {
+        if let Err(path) = &self.file
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::debug!(%error, "an empty file of bodies stays until the next start");
+        }
     }
 }
 

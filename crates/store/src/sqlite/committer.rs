@@ -36,6 +36,8 @@ pub(super) struct Committer {
     pub work: mpsc::Receiver<Work>,
     pub newest: watch::Sender<Position>,
     pub fresh: mpsc::Sender<crate::Claimed>,
+    /// New mail is being refused for want of space.
+    pub full: bool,
 }
 
 impl Committer {
@@ -80,7 +82,10 @@ impl Committer {
             return all(batch, &StoreError::Stopped(reason));
         }
         let error = match self.try_commit(batch).await {
-            Ok(outcomes) => return outcomes,
+            Ok(outcomes) => {
+                self.note_space(batch);
+                return outcomes;
+            }
             Err(error) => error,
         };
         match error {
@@ -118,6 +123,10 @@ impl Committer {
 
     /// The disk is full: what was accepted before goes on, new mail is refused.
     async fn without_accepts(&mut self, batch: &[Work]) -> Vec<Outcome> {
+        if !self.full {
+            self.full = true;
+            tracing::error!("the disk is full: new mail is refused, what was accepted goes on");
+        }
         if !batch.iter().any(Work::is_accept) || batch.iter().all(Work::is_accept) {
             return all(batch, &StoreError::Full);
         }
@@ -130,6 +139,13 @@ impl Committer {
             }
         }
         outcomes
+    }
+
+    fn note_space(&mut self, batch: &[Work]) {
+        if self.full && batch.iter().any(Work::is_accept) {
+            self.full = false;
+            tracing::info!("there is space on the disk again: new mail is accepted");
+        }
     }
 
     fn stopped(&self, batch: &[Work]) -> Vec<Outcome> {

@@ -127,6 +127,7 @@ impl SqliteStore {
             work: waiting,
             newest,
             fresh,
+            full: false,
         };
         let (done, committer_done) = watch::channel(());
         tasks.spawn(async move {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use postbell_model::{DeliveryId, Lane, Timestamp};
 use sqlx::{Executor, Row, SqliteConnection};
 
-use crate::segment::Append;
+use crate::segment::{Append, AppendError};
 use crate::{Claimed, Position};
 
 use super::claims::Claim;
@@ -127,11 +127,11 @@ impl<'c> Transaction<'c> {
             Ok(Some(file)) => self.committer.segments.written(file),
             Ok(None) => {}
             Err(error) => {
-                self.committer.segments.rotate();
-                return Err(if is_full(&error) {
+                self.committer.segments.failed(&error);
+                return Err(if is_full(&error.source) {
                     CommitError::BodiesFull
                 } else {
-                    CommitError::Bodies(error)
+                    CommitError::Bodies(error.source)
                 });
             }
         }
@@ -203,7 +203,7 @@ impl<'c> Transaction<'c> {
     }
 }
 
-async fn carry_out(append: Option<Append>) -> io::Result<Option<Arc<File>>> {
+async fn carry_out(append: Option<Append>) -> Result<Option<Arc<File>>, AppendError> {
     let Some(append) = append else {
         return Ok(None);
     };
