@@ -1,6 +1,8 @@
 //! What only the store on SQLite promises: its lock, its files, its indexes.
 
-use postbell_store::{OpenError, Position, SqliteStore, SqliteTenants, StoreError, Tenants};
+use postbell_store::{
+    OpenError, Position, SettleError, SqliteStore, SqliteTenants, StoreError, Tenants,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 
@@ -121,6 +123,48 @@ async fn a_row_that_cannot_be_read_is_held_and_stops_nobody() {
         .await
         .unwrap();
     assert_eq!((page.events.len(), page.read_to), (1, Position(2)));
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn what_ended_behind_a_claim_is_not_settled_and_takes_nobody_along() {
+    let fixture = fixture::sqlite().await;
+    let ids = fixture
+        .accept(&["a@example.com", "b@example.com", "c@example.com"])
+        .await;
+    fixture
+        .store
+        .claim(&fixture.lane("example.com"), NOW, 10)
+        .await
+        .unwrap();
+    let mut database = connect(&fixture).await;
+    sqlx::query("UPDATE delivery SET state = 'cancelled', sequence = 2 WHERE id = ?")
+        .bind(ids[1].as_bytes().as_slice())
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let answers = fixture
+        .store
+        .settle(ids.iter().map(|id| delivered(*id)).collect())
+        .await;
+    assert!(
+        matches!(
+            answers.as_slice(),
+            [Ok(()), Err(SettleError::NotQueued), Ok(())]
+        ),
+        "{answers:?}"
+    );
+    let page = fixture
+        .store
+        .events_after(fixture.set, Position(3), 10)
+        .await
+        .unwrap();
+    let settled: Vec<_> = page
+        .events
+        .iter()
+        .map(|logged| logged.event.delivery)
+        .collect();
+    assert_eq!(settled, [ids[0], ids[2]]);
     fixture.close().await;
 }
 
