@@ -130,8 +130,10 @@ fn block(rendering: &Rendering<'_>, has: Has) -> String {
     let mut block = received(rendering, &date);
     block.push_str(&format!("X-Postbell-Delivery: {token}\r\n"));
     if !has.feedback_id {
+        // Deviation: RFC 5322 §2.1.1 would have this line within 78 characters, which it passes
+        // by a few; folded right behind the name, some readers take the field for an empty one.
         block.push_str(&format!(
-            "Feedback-ID:\r\n {token}:{}:{}:postbell\r\n",
+            "Feedback-ID: {token}:{}:{}:postbell\r\n",
             message.configuration_set, message.workspace
         ));
     }
