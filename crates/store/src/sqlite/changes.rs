@@ -11,28 +11,33 @@ use super::statements::{Query, Statements};
 use super::transaction::Staged;
 use super::work::{Change, Work};
 
+/// Stages what follows from the changes of the batch.
+pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
+    for work in batch {
+        match work {
+            Work::Change(Change::Release(claims, at), _) => {
+                stage_release(shared, claims, *at, staged);
+            }
+            Work::Change(Change::SleepLane(lane), _) => staged.slept.push(lane.clone()),
+            Work::Change(..) | Work::Accept(..) | Work::Settle(..) => {}
+        }
+    }
+}
+
 /// Applies every change of the batch.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     statements: &Statements,
-    shared: &Shared,
     batch: &[Work],
-    staged: &mut Staged,
 ) -> Result<(), sqlx::Error> {
     for work in batch {
         let Work::Change(change, _) = work else {
             continue;
         };
         match change {
-            Change::Release(claims, at) => {
-                release(connection, statements, claims, *at).await?;
-                stage_release(shared, claims, *at, staged);
-            }
+            Change::Release(claims, at) => release(connection, statements, claims, *at).await?,
             Change::Hold(delivery) => hold(connection, *delivery).await?,
-            Change::SleepLane(lane) => {
-                sleep_lane(connection, lane).await?;
-                staged.slept.push(lane.clone());
-            }
+            Change::SleepLane(lane) => sleep_lane(connection, lane).await?,
             Change::Advance {
                 destination,
                 cursor,
@@ -68,7 +73,7 @@ async fn release(
     Ok(())
 }
 
-fn stage_release(shared: &Shared, released: &[DeliveryId], at: Timestamp, staged: &mut Staged) {
+fn stage_release(shared: &Shared, released: &[DeliveryId], at: Timestamp, staged: &mut Staged<'_>) {
     let claims = shared.claims();
     for delivery in released {
         if let Some(claim) = claims.get(*delivery) {

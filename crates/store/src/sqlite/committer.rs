@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use postbell_model::Timestamp;
+use postbell_model::{DeliveryId, Timestamp};
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, watch};
 
@@ -15,6 +15,7 @@ use crate::{Position, SettleError, StoreError};
 
 use super::errors::{Trouble, trouble};
 use super::lanes::KnownLanes;
+use super::script::Script;
 use super::shared::Shared;
 use super::statements::Statements;
 use super::transaction::{CommitError, Transaction};
@@ -31,6 +32,7 @@ pub(super) struct Committer {
     pub connection: SqliteConnection,
     pub segments: SegmentWriter,
     pub statements: Statements,
+    pub script: Script,
     pub known_lanes: KnownLanes,
     pub shared: Arc<Shared>,
     pub work: mpsc::Receiver<Work>,
@@ -90,6 +92,14 @@ impl Committer {
         };
         match error {
             CommitError::Sql(error) => self.recover(batch, &error).await,
+            CommitError::Ended(deliveries) if deliveries.is_empty() => all(
+                batch,
+                &StoreError::Refused("an event could not be written".into()),
+            ),
+            CommitError::Ended(deliveries) => {
+                self.forget(&deliveries);
+                Box::pin(self.commit(batch)).await
+            }
             CommitError::BodiesFull => self.without_accepts(batch).await,
             CommitError::Bodies(error) => {
                 self.shared
@@ -101,6 +111,15 @@ impl Committer {
 
     async fn try_commit(&mut self, batch: &[Work]) -> Result<Vec<Outcome>, CommitError> {
         Transaction::new(self).run(batch).await
+    }
+
+    /// Ends the claims of deliveries that ended without this process: what it has to say of
+    /// them comes too late.
+    fn forget(&self, deliveries: &[DeliveryId]) {
+        let mut claims = self.shared.claims();
+        for delivery in deliveries {
+            claims.remove(*delivery);
+        }
     }
 
     async fn recover(&mut self, batch: &[Work], error: &sqlx::Error) -> Vec<Outcome> {

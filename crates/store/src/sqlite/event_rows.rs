@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use postbell_model::{
-    ConfigurationSetId, DeliveryId, Event, EventId, EventKind, Fact, Timestamp, WorkspaceId,
+    ConfigurationSetId, DeliveryId, DeliveryState, Event, EventId, EventKind, Fact, Timestamp,
+    WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::{LoggedEvent, Page, Position, StoreError, record};
 
 use super::errors::read_error;
 use super::rows::{self, RowError, blob, integer};
-use super::statements::{Query, Statements};
+use super::statements::Query;
 
 // How far ahead one look goes, whoever's events they are: what a destination whose set is
 // silent costs.
@@ -21,6 +22,7 @@ const WINDOW: u64 = 20_000;
 /// An event on its way into the log.
 #[derive(Debug)]
 pub(super) struct EventRow {
+    pub id: EventId,
     pub workspace: WorkspaceId,
     pub configuration_set: ConfigurationSetId,
     pub delivery: DeliveryId,
@@ -28,6 +30,8 @@ pub(super) struct EventRow {
     pub at: Timestamp,
     pub kind: EventKind,
     pub payload: Option<String>,
+    /// What the delivery's state becomes.
+    pub state: DeliveryState,
 }
 
 impl EventRow {
@@ -35,31 +39,24 @@ impl EventRow {
         (workspace, configuration_set): (WorkspaceId, ConfigurationSetId),
         delivery: DeliveryId,
         sequence: i64,
-        (at, fact): (Timestamp, &Fact),
+        (at, fact, state): (Timestamp, &Fact, DeliveryState),
     ) -> Self {
-        let (kind, payload) = (fact.kind(), record::write(fact));
         Self {
+            id: EventId::new(at),
             workspace,
             configuration_set,
             delivery,
             sequence,
             at,
-            kind,
-            payload,
+            kind: fact.kind(),
+            payload: record::write(fact),
+            state,
         }
     }
-}
 
-/// Appends; the position of the last one.
-pub(super) async fn insert_events(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
-    events: &[EventRow],
-) -> Result<Option<Position>, sqlx::Error> {
-    let mut newest = None;
-    let bind = |query: Query<'static>, event: &EventRow| {
+    pub(super) fn bind(query: Query<'static>, event: &Self) -> Query<'static> {
         query
-            .bind(blob(EventId::new(event.at).as_bytes()))
+            .bind(blob(event.id.as_bytes()))
             .bind(i64::from(event.workspace.0))
             .bind(i64::from(event.configuration_set.0))
             .bind(blob(event.delivery.as_bytes()))
@@ -67,12 +64,8 @@ pub(super) async fn insert_events(
             .bind(event.kind.name())
             .bind(event.at.as_micros())
             .bind(event.payload.clone())
-    };
-    for query in statements.insert_events.batch(events, bind) {
-        let inserted = query.execute(&mut *connection).await?;
-        newest = Some(Position(inserted.last_insert_rowid().unsigned_abs()));
+            .bind(event.state.name())
     }
-    Ok(newest)
 }
 
 /// The statements that read the log.

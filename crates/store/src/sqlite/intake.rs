@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use postbell_model::{Delivery, Fact, Lane, Timestamp};
-use sqlx::SqliteConnection;
+use postbell_model::{Delivery, DeliveryState, Fact, Lane, Timestamp};
 use tokio::sync::mpsc;
 
 use crate::{Body, BodyRef, Claimed, NewDelivery, Submission};
@@ -12,7 +11,7 @@ use super::claims::{Claim, Origin};
 use super::event_rows::EventRow;
 use super::rows::{self, blob};
 use super::shared::Shared;
-use super::statements::{Query, Statements};
+use super::statements::Query;
 use super::transaction::Staged;
 
 /// A submission with the place of its body.
@@ -109,45 +108,22 @@ impl Arrival<'_> {
     }
 }
 
-/// Writes the rows and stages the events.
-pub(super) async fn insert(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
-    arrivals: &[Arrival<'_>],
-    staged: &mut Staged,
-) -> Result<(), sqlx::Error> {
-    insert_messages(connection, statements, arrivals).await?;
-    insert_deliveries(connection, statements, arrivals).await?;
-    for arrival in arrivals {
-        stage(arrival, staged);
-    }
-    Ok(())
+/// A delivery's row.
+#[derive(Debug)]
+pub(super) struct DeliveryRow<'b> {
+    arrival: &'b Arrival<'b>,
+    delivery: &'b ArrivingDelivery<'b>,
 }
 
-async fn insert_messages(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
-    arrivals: &[Arrival<'_>],
-) -> Result<(), sqlx::Error> {
-    let bind =
-        |query, arrival: &Arrival<'_>| rows::bind_message(query, arrival.submission, arrival.body);
-    for query in statements.insert_messages.batch(arrivals, bind) {
-        query.execute(&mut *connection).await?;
+impl Arrival<'_> {
+    pub(super) fn bind(&self, query: Query<'static>) -> Query<'static> {
+        rows::bind_message(query, self.submission, self.body)
     }
-    Ok(())
 }
 
-async fn insert_deliveries(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
-    arrivals: &[Arrival<'_>],
-) -> Result<(), sqlx::Error> {
-    type Row<'b> = (&'b Arrival<'b>, &'b ArrivingDelivery<'b>);
-    let flat: Vec<Row<'_>> = arrivals
-        .iter()
-        .flat_map(|a| a.deliveries.iter().map(move |d| (a, d)))
-        .collect();
-    let bind = |query: Query<'static>, (arrival, delivery): &Row<'_>| {
+impl DeliveryRow<'_> {
+    pub(super) fn bind(query: Query<'static>, row: &Self) -> Query<'static> {
+        let Self { arrival, delivery } = row;
         query
             .bind(blob(delivery.new.id.as_bytes()))
             .bind(blob(arrival.submission.message.id.as_bytes()))
@@ -156,25 +132,33 @@ async fn insert_deliveries(
             .bind(delivery.new.recipient.as_str().to_owned())
             .bind(arrival.next_at(delivery).as_micros())
             .bind(delivery.new.expires_at.as_micros())
-    };
-    for query in statements.insert_deliveries.batch(&flat, bind) {
-        query.execute(&mut *connection).await?;
     }
-    Ok(())
 }
 
-fn stage(arrival: &Arrival<'_>, staged: &mut Staged) {
-    let message = &arrival.submission.message;
-    for delivery in &arrival.deliveries {
-        staged.due(&delivery.lane, arrival.next_at(delivery));
-        staged.rings |= !delivery.offered;
-        staged.events.push(EventRow::new(
-            (message.workspace, message.configuration_set),
-            delivery.new.id,
-            1,
-            (message.accepted_at, &Fact::Send),
-        ));
+/// Stages the rows of messages, deliveries and events.
+pub(super) fn stage<'b>(arrivals: &'b [Arrival<'b>], staged: &mut Staged<'b>) {
+    for arrival in arrivals {
+        staged.rows.messages.push(arrival);
+        for delivery in &arrival.deliveries {
+            staged
+                .rows
+                .deliveries
+                .push(DeliveryRow { arrival, delivery });
+            stage_delivery(arrival, delivery, staged);
+        }
+        let count = i64::try_from(arrival.deliveries.len()).unwrap_or(i64::MAX);
+        staged.count_bodies(arrival.body.segment, count);
     }
-    let count = i64::try_from(arrival.deliveries.len()).unwrap_or(i64::MAX);
-    *staged.segments.entry(arrival.body.segment).or_default() += count;
+}
+
+fn stage_delivery(arrival: &Arrival<'_>, delivery: &ArrivingDelivery<'_>, staged: &mut Staged<'_>) {
+    let message = &arrival.submission.message;
+    staged.due(&delivery.lane, arrival.next_at(delivery));
+    staged.rings |= !delivery.offered;
+    staged.rows.events.push(EventRow::new(
+        (message.workspace, message.configuration_set),
+        delivery.new.id,
+        1,
+        (message.accepted_at, &Fact::Send, DeliveryState::Queued),
+    ));
 }

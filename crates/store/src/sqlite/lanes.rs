@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use postbell_model::{Delivery, DeliveryId, Domain, Lane, Timestamp, WorkspaceId};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row};
 
 use crate::{Body, BodyRef, Claimed, StoreError};
 
@@ -14,7 +14,6 @@ use super::committer::NEVER;
 use super::errors::read_error;
 use super::rows::{self, RowError};
 use super::shared::Shared;
-use super::statements::{Query, Statements};
 
 // How many lanes are remembered; beyond that the memory is emptied and fills again.
 const KNOWN_MAX: usize = 50_000;
@@ -24,27 +23,13 @@ const KNOWN_MAX: usize = 50_000;
 pub(super) struct KnownLanes(HashMap<Lane, Timestamp>);
 
 impl KnownLanes {
-    /// Writes the rows of lanes that are due sooner than they were known to be.
-    pub(super) async fn upsert(
-        &self,
-        connection: &mut SqliteConnection,
-        statements: &Statements,
-        due: &HashMap<Lane, Timestamp>,
-    ) -> Result<(), sqlx::Error> {
-        let sooner: Vec<_> = due
-            .iter()
-            .filter(|(lane, at)| self.0.get(lane).is_none_or(|known| known > at))
-            .collect();
-        let bind = |query: Query<'static>, (lane, at): &(&Lane, &Timestamp)| {
-            query
-                .bind(i64::from(lane.workspace.0))
-                .bind(lane.domain.as_str().to_owned())
-                .bind(at.as_micros())
-        };
-        for query in statements.lanes.batch(&sooner, bind) {
-            query.execute(&mut *connection).await?;
-        }
-        Ok(())
+    /// Those that are due sooner than they were known to be: their rows have to be written.
+    pub(super) fn sooner(&self, due: &HashMap<Lane, Timestamp>) -> Vec<(Lane, Timestamp)> {
+        let is_sooner = |lane, at| self.0.get(lane).is_none_or(|known| known > at);
+        due.iter()
+            .filter(|(lane, at)| is_sooner(*lane, *at))
+            .map(|(lane, at)| (lane.clone(), *at))
+            .collect()
     }
 
     /// Takes over what a transaction has written, once it is committed.

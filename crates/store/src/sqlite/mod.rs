@@ -9,6 +9,7 @@ mod event_rows;
 mod intake;
 mod lanes;
 mod rows;
+mod script;
 mod settle;
 mod shared;
 mod statements;
@@ -49,6 +50,7 @@ use claims::FreshLimits;
 use committer::Committer;
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
+use script::Script;
 use shared::Shared;
 use statements::Statements;
 use work::{Change, Work};
@@ -122,6 +124,7 @@ impl SqliteStore {
             connection: writer,
             segments,
             statements: Statements::new(),
+            script: Script::new(),
             known_lanes: KnownLanes::default(),
             shared: Arc::clone(&shared),
             work: waiting,

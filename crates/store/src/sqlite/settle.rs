@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use postbell_model::consequence::consequence;
 use postbell_model::{DeliveryId, DeliveryState, Timestamp};
-use sqlx::SqliteConnection;
 
 use crate::{SettleError, Settlement};
 
@@ -12,12 +11,13 @@ use super::claims::Claim;
 use super::event_rows::EventRow;
 use super::rows::blob;
 use super::shared::Shared;
-use super::statements::{Query, Statements};
+use super::statements::Query;
 use super::transaction::Staged;
 use super::work::{Outcome, Work};
 
 /// A settlement with the row that follows from it.
-struct Settling<'b> {
+#[derive(Debug)]
+pub(super) struct Settling<'b> {
     settlement: &'b Settlement,
     claim: Claim,
     state: DeliveryState,
@@ -26,57 +26,34 @@ struct Settling<'b> {
 }
 
 impl Settling<'_> {
+    pub(super) fn bind(query: Query<'static>, row: &Self) -> Query<'static> {
+        query
+            .bind(blob(row.settlement.delivery.as_bytes()))
+            .bind(row.state.name())
+            .bind(i64::from(row.attempt))
+            .bind(row.next_at.as_micros())
+    }
+
     /// The number of the event.
     fn sequence(&self) -> i64 {
         i64::from(self.claim.sequence) + 1
     }
 }
 
-/// Updates what is still queued and stages the events. The ids of what was settled.
-pub(super) async fn update(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
+/// Stages the rows of deliveries and events. The ids of what is settled.
+pub(super) fn stage<'b>(
     shared: &Shared,
-    batch: &[Work],
-    staged: &mut Staged,
-) -> Result<HashSet<DeliveryId>, sqlx::Error> {
+    batch: &'b [Work],
+    staged: &mut Staged<'b>,
+) -> HashSet<DeliveryId> {
     let rows = plan(shared, batch);
-    let bind = |query: Query<'static>, row: &Settling<'_>| {
-        query
-            .bind(blob(row.settlement.delivery.as_bytes()))
-            .bind(row.state.name())
-            .bind(i64::from(row.attempt))
-            .bind(row.next_at.as_micros())
-    };
-    let mut updated = 0;
-    for query in statements.settle.batch(&rows, bind) {
-        updated += query.execute(&mut *connection).await?.rows_affected();
-    }
-    let all_were_queued = updated == rows.len() as u64;
-    let mut settled = HashSet::with_capacity(rows.len());
     for row in &rows {
         staged.ended.push(row.settlement.delivery);
-        if all_were_queued || was_updated(connection, row).await? {
-            stage(row, staged);
-            settled.insert(row.settlement.delivery);
-        }
+        stage_one(row, staged);
     }
-    Ok(settled)
-}
-
-/// Whether this transaction has changed the row: another one may have ended the delivery
-/// before, which is rare enough for a look at each.
-async fn was_updated(
-    connection: &mut SqliteConnection,
-    row: &Settling<'_>,
-) -> Result<bool, sqlx::Error> {
-    let found: Option<(i64, String)> =
-        sqlx::query_as("SELECT sequence, state FROM delivery WHERE id = ?")
-            .bind(blob(row.settlement.delivery.as_bytes()))
-            .fetch_optional(connection)
-            .await?;
-    Ok(found
-        .is_some_and(|(sequence, state)| sequence == row.sequence() && state == row.state.name()))
+    let settled = rows.iter().map(|row| row.settlement.delivery).collect();
+    staged.rows.settlings = rows;
+    settled
 }
 
 /// What this process has in flight and what its state becomes. A second settlement of the same
@@ -112,21 +89,21 @@ fn settlements(batch: &[Work]) -> impl Iterator<Item = &Settlement> {
     })
 }
 
-fn stage(row: &Settling<'_>, staged: &mut Staged) {
+fn stage_one(row: &Settling<'_>, staged: &mut Staged<'_>) {
     let Settling {
         settlement, claim, ..
     } = row;
     if row.state.is_final() {
-        *staged.segments.entry(claim.segment).or_default() -= 1;
+        staged.count_bodies(claim.segment, -1);
     } else {
         staged.due(&claim.lane, row.next_at);
         staged.rings = true;
     }
-    staged.events.push(EventRow::new(
+    staged.rows.events.push(EventRow::new(
         (claim.lane.workspace, claim.configuration_set),
         settlement.delivery,
         row.sequence(),
-        (settlement.at, &settlement.fact),
+        (settlement.at, &settlement.fact, row.state),
     ));
 }
 

@@ -7,16 +7,16 @@ use std::io;
 use std::sync::Arc;
 
 use postbell_model::{DeliveryId, Lane, Timestamp};
-use sqlx::{Executor, Row, SqliteConnection};
+use sqlx::{Executor, SqliteConnection};
 
 use crate::segment::{Append, AppendError};
 use crate::{Claimed, Position};
 
 use super::claims::Claim;
 use super::committer::Committer;
-use super::event_rows::{EventRow, insert_events};
 use super::intake::{self, Arrival};
-use super::statements::{Query, Statements};
+use super::rows::integer;
+use super::script::{Rows, Written, without_event};
 use super::work::{Outcome, Work};
 use super::{changes, settle};
 
@@ -24,6 +24,8 @@ use super::{changes, settle};
 #[derive(Debug)]
 pub(super) enum CommitError {
     Sql(sqlx::Error),
+    /// These deliveries had ended before: without them the batch is sound.
+    Ended(Vec<DeliveryId>),
     /// There is no room for the bodies.
     BodiesFull,
     /// The bodies could not be written or synced.
@@ -36,25 +38,28 @@ impl From<sqlx::Error> for CommitError {
     }
 }
 
-/// What a transaction will have changed once it is committed.
+/// What a transaction writes, and what follows once it is committed.
 #[derive(Debug, Default)]
-pub(super) struct Staged {
-    pub events: Vec<EventRow>,
+pub(super) struct Staged<'b> {
+    pub rows: Rows<'b>,
     /// The earliest time at which something became due in each lane that was touched.
     pub lanes: HashMap<Lane, Timestamp>,
     /// Whether something became due that nobody was offered.
     pub rings: bool,
-    /// Bodies more or fewer in each segment.
-    pub segments: HashMap<u64, i64>,
     /// Claims that end.
     pub ended: Vec<DeliveryId>,
     /// Lanes whose row was made anew from the deliveries.
     pub slept: Vec<Lane>,
+}
+
+/// What the script leaves to be done after the commit.
+#[derive(Debug, Default)]
+struct Aftermath {
     newest: Option<Position>,
     dead_segments: Vec<u64>,
 }
 
-impl Staged {
+impl Staged<'_> {
     /// Something of `lane` is due at `at`.
     pub(super) fn due(&mut self, lane: &Lane, at: Timestamp) {
         match self.lanes.get_mut(lane) {
@@ -62,6 +67,15 @@ impl Staged {
             None => {
                 self.lanes.insert(lane.clone(), at);
             }
+        }
+    }
+
+    /// A segment is needed for this many bodies more, or fewer.
+    pub(super) fn count_bodies(&mut self, segment: u64, count: i64) {
+        let counts = &mut self.rows.segments;
+        match counts.iter_mut().find(|(counted, _)| *counted == segment) {
+            Some((_, so_far)) => *so_far += count,
+            None => counts.push((segment, count)),
         }
     }
 }
@@ -79,9 +93,13 @@ impl<'c> Transaction<'c> {
     /// One outcome for each piece of work at its place, all synced.
     pub(super) async fn run(mut self, batch: &[Work]) -> Result<Vec<Outcome>, CommitError> {
         let (arrivals, append) = self.place(batch);
-        let written = self.write(batch, &arrivals, append).await;
-        let (outcomes, staged) = match written {
-            Ok(written) => written,
+        let mut staged = Staged::default();
+        intake::stage(&arrivals, &mut staged);
+        let settled = settle::stage(&self.committer.shared, batch, &mut staged);
+        changes::stage(&self.committer.shared, batch, &mut staged);
+        staged.rows.lanes = self.committer.known_lanes.sooner(&staged.lanes);
+        let aftermath = match self.write(batch, &staged, append).await {
+            Ok(aftermath) => aftermath,
             Err(error) => {
                 self.roll_back().await;
                 return Err(error);
@@ -94,8 +112,8 @@ impl<'c> Transaction<'c> {
             self.roll_back().await;
             return Err(error.into());
         }
-        self.committed(staged, fresh);
-        Ok(outcomes)
+        self.committed(&staged, aftermath, fresh);
+        Ok(settle::outcomes(batch, settled))
     }
 
     fn place<'b>(&mut self, batch: &'b [Work]) -> (Vec<Arrival<'b>>, Option<Append>) {
@@ -116,13 +134,11 @@ impl<'c> Transaction<'c> {
     async fn write(
         &mut self,
         batch: &[Work],
-        arrivals: &[Arrival<'_>],
+        staged: &Staged<'_>,
         append: Option<Append>,
-    ) -> Result<(Vec<Outcome>, Staged), CommitError> {
-        let (appended, rows) = tokio::join!(
-            carry_out(append),
-            write_rows(self.committer, batch, arrivals)
-        );
+    ) -> Result<Aftermath, CommitError> {
+        let (appended, rows) =
+            tokio::join!(carry_out(append), write_rows(self.committer, batch, staged));
         match appended {
             Ok(Some(file)) => self.committer.segments.written(file),
             Ok(None) => {}
@@ -135,7 +151,7 @@ impl<'c> Transaction<'c> {
                 });
             }
         }
-        Ok(rows?)
+        rows
     }
 
     async fn roll_back(&mut self) {
@@ -165,8 +181,8 @@ impl<'c> Transaction<'c> {
     }
 
     /// What follows once the rows are safe: claims, signals, offers, files that nobody needs.
-    fn committed(self, staged: Staged, fresh: Vec<Claimed>) {
-        let rings = self.end_claims(&staged) || staged.rings;
+    fn committed(self, staged: &Staged<'_>, aftermath: Aftermath, fresh: Vec<Claimed>) {
+        let rings = self.end_claims(staged) || staged.rings;
         self.committer
             .known_lanes
             .committed(&staged.lanes, &staged.slept);
@@ -176,20 +192,20 @@ impl<'c> Transaction<'c> {
                 tracing::debug!("deliveries were accepted while their stage was stopping");
             }
         }
-        if let Some(newest) = staged.newest {
+        if let Some(newest) = aftermath.newest {
             self.committer.newest.send_replace(newest);
         }
         if rings {
             self.committer.shared.ring_queued();
         }
-        if !staged.dead_segments.is_empty() {
+        if !aftermath.dead_segments.is_empty() {
             drop(tokio::task::spawn_blocking(
-                self.committer.segments.remover(staged.dead_segments),
+                self.committer.segments.remover(aftermath.dead_segments),
             ));
         }
     }
 
-    fn end_claims(&self, staged: &Staged) -> bool {
+    fn end_claims(&self, staged: &Staged<'_>) -> bool {
         let mut claims = self.committer.shared.claims();
         let mut rings = false;
         for delivery in &staged.ended {
@@ -221,62 +237,43 @@ fn is_full(error: &io::Error) -> bool {
 async fn write_rows(
     committer: &mut Committer,
     batch: &[Work],
-    arrivals: &[Arrival<'_>],
-) -> Result<(Vec<Outcome>, Staged), sqlx::Error> {
+    staged: &Staged<'_>,
+) -> Result<Aftermath, CommitError> {
     let Committer {
         connection,
         statements,
+        script,
         segments,
-        known_lanes,
-        shared,
         ..
     } = committer;
-    let mut staged = Staged::default();
-    execute(connection, "BEGIN IMMEDIATE").await?;
-    intake::insert(connection, statements, arrivals, &mut staged).await?;
-    let settled = settle::update(connection, statements, shared, batch, &mut staged).await?;
-    changes::apply(connection, statements, shared, batch, &mut staged).await?;
-    staged.newest = insert_events(connection, statements, &staged.events).await?;
-    known_lanes
-        .upsert(connection, statements, &staged.lanes)
-        .await?;
-    let current = segments.current();
-    count_bodies(connection, statements, current, &mut staged).await?;
-    Ok((settle::outcomes(batch, settled), staged))
-}
-
-/// Counts what each segment file is still needed for.
-async fn count_bodies(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
-    current: u64,
-    staged: &mut Staged,
-) -> Result<(), sqlx::Error> {
-    let counts: Vec<_> = staged
-        .segments
-        .iter()
-        .filter(|(_, count)| **count != 0)
-        .collect();
-    let bind = |query: Query<'static>, (segment, count): &(&u64, &i64)| {
-        query.bind(super::rows::integer(**segment)).bind(**count)
-    };
-    for query in statements.segments.batch(&counts, bind) {
-        for row in query.fetch_all(&mut *connection).await? {
-            let (segment, live): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-            let segment = segment.unsigned_abs();
-            if live <= 0 && segment != current {
-                staged.dead_segments.push(segment);
-            }
-        }
+    let written = script.run(connection, &staged.rows).await?;
+    if written.events < staged.rows.events.len() as u64 {
+        let ended = without_event(connection, &staged.rows.events).await?;
+        return Err(CommitError::Ended(ended));
     }
-    for segment in &staged.dead_segments {
+    changes::apply(connection, statements, batch).await?;
+    let dead_segments = dead(&written, segments.current());
+    for segment in &dead_segments {
         let delete = sqlx::query("DELETE FROM segment WHERE id = ?");
         delete
-            .bind(super::rows::integer(*segment))
+            .bind(integer(*segment))
             .execute(&mut *connection)
             .await?;
     }
-    Ok(())
+    Ok(Aftermath {
+        newest: written.newest,
+        dead_segments,
+    })
+}
+
+/// Segments that nothing needs any more, but for the one that is written to.
+fn dead(written: &Written, current: u64) -> Vec<u64> {
+    // A segment that was counted in several runs of the script has its last count.
+    let last: HashMap<u64, i64> = written.live.iter().copied().collect();
+    last.into_iter()
+        .filter(|(segment, live)| *live <= 0 && *segment != current)
+        .map(|(s, _)| s)
+        .collect()
 }
 
 /// A statement without arguments; stays prepared.

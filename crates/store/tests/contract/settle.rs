@@ -99,31 +99,32 @@ pub(crate) async fn a_settled_delivery_is_not_settled_again(fixture: &Fixture) {
 }
 
 pub(crate) async fn one_batch_settles_each_delivery_alone(fixture: &Fixture) {
-    let mut ids = Vec::new();
-    for _ in 0..30 {
-        ids.extend(
-            fixture
-                .accept(&["a@example.com", "b@example.com", "c@example.com"])
-                .await,
-        );
-    }
-    claim_all(fixture).await;
+    // More rows than one statement takes.
+    let recipients: Vec<_> = (0..600).map(|n| format!("a{n}@example.com")).collect();
+    let recipients: Vec<_> = recipients.iter().map(String::as_str).collect();
+    let ids = fixture.accept(&recipients).await;
+    let lane = fixture.lane("example.com");
+    assert_eq!(
+        fixture.store.claim(&lane, NOW, 1_000).await.unwrap().len(),
+        600
+    );
     let answers = fixture
         .store
         .settle(ids.iter().map(|id| delivered(*id)).collect())
         .await;
-    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 90);
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 600);
     let page = fixture
         .store
-        .events_after(fixture.set, Position(90), 1_000)
+        .events_after(fixture.set, Position(600), 1_000)
         .await
         .unwrap();
-    assert_eq!(page.events.len(), 90);
+    assert_eq!(page.events.len(), 600);
     assert!(
         page.events
             .iter()
             .all(|e| matches!(e.event.fact, Fact::Delivery { .. }))
     );
+    assert_eq!(fixture.bodies(), 1, "the file that is written to stays");
 }
 
 pub(crate) async fn bodies_go_when_nothing_needs_them(fixture: &Fixture) {

@@ -1,0 +1,283 @@
+//! What a transaction writes for its messages and outcomes, sent in one go.
+//!
+//! Each statement that is sent alone costs a change of threads there and back, which for a small
+//! batch is more than the work itself. So the statements of a batch are one script. A script has
+//! room for a power of two of rows in each of its statements, and what a batch does not fill is
+//! bound as NULL and passed over: there are nine scripts, and each is prepared once.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use postbell_model::{DeliveryId, Lane, Timestamp};
+use sqlx::sqlite::SqliteQueryResult;
+use sqlx::{AssertSqlSafe, Either, Row, SqliteConnection};
+
+use crate::Position;
+
+use super::event_rows::EventRow;
+use super::intake::{Arrival, DeliveryRow};
+use super::rows::{blob, integer, unsigned};
+use super::settle::Settling;
+use super::statements::{Query, ROOMS, ROWS_MAX, placeholders};
+
+/// Rows of one transaction.
+#[derive(Debug, Default)]
+pub(super) struct Rows<'b> {
+    pub messages: Vec<&'b Arrival<'b>>,
+    pub deliveries: Vec<DeliveryRow<'b>>,
+    pub settlings: Vec<Settling<'b>>,
+    pub events: Vec<EventRow>,
+    pub lanes: Vec<(Lane, Timestamp)>,
+    /// Bodies more or fewer in each segment.
+    pub segments: Vec<(u64, i64)>,
+}
+
+/// What a script has done.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// How many events were written: fewer than asked for where a delivery had ended before.
+    pub events: u64,
+    pub newest: Option<Position>,
+    /// What each segment that was counted is still needed for.
+    pub live: Vec<(u64, i64)>,
+}
+
+/// The scripts of all sizes.
+#[derive(Debug)]
+pub(super) struct Script {
+    /// Those that begin a transaction.
+    begin: [Arc<str>; ROOMS],
+    /// The one that goes on where a batch has more rows than a script has room for.
+    go_on: Arc<str>,
+}
+
+/// A statement of the script: what stands before and behind its rows of values.
+struct Part {
+    head: &'static str,
+    columns: usize,
+    tail: &'static str,
+}
+
+const PARTS: [Part; 6] = [
+    Part {
+        head: "INSERT INTO message (id, workspace_id, configuration_set_id, mail_from, source, \
+               subject, header_message_id, accepted_at, size, eight_bit, smtputf8, \
+               received_helo, received_peer, received_with, body_segment, body_offset, \
+               body_length) SELECT * FROM",
+        columns: 17,
+        tail: "WHERE column1 IS NOT NULL",
+    },
+    Part {
+        head: "INSERT INTO delivery (id, message_id, workspace_id, domain, recipient, next_at, \
+               expires_at, state, attempt, sequence) SELECT *, 'queued', 1, 1 FROM",
+        columns: 7,
+        tail: "WHERE column1 IS NOT NULL",
+    },
+    Part {
+        head: "UPDATE delivery SET state = v.column2, attempt = v.column3, next_at = v.column4, \
+               sequence = sequence + 1 FROM",
+        columns: 4,
+        tail: "AS v WHERE delivery.id = v.column1 AND delivery.state = 'queued'",
+    },
+    // An event is written only beside the change of state that it tells of: the delivery then
+    // has its number, and the state that follows from it.
+    Part {
+        head: "INSERT INTO event (id, workspace_id, configuration_set_id, delivery_id, sequence, \
+               kind, at, payload) SELECT column1, column2, column3, column4, column5, column6, \
+               column7, column8 FROM",
+        columns: 9,
+        tail: "AS v JOIN delivery ON delivery.id = v.column4 \
+               AND delivery.sequence = v.column5 AND delivery.state = v.column9 \
+               WHERE true ON CONFLICT (delivery_id, sequence) DO NOTHING",
+    },
+    Part {
+        head: "INSERT INTO lane (workspace_id, domain, next_at) SELECT * FROM",
+        columns: 3,
+        tail: "WHERE column1 IS NOT NULL ON CONFLICT (workspace_id, domain) \
+               DO UPDATE SET next_at = excluded.next_at WHERE excluded.next_at < lane.next_at",
+    },
+    Part {
+        head: "INSERT INTO segment (id, live) SELECT * FROM",
+        columns: 2,
+        tail: "WHERE column1 IS NOT NULL \
+               ON CONFLICT (id) DO UPDATE SET live = live + excluded.live RETURNING id, live",
+    },
+];
+const BEGIN: &str = "BEGIN IMMEDIATE;";
+/// Which of the parts tells of the events.
+const EVENTS: usize = 3;
+
+impl Script {
+    pub(super) fn new() -> Self {
+        let text = |first: &str, room: usize| -> Arc<str> {
+            let parts = PARTS.iter().map(|part| {
+                format!(
+                    "{} {} {};",
+                    part.head,
+                    placeholders(part.columns, room),
+                    part.tail
+                )
+            });
+            std::iter::once(first.to_owned())
+                .chain(parts)
+                .collect::<String>()
+                .into()
+        };
+        Self {
+            begin: std::array::from_fn(|exponent| text(BEGIN, 1 << exponent)),
+            go_on: text("", ROWS_MAX),
+        }
+    }
+
+    /// Begins the transaction and writes all rows.
+    pub(super) async fn run(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: &Rows<'_>,
+    ) -> Result<Written, sqlx::Error> {
+        let most = rows.most();
+        let size = most.clamp(1, ROWS_MAX).next_power_of_two().trailing_zeros() as usize;
+        let mut written = Written::default();
+        // BEGIN has a result of its own.
+        let begin = self.query(&self.begin[size], rows, (0, 1 << size));
+        written.take(connection, begin, 1 + EVENTS).await?;
+        for from in (ROWS_MAX..most).step_by(ROWS_MAX) {
+            let go_on = self.query(&self.go_on, rows, (from, ROWS_MAX));
+            written.take(connection, go_on, EVENTS).await?;
+        }
+        Ok(written)
+    }
+
+    /// Binds the rows from the `from`th on, as many as there is room for, in the order of
+    /// [`PARTS`].
+    fn query(
+        &self,
+        sql: &Arc<str>,
+        rows: &Rows<'_>,
+        (from, room): (usize, usize),
+    ) -> Query<'static> {
+        let mut binder = Binder {
+            query: sqlx::query(AssertSqlSafe(Arc::clone(sql))),
+            from,
+            room,
+            parts: PARTS.iter(),
+        };
+        binder.bind(&rows.messages, |query, arrival| arrival.bind(query));
+        binder.bind(&rows.deliveries, DeliveryRow::bind);
+        binder.bind(&rows.settlings, Settling::bind);
+        binder.bind(&rows.events, EventRow::bind);
+        binder.bind(&rows.lanes, |query, (lane, at)| {
+            query
+                .bind(i64::from(lane.workspace.0))
+                .bind(lane.domain.as_str().to_owned())
+                .bind(at.as_micros())
+        });
+        binder.bind(&rows.segments, |query, (segment, count)| {
+            query.bind(integer(*segment)).bind(*count)
+        });
+        binder.query
+    }
+}
+
+struct Binder {
+    query: Query<'static>,
+    from: usize,
+    room: usize,
+    parts: std::slice::Iter<'static, Part>,
+}
+
+impl Binder {
+    /// Binds the rows of the next part, and NULL for the room that is left.
+    fn bind<T>(&mut self, rows: &[T], bind: impl Fn(Query<'static>, &T) -> Query<'static>) {
+        let part = self
+            .parts
+            .next()
+            .expect("invariant: there is a part for each kind of row");
+        let rows = rows.get(self.from..).unwrap_or_default();
+        let rows = &rows[..rows.len().min(self.room)];
+        let mut query = std::mem::replace(&mut self.query, sqlx::query(""));
+        for row in rows {
+            query = bind(query, row);
+        }
+        for _ in 0..(self.room - rows.len()) * part.columns {
+            query = query.bind(None::<i64>);
+        }
+        self.query = query;
+    }
+}
+
+impl Rows<'_> {
+    /// Rows of the part that has the most.
+    fn most(&self) -> usize {
+        let counts = [
+            self.messages.len(),
+            self.deliveries.len(),
+            self.settlings.len(),
+            self.events.len(),
+            self.lanes.len(),
+            self.segments.len(),
+        ];
+        counts.into_iter().max().unwrap_or(0)
+    }
+}
+
+impl Written {
+    /// Runs a script and takes down what it has done; the result at `events` is that of the
+    /// events.
+    async fn take(
+        &mut self,
+        connection: &mut SqliteConnection,
+        query: Query<'static>,
+        events: usize,
+    ) -> Result<(), sqlx::Error> {
+        #[expect(
+            deprecated,
+            reason = "several statements in one are what saves the time"
+        )]
+        let mut results = query.fetch_many(connection);
+        let mut ended = 0;
+        while let Some(result) = results.try_next().await? {
+            match result {
+                Either::Left(done) if ended == events => {
+                    self.take_events(&done);
+                    ended += 1;
+                }
+                Either::Left(_) => ended += 1,
+                Either::Right(row) => {
+                    let segment = unsigned(&row, 0, "segment.id").unwrap_or_default();
+                    self.live.push((segment, row.try_get(1)?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_events(&mut self, done: &SqliteQueryResult) {
+        if done.rows_affected() > 0 {
+            self.events += done.rows_affected();
+            self.newest = Some(Position(done.last_insert_rowid().unsigned_abs()));
+        }
+    }
+}
+
+/// Which of these deliveries have no event of this transaction.
+pub(super) async fn without_event(
+    connection: &mut SqliteConnection,
+    events: &[EventRow],
+) -> Result<Vec<DeliveryId>, sqlx::Error> {
+    let mut missing = Vec::new();
+    for event in events {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT position FROM event WHERE delivery_id = ? AND sequence = ? AND id = ?",
+        )
+        .bind(blob(event.delivery.as_bytes()))
+        .bind(event.sequence)
+        .bind(blob(event.id.as_bytes()))
+        .fetch_optional(&mut *connection)
+        .await?;
+        if found.is_none() {
+            missing.push(event.delivery);
+        }
+    }
+    Ok(missing)
+}
