@@ -32,6 +32,7 @@ mod worker;
 use std::fmt;
 use std::sync::Arc;
 
+use postbell_mail::Classifier;
 use postbell_model::{Clock, TokenKeys};
 use postbell_net::{Guard, Resolver};
 use postbell_smtp::ClientOptions;
@@ -66,6 +67,7 @@ pub struct Deliverer {
     keys: Arc<TokenKeys>,
     resolver: Resolver,
     guard: Guard,
+    classifier: Arc<Classifier>,
     clock: Arc<dyn Clock>,
 }
 
@@ -93,8 +95,16 @@ impl Deliverer {
             tenants,
             resolver,
             guard,
+            classifier: Arc::new(Classifier::standard()),
             clock,
         })
+    }
+
+    /// With other rules than the standard ones for what replies mean.
+    #[must_use]
+    pub fn with_classifier(mut self, classifier: Classifier) -> Self {
+        self.classifier = Arc::new(classifier);
+        self
     }
 
     /// Claims, delivers and settles until `stop`. Then finishes the transactions under way
@@ -152,6 +162,7 @@ impl Deliverer {
             keys: self.keys.clone(),
             lookup: Arc::new(self.lookup()),
             guard: self.guard.clone(),
+            classifier: self.classifier.clone(),
             clock: self.clock.clone(),
             board: Arc::new(Board::new(limits(options))),
             settler,

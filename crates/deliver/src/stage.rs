@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use postbell_mail::Classifier;
 use postbell_model::retry::Jitter;
 use postbell_model::{Attempt, BounceClass, Clock, HostTry, RetryPolicy, Timestamp, TokenKeys};
 use postbell_net::Guard;
@@ -30,6 +31,7 @@ pub(crate) struct Stage {
     pub(crate) keys: Arc<TokenKeys>,
     pub(crate) lookup: Arc<Lookup>,
     pub(crate) guard: Guard,
+    pub(crate) classifier: Arc<Classifier>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) board: Arc<Board>,
     pub(crate) settler: Settler,
@@ -56,7 +58,7 @@ impl Stage {
     /// Settles a delivery with the outcome of its attempt. Waits only where the store is far
     /// behind.
     pub(crate) async fn settle(&self, in_hand: InHand, started_at: Timestamp, tries: Vec<HostTry>) {
-        let class = |last: &HostTry| postbell_mail::classify(last.phase, &last.reply);
+        let class = |last: &HostTry| self.classifier.classify(last.phase, &last.reply);
         let settled = self.settled(&in_hand, started_at, tries, class);
         if self.settler.settle(settled).await {
             in_hand.settled();

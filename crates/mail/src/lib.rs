@@ -17,6 +17,6 @@ pub mod summary;
 #[cfg(test)]
 mod corpus;
 
-pub use classify::classify;
+pub use classify::Classifier;
 pub use render::{Rendered, Rendering, render};
 pub use summary::{Summary, summarise};

@@ -5,6 +5,7 @@
 //! what its options are, and this module finds them, reads them, and reports all that is wrong at
 //! once, each fault with its line.
 
+mod classes;
 mod document;
 mod fault;
 mod resolve;
@@ -27,6 +28,7 @@ use document::Document;
 use resolve::Resolved;
 use validate::Violation;
 
+pub use classes::ClassifyOptions;
 pub use fault::{Fault, Faults, Origin};
 pub use sections::*;
 pub(crate) use units::{format_duration, parse_duration};
@@ -131,6 +133,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, Faults> {
     if let Some(config) = &resolved.options {
         let violations = validate::check(config, &defaults, &resolved.tree);
         faults.extend(violations.into_iter().map(|v| v.at(&resolved.origins)));
+        if let Err(wrong) = config.classify.read() {
+            faults.extend(wrong.faults(resolved.origins.get(classes::TABLE)));
+        }
     }
     for fault in &mut faults {
         point_into_list(fault, &document);

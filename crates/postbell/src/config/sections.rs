@@ -14,6 +14,7 @@ use postbell_receive::{BareLineEnds, SubmissionLimits, SubmissionOptions, Submis
 use postbell_store::SqliteOptions;
 use serde::Deserialize;
 
+use super::classes::ClassifyOptions;
 use super::resolve::Shared;
 pub use crate::logging::{LogFormat, LogOptions};
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub dns: DnsOptions,
     /// What may be dialled although it is not public.
     pub guard: GuardOptions,
+    /// What replies mean.
+    pub classify: ClassifyOptions,
     /// How mail goes out.
     pub deliver: DeliverOptions,
     /// How webhooks are called.

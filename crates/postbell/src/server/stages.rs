@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Gate};
 use postbell_api::{Health, HttpDoor};
 use postbell_deliver::Deliverer;
+use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
 use postbell_net::{Guard, HttpClient, Resolver};
 use postbell_notify::Notifier;
@@ -55,7 +56,7 @@ pub(super) fn deliverer(
         Guard::new(config.guard.allow_deliver.clone()),
         Arc::clone(clock),
     )?;
-    Ok(deliverer)
+    Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
 }
 
 /// What applications hand mail in at, with the gate behind it.
