@@ -27,13 +27,14 @@ mod render;
 mod session;
 mod settle;
 mod stage;
+mod tls;
 mod worker;
 
 use std::fmt;
 use std::sync::Arc;
 
 use postbell_model::{Clock, TokenKeys};
-use postbell_net::{Guard, Resolver};
+use postbell_net::{Guard, OpportunisticTls, Resolver};
 use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Queue, Tenants};
 use tokio::sync::Semaphore;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
+pub use tls::TlsPolicy;
 
 use board::{Board, Limits};
 use plan::lookup::Lookup;
@@ -57,6 +59,17 @@ pub enum DeliverError {
     NoTokenKeys,
 }
 
+/// What hosts are found, checked and secured with.
+#[derive(Debug)]
+pub struct Reach {
+    /// Finds them.
+    pub resolver: Resolver,
+    /// Says which of them may be dialled.
+    pub guard: Guard,
+    /// Secures connections to them.
+    pub tls: OpportunisticTls,
+}
+
 /// The stage that delivers.
 pub struct Deliverer {
     options: Arc<DeliverOptions>,
@@ -64,8 +77,7 @@ pub struct Deliverer {
     bodies: Arc<dyn Bodies>,
     tenants: Arc<dyn Tenants>,
     keys: Arc<TokenKeys>,
-    resolver: Resolver,
-    guard: Guard,
+    reach: Reach,
     clock: Arc<dyn Clock>,
 }
 
@@ -79,8 +91,7 @@ impl Deliverer {
         queue: Arc<dyn Queue>,
         bodies: Arc<dyn Bodies>,
         tenants: Arc<dyn Tenants>,
-        resolver: Resolver,
-        guard: Guard,
+        reach: Reach,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DeliverError> {
         let secrets = tenants.token_keys();
@@ -91,8 +102,7 @@ impl Deliverer {
             bodies,
             keys: Arc::new(keys.ok_or(DeliverError::NoTokenKeys)?),
             tenants,
-            resolver,
-            guard,
+            reach,
             clock,
         })
     }
@@ -151,7 +161,9 @@ impl Deliverer {
             tenants: self.tenants.clone(),
             keys: self.keys.clone(),
             lookup: Arc::new(self.lookup()),
-            guard: self.guard.clone(),
+            guard: self.reach.guard.clone(),
+            tls: self.reach.tls.clone(),
+            broken_tls: Arc::default(),
             clock: self.clock.clone(),
             board: Arc::new(Board::new(limits(options))),
             settler,
@@ -167,8 +179,8 @@ impl Deliverer {
 
     fn lookup(&self) -> Lookup {
         Lookup {
-            resolver: self.resolver.clone(),
-            guard: self.guard.clone(),
+            resolver: self.reach.resolver.clone(),
+            guard: self.reach.guard.clone(),
             ourselves: self.options.hostname.clone(),
             max_addresses: self.options.max_addresses,
             lifetime: self.options.plan_lifetime,
