@@ -11,5 +11,6 @@ mod queue;
 mod reuse;
 mod stop;
 mod stored;
+mod tls;
 mod trouble;
 mod world;
