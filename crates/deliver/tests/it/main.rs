@@ -5,6 +5,7 @@
 
 mod clock;
 mod drops;
+mod faults;
 mod hosts;
 mod outcomes;
 mod queue;
