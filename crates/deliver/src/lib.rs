@@ -20,6 +20,7 @@ mod claim;
 mod connect;
 mod converse;
 mod dispatch;
+mod explain;
 mod options;
 mod outcome;
 mod plan;
@@ -41,6 +42,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use explain::{Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
 pub use tls::TlsPolicy;
 
