@@ -21,7 +21,8 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConnection, DigitallySignedStruct, ProtocolVersion, SignatureScheme,
+    CertificateError, ClientConnection, DigitallySignedStruct, OtherError, ProtocolVersion,
+    SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
@@ -148,6 +149,12 @@ fn fault(error: &CertificateError) -> Verification {
         }
         CertificateError::UnknownIssuer => Verification::UnknownIssuer,
         CertificateError::Revoked => Verification::Revoked,
+        // Many that vouch for themselves are marked as authorities, and fail as such.
+        CertificateError::Other(OtherError(error))
+            if error.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) =>
+        {
+            Verification::UnknownIssuer
+        }
         _ => Verification::Unfit,
     }
 }

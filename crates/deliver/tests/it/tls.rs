@@ -55,7 +55,7 @@ async fn a_host_that_offers_tls_is_secured_and_its_certificate_told() {
         (
             ServerTls::self_signed(),
             "bob@[127.0.0.1]",
-            Verification::Unfit,
+            Verification::UnknownIssuer,
         ),
     ] {
         let world = World::with(setup(tls)).await;
@@ -154,6 +154,21 @@ async fn a_handshake_that_fails_leads_to_plaintext() {
 async fn a_host_that_is_gone_at_starttls_gets_its_mail_in_plaintext() {
     falls_back(Stage::StartTls, Action::Drop).await;
     falls_back(Stage::StartTls, Action::Stall).await;
+}
+
+#[tokio::test]
+async fn a_host_that_is_gone_after_the_handshake_gets_its_mail_in_plaintext() {
+    // With TLS 1.3 a host may refuse the client's part when that believes that all is well.
+    let world = world().await;
+    let script = Script::new()
+        .then(Stage::Ehlo, Action::Pass)
+        .then(Stage::Ehlo, Action::Drop);
+    world.mx.script_next(script);
+    let tries = delivered(&world, "bob@example.com").await;
+    assert_eq!((tries.len(), tries[0].phase), (2, Phase::Ehlo));
+    assert!(tries[0].tls.is_some());
+    assert_eq!(tries[1].plaintext, Some(PlaintextReason::HandshakeFailed));
+    world.end().await;
 }
 
 #[tokio::test]

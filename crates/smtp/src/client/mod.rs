@@ -166,7 +166,7 @@ impl Client {
 
     /// Takes note that the host closed the connection or that it broke.
     pub fn closed(&mut self, _now: Monotonic) {
-        self.note_breakage();
+        self.note_loss();
         self.abandon(Reply::new(451, 4, 2, "The connection was lost"));
     }
 

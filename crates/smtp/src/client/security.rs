@@ -15,7 +15,7 @@ pub enum Security {
     Plaintext,
     /// In plaintext, since the host refused STARTTLS.
     Refused,
-    /// The connection broke between STARTTLS and the end of the handshake.
+    /// The connection broke between STARTTLS and the first reply under TLS.
     Broken,
     /// Under TLS.
     Secured,
@@ -63,6 +63,16 @@ impl Client {
         }
     }
 
+    /// The connection is lost.
+    pub(super) fn note_loss(&mut self) {
+        self.note_breakage();
+        // With TLS 1.3 the host may refuse the client's part when that believes that all is well.
+        if matches!(self.state, State::Ehlo) && self.security == Security::Secured {
+            self.security = Security::Broken;
+        }
+    }
+
+    /// The connection is of no more use.
     pub(super) fn note_breakage(&mut self) {
         if matches!(self.state, State::StartTls | State::Securing) {
             self.security = Security::Broken;
