@@ -37,6 +37,8 @@ async fn the_webhook_tells_of_acceptance_and_delivery() -> anyhow::Result<()> {
     assert_eq!(told["mail"]["subject"], "Your order");
     assert_eq!(told["delivery"]["recipients"][0], "ann@recipient.test");
     assert_eq!(told["delivery"]["attempts"], 1);
+    assert_eq!(told["delivery"]["tls"]["version"], "TLSv1.3");
+    assert_eq!(told["delivery"]["tls"]["verified"], false);
     let response = told["delivery"]["smtpResponse"].as_str().unwrap();
     assert!(response.starts_with("250 "), "{response}");
     world.finish().await

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use postbell_peers::ServerTls;
 use postbell_peers::client::{ClientOptions, Mail, Outcome, SmtpClient};
 use postbell_peers::dns::{DnsOptions, DnsServer};
 use postbell_peers::mx::{MxOptions, MxServer, Received, Script, Stage};
@@ -87,7 +88,11 @@ impl World {
             secrets: vec![SigningSecret::parse(WEBHOOK_SECRET)?],
             ..WebhookOptions::default()
         };
-        let mx = MxServer::start(MxOptions::default(), &tasks, stop.clone()).await?;
+        let mx = MxOptions {
+            tls: Some(ServerTls::development()),
+            ..MxOptions::default()
+        };
+        let mx = MxServer::start(mx, &tasks, stop.clone()).await?;
         let dns = DnsServer::start(DnsOptions::default(), &tasks, stop.clone()).await?;
         let webhook = WebhookServer::start(webhook, &tasks, stop.clone()).await?;
         let settings = SETTINGS.iter().chain(settings);

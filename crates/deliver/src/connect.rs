@@ -1,11 +1,14 @@
-//! connect: from a route to a session that is ready, host by host (RFC 5321 §5.1).
+//! connect: from a route to a session that is ready, host by host (RFC 5321 §5.1), secured where
+//! the host can (RFC 3207).
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use postbell_model::attempt::PlaintextReason;
 use postbell_model::{HostTry, Phase, Reply, Timestamp};
-use postbell_smtp::ClientStep;
+use postbell_smtp::{ClientStep, Security, StartTls};
 
+use crate::TlsPolicy;
 use crate::plan::{Route, Target};
 use crate::session::Session;
 use crate::stage::Stage;
@@ -26,6 +29,8 @@ pub(crate) struct Round {
 pub(crate) struct Connection {
     pub(crate) session: Session,
     pub(crate) target: Target,
+    /// Why it is not secured, where the host offers to.
+    plaintext: Option<PlaintextReason>,
     /// Transactions on it so far.
     pub(crate) served: u32,
 }
@@ -33,8 +38,20 @@ pub(crate) struct Connection {
 impl Connection {
     /// A try at this host.
     pub(crate) fn to_try(&self, phase: Phase, reply: Reply, from_peer: bool) -> HostTry {
-        tried(&self.target, phase, reply, from_peer)
+        HostTry {
+            tls: self.session.tls().cloned(),
+            plaintext: self.plaintext,
+            ..tried(&self.target, phase, reply, from_peer)
+        }
     }
+}
+
+/// Why there is no session with a host.
+enum Stumble {
+    /// It is of no use.
+    Host(HostTry),
+    /// Its TLS is.
+    Tls(HostTry),
 }
 
 fn tried(target: &Target, phase: Phase, reply: Reply, from_peer: bool) -> HostTry {
@@ -42,6 +59,7 @@ fn tried(target: &Target, phase: Phase, reply: Reply, from_peer: bool) -> HostTr
         host: target.host.clone(),
         ip: Some(target.ip),
         tls: None,
+        plaintext: None,
         phase,
         reply,
         from_peer,
@@ -71,10 +89,11 @@ impl Stage {
     pub(crate) async fn connect(&self, round: &mut Round) -> Option<Connection> {
         while round.sessions > 0 {
             let target = round.targets.pop_front()?;
-            match self.dial(&target).await {
+            match self.reach(&target, &mut round.tries).await {
                 Ok(session) => {
                     round.sessions -= 1;
                     return Some(Connection {
+                        plaintext: self.plaintext_reason(&session),
                         session,
                         target,
                         served: 0,
@@ -89,7 +108,43 @@ impl Stage {
         None
     }
 
-    async fn dial(&self, target: &Target) -> Result<Session, HostTry> {
+    /// A session with this host: under TLS where that works, else without.
+    async fn reach(&self, target: &Target, tries: &mut Vec<HostTry>) -> Result<Session, HostTry> {
+        let broken = self.broken_tls.has(target, self.clock.monotonic());
+        let start_tls = match self.options.tls {
+            TlsPolicy::Opportunistic if !broken => StartTls::WhenOffered,
+            TlsPolicy::Opportunistic | TlsPolicy::Off => StartTls::Never,
+        };
+        match self.dial(target, start_tls).await {
+            Ok(session) => return Ok(session),
+            Err(Stumble::Host(tried)) => return Err(tried),
+            Err(Stumble::Tls(tried)) => {
+                tracing::info!(
+                    mx.host = target.host.as_str(),
+                    peer.ip = %target.ip,
+                    error = tried.reply.text,
+                    "TLS failed, the host is tried again in plaintext"
+                );
+                tries.push(tried);
+            }
+        }
+        self.broken_tls.remember(target, self.clock.monotonic());
+        let again = self.dial(target, StartTls::Never).await;
+        again.map_err(|(Stumble::Host(tried) | Stumble::Tls(tried))| tried)
+    }
+
+    fn plaintext_reason(&self, session: &Session) -> Option<PlaintextReason> {
+        match session.security() {
+            Security::Secured => None,
+            Security::Refused => Some(PlaintextReason::Refused),
+            // Asked for TLS, the host would have been secured or have refused.
+            Security::Plaintext | Security::Broken => (session.offers_tls()
+                && self.options.tls == TlsPolicy::Opportunistic)
+                .then_some(PlaintextReason::HandshakeFailed),
+        }
+    }
+
+    async fn dial(&self, target: &Target, start_tls: StartTls) -> Result<Session, Stumble> {
         let limit = self.options.timeouts.connect;
         let addr = SocketAddr::new(target.ip, self.options.smtp_port);
         let stream = postbell_net::connect(addr, &self.guard, self.options.source_address, limit)
@@ -97,22 +152,49 @@ impl Stage {
             // RFC 3463 §3.5: X.4.1, no answer from host.
             .map_err(|error| {
                 let reply = Reply::new(451, 4, 1, error.to_string());
-                tried(target, Phase::Connect, reply, false)
+                Stumble::Host(tried(target, Phase::Connect, reply, false))
             })?;
-        let mut session = Session::new(stream, self.client.clone());
-        match session.run().await {
+        let session = Session::new(stream, self.client.clone(), start_tls);
+        self.introduce(session, target).await
+    }
+
+    /// From the greeting to the first transaction.
+    async fn introduce(&self, mut session: Session, target: &Target) -> Result<Session, Stumble> {
+        let mut step = session.run().await;
+        if step == ClientStep::StartTls {
+            let now = self.clock.now();
+            session = session
+                .secure(&self.tls, &target.host, now)
+                .await
+                // RFC 3463 §3.8: X.7.5, cryptographic failure.
+                .map_err(|error| {
+                    let reply = Reply::new(451, 7, 5, error.to_string());
+                    Stumble::Tls(tried(target, Phase::Tls, reply, false))
+                })?;
+            step = session.run().await;
+        }
+        match step {
             ClientStep::Ready => Ok(session),
             ClientStep::Failed {
                 phase,
                 reply,
                 from_peer,
             } => {
+                let tried = HostTry {
+                    tls: session.tls().cloned(),
+                    ..tried(target, phase, reply, from_peer)
+                };
+                let broken = session.security() == Security::Broken;
                 session.quit().await;
-                Err(tried(target, phase, reply, from_peer))
+                Err(if broken {
+                    Stumble::Tls(tried)
+                } else {
+                    Stumble::Host(tried)
+                })
             }
             told => {
                 let reply = Reply::new(451, 5, 0, format!("Unexpected end of session: {told:?}"));
-                Err(tried(target, Phase::Greeting, reply, false))
+                Err(Stumble::Host(tried(target, Phase::Greeting, reply, false)))
             }
         }
     }

@@ -95,7 +95,7 @@ async fn transaction_end(connection: &mut Connection) -> TransactionEnd {
                 reply,
                 from_peer,
             } => return ended(phase, reply, from_peer),
-            ClientStep::Read | ClientStep::Write(_) | ClientStep::Close => {
+            ClientStep::Read | ClientStep::Write(_) | ClientStep::StartTls | ClientStep::Close => {
                 let reply = Reply::new(451, 4, 2, "The session had ended");
                 return ended(Phase::Mail, reply, false);
             }

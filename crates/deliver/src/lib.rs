@@ -20,6 +20,7 @@ mod claim;
 mod connect;
 mod converse;
 mod dispatch;
+mod explain;
 mod options;
 mod outcome;
 mod plan;
@@ -27,6 +28,7 @@ mod render;
 mod session;
 mod settle;
 mod stage;
+mod tls;
 mod worker;
 
 use std::fmt;
@@ -34,14 +36,16 @@ use std::sync::Arc;
 
 use postbell_mail::Classifier;
 use postbell_model::{Clock, TokenKeys};
-use postbell_net::{Guard, Resolver};
+use postbell_net::{Guard, OpportunisticTls, Resolver};
 use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Queue, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use explain::{Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
+pub use tls::TlsPolicy;
 
 use board::{Board, Limits};
 use plan::lookup::Lookup;
@@ -58,6 +62,17 @@ pub enum DeliverError {
     NoTokenKeys,
 }
 
+/// What hosts are found, checked and secured with.
+#[derive(Debug)]
+pub struct Reach {
+    /// Finds them.
+    pub resolver: Resolver,
+    /// Says which of them may be dialled.
+    pub guard: Guard,
+    /// Secures connections to them.
+    pub tls: OpportunisticTls,
+}
+
 /// The stage that delivers.
 pub struct Deliverer {
     options: Arc<DeliverOptions>,
@@ -65,8 +80,7 @@ pub struct Deliverer {
     bodies: Arc<dyn Bodies>,
     tenants: Arc<dyn Tenants>,
     keys: Arc<TokenKeys>,
-    resolver: Resolver,
-    guard: Guard,
+    reach: Reach,
     classifier: Arc<Classifier>,
     clock: Arc<dyn Clock>,
 }
@@ -81,8 +95,7 @@ impl Deliverer {
         queue: Arc<dyn Queue>,
         bodies: Arc<dyn Bodies>,
         tenants: Arc<dyn Tenants>,
-        resolver: Resolver,
-        guard: Guard,
+        reach: Reach,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DeliverError> {
         let secrets = tenants.token_keys();
@@ -93,8 +106,7 @@ impl Deliverer {
             bodies,
             keys: Arc::new(keys.ok_or(DeliverError::NoTokenKeys)?),
             tenants,
-            resolver,
-            guard,
+            reach,
             classifier: Arc::new(Classifier::standard()),
             clock,
         })
@@ -161,7 +173,9 @@ impl Deliverer {
             tenants: self.tenants.clone(),
             keys: self.keys.clone(),
             lookup: Arc::new(self.lookup()),
-            guard: self.guard.clone(),
+            guard: self.reach.guard.clone(),
+            tls: self.reach.tls.clone(),
+            broken_tls: Arc::default(),
             classifier: self.classifier.clone(),
             clock: self.clock.clone(),
             board: Arc::new(Board::new(limits(options))),
@@ -178,8 +192,8 @@ impl Deliverer {
 
     fn lookup(&self) -> Lookup {
         Lookup {
-            resolver: self.resolver.clone(),
-            guard: self.guard.clone(),
+            resolver: self.reach.resolver.clone(),
+            guard: self.reach.guard.clone(),
             ourselves: self.options.hostname.clone(),
             max_addresses: self.options.max_addresses,
             lifetime: self.options.plan_lifetime,

@@ -7,6 +7,8 @@ use postbell_model::RetryPolicy;
 use postbell_smtp::ClientTimeouts;
 use serde::Deserialize;
 
+use crate::TlsPolicy;
+
 /// How mail goes out.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,8 @@ pub struct DeliverOptions {
     pub smtp_port: u16,
     /// The address that is dialled from; absent: the system chooses.
     pub source_address: Option<IpAddr>,
+    /// Whether connections are secured.
+    pub tls: TlsPolicy,
     /// Open connections, to all sites together.
     pub max_connections: usize,
     /// Open connections to one site.
@@ -109,6 +113,8 @@ pub struct TimeoutOptions {
     pub greeting: Duration,
     /// For the reply to EHLO.
     pub ehlo: Duration,
+    /// For the reply to STARTTLS, and once more for the handshake.
+    pub tls: Duration,
     /// For the reply to MAIL.
     pub mail: Duration,
     /// For the reply to RCPT.
@@ -130,6 +136,7 @@ impl From<TimeoutOptions> for ClientTimeouts {
         Self {
             greeting: options.greeting,
             ehlo: options.ehlo,
+            tls: options.tls,
             mail: options.mail,
             rcpt: options.rcpt,
             data: options.data,

@@ -1,4 +1,5 @@
-//! A socket and the client machine on it: moves octets and keeps deadlines, decides nothing.
+//! A connection and the client machine on it: moves octets, does the TLS handshake and keeps
+//! deadlines; decides nothing.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -6,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use postbell_model::Monotonic;
-use postbell_smtp::{Client, ClientOptions, ClientStep, Transaction};
+use postbell_model::attempt::TlsUsed;
+use postbell_model::{Domain, Monotonic, Timestamp};
+use postbell_net::{HandshakeError, OpportunisticTls, Stream};
+use postbell_smtp::{Client, ClientOptions, ClientStep, Security, StartTls, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -21,12 +24,15 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    stream: TcpStream,
+    stream: Stream,
+    /// How it was secured, where it was.
+    tls: Option<TlsUsed>,
     client: Client,
     buffer: Box<[u8]>,
     // A peer lives in real time: its deadlines follow the runtime's timer, not the Clock.
     begun: Instant,
     block: Duration,
+    handshake: Duration,
     timed_out: bool,
 }
 
@@ -42,15 +48,48 @@ pub(crate) enum Waited {
 }
 
 impl Session {
-    pub(crate) fn new(stream: TcpStream, options: Arc<ClientOptions>) -> Self {
+    pub(crate) fn new(stream: TcpStream, options: Arc<ClientOptions>, start_tls: StartTls) -> Self {
         Self {
-            stream,
+            stream: Stream::Plain(stream),
+            tls: None,
             block: options.timeouts.block,
-            client: Client::new(options, Monotonic::default()),
+            handshake: options.timeouts.tls,
+            client: Client::new(options, start_tls, Monotonic::default()),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             begun: Instant::now(),
             timed_out: false,
         }
+    }
+
+    /// Does the handshake that the machine has asked for with [`ClientStep::StartTls`].
+    pub(crate) async fn secure(
+        mut self,
+        tls: &OpportunisticTls,
+        host: &Domain,
+        now: Timestamp,
+    ) -> Result<Self, HandshakeError> {
+        if let Stream::Plain(stream) = self.stream {
+            let (stream, used) = tls.secure(stream, host, now, self.handshake).await?;
+            (self.stream, self.tls) = (stream, Some(used));
+        }
+        let now = self.now();
+        self.client.secured(now);
+        Ok(self)
+    }
+
+    /// How the connection was secured; `None` in plaintext.
+    pub(crate) const fn tls(&self) -> Option<&TlsUsed> {
+        self.tls.as_ref()
+    }
+
+    /// How the session stands with STARTTLS.
+    pub(crate) const fn security(&self) -> Security {
+        self.client.security()
+    }
+
+    /// Whether the host offers STARTTLS.
+    pub(crate) const fn offers_tls(&self) -> bool {
+        self.client.extensions().starttls
     }
 
     /// Whether a deadline has ended the session.
@@ -90,6 +129,10 @@ impl Session {
         let now = self.now();
         self.client.quit(now);
         while self.run().await != ClientStep::Close {}
+        if self.tls.is_some() {
+            // RFC 8446 §6.1: each side says that it will not send more. Nobody waits for it.
+            drop(timeout(LAST_WORDS, self.stream.shutdown()).await);
+        }
     }
 
     async fn read(&mut self) {
@@ -115,6 +158,16 @@ impl Session {
                 Ok(Ok(len)) if len > 0 => self.client.wrote(now),
                 Ok(_) => return self.hear_last_words().await,
                 Err(_) => return self.time_out(now),
+            }
+        }
+        // Under TLS a part of what was taken may not be sent yet.
+        let flushed = timeout(self.limit(), self.stream.flush()).await;
+        match flushed {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => self.hear_last_words().await,
+            Err(_) => {
+                let now = self.now();
+                self.time_out(now);
             }
         }
     }

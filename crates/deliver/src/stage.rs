@@ -7,7 +7,7 @@ use std::time::Duration;
 use postbell_mail::Classifier;
 use postbell_model::retry::Jitter;
 use postbell_model::{Attempt, BounceClass, Clock, HostTry, RetryPolicy, Timestamp, TokenKeys};
-use postbell_net::Guard;
+use postbell_net::{Guard, OpportunisticTls};
 use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Queue, Settlement, Tenants};
 use tokio::sync::Semaphore;
@@ -19,6 +19,7 @@ use crate::board::{Board, InHand, Parcel};
 use crate::outcome::{fact, outcome};
 use crate::plan::lookup::Lookup;
 use crate::settle::{Settled, Settler};
+use crate::tls::BrokenTls;
 
 /// Handles and settings; one for all tasks.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub(crate) struct Stage {
     pub(crate) keys: Arc<TokenKeys>,
     pub(crate) lookup: Arc<Lookup>,
     pub(crate) guard: Guard,
+    pub(crate) tls: OpportunisticTls,
+    pub(crate) broken_tls: Arc<BrokenTls>,
     pub(crate) classifier: Arc<Classifier>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) board: Arc<Board>,

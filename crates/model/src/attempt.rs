@@ -1,5 +1,6 @@
 //! One scheduled round to hand a delivery over, and each host tried in it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -79,9 +80,87 @@ impl FromStr for Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsUsed {
     /// `TLSv1.3`.
-    pub version: String,
+    pub version: Cow<'static, str>,
     /// What asked for it: `opportunistic`, `mta-sts`, `dane`.
-    pub policy: String,
+    pub policy: Cow<'static, str>,
+    /// The cipher suite by its IANA name: `TLS_AES_128_GCM_SHA256`. Empty where it was not noted.
+    pub cipher: Cow<'static, str>,
+    /// Whether the certificate is what it should be.
+    pub verification: Verification,
+}
+
+/// What came of looking at a host's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verification {
+    /// An authority that the system trusts vouches for the host's name.
+    Verified,
+    /// It is for another name.
+    NameMismatch,
+    /// It is no longer valid.
+    Expired,
+    /// It is not valid yet.
+    NotYetValid,
+    /// No authority that the system trusts vouches for it; also where it vouches for itself.
+    UnknownIssuer,
+    /// Its authority has taken it back.
+    Revoked,
+    /// It can't be read, or is for another purpose, or wrong in another way.
+    Unfit,
+    /// There is nothing to check it with, or nobody did.
+    Unchecked,
+}
+
+impl Verification {
+    const NAMES: &[(Self, &'static str)] = &[
+        (Self::Verified, "verified"),
+        (Self::NameMismatch, "name_mismatch"),
+        (Self::Expired, "expired"),
+        (Self::NotYetValid, "not_yet_valid"),
+        (Self::UnknownIssuer, "unknown_issuer"),
+        (Self::Revoked, "revoked"),
+        (Self::Unfit, "unfit"),
+        (Self::Unchecked, "unchecked"),
+    ];
+
+    /// The name in events and the store: `unknown_issuer`.
+    pub fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(result, _)| *result == self);
+        found.expect("invariant: every verification has a name").1
+    }
+
+    /// The result of this name; a name of no result is as good as no check.
+    pub fn of_name(name: &str) -> Self {
+        let found = Self::NAMES.iter().find(|(_, n)| *n == name);
+        found.map_or(Self::Unchecked, |(result, _)| *result)
+    }
+}
+
+/// Why a connection was not secured although the host offers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PlaintextReason {
+    /// The host refused STARTTLS.
+    Refused,
+    /// The handshake failed: in this attempt, or not long before.
+    HandshakeFailed,
+}
+
+impl PlaintextReason {
+    const NAMES: &[(Self, &'static str)] = &[
+        (Self::Refused, "starttls_refused"),
+        (Self::HandshakeFailed, "handshake_failed"),
+    ];
+
+    /// The name in events and the store: `starttls_refused`.
+    pub fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(reason, _)| *reason == self);
+        found.expect("invariant: every reason has a name").1
+    }
+
+    /// The reason of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let found = Self::NAMES.iter().find(|(_, n)| *n == name);
+        found.map(|(reason, _)| *reason)
+    }
 }
 
 /// One host that was tried, and what it said.
@@ -93,6 +172,8 @@ pub struct HostTry {
     pub ip: Option<IpAddr>,
     /// TLS, where it was used.
     pub tls: Option<TlsUsed>,
+    /// Why TLS was not used, where it was offered and wanted.
+    pub plaintext: Option<PlaintextReason>,
     /// How far it came.
     pub phase: Phase,
     /// What the host said, or what we say in its place (4.4.1 for a connection that could not
@@ -131,6 +212,21 @@ mod tests {
         for (phase, name) in Phase::NAMES {
             assert_eq!(phase.name(), *name);
             assert_eq!(name.parse(), Ok(*phase));
+        }
+    }
+
+    #[test]
+    fn results_and_reasons_have_names() {
+        for (result, name) in Verification::NAMES {
+            assert_eq!(
+                (result.name(), Verification::of_name(name)),
+                (*name, *result)
+            );
+        }
+        assert_eq!(Verification::of_name("later"), Verification::Unchecked);
+        for (reason, name) in PlaintextReason::NAMES {
+            assert_eq!(reason.name(), *name);
+            assert_eq!(PlaintextReason::of_name(name), Some(*reason));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reaching out: DNS resolver, the guarded connector and the one HTTP client.
+//! Reaching out: DNS resolver, TLS to mail hosts, the guarded connector and the one HTTP client.
 //!
 //! Everything that the program dials goes through [`Guard`], which refuses addresses that are
 //! not public unless the configuration allows them. What is dialled is the address that was
@@ -9,9 +9,13 @@
 mod connect;
 mod guard;
 pub mod http;
+mod opportunistic;
 mod resolver;
+mod stream;
 
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
+pub use opportunistic::{HandshakeError, OpportunisticTls};
 pub use resolver::{Addresses, DnsOptions, LookupError, MxAnswer, Resolver, ResolverError};
+pub use stream::Stream;

@@ -16,6 +16,8 @@ mod kept;
 pub mod mx;
 pub mod sample;
 pub mod timeline;
+mod tls;
 pub mod webhook;
 
 pub use kept::{Keep, NotReached};
+pub use tls::{ServerTls, ServerTlsError};

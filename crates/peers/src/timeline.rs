@@ -104,6 +104,10 @@ fn delivery(block: &Value) -> String {
     if !mx.is_empty() {
         story.push_str(&format!(" from {mx}"));
     }
+    let tls = text(block, "/tls/version");
+    if !tls.is_empty() {
+        story.push_str(&format!(" over {tls}"));
+    }
     if let Some(millis) = block.get("latencyMs").and_then(Value::as_u64) {
         story.push_str(&format!(" after {}", duration(millis)));
     }
@@ -225,7 +229,8 @@ mod tests {
             plain("Send", json!({})),
             plain(
                 "Delivery",
-                json!({"smtpResponse": "250 2.0.0 OK", "mx": "mx.example.org", "latencyMs": 4120}),
+                json!({"smtpResponse": "250 2.0.0 OK", "mx": "mx.example.org", "latencyMs": 4120,
+                       "tls": {"version": "TLSv1.3"}}),
             ),
             plain(
                 "DeliveryDelay",
@@ -241,7 +246,7 @@ mod tests {
         ];
         insta::assert_snapshot!(lines.join("\n"), @r"
         12:34:57.456  → Send           ada@example.org           accepted “Welcome aboard”  2b9d10  signed
-        12:34:57.456  ✓ Delivery       ada@example.org           250 2.0.0 OK from mx.example.org after 4.1 s  2b9d10  signed
+        12:34:57.456  ✓ Delivery       ada@example.org           250 2.0.0 OK from mx.example.org over TLSv1.3 after 4.1 s  2b9d10  signed
         12:34:57.456  … DeliveryDelay  ada@example.org           451 4.7.1 Greylisted (rate_limited), next attempt at 12:35:02.500  2b9d10  signed
         12:34:57.456  ✗ Bounce         ada@example.org           550 5.1.1 No such user (no_such_user), the address is dead  2b9d10  signed
         12:34:57.456  · Custom         ada@example.org           2b9d10  signed

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 mod console;
 mod dev;
+mod explain;
 pub mod lifecycle;
 mod logging;
 pub mod program;

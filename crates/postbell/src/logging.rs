@@ -54,8 +54,13 @@ impl LogOptions {
 
 /// Sends logs to standard error from now on. Later calls change nothing.
 pub(crate) fn start(options: &LogOptions) -> Result<(), BadLevel> {
+    // It logs an error for each certificate that it refuses; whoever asked it tells that better,
+    // and to a mail host no such certificate is an error.
+    let quiet = "rustls_platform_verifier=off"
+        .parse()
+        .expect("invariant: this is a directive");
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(options.filter()?)
+        .with_env_filter(options.filter()?.add_directive(quiet))
         .with_writer(std::io::stderr)
         .with_ansi(colour_wanted(&std::io::stderr()));
     // An error says that a subscriber is set already, as in tests that start two servers.

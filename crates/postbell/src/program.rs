@@ -15,7 +15,7 @@ use crate::config::{self, Faults, Sources};
 use crate::console::{Console, Style};
 use crate::lifecycle::{SystemClock, make_data_folder};
 use crate::server::Trouble;
-use crate::{dev, serve};
+use crate::{dev, explain, serve};
 
 /// What abandoned tasks get before the process ends without them.
 const RUNTIME_LIMIT: Duration = Duration::from_secs(1);
@@ -44,6 +44,10 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Serve => {
             let config = config::load(&Sources::find(named)?)?.config;
             on_runtime(serve::run(&config, console))
+        }
+        Command::Explain(args) => {
+            let config = config::load(&Sources::find(named)?)?.config;
+            on_runtime(explain::run(&args, &config, console))
         }
         Command::Dev(args) => on_runtime(dev::run(&args, console)),
         Command::Workspace(command) => set_up(named, &Request::Workspace(command), console),

@@ -19,7 +19,10 @@ pub mod data;
 pub mod reply;
 pub mod server;
 
-pub use client::{Client, ClientOptions, ClientStep, ClientTimeouts, Transaction, TransactionEnd};
+pub use client::{
+    Client, ClientOptions, ClientStep, ClientTimeouts, Security, StartTls, Transaction,
+    TransactionEnd,
+};
 pub use server::{
     Answer, Ask, BareLineEnds, Envelope, Incoming, Server, ServerOptions, ServerTimeouts, Step,
 };

@@ -3,9 +3,10 @@
 //! This is the store's own encoding. Members are only ever added; one that is missing reads as
 //! its default, so that a newer program reads what an older one wrote.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use postbell_model::attempt::TlsUsed;
+use postbell_model::attempt::{PlaintextReason, TlsUsed, Verification};
 use postbell_model::{
     Attempt, BounceClass, BounceType, Domain, EnhancedCode, EventKind, Fact, HostTry, Reply,
     Timestamp,
@@ -42,13 +43,30 @@ struct TryRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ip: Option<IpAddr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tls: Option<(String, String)>,
+    tls: Option<TlsRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plaintext: Option<String>,
     phase: String,
     code: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     enhanced: Option<String>,
     text: String,
     from_peer: bool,
+}
+
+/// A pair was written before there was more to tell than version and policy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum TlsRecord {
+    Pair(String, String),
+    Full {
+        version: Cow<'static, str>,
+        policy: Cow<'static, str>,
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        cipher: Cow<'static, str>,
+        #[serde(default)]
+        verification: String,
+    },
 }
 
 /// What the row of `fact` carries; `None` where the kind says it all.
@@ -136,15 +154,44 @@ fn try_record(host_try: &HostTry) -> TryRecord {
     TryRecord {
         host: host_try.host.as_str().to_owned(),
         ip: host_try.ip,
-        tls: host_try
-            .tls
-            .as_ref()
-            .map(|tls| (tls.version.clone(), tls.policy.clone())),
+        tls: host_try.tls.as_ref().map(tls_record),
+        plaintext: host_try.plaintext.map(|reason| reason.name().to_owned()),
         phase: host_try.phase.name().to_owned(),
         code: host_try.reply.code,
         enhanced: host_try.reply.enhanced.map(|code| code.to_string()),
         text: host_try.reply.text.clone(),
         from_peer: host_try.from_peer,
+    }
+}
+
+fn tls_record(used: &TlsUsed) -> TlsRecord {
+    TlsRecord::Full {
+        version: used.version.clone(),
+        policy: used.policy.clone(),
+        cipher: used.cipher.clone(),
+        verification: used.verification.name().to_owned(),
+    }
+}
+
+fn read_tls(record: TlsRecord) -> TlsUsed {
+    match record {
+        TlsRecord::Pair(version, policy) => TlsUsed {
+            version: version.into(),
+            policy: policy.into(),
+            cipher: Cow::default(),
+            verification: Verification::Unchecked,
+        },
+        TlsRecord::Full {
+            version,
+            policy,
+            cipher,
+            verification,
+        } => TlsUsed {
+            version,
+            policy,
+            cipher,
+            verification: Verification::of_name(&verification),
+        },
     }
 }
 
@@ -169,10 +216,11 @@ fn read_try(record: &TryRecord) -> Option<HostTry> {
     Some(HostTry {
         host: Domain::parse(&record.host).ok()?,
         ip: record.ip,
-        tls: record
-            .tls
-            .clone()
-            .map(|(version, policy)| TlsUsed { version, policy }),
+        tls: record.tls.clone().map(read_tls),
+        plaintext: record
+            .plaintext
+            .as_deref()
+            .and_then(PlaintextReason::of_name),
         phase: record.phase.parse().ok()?,
         reply: Reply {
             code: record.code,
@@ -199,6 +247,7 @@ mod tests {
                     host: Domain::parse("mx1.example.com").unwrap(),
                     ip: None,
                     tls: None,
+                    plaintext: Some(PlaintextReason::Refused),
                     phase: Phase::Dns,
                     reply: Reply::new(451, 4, 3, "no address"),
                     from_peer: false,
@@ -209,7 +258,10 @@ mod tests {
                     tls: Some(TlsUsed {
                         version: "TLSv1.3".into(),
                         policy: "opportunistic".into(),
+                        cipher: "TLS_AES_128_GCM_SHA256".into(),
+                        verification: Verification::NameMismatch,
                     }),
+                    plaintext: None,
                     phase: Phase::Message,
                     reply: Reply::plain(250, "OK\nqueued \"here\""),
                     from_peer: true,
@@ -238,6 +290,16 @@ mod tests {
         ] {
             assert_eq!(read(fact.kind(), write(&fact).as_deref()), Ok(fact));
         }
+    }
+
+    #[test]
+    fn what_older_programs_wrote_is_read() {
+        let payload = r#"{"number":1,"started_at":5,"ended_at":7,"tries":[{"host":"mx.example.com",
+            "tls":["TLSv1.2","opportunistic"],"phase":"message","code":250,"text":"OK","from_peer":true}]}"#;
+        let fact = read(EventKind::Delivery, Some(payload)).unwrap();
+        let tls = fact.attempt().unwrap().tries[0].tls.clone().unwrap();
+        assert_eq!((&*tls.version, &*tls.cipher), ("TLSv1.2", ""));
+        assert_eq!(tls.verification, Verification::Unchecked);
     }
 
     #[test]

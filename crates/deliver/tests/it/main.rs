@@ -5,11 +5,13 @@
 
 mod clock;
 mod drops;
+mod faults;
 mod hosts;
 mod outcomes;
 mod queue;
 mod reuse;
 mod stop;
 mod stored;
+mod tls;
 mod trouble;
 mod world;

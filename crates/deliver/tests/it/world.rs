@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postbell_deliver::{DeliverOptions, Deliverer, RetryOptions, TimeoutOptions};
+use postbell_deliver::{DeliverOptions, Deliverer, Reach, RetryOptions, TimeoutOptions, TlsPolicy};
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Clock, Delivery, DeliveryId, Fact, Message, MessageId, ReversePath, Timestamp,
 };
-use postbell_net::{DnsOptions, Guard, Resolver};
+use postbell_net::{DnsOptions, Guard, OpportunisticTls, Resolver};
 use postbell_peers::dns::{self, DnsServer, Entry};
 use postbell_peers::mx::{MxOptions, MxServer};
 use postbell_store::{Bodies, Body, Claimed, Queue, Tenants};
@@ -19,6 +19,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::HandClock;
 use crate::queue::{MemoryQueue, SET, WORKSPACE};
+
+/// The authority behind the certificate of the MX.
+const CA: &[u8] = include_bytes!("../../../../certs/ca.pem");
 
 const BODY: &[u8] = b"From: <ann@sender.example>\r\nTo: <bob@example.com>\r\nSubject: hello\r\n\
     Message-ID: <1@sender.example>\r\nDate: Sun, 03 May 2026 12:34:57 +0000\r\n\r\n\
@@ -216,8 +219,11 @@ pub(crate) fn start_stage<S: Queue + Bodies + Tenants + 'static>(
         queue.clone(),
         queue.clone(),
         queue.clone(),
-        resolver.unwrap(),
-        Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
+        Reach {
+            resolver: resolver.unwrap(),
+            guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
+            tls: OpportunisticTls::new(CA).unwrap(),
+        },
         clock.clone(),
     )
     .unwrap();
@@ -231,6 +237,7 @@ pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
         hostname: "us.example".to_owned(),
         smtp_port,
         source_address: None,
+        tls: TlsPolicy::Opportunistic,
         max_connections: 100,
         max_connections_per_site: 5,
         max_messages_per_connection: 1_000,
@@ -257,6 +264,7 @@ pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
             connect: seconds(5),
             greeting: seconds(5),
             ehlo: seconds(5),
+            tls: seconds(5),
             mail: seconds(5),
             rcpt: seconds(5),
             data: seconds(5),

@@ -22,8 +22,8 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::HttpError;
-use super::stream::HttpStream;
-use crate::{ConnectError, Guard, LookupError, Resolver, connect};
+
+use crate::{ConnectError, Guard, LookupError, Resolver, Stream, connect};
 
 // A host with more addresses gets no more tries.
 const TRIES_MAX: usize = 4;
@@ -67,7 +67,7 @@ impl std::fmt::Debug for Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<HttpStream>;
+    type Response = TokioIo<Stream>;
     type Error = HttpError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, HttpError>> + Send>>;
 
@@ -138,7 +138,7 @@ fn host(text: &str) -> Result<Host, &'static str> {
 }
 
 impl Reach {
-    async fn reach(&self, url: &Uri) -> Result<HttpStream, HttpError> {
+    async fn reach(&self, url: &Uri) -> Result<Stream, HttpError> {
         let target = target(url).map_err(HttpError::BadUrl)?;
         let deadline = Instant::now() + self.limit;
         let ips = timeout_at(deadline, self.addresses(&target.host))
@@ -146,7 +146,7 @@ impl Reach {
             .map_err(|_| HttpError::TimedOut(self.limit))??;
         let tcp = self.dial(&ips, target.port, deadline).await?;
         if !target.secured {
-            return Ok(HttpStream::Plain(tcp));
+            return Ok(Stream::Plain(tcp));
         }
         timeout_at(deadline, self.secure(tcp, &target.host))
             .await
@@ -188,7 +188,7 @@ impl Reach {
         Err(failure)
     }
 
-    async fn secure(&self, tcp: TcpStream, host: &Host) -> Result<HttpStream, HttpError> {
+    async fn secure(&self, tcp: TcpStream, host: &Host) -> Result<Stream, HttpError> {
         let name = match host {
             Host::Address(ip) => ServerName::from(*ip),
             Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
@@ -200,7 +200,7 @@ impl Reach {
             ))
         })?;
         match tls.connect(name, tcp).await {
-            Ok(stream) => Ok(HttpStream::Tls(Box::new(stream))),
+            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
             Err(error) => Err(HttpError::Tls(error.to_string())),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use postbell_model::attempt::TlsUsed;
+use postbell_model::attempt::Verification;
 use postbell_model::{Attempt, BounceClass, BounceType, Event, Fact, HostTry, Timestamp};
 use postbell_store::LoggedEvent;
 use serde::Serialize;
@@ -69,8 +69,11 @@ struct Delivery<'a> {
 
 #[derive(Serialize)]
 struct Tls<'a> {
-    version: &'a str,
+    version: Option<&'a str>,
     policy: &'a str,
+    cipher: Option<&'a str>,
+    verified: bool,
+    reason: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -201,17 +204,31 @@ fn delivery<'a>(
         smtp_response: last_reply(&event.fact),
         mx: last.map(|host| host.host.as_str()),
         remote_ip: last.and_then(|host| host.ip),
-        tls: last.and_then(|host| host.tls.as_ref()).map(tls),
+        tls: last.and_then(tls),
         attempts: attempt.number,
         latency_ms: u64::try_from(latency).unwrap_or(u64::MAX),
     }
 }
 
-fn tls(used: &TlsUsed) -> Tls<'_> {
-    Tls {
-        version: &used.version,
+/// How the connection was secured, or why not although the host offers it.
+fn tls(host: &HostTry) -> Option<Tls<'_>> {
+    let Some(used) = &host.tls else {
+        return host.plaintext.map(|reason| Tls {
+            version: None,
+            policy: "none",
+            cipher: None,
+            verified: false,
+            reason: Some(reason.name()),
+        });
+    };
+    let verified = used.verification == Verification::Verified;
+    Some(Tls {
+        version: Some(&used.version),
         policy: &used.policy,
-    }
+        cipher: Some(&*used.cipher).filter(|cipher| !cipher.is_empty()),
+        verified,
+        reason: (!verified).then(|| used.verification.name()),
+    })
 }
 
 fn delay<'a>(

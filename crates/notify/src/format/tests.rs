@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::attempt::TlsUsed;
+use postbell_model::attempt::{PlaintextReason, TlsUsed, Verification};
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, Domain, Event,
@@ -61,9 +61,12 @@ fn attempt(number: u32, phase: Phase, reply: Reply, from_peer: bool) -> Attempt 
             host: Domain::parse("mx1.customer.example").unwrap(),
             ip: Some("192.0.2.25".parse().unwrap()),
             tls: (phase == Phase::Message).then(|| TlsUsed {
-                version: "TLSv1.3".to_owned(),
-                policy: "opportunistic".to_owned(),
+                version: "TLSv1.3".into(),
+                policy: "opportunistic".into(),
+                cipher: "TLS_AES_128_GCM_SHA256".into(),
+                verification: Verification::Verified,
             }),
+            plaintext: None,
             phase,
             reply,
             from_peer,
@@ -73,6 +76,13 @@ fn attempt(number: u32, phase: Phase, reply: Reply, from_peer: bool) -> Attempt 
 
 fn delivery() -> LoggedEvent {
     let attempt = attempt(1, Phase::Message, Reply::new(250, 0, 0, "OK"), true);
+    logged(2, Duration::from_millis(1_333), Fact::Delivery { attempt })
+}
+
+fn delivery_in_plaintext() -> LoggedEvent {
+    let mut attempt = attempt(1, Phase::Message, Reply::new(250, 0, 0, "OK"), true);
+    attempt.tries[0].tls = None;
+    attempt.tries[0].plaintext = Some(PlaintextReason::HandshakeFailed);
     logged(2, Duration::from_millis(1_333), Fact::Delivery { attempt })
 }
 
@@ -140,6 +150,11 @@ fn postbell_documents_are_those_of_the_fixtures() {
         Format::Postbell,
         &delivery(),
         golden!("postbell", "delivery"),
+    );
+    check(
+        Format::Postbell,
+        &delivery_in_plaintext(),
+        golden!("postbell", "delivery-plaintext"),
     );
     check(
         Format::Postbell,

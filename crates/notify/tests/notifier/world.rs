@@ -216,6 +216,7 @@ fn attempt(code: u16) -> Attempt {
             host: Domain::parse("mx.customer.example").unwrap(),
             ip: None,
             tls: None,
+            plaintext: None,
             phase: Phase::Message,
             reply: Reply::new(code, 1, 1, "so be it"),
             from_peer: true,

@@ -14,6 +14,7 @@ pub(super) enum Command<'a> {
         parameters: &'a str,
     },
     Data,
+    StartTls,
     Rset,
     Noop,
     Vrfy,
@@ -52,6 +53,7 @@ impl<'a> Command<'a> {
             () if is("EHLO") && !rest.is_empty() => Self::Ehlo(rest),
             () if is("HELO") && !rest.is_empty() => Self::Helo(rest),
             () if is("EHLO") || is("HELO") => Self::Malformed,
+            () if is("STARTTLS") => bare(Self::StartTls),
             () if is("RSET") => bare(Self::Rset),
             () if is("QUIT") => bare(Self::Quit),
             () if is("NOOP") => Self::Noop,
@@ -116,7 +118,8 @@ mod tests {
             ),
             ("DATA", Command::Data),
             ("NOOP x", Command::Noop),
-            ("STARTTLS", Command::Unknown),
+            ("STARTTLS", Command::StartTls),
+            ("AUTH PLAIN", Command::Unknown),
         ] {
             assert_eq!(Command::parse(line), command, "{line}");
         }

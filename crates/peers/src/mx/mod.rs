@@ -4,7 +4,8 @@
 //! ([`Conduct`]) or by script ([`Script`]). It is strict where a sender could be wrong: lines end
 //! in CRLF, commands come in order, parameters need their extension, data ends at CRLF.CRLF only.
 //! It is fast enough to be the sink of load tests: one buffer, one write for the replies to a
-//! batch of pipelined commands. It refuses TLS and AUTH.
+//! batch of pipelined commands. It has STARTTLS where it is given a certificate (RFC 3207), and
+//! refuses AUTH.
 
 mod command;
 mod conduct;
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::ServerTls;
 use crate::accept::serve_connections;
 use crate::kept::{Keep, Kept, NotReached};
 
@@ -44,6 +46,8 @@ pub struct MxOptions {
     pub hostname: String,
     /// The keywords of the reply to EHLO, with their parameters: `SIZE 1000`.
     pub extensions: Vec<String>,
+    /// What it offers STARTTLS with.
+    pub tls: Option<ServerTls>,
     /// What it keeps to be looked at.
     pub keep: Keep,
     /// The largest message; a larger one is read to its end and refused.
@@ -76,6 +80,7 @@ impl Default for MxOptions {
             ]
             .map(str::to_owned)
             .to_vec(),
+            tls: None,
             keep: Keep::default(),
             max_message: 50 << 20,
             max_connections: 4_096,
@@ -132,6 +137,8 @@ pub struct Received {
     pub peer: SocketAddr,
     /// Which connection brought it, from 1.
     pub connection: u64,
+    /// Whether it came under TLS.
+    pub secured: bool,
 }
 
 /// What happened so far.
@@ -235,6 +242,7 @@ struct State {
     options: MxOptions,
     greeting: String,
     ehlo_reply: String,
+    ehlo_reply_secured: String,
     end_of_data: memchr::memmem::Finder<'static>,
     messages: Kept<Received>,
     scripts: Scripts,
@@ -249,7 +257,9 @@ impl State {
     fn new(options: MxOptions) -> Self {
         Self {
             greeting: format!("220 {} ESMTP", options.hostname),
-            ehlo_reply: ehlo_reply(&options),
+            ehlo_reply: ehlo_reply(&options, options.tls.is_some().then_some("STARTTLS")),
+            // RFC 3207 §4.2: under TLS it is not offered again.
+            ehlo_reply_secured: ehlo_reply(&options, None),
             end_of_data: memchr::memmem::Finder::new(data::END),
             messages: Kept::new(options.keep),
             scripts: Scripts::default(),
@@ -301,9 +311,10 @@ impl fmt::Debug for State {
 }
 
 // RFC 5321 §4.1.1.1: the name first, then one keyword a line.
-fn ehlo_reply(options: &MxOptions) -> String {
+fn ehlo_reply(options: &MxOptions, more: Option<&str>) -> String {
     let mut lines = vec![options.hostname.as_str()];
     lines.extend(options.extensions.iter().map(String::as_str));
+    lines.extend(more);
     let last = lines.len() - 1;
     let line = |(index, text): (usize, &&str)| {
         let separator = if index == last { ' ' } else { '-' };

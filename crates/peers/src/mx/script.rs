@@ -14,6 +14,10 @@ pub enum Stage {
     Greeting,
     /// EHLO or HELO.
     Ehlo,
+    /// STARTTLS.
+    StartTls,
+    /// In place of the TLS handshake: whatever is scripted, the connection is closed after it.
+    Handshake,
     /// MAIL FROM.
     Mail,
     /// RCPT TO.

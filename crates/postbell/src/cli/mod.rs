@@ -67,6 +67,14 @@ Examples:
   postbell dev --data ./try                  keep the data for the next time
   postbell dev --once                        end when the sample's events have arrived")]
     Dev(DevArgs),
+    /// Say where a domain's mail would go now, and why
+    #[command(after_help = "\
+Examples:
+  postbell explain example.org          its MX hosts, their addresses, and what would be dialled
+  postbell explain bob@example.org --json
+
+It asks the DNS servers of the configuration and dials nothing.")]
+    Explain(ExplainArgs),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -102,6 +110,15 @@ pub struct DevArgs {
     /// With --once: how long to wait for them
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = duration)]
     pub deadline: Duration,
+}
+
+/// `postbell explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The domain, or an address of it
+    pub domain: String,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `postbell config …`

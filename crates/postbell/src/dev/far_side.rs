@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context;
+use postbell_peers::ServerTls;
 use postbell_peers::dns::{DnsOptions, DnsServer};
 use postbell_peers::mx::{MxOptions, MxServer};
 use postbell_peers::webhook::{Post, SigningSecret, WebhookOptions, WebhookServer};
@@ -39,6 +40,7 @@ impl FarSide {
             .await
             .context("the DNS server of the far side can't start")?;
         let options = MxOptions {
+            tls: Some(ServerTls::development()),
             ledger: Some(mailbox::ledger(folder.mail(), tasks)),
             ..MxOptions::default()
         };

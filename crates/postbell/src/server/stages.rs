@@ -6,10 +6,10 @@ use anyhow::bail;
 use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Gate};
 use postbell_api::{Health, HttpDoor};
-use postbell_deliver::Deliverer;
+use postbell_deliver::{Deliverer, Reach};
 use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
-use postbell_net::{Guard, HttpClient, Resolver};
+use postbell_net::{Guard, HttpClient, OpportunisticTls, Resolver};
 use postbell_notify::Notifier;
 use postbell_receive::SubmissionDoor;
 use postbell_store::{Directory, SqliteStore, Store, Tenants};
@@ -52,8 +52,11 @@ pub(super) fn deliverer(
         store.clone(),
         store.clone(),
         store.clone(),
-        Resolver::new(&config.dns)?,
-        Guard::new(config.guard.allow_deliver.clone()),
+        Reach {
+            resolver: Resolver::new(&config.dns)?,
+            guard: Guard::new(config.guard.allow_deliver.clone()),
+            tls: OpportunisticTls::new(b"")?,
+        },
         Arc::clone(clock),
     )?;
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))

@@ -3,6 +3,7 @@
 
 mod config;
 mod dev;
+mod explain;
 mod help;
 mod kit;
 mod serve;

@@ -1,4 +1,4 @@
-//! The client's side of a session, without I/O (RFC 5321 §3, RFC 2920).
+//! The client's side of a session, without I/O (RFC 5321 §3, RFC 2920, RFC 3207).
 //!
 //! Feed what the host says with [`Client::handle`], then do what [`Client::poll`] says until it
 //! says [`ClientStep::Read`]. One recipient a transaction. Where the host has PIPELINING, MAIL,
@@ -8,11 +8,16 @@
 //! dot. What follows a decisive reply can change only whether the connection is used again.
 //! Silence, disconnection and replies that make no sense never fail a message for good.
 //!
+//! Where TLS is wanted and offered, STARTTLS comes before any transaction: at
+//! [`ClientStep::StartTls`] the owner of the socket does the handshake, then calls
+//! [`Client::secured`]. A connection on which anything follows the 220 is given up.
+//!
 //! Refused: sending what the host has not announced that it can take, sending a bare CR or LF,
 //! believing a reply that came before its command.
 
 mod extensions;
 mod options;
+mod security;
 mod transaction;
 
 use std::collections::VecDeque;
@@ -23,10 +28,12 @@ use postbell_model::reply::Severity;
 use postbell_model::{Address, Monotonic, Phase, Reply, ReversePath};
 
 use crate::reply::ReplyReader;
+use security::{STARTTLS, injected};
 use transaction::{After, Exchange, Giver, Next, Verdict};
 
 pub use extensions::Extensions;
-pub use options::{ClientOptions, ClientTimeouts};
+pub use options::{ClientOptions, ClientTimeouts, StartTls};
+pub use security::Security;
 
 const QUIT: &[u8] = b"QUIT\r\n";
 
@@ -65,6 +72,9 @@ pub enum ClientStep {
     Read,
     /// Write all of it.
     Write(Vec<Bytes>),
+    /// Do the TLS handshake on the connection, then call [`Client::secured`]; where it fails,
+    /// drop both.
+    StartTls,
     /// A transaction can begin. Told once after EHLO and once after each transaction.
     Ready,
     /// The transaction has ended. Where `reusable`, the next one may begin at once.
@@ -86,7 +96,9 @@ pub enum ClientStep {
 #[derive(Debug)]
 pub struct Client {
     options: Arc<ClientOptions>,
+    start_tls: StartTls,
     state: State,
+    security: Security,
     extensions: Extensions,
     reader: ReplyReader,
     steps: VecDeque<ClientStep>,
@@ -101,6 +113,10 @@ enum State {
     Greeting,
     Ehlo,
     Helo,
+    /// STARTTLS was said.
+    StartTls,
+    /// The handshake is under way: what comes is not ours to read.
+    Securing,
     /// Between transactions; the last one left the connection like this.
     Idle(After),
     Busy(Box<Exchange>),
@@ -110,9 +126,11 @@ enum State {
 
 impl Client {
     /// A session on a connection that has just been made.
-    pub fn new(options: Arc<ClientOptions>, now: Monotonic) -> Self {
+    pub fn new(options: Arc<ClientOptions>, start_tls: StartTls, now: Monotonic) -> Self {
         let mut client = Self {
+            start_tls,
             state: State::Greeting,
+            security: Security::Plaintext,
             extensions: Extensions::default(),
             reader: ReplyReader::new(options.max_reply),
             steps: VecDeque::new(),
@@ -127,11 +145,18 @@ impl Client {
     /// Takes what the host said.
     pub fn handle(&mut self, bytes: &[u8], now: Monotonic) {
         let mut rest = bytes;
+        if matches!(self.state, State::Securing) && !bytes.is_empty() {
+            return self.abandon(injected());
+        }
         while !rest.is_empty() && !matches!(self.state, State::Over) {
             match self.reader.read(rest) {
                 Ok((Some(reply), tail)) => {
                     rest = tail;
                     self.take_reply(reply, now);
+                    // RFC 3207 §4.2: nothing said in plaintext may count after the handshake.
+                    if matches!(self.state, State::Securing) && !rest.is_empty() {
+                        return self.abandon(injected());
+                    }
                 }
                 Ok((None, _)) => return,
                 Err(error) => return self.abandon(Reply::new(451, 5, 0, error.to_string())),
@@ -141,6 +166,7 @@ impl Client {
 
     /// Takes note that the host closed the connection or that it broke.
     pub fn closed(&mut self, _now: Monotonic) {
+        self.note_loss();
         self.abandon(Reply::new(451, 4, 2, "The connection was lost"));
     }
 
@@ -163,6 +189,7 @@ impl Client {
 
     /// Takes note that the deadline has passed.
     pub fn timed_out(&mut self, _now: Monotonic) {
+        self.note_breakage();
         self.abandon(Reply::new(451, 4, 2, "The host did not answer in time"));
     }
 
@@ -235,6 +262,8 @@ impl Client {
             State::Greeting => self.take_greeting(reply, now),
             State::Ehlo => self.take_ehlo(reply, now),
             State::Helo => self.take_helo(reply),
+            State::StartTls => self.take_starttls(&reply),
+            State::Securing => self.abandon(injected()),
             State::Idle(_) if reply.code == 421 => self.fail(Phase::Mail, reply, Giver::Host),
             State::Idle(_) => self.abandon(out_of_turn(&reply)),
             State::Busy(exchange) => match exchange.take(reply) {
@@ -255,11 +284,7 @@ impl Client {
 
     fn take_greeting(&mut self, reply: Reply, now: Monotonic) {
         match reply.severity() {
-            Severity::Success => {
-                self.state = State::Ehlo;
-                let line = format!("EHLO {}\r\n", self.options.ehlo_name);
-                self.say(vec![line.into()], now);
-            }
+            Severity::Success => self.say_ehlo(now),
             Severity::Intermediate => self.abandon(out_of_turn(&reply)),
             Severity::Transient | Severity::Permanent => {
                 self.fail(Phase::Greeting, reply, Giver::Host);
@@ -267,11 +292,22 @@ impl Client {
         }
     }
 
+    fn say_ehlo(&mut self, now: Monotonic) {
+        self.state = State::Ehlo;
+        let line = format!("EHLO {}\r\n", self.options.ehlo_name);
+        self.say(vec![line.into()], now);
+    }
+
     fn take_ehlo(&mut self, reply: Reply, now: Monotonic) {
         match reply.severity() {
             Severity::Success => {
                 self.extensions = Extensions::parse(&reply);
-                self.become_idle(After::Clean);
+                if self.wants_tls() {
+                    self.state = State::StartTls;
+                    self.say(vec![Bytes::from_static(STARTTLS)], now);
+                } else {
+                    self.become_idle(After::Clean);
+                }
             }
             // RFC 5321 §3.2: a host that does not know EHLO may know HELO.
             Severity::Permanent => {
@@ -305,6 +341,7 @@ impl Client {
         let limit = match &self.state {
             State::Greeting => timeouts.greeting,
             State::Ehlo | State::Helo => timeouts.ehlo,
+            State::StartTls => timeouts.tls,
             State::Busy(exchange) => match exchange.phase() {
                 Phase::Rcpt => timeouts.rcpt,
                 Phase::Data => timeouts.data,
@@ -312,7 +349,7 @@ impl Client {
                 _ => timeouts.mail,
             },
             State::Quitting => timeouts.quit,
-            State::Idle(_) | State::Over => return,
+            State::Securing | State::Idle(_) | State::Over => return,
         };
         self.answer_by = Some(now.after(limit));
     }
@@ -343,6 +380,7 @@ impl Client {
         match &mut self.state {
             State::Greeting => self.fail(Phase::Greeting, reply, Giver::Us),
             State::Ehlo | State::Helo => self.fail(Phase::Ehlo, reply, Giver::Us),
+            State::StartTls | State::Securing => self.fail(Phase::Tls, reply, Giver::Us),
             State::Idle(_) => self.fail(Phase::Mail, reply, Giver::Us),
             State::Busy(exchange) => {
                 let verdict = exchange.abandon(reply);
@@ -355,8 +393,12 @@ impl Client {
 
     /// Drops what was not written yet and is no longer of use.
     fn leave_unsaid(&mut self) {
-        self.steps
-            .retain(|step| !matches!(step, ClientStep::Write(_) | ClientStep::Ready));
+        self.steps.retain(|step| {
+            !matches!(
+                step,
+                ClientStep::Write(_) | ClientStep::Ready | ClientStep::StartTls
+            )
+        });
     }
 
     /// Ends the session outside any transaction.

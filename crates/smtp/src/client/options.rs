@@ -13,6 +13,15 @@ pub struct ClientOptions {
     pub max_reply: usize,
 }
 
+/// Whether a session asks for TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTls {
+    /// Where the host offers it; refused, the session goes on in plaintext.
+    WhenOffered,
+    /// Never.
+    Never,
+}
+
 /// How long to wait for what (RFC 5321 §4.5.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientTimeouts {
@@ -20,6 +29,8 @@ pub struct ClientTimeouts {
     pub greeting: Duration,
     /// For the reply to EHLO or HELO.
     pub ehlo: Duration,
+    /// For the reply to STARTTLS; whoever owns the socket applies it to the handshake, too.
+    pub tls: Duration,
     /// For the reply to MAIL or RSET.
     pub mail: Duration,
     /// For the reply to RCPT.
@@ -44,6 +55,7 @@ impl Default for ClientTimeouts {
         Self {
             greeting: minutes(5),
             ehlo: minutes(5),
+            tls: minutes(2),
             mail: minutes(5),
             rcpt: minutes(5),
             data: minutes(2),

@@ -13,7 +13,7 @@ fn client() -> Client {
         max_reply: 1000,
         ..ClientOptions::default()
     };
-    Client::new(Arc::new(options), NOW)
+    Client::new(Arc::new(options), StartTls::WhenOffered, NOW)
 }
 
 fn transaction() -> Transaction {
@@ -37,6 +37,7 @@ fn steps(client: &mut Client) -> Vec<String> {
                 return told;
             }
             ClientStep::Write(chunks) => String::from_utf8(chunks.concat()).unwrap(),
+            ClientStep::StartTls => "handshake".to_owned(),
             ClientStep::Ready => "ready".to_owned(),
             ClientStep::Done(end) => format!(
                 "done {} {}{}{}",
@@ -74,6 +75,7 @@ fn check(transcript: &str) {
             }
             "send" => client.send(transaction(), NOW),
             "quit" => client.quit(NOW),
+            "secured" => client.secured(NOW),
             "eof" => client.closed(NOW),
             "late" => client.timed_out(NOW),
             _ => panic!("{line}"),
@@ -106,6 +108,16 @@ const WIRE: &str = "C: Subject: x\\r\\n\\r\\n..dot\\r\\n.\\r\\n";
 
 fn pipelined(rest: &str) {
     check(&format!("{PIPELINED}{}", rest.replace("WIRE", WIRE)));
+}
+
+/// Up to STARTTLS.
+const OFFERED: &str = "S: 220 mx.test ESMTP
+    C: EHLO out.test\\r\\n
+    S: 250-mx.test\\r\\n250-PIPELINING\\r\\n250-SIZE\\r\\n250 STARTTLS
+    C: STARTTLS\\r\\n\n";
+
+fn offered_tls(rest: &str) {
+    check(&format!("{OFFERED}{rest}"));
 }
 
 fn plain(rest: &str) {
@@ -325,6 +337,121 @@ fn other_octets_in_a_text_are_shown_but_do_not_hide_the_code() {
         steps(&mut client)[0],
         "failed greeting 554 5.7.1 gr\\xfc\\xdfe ä"
     );
+}
+
+#[test]
+fn after_the_handshake_the_session_begins_anew() {
+    // RFC 3207 §4.2: PIPELINING and SIZE are not announced again, and are forgotten.
+    offered_tls(
+        "S: 220 go ahead
+         = handshake
+         secured
+         C: EHLO out.test\\r\\n
+         S: 250-mx.test\\r\\n250 STARTTLS
+         = ready
+         send
+         C: MAIL FROM:<a@b.example>\\r\\n
+         S: 250 ok
+         C: RCPT TO:<c@d.example>\\r\\n",
+    );
+}
+
+#[test]
+fn where_starttls_is_refused_the_session_goes_on_in_plaintext() {
+    for refusal in ["454 4.7.0 not now", "500 what", "502 no", "554 5.7.0 no"] {
+        offered_tls(&format!(
+            "S: {refusal}
+             = ready
+             send
+             C: MAIL FROM:<a@b.example> SIZE=20\\r\\nRCPT TO:<c@d.example>\\r\\nDATA\\r\\n"
+        ));
+    }
+}
+
+#[test]
+fn starttls_may_fail_but_fails_nothing_for_good() {
+    offered_tls("S: 421 4.3.2 bye\n= failed tls 421 4.3.2 bye\nC: QUIT\\r\\n\n= close");
+    for reply in ["250 sure", "354 go"] {
+        offered_tls(&format!(
+            "S: {reply}\n= failed tls ours 451 4.5.0 Unexpected reply: {reply}\n= close"
+        ));
+    }
+    offered_tls("eof\n= failed tls ours 451 4.4.2 The connection was lost\n= close");
+    offered_tls("late\n= failed tls ours 451 4.4.2 The host did not answer in time\n= close");
+}
+
+#[test]
+fn whether_tls_is_broken_or_refused_is_told() {
+    let at_starttls = || {
+        let mut client = client();
+        for said in ["220 x\r\n", "250-x\r\n250 STARTTLS\r\n"] {
+            client.handle(said.as_bytes(), NOW);
+            steps(&mut client);
+        }
+        client
+    };
+    let mut broken = at_starttls();
+    broken.closed(NOW);
+    assert_eq!(broken.security(), Security::Broken);
+    let mut refused = at_starttls();
+    refused.handle(b"454 no\r\n", NOW);
+    assert_eq!(refused.security(), Security::Refused);
+    let mut secured = at_starttls();
+    secured.handle(b"220 go\r\n", NOW);
+    assert_eq!(secured.deadline(), None);
+    secured.secured(NOW);
+    assert_eq!(secured.security(), Security::Secured);
+}
+
+#[test]
+fn tls_that_is_not_wanted_is_not_asked_for() {
+    let options = Arc::new(ClientOptions::default());
+    let mut client = Client::new(options, StartTls::Never, NOW);
+    let mut told = steps(&mut client);
+    assert!(told.is_empty());
+    for said in ["220 x\r\n", "250-x\r\n250 STARTTLS\r\n"] {
+        client.handle(said.as_bytes(), NOW);
+        told = steps(&mut client);
+    }
+    assert_eq!(client.security(), Security::Plaintext);
+    assert_eq!(told, ["ready"]);
+}
+
+/// RFC 3207 §4.2: whatever comes behind the 220 in plaintext, at whatever cuts between the
+/// reads, ends the session, and no reply of it counts.
+#[test]
+fn nothing_said_before_the_handshake_counts_after_it() {
+    let said = b"220 go\r\n250-mx\r\n250 PIPELINING\r\n250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n";
+    let reply = b"220 go\r\n".len();
+    for (first, second) in (0..said.len()).flat_map(|a| (a..=said.len()).map(move |b| (a, b))) {
+        let mut client = client();
+        for said in ["220 x\r\n", "250-x\r\n250 STARTTLS\r\n"] {
+            client.handle(said.as_bytes(), NOW);
+            steps(&mut client);
+        }
+        let mut told = Vec::new();
+        for part in [&said[..first], &said[first..second], &said[second..]] {
+            client.handle(part, NOW);
+            told.extend(steps(&mut client));
+        }
+        // A read that ends with the 220 leaves what follows to the handshake, which fails on it.
+        let clean = [first, second].contains(&reply);
+        assert_eq!(told[0] == "handshake", clean, "{first} {second}: {told:?}");
+        let failed = "failed tls ours 451 4.5.0 More than a reply came in answer to STARTTLS";
+        assert!(told.iter().any(|step| step == failed), "{told:?}");
+        assert!(!told.iter().any(|step| step == "ready"), "{told:?}");
+        client.secured(NOW);
+        client.send(transaction(), NOW);
+        assert_eq!(
+            client.poll(),
+            ClientStep::Done(TransactionEnd {
+                phase: Phase::Mail,
+                reply: Reply::new(451, 4, 2, "The session can't take a message"),
+                from_peer: false,
+                reusable: false,
+            })
+        );
+    }
 }
 
 fn offered(keywords: &str, change: impl FnOnce(&mut Transaction)) -> String {

@@ -184,6 +184,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         host,
         ip: None,
         tls: None,
+        plaintext: None,
         phase: Phase::Rcpt,
         reply,
         from_peer: true,

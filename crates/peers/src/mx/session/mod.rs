@@ -1,5 +1,7 @@
 //! One connection, from the greeting to its end.
 
+mod starttls;
+
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,6 +19,7 @@ use super::data::{Data, DataReader};
 use super::script::{Action, Script, Stage};
 use super::transaction::{Transaction, reply_to_mail, reply_to_rcpt};
 use super::{Moment, Received, State};
+use crate::tls::Stream;
 
 /// The room for one read.
 const READ_SIZE: usize = 32 * 1024;
@@ -32,7 +35,7 @@ pub(super) async fn serve(state: Arc<State>, stream: TcpStream, peer: SocketAddr
         script: state.scripts.of_connection(),
         busy: open.count > state.options.busy_above as u64,
         state: &state,
-        stream,
+        stream: Stream::Plain(stream),
         peer,
         number,
         input: BytesMut::with_capacity(READ_SIZE),
@@ -101,7 +104,7 @@ fn is_positive(reply: &str) -> bool {
 
 struct Session<'a> {
     state: &'a State,
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     number: u64,
     busy: bool,
@@ -149,7 +152,12 @@ impl Session<'_> {
     async fn obey(&mut self, line: &str) -> Result<(), End> {
         match Command::parse(line) {
             Command::Ehlo(name) => {
-                let reply = self.state.ehlo_reply.clone();
+                let reply = if self.is_secured() {
+                    &self.state.ehlo_reply_secured
+                } else {
+                    &self.state.ehlo_reply
+                };
+                let reply = reply.clone();
                 self.hello(name, reply).await?;
             }
             Command::Helo(name) => {
@@ -159,6 +167,7 @@ impl Session<'_> {
             Command::Mail { path, parameters } => self.mail(path, parameters).await?,
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters).await?,
             Command::Data => self.data().await?,
+            Command::StartTls => self.start_tls().await?,
             Command::Rset => {
                 self.transaction = None;
                 self.say("250 2.0.0 Reset");
@@ -279,6 +288,7 @@ impl Session<'_> {
             at,
             peer: self.peer,
             connection: self.number,
+            secured: self.is_secured(),
         });
         self.state.tell(&received, Moment::BeforeReply);
         self.state.messages.push(&received, received.size);
@@ -382,7 +392,10 @@ impl Session<'_> {
 
     async fn flush(&mut self) -> Result<(), End> {
         if !self.output.is_empty() {
-            let writing = self.stream.write_all(&self.output);
+            let writing = async {
+                self.stream.write_all(&self.output).await?;
+                self.stream.flush().await
+            };
             let written = timeout(self.state.options.patience, writing).await;
             if !matches!(written, Ok(Ok(()))) {
                 return Err(End::Done);
@@ -415,8 +428,11 @@ impl Session<'_> {
             }
             End::Reset => {
                 // With nothing to linger for, closing sends a reset.
-                let socket = socket2::SockRef::from(&self.stream);
-                if let Err(error) = socket.set_linger(Some(Duration::ZERO)) {
+                let set = self
+                    .stream
+                    .tcp()
+                    .map(|tcp| socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO)));
+                if let Some(Err(error)) = set {
                     tracing::debug!(%error, "a scripted reset became a close");
                 }
             }

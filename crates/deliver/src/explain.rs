@@ -1,0 +1,201 @@
+//! Where a domain's mail would go now, for people: the same questions and decisions as those of
+//! a delivery, with what was left out and why. Nothing is dialled.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use postbell_model::{BounceClass, Domain, Reply};
+use postbell_net::{Guard, LookupError, Resolver};
+
+use crate::plan::lookup::Lookup;
+use crate::plan::{Plan, Route};
+use crate::{DeliverOptions, TlsPolicy};
+
+/// Hosts that are told about.
+const MAX_HOSTS: usize = 32;
+
+/// What is known about a domain's mail hosts, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The domain.
+    pub domain: Domain,
+    /// What says which hosts it has.
+    pub source: Source,
+    /// The hosts, most preferred first.
+    pub hosts: Vec<Host>,
+    /// What a delivery would do.
+    pub verdict: Verdict,
+    /// How long that holds.
+    pub valid_for: Duration,
+    /// Whether connections are secured.
+    pub tls: TlsPolicy,
+}
+
+/// What says which hosts a domain has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Its MX records.
+    Mx,
+    /// A null MX: it takes no mail (RFC 7505).
+    NullMx,
+    /// The lack of MX records: it is its own host (RFC 5321 §5.1).
+    Implicit,
+    /// It is an address itself.
+    Literal,
+    /// Nothing: the question failed.
+    Failed(String),
+}
+
+impl Source {
+    /// One word for machines: `mx`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Mx => "mx",
+            Self::NullMx => "null_mx",
+            Self::Implicit => "implicit",
+            Self::Literal => "literal",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// A mail host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Its preference, where an MX record gives one.
+    pub preference: Option<u16>,
+    /// Its name.
+    pub name: Domain,
+    /// Its addresses.
+    pub addresses: Vec<HostAddress>,
+    /// Why it has none.
+    pub trouble: Option<String>,
+}
+
+/// An address of a mail host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostAddress {
+    /// The address.
+    pub ip: IpAddr,
+    /// What it is, where that is something that is not dialled: `a private address`.
+    pub refused: Option<&'static str>,
+}
+
+/// What a delivery would do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Dial these, best first; hosts of equal preference in random order.
+    Dial(Vec<(Domain, IpAddr)>),
+    /// Wait, or bounce where the reply is a 5xx.
+    Refuse {
+        /// What is said in the place of a host.
+        reply: Reply,
+        /// What it counts as.
+        class: BounceClass,
+    },
+}
+
+/// Explains where mail to `domain` would go, by a resolver that has cached nothing yet.
+pub async fn explain(
+    domain: &Domain,
+    options: &DeliverOptions,
+    resolver: &Resolver,
+    guard: &Guard,
+) -> Explanation {
+    let lookup = Lookup {
+        resolver: resolver.clone(),
+        guard: guard.clone(),
+        ourselves: options.hostname.clone(),
+        max_addresses: options.max_addresses.max(1),
+        lifetime: options.plan_lifetime,
+        timeout: options.plan_timeout,
+    };
+    // The plan comes first: what it asks is cached, so that what is shown is what it saw.
+    let planned = lookup.plan(domain).await;
+    let shown = tokio::time::timeout(options.plan_timeout, hosts(domain, resolver, guard)).await;
+    let (source, hosts) = shown.unwrap_or_else(|_| {
+        let why = "no answer in the time allowed".to_owned();
+        (Source::Failed(why), Vec::new())
+    });
+    Explanation {
+        domain: domain.clone(),
+        source,
+        hosts,
+        verdict: verdict(planned.plan),
+        valid_for: planned.valid_for,
+        tls: options.tls,
+    }
+}
+
+fn verdict(plan: Plan) -> Verdict {
+    match plan {
+        Plan::Route(route) => {
+            let Route { targets, .. } = Arc::unwrap_or_clone(route);
+            let dialled = targets.into_iter().map(|target| (target.host, target.ip));
+            Verdict::Dial(dialled.collect())
+        }
+        Plan::Refused(refusal) => Verdict::Refuse {
+            reply: refusal.reply.clone(),
+            class: refusal.class,
+        },
+    }
+}
+
+async fn hosts(domain: &Domain, resolver: &Resolver, guard: &Guard) -> (Source, Vec<Host>) {
+    if let Some(ip) = domain.literal() {
+        let host = Host {
+            preference: None,
+            name: domain.clone(),
+            addresses: vec![looked_at(ip, guard)],
+            trouble: None,
+        };
+        return (Source::Literal, vec![host]);
+    }
+    match resolver.mx(domain).await {
+        Ok(answer) if answer.null => (Source::NullMx, Vec::new()),
+        Ok(answer) => {
+            let asked = answer.hosts.into_iter().take(MAX_HOSTS);
+            let asked =
+                asked.map(|(preference, name)| host(Some(preference), name, resolver, guard));
+            (Source::Mx, join_all(asked).await)
+        }
+        Err(LookupError::NoData) => {
+            let own = host(None, domain.clone(), resolver, guard).await;
+            (Source::Implicit, vec![own])
+        }
+        Err(error) => (Source::Failed(error.to_string()), Vec::new()),
+    }
+}
+
+async fn host(preference: Option<u16>, name: Domain, resolver: &Resolver, guard: &Guard) -> Host {
+    let answer = match name.literal() {
+        // RFC 1035 §3.3.9: an MX names a host, not an address.
+        Some(_) => Err("an MX can't be an address".to_owned()),
+        None => resolver
+            .addresses(&name)
+            .await
+            .map_err(|error| error.to_string()),
+    };
+    let (addresses, trouble) = match answer {
+        Ok(found) => (found.ips, None),
+        Err(trouble) => (Vec::new(), Some(trouble)),
+    };
+    Host {
+        preference,
+        name,
+        addresses: addresses
+            .into_iter()
+            .map(|ip| looked_at(ip, guard))
+            .collect(),
+        trouble,
+    }
+}
+
+fn looked_at(ip: IpAddr, guard: &Guard) -> HostAddress {
+    HostAddress {
+        ip,
+        refused: guard.check(ip).err().map(|forbidden| forbidden.range),
+    }
+}

@@ -1,0 +1,143 @@
+//! `postbell explain`: where a domain's mail would go now, and why not elsewhere.
+
+use anyhow::Context;
+use postbell_deliver::{DeliverOptions, Explanation, Host, Source, TlsPolicy, Verdict, explain};
+use postbell_model::Domain;
+use postbell_model::reply::Severity;
+use postbell_net::{Guard, Resolver};
+use serde_json::{Value, json};
+
+use crate::cli::ExplainArgs;
+use crate::config::Config;
+use crate::console::Console;
+
+/// Asks the DNS and tells what follows.
+pub(crate) async fn run(
+    args: &ExplainArgs,
+    config: &Config,
+    console: Console,
+) -> anyhow::Result<()> {
+    let name = args
+        .domain
+        .rsplit_once('@')
+        .map_or(&*args.domain, |(_, d)| d);
+    let domain =
+        Domain::parse(name).with_context(|| format!("\"{}\" is no domain", name.escape_debug()))?;
+    let resolver = Resolver::new(&config.dns)?;
+    let guard = Guard::new(config.guard.allow_deliver.clone());
+    let explanation = explain(&domain, &config.deliver, &resolver, &guard).await;
+    if args.output.json {
+        console.say(document(&explanation, &config.deliver).to_string());
+    } else {
+        for line in lines(&explanation, &config.deliver) {
+            console.say(line);
+        }
+    }
+    Ok(())
+}
+
+fn lines(explanation: &Explanation, options: &DeliverOptions) -> Vec<String> {
+    let domain = &explanation.domain;
+    let mut lines = vec![match &explanation.source {
+        Source::Mx => format!("{domain} has MX records:"),
+        Source::NullMx => format!("{domain} has a null MX: it takes no mail"),
+        Source::Implicit => format!("{domain} has no MX records and is its own mail host:"),
+        Source::Literal => format!("{domain} is an address:"),
+        Source::Failed(why) => format!("{domain}: {why}"),
+    }];
+    lines.extend(explanation.hosts.iter().flat_map(host_lines));
+    lines.push(String::new());
+    match &explanation.verdict {
+        Verdict::Dial(targets) => {
+            lines.push("A delivery would dial, until one takes it:".to_owned());
+            let dialled = (1..).zip(targets).map(|(number, (host, ip))| {
+                format!("  {number}. {host}  {ip}  port {}", options.smtp_port)
+            });
+            lines.extend(dialled);
+            lines.push(format!(
+                "Hosts of equal preference take turns. {}.",
+                match explanation.tls {
+                    TlsPolicy::Opportunistic => "TLS is used where a host offers it",
+                    TlsPolicy::Off => "TLS is off",
+                }
+            ));
+        }
+        Verdict::Refuse { reply, class } => {
+            let fate = if reply.severity() == Severity::Permanent {
+                "would bounce"
+            } else {
+                "would be tried again later"
+            };
+            lines.push(format!("A delivery {fate}: {reply} ({class})"));
+        }
+    }
+    lines.push(format!(
+        "This holds for {} s, as long as the DNS says the same.",
+        explanation.valid_for.as_secs()
+    ));
+    lines
+}
+
+fn host_lines(host: &Host) -> Vec<String> {
+    let preference = host.preference.map_or(String::new(), |p| format!("{p} "));
+    let mut lines = vec![format!("  {preference}{}", host.name)];
+    lines.extend(host.addresses.iter().map(|address| match address.refused {
+        Some(what) => format!("    {}  not dialled: it is {what}", address.ip),
+        None => format!("    {}", address.ip),
+    }));
+    lines.extend(
+        host.trouble
+            .iter()
+            .map(|why| format!("    no address: {why}")),
+    );
+    lines
+}
+
+fn document(explanation: &Explanation, options: &DeliverOptions) -> Value {
+    let hosts: Vec<_> = explanation.hosts.iter().map(host_document).collect();
+    let why = match &explanation.source {
+        Source::Failed(why) => Some(why),
+        Source::Mx | Source::NullMx | Source::Implicit | Source::Literal => None,
+    };
+    json!({
+        "domain": explanation.domain.as_str(),
+        "source": explanation.source.name(),
+        "error": why,
+        "hosts": hosts,
+        "plan": plan_document(&explanation.verdict, options.smtp_port),
+        "tls": match explanation.tls {
+            TlsPolicy::Opportunistic => "opportunistic",
+            TlsPolicy::Off => "off",
+        },
+        "maxSessions": options.max_sessions,
+        "validForSeconds": explanation.valid_for.as_secs(),
+    })
+}
+
+fn host_document(host: &Host) -> Value {
+    let addresses = host.addresses.iter().map(|address| {
+        json!({"ip": address.ip, "dialled": address.refused.is_none(), "refused": address.refused})
+    });
+    json!({
+        "preference": host.preference,
+        "host": host.name.as_str(),
+        "addresses": addresses.collect::<Vec<_>>(),
+        "error": host.trouble,
+    })
+}
+
+fn plan_document(verdict: &Verdict, port: u16) -> Value {
+    match verdict {
+        Verdict::Dial(targets) => {
+            let targets = targets
+                .iter()
+                .map(|(host, ip)| json!({"host": host.as_str(), "ip": ip, "port": port}));
+            json!({"outcome": "dial", "targets": targets.collect::<Vec<_>>()})
+        }
+        Verdict::Refuse { reply, class } => json!({
+            "outcome": if reply.severity() == Severity::Permanent { "bounce" } else { "retry" },
+            "reply": reply.to_string(),
+            "class": class.name(),
+        }),
+    }
+}
