@@ -1,4 +1,4 @@
-//! Reaching out: DNS resolver, the guarded connector and the one HTTP client.
+//! Reaching out: DNS resolver, TLS, the guarded connector and the one HTTP client.
 //!
 //! Everything that the program dials goes through [`Guard`], which refuses addresses that are
 //! not public unless the configuration allows them. What is dialled is the address that was
@@ -6,11 +6,13 @@
 
 #![warn(missing_docs)]
 
+mod certificate;
 mod connect;
 mod guard;
 pub mod http;
 mod resolver;
 
+pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refresh, ServerTls};
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};

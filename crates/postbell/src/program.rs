@@ -42,7 +42,9 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Serve => {
-            let config = config::load(&Sources::find(named)?)?.config;
+            let loaded = config::load(&Sources::find(named)?)?;
+            loaded.check_files()?;
+            let config = loaded.config;
             on_runtime(serve::run(&config, console))
         }
         Command::Dev(args) => on_runtime(dev::run(&args, console)),
@@ -55,6 +57,7 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
 
 fn check(sources: &Sources, console: Console) -> anyhow::Result<()> {
     let loaded = config::load(sources)?;
+    loaded.check_files()?;
     let file = match sources.file() {
         Some(path) => path.display().to_string(),
         None => "no configuration file".to_owned(),

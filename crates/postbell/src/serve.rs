@@ -39,6 +39,9 @@ fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
     for address in &addresses.submission {
         console.say(format!("  submission  {address}"));
     }
+    for address in &addresses.submission_tls {
+        console.say(format!("  submissions {address}, under TLS"));
+    }
     for address in &addresses.http {
         console.say(format!("  health      http://{address}/healthz"));
     }

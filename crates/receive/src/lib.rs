@@ -20,4 +20,6 @@ mod socket;
 mod tests;
 
 pub use door::SubmissionDoor;
-pub use options::{BareLineEnds, SubmissionLimits, SubmissionOptions, SubmissionTimeouts};
+pub use options::{
+    BareLineEnds, Encryption, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
+};

@@ -41,6 +41,15 @@ pub struct SubmissionLimits {
     pub max_commands: u32,
 }
 
+/// When a listener's connections are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// Once the client says STARTTLS, which is offered where there is a certificate.
+    StartTls,
+    /// From the first octet (RFC 8314 §3.3).
+    Implicit,
+}
+
 /// What becomes of a CR or LF that does not belong to a CRLF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,6 +64,8 @@ pub enum BareLineEnds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionTimeouts {
+    /// For the TLS handshake.
+    pub handshake: Duration,
     /// For the next command.
     pub command: Duration,
     /// For the next octets of a message.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use postbell_accept::{Gate, Offer, Refusal};
 use postbell_model::message::Received;
 use postbell_model::{Monotonic, Reply, WorkspaceId};
-use postbell_smtp::{Answer, Ask, Incoming, Server, ServerOptions, Step};
+use postbell_smtp::{Answer, Ask, Envelope, Incoming, Server, ServerOptions, Step, Terms, Tls};
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
@@ -19,16 +20,40 @@ use crate::socket::{Reading, Socket};
 // far more than a commit takes, and the client still hears of it.
 const SUBMIT_LIMIT: Duration = Duration::from_secs(300);
 
-#[derive(Debug)]
+/// What all sessions of a door share.
+pub(crate) struct Shared {
+    pub(crate) server: Arc<ServerOptions>,
+    pub(crate) gate: Arc<Gate>,
+    /// `None`: there is no certificate, hence no TLS.
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) handshake_limit: Duration,
+}
+
+/// Who is at the other end, and what is offered there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub(crate) ip: IpAddr,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) terms: Terms,
+}
+
 pub(crate) struct Session {
     socket: Socket,
     server: Server,
-    gate: Arc<Gate>,
-    workspace: WorkspaceId,
-    peer: IpAddr,
+    shared: Arc<Shared>,
+    caller: Caller,
     /// Clients live in real time: their deadlines follow the runtime's timer.
     began: Instant,
     messages: u32,
+}
+
+/// Where a conversation stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// Everything was said.
+    End,
+    /// 220 was said to STARTTLS.
+    StartTls,
 }
 
 /// How a session ended that had no last reply.
@@ -38,47 +63,70 @@ enum Broken {
     Closed,
     /// The connection failed.
     Failed(io::Error),
+    /// The handshake failed, as it does with every client that speaks no TLS, or does not trust
+    /// the certificate.
+    NoTls(io::Error),
+    /// The server goes down, and the client was in the middle of its handshake.
+    Stopped,
 }
 
 impl Session {
-    pub(crate) fn new(
-        socket: Socket,
-        options: Arc<ServerOptions>,
-        gate: Arc<Gate>,
-        workspace: WorkspaceId,
-        peer: IpAddr,
-    ) -> Self {
+    /// A session on a connection that was just accepted. Where its terms say that TLS is active,
+    /// the handshake is still to be made.
+    pub(crate) fn new(socket: Socket, shared: Arc<Shared>, caller: Caller) -> Self {
         Self {
             socket,
-            server: Server::new(options, Monotonic::default()),
-            gate,
-            workspace,
-            peer,
+            server: Server::new(
+                Arc::clone(&shared.server),
+                caller.terms,
+                Monotonic::default(),
+            ),
+            shared,
+            caller,
             began: Instant::now(),
             messages: 0,
         }
     }
 
     /// Converses until either side ends the session; on `stop`, until the machine does.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let ended = self.converse(&stop).await;
-        let messages = self.messages;
-        let duration_ms = self.began.elapsed().as_millis();
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let began = self.began;
+        let ended = self.last(&stop).await;
+        let duration_ms = began.elapsed().as_millis();
         match ended {
-            Ok(()) => {
-                self.socket.close().await;
-                debug!(messages, duration_ms, "the session has ended");
-            }
-            Err(Broken::Closed) => {
-                debug!(messages, duration_ms, "the client closed the connection");
-            }
-            Err(Broken::Failed(error)) => {
-                info!(messages, duration_ms, "the connection broke: {error}");
-            }
+            Ok(messages) => debug!(messages, duration_ms, "the session has ended"),
+            Err(Broken::Closed) => debug!(duration_ms, "the client closed the connection"),
+            Err(Broken::Failed(error)) => info!(duration_ms, "the connection broke: {error}"),
+            Err(Broken::NoTls(error)) => info!(duration_ms, "TLS did not come about: {error}"),
+            Err(Broken::Stopped) => debug!(duration_ms, "a handshake was broken off"),
         }
     }
 
-    async fn converse(&mut self, stop: &CancellationToken) -> Result<(), Broken> {
+    async fn last(mut self, stop: &CancellationToken) -> Result<u32, Broken> {
+        if self.caller.terms.tls == Tls::Active {
+            self = self.secure(stop).await?;
+        }
+        while self.converse(stop).await? == Pause::StartTls {
+            self = self.secure(stop).await?;
+            self.server.secured(self.now());
+        }
+        self.socket.close().await;
+        Ok(self.messages)
+    }
+
+    async fn secure(self, stop: &CancellationToken) -> Result<Self, Broken> {
+        let Some(tls) = &self.shared.tls else {
+            return Err(Broken::NoTls(io::Error::other("there is no certificate")));
+        };
+        let handshake = self.socket.secure(tls, self.shared.handshake_limit);
+        let socket = match stop.run_until_cancelled(handshake).await {
+            None => return Err(Broken::Stopped),
+            Some(secured) => secured.map_err(Broken::NoTls)?,
+        };
+        Ok(Self { socket, ..self })
+    }
+
+    async fn converse(&mut self, stop: &CancellationToken) -> Result<Pause, Broken> {
         let mut stopping = false;
         loop {
             match self.server.poll() {
@@ -94,7 +142,8 @@ impl Session {
                     self.server.shut_down();
                 }
                 Step::Read => self.read(stop, stopping).await?,
-                Step::Close => return Ok(()),
+                Step::StartTls => return Ok(Pause::StartTls),
+                Step::Close => return Ok(Pause::End),
             }
         }
     }
@@ -130,8 +179,9 @@ impl Session {
 
     async fn decide(&mut self, ask: Ask) -> Answer {
         let checked = match ask {
-            Ask::Mail { from, .. } => self.gate.check_sender(self.workspace, &from),
-            Ask::Rcpt { to } => self.gate.check_recipient(&to),
+            Ask::Mail { from, .. } => self.shared.gate.check_sender(self.caller.workspace, &from),
+            Ask::Rcpt { to } => self.shared.gate.check_recipient(&to),
+            Ask::Login { .. } => return Answer::Reply(Reply::new(502, 5, 1, "No AUTH here")),
             Ask::Message(incoming) => return Answer::Reply(self.submit(incoming).await),
         };
         match checked {
@@ -143,7 +193,7 @@ impl Session {
     /// Hands the message to the gate; the reply is a promise where it is a 250.
     async fn submit(&mut self, incoming: Incoming) -> Reply {
         let offer = self.offer(incoming);
-        match timeout(SUBMIT_LIMIT, self.gate.submit(offer)).await {
+        match timeout(SUBMIT_LIMIT, self.shared.gate.submit(offer)).await {
             Ok(Ok(accepted)) => {
                 self.messages += 1;
                 Reply::new(250, 0, 0, format!("Accepted as {}", accepted.message))
@@ -162,22 +212,17 @@ impl Session {
     }
 
     fn offer(&self, Incoming { envelope, body }: Incoming) -> Offer {
-        // RFC 3848; RFC 6531 §4.3.
-        let with = match (envelope.smtputf8, envelope.esmtp) {
-            (true, _) => "UTF8SMTP",
-            (false, true) => "ESMTP",
-            (false, false) => "SMTP",
-        };
+        let with = transmission(&envelope);
         Offer {
-            workspace: self.workspace,
+            workspace: self.caller.workspace,
             envelope_from: envelope.from,
             recipients: envelope.recipients,
             smtputf8: envelope.smtputf8,
             body,
             received: Received {
                 helo: envelope.helo,
-                peer: Some(self.peer),
-                with: with.to_owned(),
+                peer: Some(self.caller.ip),
+                with,
             },
         }
     }
@@ -185,7 +230,7 @@ impl Session {
     fn refused(&self, refusal: &Refusal) -> Reply {
         let reply = refusal.reply();
         debug!(
-            workspace.id = %self.workspace,
+            workspace.id = %self.caller.workspace,
             smtp.code = reply.code,
             smtp.enhanced = reply.enhanced.map(tracing::field::display),
             "the gate refuses: {refusal}"
@@ -196,4 +241,23 @@ impl Session {
     fn now(&self) -> Monotonic {
         Monotonic(self.began.elapsed())
     }
+}
+
+/// How the message came, as Received says it: RFC 3848, RFC 6531 §4.3.
+fn transmission(envelope: &Envelope) -> String {
+    let mut with = match (envelope.smtputf8, envelope.esmtp) {
+        (true, _) => "UTF8SMTP",
+        (false, true) => "ESMTP",
+        // There are no such words for HELO: under TLS only the protocol that it stands for.
+        (false, false) if envelope.tls => "ESMTP",
+        (false, false) => return "SMTP".to_owned(),
+    }
+    .to_owned();
+    if envelope.tls {
+        with.push('S');
+    }
+    if envelope.authenticated {
+        with.push('A');
+    }
+    with
 }

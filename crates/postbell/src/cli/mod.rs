@@ -62,10 +62,11 @@ the store. What is not sent stays queued on disk.")]
     /// Try it out: server, far side and webhook receiver on this machine; no mail leaves it
     #[command(after_help = "\
 Examples:
-  postbell dev                               until Ctrl-C, on SMTP 2525 and HTTP 8025
-  postbell dev --smtp-port 0 --http-port 0   on any free ports
-  postbell dev --data ./try                  keep the data for the next time
-  postbell dev --once                        end when the sample's events have arrived")]
+  postbell dev                 until Ctrl-C, on SMTP 2525, SMTP under TLS 2465 and HTTP 8025
+  postbell dev --smtp-port 0 --smtps-port 0 --http-port 0
+                               on any free ports
+  postbell dev --data ./try    keep the data for the next time
+  postbell dev --once          end when the sample's events have arrived")]
     Dev(DevArgs),
     /// Check or show the configuration
     #[command(subcommand)]
@@ -90,6 +91,9 @@ pub struct DevArgs {
     /// Port of the submission listener; 0: any
     #[arg(long, default_value_t = 2525, value_name = "PORT")]
     pub smtp_port: u16,
+    /// Port of the submission listener with TLS from the first octet; 0: any
+    #[arg(long, default_value_t = 2465, value_name = "PORT")]
+    pub smtps_port: u16,
     /// Port of the HTTP listener; 0: any
     #[arg(long, default_value_t = 8025, value_name = "PORT")]
     pub http_port: u16,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use postbell_api::HttpDoorOptions;
 use postbell_deliver::DeliverOptions;
 use postbell_model::WorkspaceId;
-use postbell_net::{DnsOptions, HttpOptions};
+use postbell_net::{CertificateFiles, DnsOptions, HttpOptions};
 use postbell_notify::NotifyOptions;
 use postbell_receive::{BareLineEnds, SubmissionLimits, SubmissionOptions, SubmissionTimeouts};
 use postbell_store::SqliteOptions;
@@ -41,6 +41,8 @@ pub struct Config {
     pub server: ServerOptions,
     /// Where applications hand in mail.
     pub submission: SubmissionSection,
+    /// The certificate of the doors.
+    pub tls: TlsSection,
     /// What is kept in memory, and where bodies lie.
     pub store: SqliteOptions,
     /// What every door refuses.
@@ -77,8 +79,10 @@ pub struct ServerOptions {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionSection {
-    /// Where to listen.
+    /// Where to listen, with STARTTLS.
     pub listen: Vec<SocketAddr>,
+    /// Where to listen with TLS from the first octet.
+    pub listen_tls: Vec<SocketAddr>,
     /// Who may submit without a password.
     pub trusted: Vec<TrustedNetwork>,
     /// What becomes of a bare CR or LF in a message.
@@ -113,6 +117,26 @@ impl SubmissionSection {
             bare_line_ends: self.bare_line_ends,
             timeouts: self.timeouts,
         }
+    }
+}
+
+/// The `[tls]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// The certificate and those above it.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+}
+
+impl TlsSection {
+    /// Both files, where both are named; a configuration that holds names both or none.
+    pub(crate) fn files(&self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
+            certificate: self.certificate.clone()?,
+            key: self.key.clone()?,
+        })
     }
 }
 

@@ -30,7 +30,7 @@ use crate::server::Server;
 
 use expected::Expected;
 use far_side::FarSide;
-use setup::{FROM_DOMAINS, Folder, TO_DOMAIN};
+use setup::{CA, FROM_DOMAINS, Folder, TO_DOMAIN};
 
 /// What the far side may take to end; nothing depends on it any more.
 const FAR_SIDE_LIMIT: Duration = Duration::from_secs(2);
@@ -86,6 +86,14 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
         let from = FROM_DOMAINS.join(" and ");
         let text = format!("{address}, from {from}, without a password");
         row("submission", &text);
+    }
+    for address in &addresses.submission_tls {
+        let ca = folder.certs().join(CA);
+        let text = format!(
+            "{address}, under TLS; there and with STARTTLS trust {}",
+            ca.display()
+        );
+        row("submissions", &text);
     }
     for address in &addresses.http {
         row("health", &format!("http://{address}/healthz"));
