@@ -50,6 +50,7 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Dev(args) => on_runtime(dev::run(&args, console)),
         Command::Workspace(command) => set_up(named, &Request::Workspace(command), console),
         Command::Domain(command) => set_up(named, &Request::Domain(command), console),
+        Command::Credential(command) => set_up(named, &Request::Credential(command), console),
         Command::ConfigSet(command) => set_up(named, &Request::ConfigSet(command), console),
         Command::Destination(command) => set_up(named, &Request::Destination(command), console),
     }

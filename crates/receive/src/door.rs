@@ -12,6 +12,7 @@ use postbell_accept::Gate;
 use postbell_model::{Clock, Reply, WorkspaceId};
 use postbell_net::ServerTls;
 use postbell_smtp::{Login, Terms, Tls, reply};
+use postbell_store::Tenants;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info, info_span, warn};
 
+use crate::login::Logins;
 use crate::peers::{Peers, Place, workspace_of};
 use crate::session::{Caller, Session, Shared};
 use crate::socket::Socket;
@@ -31,9 +33,8 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// The door through which applications hand in mail. One for any number of listeners: limits
 /// hold over all of them.
 ///
-/// Clients outside the trusted networks get 554 for a greeting (RFC 5321 §3.1) and the
-/// connection is closed: without AUTH no command of theirs could succeed, and the operator of
-/// the client sees the reason at the first line.
+/// Clients of trusted networks hand in mail at once; all others log in before, and only under
+/// TLS, but for loopback, where nobody listens on the wire (RFC 4954 §4).
 pub struct SubmissionDoor {
     options: SubmissionOptions,
     shared: Arc<Shared>,
@@ -50,12 +51,14 @@ impl SubmissionDoor {
     pub fn new(
         options: SubmissionOptions,
         gate: Arc<Gate>,
+        tenants: Arc<dyn Tenants>,
         tls: Option<&ServerTls>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let shared = Shared {
             server: Arc::new(options.server()),
             gate,
+            logins: Logins::new(options.login, tenants, Arc::clone(&clock)),
             tls: tls.map(|tls| TlsAcceptor::from(tls.config())),
             handshake_limit: options.timeouts.handshake,
         };
@@ -132,7 +135,7 @@ impl SubmissionDoor {
         stop: &CancellationToken,
     ) {
         // A client that is gone already has no address; one without TCP_NODELAY is only slower.
-        let Ok(address) = stream.peer_addr() else {
+        let (Ok(address), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {
             return;
         };
         let _ = stream.set_nodelay(true);
@@ -145,7 +148,14 @@ impl SubmissionDoor {
                 let caller = Caller {
                     ip,
                     workspace,
-                    terms: self.terms(encryption),
+                    terms: Terms {
+                        tls: self.tls_on(encryption),
+                        login: match workspace {
+                            Some(_) => Login::Optional,
+                            None => Login::Required,
+                        },
+                        cleartext_login: local.ip().to_canonical().is_loopback(),
+                    },
                 };
                 let session = Session::new(socket, Arc::clone(&self.shared), caller);
                 let stop = stop.clone();
@@ -172,27 +182,21 @@ impl SubmissionDoor {
         }
     }
 
-    fn terms(&self, encryption: Encryption) -> Terms {
-        let tls = match encryption {
+    fn tls_on(&self, encryption: Encryption) -> Tls {
+        match encryption {
             Encryption::Implicit => Tls::Active,
             Encryption::StartTls if self.shared.tls.is_some() => Tls::Offered,
             Encryption::StartTls => Tls::None,
-        };
-        Terms {
-            tls,
-            login: Login::None,
-            cleartext_login: false,
         }
     }
 
-    fn admit(&self, ip: IpAddr) -> Result<(Place, WorkspaceId), Reply> {
-        let Some(workspace) = workspace_of(&self.options.trusted, ip) else {
-            let text = format!(
-                "{} takes no mail from {ip}; its network is not trusted",
-                self.options.hostname
-            );
-            return Err(Reply::new(554, 7, 1, text));
-        };
+    /// A place for a client, and the workspace of its network; an address that guesses passwords
+    /// has none.
+    fn admit(&self, ip: IpAddr) -> Result<(Place, Option<WorkspaceId>), Reply> {
+        let workspace = workspace_of(&self.options.trusted, ip);
+        if workspace.is_none() {
+            self.shared.logins.refuse_blocked(ip)?;
+        }
         let Some(place) = self.peers.enter(ip) else {
             let text = format!("Too many connections from {ip}; close some and try again");
             return Err(Reply::new(421, 7, 0, text));

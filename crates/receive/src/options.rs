@@ -7,6 +7,8 @@ use postbell_model::WorkspaceId;
 use postbell_smtp::{ServerOptions, ServerTimeouts};
 use serde::Deserialize;
 
+use crate::login::LoginOptions;
+
 /// How applications hand in mail.
 #[derive(Debug, Clone)]
 pub struct SubmissionOptions {
@@ -15,6 +17,8 @@ pub struct SubmissionOptions {
     /// Networks whose clients may submit without a password, and the workspace whose mail it is.
     /// Where several hold an address, the narrowest counts.
     pub trusted: Vec<(IpNet, WorkspaceId)>,
+    /// How passwords are checked.
+    pub login: LoginOptions,
     /// What is too much.
     pub limits: SubmissionLimits,
     /// What becomes of a bare CR or LF in a message.

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use postbell_accept::{Gate, Offer, Refusal};
 use postbell_model::message::Received;
-use postbell_model::{Monotonic, Reply, WorkspaceId};
+use postbell_model::{Monotonic, Reply, ReversePath, Secret, WorkspaceId};
 use postbell_smtp::{Answer, Ask, Envelope, Incoming, Server, ServerOptions, Step, Terms, Tls};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
+use crate::login::{Logins, User};
 use crate::socket::{Reading, Socket};
 
 // RFC 5321 §4.5.3.2.6: clients wait ten minutes for the reply to the final dot. Half of that is
@@ -24,6 +25,7 @@ const SUBMIT_LIMIT: Duration = Duration::from_secs(300);
 pub(crate) struct Shared {
     pub(crate) server: Arc<ServerOptions>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) logins: Logins,
     /// `None`: there is no certificate, hence no TLS.
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) handshake_limit: Duration,
@@ -33,7 +35,8 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) ip: IpAddr,
-    pub(crate) workspace: WorkspaceId,
+    /// Whose mail it is without a login; `None`: nobody's.
+    pub(crate) workspace: Option<WorkspaceId>,
     pub(crate) terms: Terms,
 }
 
@@ -42,6 +45,7 @@ pub(crate) struct Session {
     server: Server,
     shared: Arc<Shared>,
     caller: Caller,
+    user: Option<User>,
     /// Clients live in real time: their deadlines follow the runtime's timer.
     began: Instant,
     messages: u32,
@@ -83,6 +87,7 @@ impl Session {
             ),
             shared,
             caller,
+            user: None,
             began: Instant::now(),
             messages: 0,
         }
@@ -108,6 +113,8 @@ impl Session {
         }
         while self.converse(stop).await? == Pause::StartTls {
             self = self.secure(stop).await?;
+            // RFC 3207 §4.2: nothing that was said before counts.
+            self.user = None;
             self.server.secured(self.now());
         }
         self.socket.close().await;
@@ -178,27 +185,60 @@ impl Session {
     }
 
     async fn decide(&mut self, ask: Ask) -> Answer {
-        let checked = match ask {
-            Ask::Mail { from, .. } => self.shared.gate.check_sender(self.caller.workspace, &from),
-            Ask::Rcpt { to } => self.shared.gate.check_recipient(&to),
-            Ask::Login { .. } => return Answer::Reply(Reply::new(502, 5, 1, "No AUTH here")),
-            Ask::Message(incoming) => return Answer::Reply(self.submit(incoming).await),
-        };
-        match checked {
-            Ok(()) => Answer::Accept,
-            Err(refusal) => Answer::Reply(self.refused(&refusal)),
+        match ask {
+            Ask::Login { username, password } => self.log_in(&username, password).await,
+            Ask::Mail { from, .. } => self.check_sender(&from),
+            Ask::Rcpt { to } => match self.shared.gate.check_recipient(&to) {
+                Ok(()) => Answer::Accept,
+                Err(refusal) => Answer::Reply(refused(&refusal)),
+            },
+            Ask::Message(incoming) => Answer::Reply(self.submit(incoming).await),
         }
+    }
+
+    async fn log_in(&mut self, username: &str, password: Secret) -> Answer {
+        let logins = &self.shared.logins;
+        match logins.check(self.caller.ip, username, password).await {
+            Ok(user) => {
+                self.user = Some(user);
+                Answer::Accept
+            }
+            Err(refusal) => Answer::Reply(refusal),
+        }
+    }
+
+    fn check_sender(&self, from: &ReversePath) -> Answer {
+        let Some(workspace) = self.workspace() else {
+            return Answer::Reply(login_first());
+        };
+        let user = self.user.as_ref();
+        if user.is_some_and(|user| !self.shared.logins.is_current(user)) {
+            return Answer::Reply(Reply::new(421, 7, 0, "The credential was revoked, goodbye"));
+        }
+        match self.shared.gate.check_sender(workspace, from) {
+            Ok(()) => Answer::Accept,
+            Err(refusal) => Answer::Reply(refused(&refusal)),
+        }
+    }
+
+    /// Whose mail it is: the user's, or that of the client's network.
+    fn workspace(&self) -> Option<WorkspaceId> {
+        let user = self.user.as_ref().map(|user| user.workspace);
+        user.or(self.caller.workspace)
     }
 
     /// Hands the message to the gate; the reply is a promise where it is a 250.
     async fn submit(&mut self, incoming: Incoming) -> Reply {
-        let offer = self.offer(incoming);
+        let Some(workspace) = self.workspace() else {
+            return login_first();
+        };
+        let offer = self.offer(workspace, incoming);
         match timeout(SUBMIT_LIMIT, self.shared.gate.submit(offer)).await {
             Ok(Ok(accepted)) => {
                 self.messages += 1;
                 Reply::new(250, 0, 0, format!("Accepted as {}", accepted.message))
             }
-            Ok(Err(refusal)) => self.refused(&refusal),
+            Ok(Err(refusal)) => refused(&refusal),
             Err(_) => {
                 error!("a message was not stored within {SUBMIT_LIMIT:?}");
                 Reply::new(
@@ -211,10 +251,10 @@ impl Session {
         }
     }
 
-    fn offer(&self, Incoming { envelope, body }: Incoming) -> Offer {
+    fn offer(&self, workspace: WorkspaceId, Incoming { envelope, body }: Incoming) -> Offer {
         let with = transmission(&envelope);
         Offer {
-            workspace: self.caller.workspace,
+            workspace,
             envelope_from: envelope.from,
             recipients: envelope.recipients,
             smtputf8: envelope.smtputf8,
@@ -227,20 +267,24 @@ impl Session {
         }
     }
 
-    fn refused(&self, refusal: &Refusal) -> Reply {
-        let reply = refusal.reply();
-        debug!(
-            workspace.id = %self.caller.workspace,
-            smtp.code = reply.code,
-            smtp.enhanced = reply.enhanced.map(tracing::field::display),
-            "the gate refuses: {refusal}"
-        );
-        reply
-    }
-
     fn now(&self) -> Monotonic {
         Monotonic(self.began.elapsed())
     }
+}
+
+/// The machine asks nobody who has not logged in and has to; this is the second lock.
+fn login_first() -> Reply {
+    Reply::new(530, 7, 0, "Authentication required")
+}
+
+fn refused(refusal: &Refusal) -> Reply {
+    let reply = refusal.reply();
+    debug!(
+        smtp.code = reply.code,
+        smtp.enhanced = reply.enhanced.map(tracing::field::display),
+        "the gate refuses: {refusal}"
+    );
+    reply
 }
 
 /// How the message came, as Received says it: RFC 3848, RFC 6531 §4.3.

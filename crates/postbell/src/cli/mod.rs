@@ -24,6 +24,7 @@ First steps:
   postbell dev                        try everything on this machine, nothing leaves it
   postbell workspace add acme         then, for a server of your own: a tenant,
   postbell domain add acme.example --workspace acme
+  postbell credential add shop --workspace acme
   postbell destination add hook --workspace acme --url https://acme.example/events
   postbell config check && postbell serve
 
@@ -77,6 +78,9 @@ Examples:
     /// Domains that a workspace sends from
     #[command(subcommand)]
     Domain(DomainCommand),
+    /// Credentials: usernames and passwords with which applications hand in mail
+    #[command(subcommand)]
+    Credential(CredentialCommand),
     /// Configuration sets: named choices of destinations and retry policy
     #[command(subcommand)]
     ConfigSet(ConfigSetCommand),
@@ -172,6 +176,43 @@ pub struct DomainAdd {
     /// Host of the return path, within the domain so that SPF aligns [default: bounce.DOMAIN]
     #[arg(long, value_name = "HOST")]
     pub return_path: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell credential …`
+#[derive(Debug, Subcommand)]
+pub enum CredentialCommand {
+    /// Make a credential; its password is shown this once
+    #[command(after_help = "\
+Examples:
+  postbell credential add shop --workspace acme
+  postbell credential add shop@acme.example --workspace acme --json")]
+    Add(CredentialAdd),
+    /// List credentials, without their passwords
+    #[command(after_help = "Example:\n  postbell credential list --workspace acme")]
+    List(InWorkspace),
+    /// Take a credential out of use, for good; its sessions end at their next message
+    #[command(after_help = "Example:\n  postbell credential revoke shop")]
+    Revoke {
+        /// The username
+        username: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `postbell credential add`
+#[derive(Debug, Args)]
+pub struct CredentialAdd {
+    /// The username, unique on this server: ASCII without spaces
+    pub username: String,
+    /// Whose mail it hands in
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    /// The password; others on this machine may see it here [default: a new random one]
+    #[arg(long)]
+    pub password: Option<String>,
     #[command(flatten)]
     pub output: Output,
 }

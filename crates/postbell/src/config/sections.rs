@@ -10,7 +10,9 @@ use postbell_deliver::DeliverOptions;
 use postbell_model::WorkspaceId;
 use postbell_net::{CertificateFiles, DnsOptions, HttpOptions};
 use postbell_notify::NotifyOptions;
-use postbell_receive::{BareLineEnds, SubmissionLimits, SubmissionOptions, SubmissionTimeouts};
+use postbell_receive::{
+    BareLineEnds, LoginOptions, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
+};
 use postbell_store::SqliteOptions;
 use serde::Deserialize;
 
@@ -87,6 +89,8 @@ pub struct SubmissionSection {
     pub trusted: Vec<TrustedNetwork>,
     /// What becomes of a bare CR or LF in a message.
     pub bare_line_ends: BareLineEnds,
+    /// How passwords are checked.
+    pub login: LoginOptions,
     /// What is too much.
     pub limits: SubmissionLimits,
     /// How long clients are waited for.
@@ -113,6 +117,7 @@ impl SubmissionSection {
         SubmissionOptions {
             hostname: hostname.to_owned(),
             trusted,
+            login: self.login,
             limits: self.limits,
             bare_line_ends: self.bare_line_ends,
             timeouts: self.timeouts,

@@ -29,6 +29,7 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.limits(defaults, tree);
     rules.trusted(config);
     rules.tls(config);
+    rules.login(config);
     rules.logging(config);
     rules.violations
 }
@@ -82,6 +83,17 @@ impl Rules {
         self.in_order(
             ("notify.pause", notify.pause),
             ("notify.longest_pause", notify.longest_pause),
+        );
+    }
+
+    fn login(&mut self, config: &Config) {
+        let login = &config.submission.login;
+        self.in_order(
+            ("submission.login.failure_delay", login.failure_delay),
+            (
+                "submission.login.longest_failure_delay",
+                login.longest_failure_delay,
+            ),
         );
     }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{NewDomain, make_domain, make_workspace};
+use crate::admin::{NewDomain, make_credential, make_domain, make_workspace};
 use crate::cli::DevArgs;
 use crate::config::{self, Config, Sources, TlsSection, TrustedNetwork};
 use crate::lifecycle::make_data_folder;
@@ -25,6 +25,9 @@ use super::far_side::FarSide;
 pub(super) const FROM_DOMAINS: [&str; 2] = ["example.com", "example.net"];
 /// Where the sample goes.
 pub(super) const TO_DOMAIN: &str = "example.org";
+
+/// Username and password alike: nobody outside this machine reaches the listeners.
+pub(super) const CREDENTIAL: &str = "dev";
 
 const WORKSPACE: &str = "dev";
 const DESTINATION: &str = "dev";
@@ -164,6 +167,12 @@ pub(super) async fn far_side(
             far_side
         }
     };
+    let directory = tenants.directory();
+    if let Some(workspace) = directory.workspace_named(WORKSPACE)
+        && directory.credential(CREDENTIAL).is_none()
+    {
+        make_credential(&tenants, clock, CREDENTIAL, CREDENTIAL, workspace.id).await?;
+    }
     tenants.close().await;
     Ok(far_side)
 }

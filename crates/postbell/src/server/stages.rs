@@ -79,10 +79,17 @@ pub(super) fn submission_door(
     };
     let (intake, tenants) = (store.clone(), store.clone());
     let gate = Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)));
+    let tenants = store.clone();
     let options = config
         .submission
         .door_options(&config.server.hostname, trusted);
-    Ok(SubmissionDoor::new(options, gate, tls, Arc::clone(clock)))
+    Ok(SubmissionDoor::new(
+        options,
+        gate,
+        tenants,
+        tls,
+        Arc::clone(clock),
+    ))
 }
 
 /// The trusted networks with the workspaces that their names mean.

@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use postbell_accept::{AcceptOptions, Gate};
 use postbell_model::clock::Sleep;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Destination, Domain, Monotonic, RetryPolicy,
-    Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination, Domain,
+    Monotonic, RetryPolicy, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use postbell_net::{CertificateFiles, ServerTls};
 use postbell_store::{
-    Directory, Intake, NewConfigurationSet, StoreError, Submission, TenantError, Tenants,
+    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Submission, TenantError,
+    Tenants, password,
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -28,8 +29,9 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::login::Logins;
 use crate::{
-    BareLineEnds, Encryption, SubmissionDoor, SubmissionLimits, SubmissionOptions,
+    BareLineEnds, Encryption, LoginOptions, SubmissionDoor, SubmissionLimits, SubmissionOptions,
     SubmissionTimeouts,
 };
 
@@ -42,6 +44,17 @@ pub(super) fn options() -> SubmissionOptions {
     SubmissionOptions {
         hostname: "mx.test".to_owned(),
         trusted: vec![("127.0.0.0/8".parse().unwrap(), OURS)],
+        login: LoginOptions {
+            max_checks: 2,
+            remember: PATIENCE,
+            max_remembered: 10,
+            failure_delay: Duration::from_millis(1),
+            longest_failure_delay: Duration::from_millis(4),
+            max_failures: 3,
+            failure_window: PATIENCE,
+            block: PATIENCE,
+            max_addresses: 10,
+        },
         limits: SubmissionLimits {
             max_message_size: 10_000_000,
             max_recipients: 100,
@@ -67,6 +80,8 @@ pub(super) struct World {
     implicit: SocketAddr,
     tasks: TaskTracker,
     intake: Arc<PaperIntake>,
+    tenants: Arc<PaperTenants>,
+    clock: Arc<RestlessClock>,
 }
 
 impl World {
@@ -97,6 +112,35 @@ impl World {
         Client::of(TcpStream::connect(self.implicit).await.unwrap())
     }
 
+    /// Makes these the only credentials, all of one workspace and with the password `secret`.
+    pub(super) fn set_credentials(&self, names: &[&str]) {
+        let hash = password::hash(b"secret").unwrap();
+        let credential = |name: &&str| Credential {
+            id: CredentialId(1),
+            workspace: OURS,
+            username: (*name).to_owned(),
+            password_hash: hash.clone(),
+            created_at: NOW,
+            revoked_at: None,
+        };
+        let credentials = directory().with_credentials(names.iter().map(credential));
+        *self.tenants.0.lock().unwrap() = Arc::new(credentials);
+    }
+
+    /// What checks passwords, without a door, blocking after so many failures.
+    pub(super) fn logins(&self, max_failures: u32) -> Logins {
+        let login = LoginOptions {
+            max_failures,
+            ..options().login
+        };
+        Logins::new(login, self.tenants.clone(), self.clock.clone())
+    }
+
+    /// How long the door has slept, each time.
+    pub(super) fn slept(&self) -> Vec<Duration> {
+        self.clock.slept()
+    }
+
     pub(super) fn stored(&self) -> Vec<Submission> {
         self.intake.stored.lock().unwrap().clone()
     }
@@ -112,7 +156,9 @@ impl World {
             failure,
             stored: Mutex::default(),
         });
-        let door = door(options, intake.clone(), Arc::new(RestlessClock::default()));
+        let tenants = Arc::new(PaperTenants(Mutex::new(Arc::new(directory()))));
+        let clock = Arc::new(RestlessClock::default());
+        let door = door(options, intake.clone(), tenants.clone(), clock.clone());
         let door = Arc::new(door);
         let bind = || TcpListener::bind("127.0.0.1:0");
         let (plain, implicit) = (bind().await.unwrap(), bind().await.unwrap());
@@ -122,6 +168,8 @@ impl World {
             implicit: implicit.local_addr().unwrap(),
             tasks: TaskTracker::new(),
             intake,
+            tenants,
+            clock,
         };
         for (listener, encryption) in [
             (plain, Encryption::StartTls),
@@ -157,13 +205,15 @@ pub(super) fn door_and_clock() -> (SubmissionDoor, Arc<RestlessClock>) {
         stored: Mutex::default(),
     };
     let clock = Arc::new(RestlessClock::default());
-    let door = door(options(), Arc::new(intake), clock.clone());
+    let tenants = Arc::new(PaperTenants(Mutex::default()));
+    let door = door(options(), Arc::new(intake), tenants, clock.clone());
     (door, clock)
 }
 
 fn door(
     options: SubmissionOptions,
     intake: Arc<PaperIntake>,
+    tenants: Arc<PaperTenants>,
     clock: Arc<RestlessClock>,
 ) -> SubmissionDoor {
     let retry = RetryPolicy {
@@ -176,9 +226,8 @@ fn door(
         retry,
         max_hops: 50,
     };
-    let tenants = Arc::new(PaperTenants(Arc::new(directory())));
-    let gate = Gate::new(accept, intake, tenants, clock.clone());
-    SubmissionDoor::new(options, Arc::new(gate), tls().as_ref(), clock)
+    let gate = Gate::new(accept, intake, tenants.clone(), clock.clone());
+    SubmissionDoor::new(options, Arc::new(gate), tenants, tls().as_ref(), clock)
 }
 
 /// What a client's octets go through.
@@ -307,12 +356,12 @@ impl Intake for PaperIntake {
     }
 }
 
-struct PaperTenants(Arc<Directory>);
+struct PaperTenants(Mutex<Arc<Directory>>);
 
 #[async_trait]
 impl Tenants for PaperTenants {
     fn directory(&self) -> Arc<Directory> {
-        self.0.clone()
+        self.0.lock().unwrap().clone()
     }
 
     fn directory_changed(&self) -> watch::Receiver<u64> {
@@ -336,6 +385,18 @@ impl Tenants for PaperTenants {
     }
 
     async fn create_destination(&self, _: Destination) -> Result<(), TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    async fn create_credential(
+        &self,
+        _: NewCredential,
+        _: Timestamp,
+    ) -> Result<Credential, TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
         unreachable!("a door makes nothing")
     }
 
