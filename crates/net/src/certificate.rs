@@ -215,7 +215,11 @@ fn stamp(metadata: &Metadata) -> Stamp {
 mod tests {
     use std::fs;
 
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
     use tempfile::TempDir;
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::*;
 
@@ -260,6 +264,45 @@ mod tests {
         fs::write(&files.key, key).unwrap();
         assert_eq!(tls.refresh().unwrap(), Refresh::Renewed);
         assert_ne!(first, shown(&tls));
+    }
+
+    /// A handshake in memory with a client that trusts the development authority.
+    async fn connect(tls: &ServerTls) -> std::io::Result<(impl Wire, impl Wire)> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(&certs("ca.pem")).unwrap())
+            .unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (near, far) = duplex(100_000);
+        let name = ServerName::try_from("localhost").unwrap();
+        let client = TlsConnector::from(Arc::new(config)).connect(name, near);
+        let server = TlsAcceptor::from(tls.config()).accept(far);
+        let (client, server) = tokio::join!(client, server);
+        Ok((client?, server?))
+    }
+
+    trait Wire: AsyncRead + AsyncWrite + Unpin {}
+    impl<T: AsyncRead + AsyncWrite + Unpin> Wire for T {}
+
+    #[tokio::test]
+    async fn connections_outlive_the_certificate_that_they_began_with() {
+        let (_folder, files) = folder_with("dev.pem", "dev-key.pem");
+        let tls = ServerTls::load(files.clone()).unwrap();
+        let (mut client, mut server) = connect(&tls).await.unwrap();
+        // The authority's own certificate is none of a server, and clients say so.
+        fs::write(&files.certificate, certs("ca.pem")).unwrap();
+        fs::write(&files.key, [certs("ca-key.pem"), b"\n".to_vec()].concat()).unwrap();
+        assert_eq!(tls.refresh().unwrap(), Refresh::Renewed);
+        assert!(connect(&tls).await.is_err());
+        client.write_all(b"still here").await.unwrap();
+        client.flush().await.unwrap();
+        let mut octets = [0; 10];
+        server.read_exact(&mut octets).await.unwrap();
+        assert_eq!(&octets, b"still here");
     }
 
     #[test]

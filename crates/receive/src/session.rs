@@ -96,7 +96,7 @@ impl Session {
     /// Converses until either side ends the session; on `stop`, until the machine does.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let began = self.began;
-        let ended = self.last(&stop).await;
+        let ended = self.until_over(&stop).await;
         let duration_ms = began.elapsed().as_millis();
         match ended {
             Ok(messages) => debug!(messages, duration_ms, "the session has ended"),
@@ -107,7 +107,7 @@ impl Session {
         }
     }
 
-    async fn last(mut self, stop: &CancellationToken) -> Result<u32, Broken> {
+    async fn until_over(mut self, stop: &CancellationToken) -> Result<u32, Broken> {
         if self.caller.terms.tls == Tls::Active {
             self = self.secure(stop).await?;
         }

@@ -81,7 +81,12 @@ impl Socket {
         }
         let count = match &mut self.stream {
             Stream::Plain(stream) => stream.read(&mut self.buffer).await?,
-            Stream::Tls(stream) => stream.read(&mut self.buffer).await?,
+            Stream::Tls(stream) => match stream.read(&mut self.buffer).await {
+                // Many clients close without the alert that should come before. What could be cut
+                // off by it is told by SMTP itself: a message ends with its dot.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                read => read?,
+            },
         };
         self.filled = count == size;
         Ok(&self.buffer[..count])
