@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+CERTS = Path(__file__).resolve().parents[2] / "certs"
+USERNAME = "shop"
 CONFIG = """
 [server]
 hostname = "postbell.sender.test"
@@ -15,7 +17,12 @@ data_dir = "{folder}/data"
 
 [submission]
 listen = ["127.0.0.1:{smtp}"]
+listen_tls = ["127.0.0.1:{smtps}"]
 trusted = [{{ network = "127.0.0.0/8", workspace = "acme" }}]
+
+[tls]
+certificate = "{certs}/dev.pem"
+key = "{certs}/dev-key.pem"
 
 [dns]
 servers = ["127.0.0.1:{dns}"]
@@ -39,13 +46,17 @@ class Postbell:
     def __init__(self, binary, folder, dns, mx, domain, url):
         self.binary = binary
         self.folder = Path(folder)
-        self.smtp, http = free_ports(2)
+        self.smtp, self.smtps, http = free_ports(3)
         self.config = self.folder / "postbell.toml"
-        facts = {"folder": folder, "smtp": self.smtp, "http": http, "dns": dns, "mx": mx}
+        facts = {"folder": folder, "smtp": self.smtp, "smtps": self.smtps, "http": http}
+        facts |= {"dns": dns, "mx": mx, "certs": CERTS}
         self.config.write_text(CONFIG.format(**facts))
         self.log = self.folder / "log"
         self._command("workspace", "add", "acme")
         self._command("domain", "add", domain, "--workspace", "acme")
+        self.password = self._command("credential", "add", USERNAME, "--workspace", "acme")[
+            "password"
+        ]
         self.secret = self._command(
             "destination", "add", "hook", "--workspace", "acme", "--url", url
         )["secret"]

@@ -12,6 +12,7 @@ import email
 import email.policy
 import shutil
 import smtplib
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,12 +23,12 @@ from pathlib import Path
 
 import postfix
 from dns import Dns
-from program import Postbell, free_ports
+from program import CERTS, USERNAME, Postbell, free_ports
 from webhook import Receiver
 
 RECIPIENTS = "recipients.test"
 SENDER = "orders@sender.test"
-USERS = ["smtplib", "swaks", "lettre", "dots", "ann", "bob"]
+USERS = ["smtplib", "starttls", "implicit", "swaks", "login", "plain", "lettre", "dots", "ann", "bob"]
 
 
 class World:
@@ -71,6 +72,40 @@ class Outside(unittest.TestCase):
     def test_smtplib(self):
         self.submit(message("smtplib", "From smtplib", "Grüße von smtplib.\n"))
         self.check_delivered("smtplib", "From smtplib", "Grüße von smtplib.")
+
+    def test_smtplib_with_starttls_and_login(self):
+        self.submit_under_tls(message("starttls", "Under STARTTLS", "Hello.\n"))
+        mail = self.check_delivered("starttls", "Under STARTTLS", "Hello.")
+        self.assertIn("with ESMTPSA", "".join(mail.get_all("Received")))
+
+    def test_smtplib_with_implicit_tls_and_login(self):
+        door, tls = self.world.postbell, tls_context()
+        with smtplib.SMTP_SSL("localhost", door.smtps, timeout=30, context=tls) as client:
+            client.login(USERNAME, door.password)
+            client.send_message(message("implicit", "Under TLS", "Hello.\n"))
+        mail = self.check_delivered("implicit", "Under TLS", "Hello.")
+        self.assertIn("with ESMTPSA", "".join(mail.get_all("Received")))
+
+    def test_smtplib_with_a_wrong_password(self):
+        door = self.world.postbell
+        with smtplib.SMTP("localhost", door.smtp, timeout=30) as client:
+            client.starttls(context=tls_context())
+            with self.assertRaises(smtplib.SMTPAuthenticationError) as raised:
+                client.login(USERNAME, "wrong")
+            self.assertEqual(raised.exception.smtp_code, 535)
+
+    def test_openssl_s_client(self):
+        if shutil.which("openssl") is None:
+            self.skipTest("openssl is not installed")
+        door = self.world.postbell
+        self.s_client("-connect", f"127.0.0.1:{door.smtps}")
+        self.s_client("-connect", f"127.0.0.1:{door.smtp}", "-starttls", "smtp", "-tls1_2")
+
+    def test_swaks_with_starttls_and_login(self):
+        self.swaks_under_tls("login", "LOGIN", "--tls", self.world.postbell.smtp)
+
+    def test_swaks_with_implicit_tls_and_plain(self):
+        self.swaks_under_tls("plain", "PLAIN", "--tls-on-connect", self.world.postbell.smtps)
 
     def test_swaks(self):
         if shutil.which("swaks") is None:
@@ -128,6 +163,40 @@ class Outside(unittest.TestCase):
         with smtplib.SMTP("127.0.0.1", self.world.postbell.smtp, timeout=30) as client:
             self.assertEqual(client.send_message(mail), {})
 
+    def submit_under_tls(self, mail):
+        door = self.world.postbell
+        with smtplib.SMTP("localhost", door.smtp, timeout=30) as client:
+            client.starttls(context=tls_context())
+            client.login(USERNAME, door.password)
+            self.assertEqual(client.send_message(mail), {})
+
+    def s_client(self, *options):
+        """A session of one command under TLS, the certificate verified."""
+        trust = ("-CAfile", CERTS / "ca.pem", "-verify_return_error", "-verify_hostname", "localhost")
+        command = ("openssl", "s_client", "-quiet", "-crlf", *options, *trust)
+        done = subprocess.run(
+            command, input="QUIT\n", capture_output=True, text=True, timeout=60
+        )
+        self.assertIn("221 2.0.0", done.stdout, done.stderr)
+
+    def swaks_under_tls(self, user, mechanism, tls, port):
+        if shutil.which("swaks") is None:
+            self.skipTest("swaks is not installed")
+        self.program(
+            "swaks",
+            "--server", f"127.0.0.1:{port}",
+            tls,
+            "--auth", mechanism,
+            "--auth-user", USERNAME,
+            "--auth-password", self.world.postbell.password,
+            "--from", SENDER,
+            "--to", address(user),
+            "--header", f"Subject: By {mechanism}",
+            "--body", "Sent by swaks.",
+        )  # fmt: skip
+        mail = self.check_delivered(user, f"By {mechanism}", "Sent by swaks.")
+        self.assertIn("with ESMTPSA", "".join(mail.get_all("Received")))
+
     def program(self, *command):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -156,6 +225,11 @@ class Outside(unittest.TestCase):
     def logged(self, to):
         lines = self.world.postfix.log.read_text().splitlines()
         return any(f"to=<{to}>" in line and "status=sent" in line for line in lines)
+
+
+def tls_context():
+    """Trusts the development certificates alone."""
+    return ssl.create_default_context(cafile=CERTS / "ca.pem")
 
 
 def message(user, subject, text):

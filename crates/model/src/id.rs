@@ -1,7 +1,7 @@
 //! Identifiers.
 //!
 //! Messages, deliveries, events and destinations have `UUIDv7` ids (RFC 9562 §5.7), so that ids
-//! order by time. Workspaces and configuration sets have small numbers: a workspace must fit
+//! order by time. Workspaces, credentials and configuration sets have small numbers: a workspace must fit
 //! the 32 bits that a token leaves for it.
 
 use std::fmt;
@@ -134,6 +134,13 @@ number_id!(
     "workspace",
     "ws_",
     "ws_7"
+);
+number_id!(
+    /// A username with its password. Printed as `cred_` and a number.
+    CredentialId,
+    "credential",
+    "cred_",
+    "cred_5"
 );
 number_id!(
     /// A configuration set. Printed as `set_` and a number.

@@ -28,11 +28,15 @@ pub use bounce::{BounceClass, BounceType};
 pub use clock::{Clock, Monotonic};
 pub use delivery::{Delivery, DeliveryState, Lane};
 pub use event::{Event, EventKind, Fact};
-pub use id::{ConfigurationSetId, DeliveryId, DestinationId, EventId, MessageId, WorkspaceId};
+pub use id::{
+    ConfigurationSetId, CredentialId, DeliveryId, DestinationId, EventId, MessageId, WorkspaceId,
+};
 pub use message::Message;
 pub use reply::{EnhancedCode, Reply};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
-pub use tenant::{ConfigurationSet, Destination, DestinationState, SendingDomain, Workspace};
+pub use tenant::{
+    ConfigurationSet, Credential, Destination, DestinationState, SendingDomain, Workspace,
+};
 pub use time::Timestamp;
 pub use token::TokenKeys;

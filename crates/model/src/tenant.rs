@@ -1,8 +1,10 @@
-//! What an operator sets up: workspaces, domains, configuration sets, destinations.
+//! What an operator sets up: workspaces, credentials, domains, configuration sets, destinations.
 
 use std::time::Duration;
 
-use crate::{ConfigurationSetId, DestinationId, Domain, Secret, Timestamp, WorkspaceId};
+use crate::{
+    ConfigurationSetId, CredentialId, DestinationId, Domain, Secret, Timestamp, WorkspaceId,
+};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,23 @@ pub struct Workspace {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A username and a password with which clients hand in mail for a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its number.
+    pub id: CredentialId,
+    /// Whose mail it is then.
+    pub workspace: WorkspaceId,
+    /// The username, unique in the installation, told apart by case.
+    pub username: String,
+    /// The password's hash, as a PHC string.
+    pub password_hash: Secret,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was revoked; it is kept so that nobody else gets its name.
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// A domain that a workspace sends from.

@@ -1,4 +1,4 @@
-//! Reaching out: DNS resolver, TLS to mail hosts, the guarded connector and the one HTTP client.
+//! Reaching out: DNS resolver, TLS of both sides, the guarded connector and the one HTTP client.
 //!
 //! Everything that the program dials goes through [`Guard`], which refuses addresses that are
 //! not public unless the configuration allows them. What is dialled is the address that was
@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod certificate;
 mod connect;
 mod guard;
 pub mod http;
@@ -13,6 +14,7 @@ mod opportunistic;
 mod resolver;
 mod stream;
 
+pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refresh, ServerTls};
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};

@@ -69,7 +69,7 @@ Content-Type: text/html; charset=us-ascii
 }
 
 /// Commands to copy and paste that submit a mail to this port, and the addresses to try.
-pub fn invitation(host: &str, smtp_port: u16, from_domain: &str) -> String {
+pub fn invitation(host: &str, smtp_port: u16, from_domain: &str, user: &str) -> String {
     format!(
         r#"Send some mail yourself, from any address at {from_domain}:
 
@@ -81,6 +81,11 @@ pub fn invitation(host: &str, smtp_port: u16, from_domain: &str) -> String {
   python3 -c 'import smtplib; smtplib.SMTP("{host}", {smtp_port}).sendmail(
       "you@{from_domain}", "ada@example.org",
       "From: you@{from_domain}\nTo: ada@example.org\nSubject: Hello\n\nHello, Ada!\n")'
+
+With TLS and a password, as on a server of your own:
+
+  swaks --server {host}:{smtp_port} --tls --auth PLAIN --auth-user {user} --auth-password {user} \
+    --from you@{from_domain} --to ada@example.org
 
 The recipient decides what happens, at any domain:
 
@@ -155,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_invitation_names_host_port_and_domain() {
-        insta::assert_snapshot!(invitation("127.0.0.1", 2525, "sample.test"), @r#"
+        insta::assert_snapshot!(invitation("127.0.0.1", 2525, "sample.test", "dev"), @r#"
         Send some mail yourself, from any address at sample.test:
 
           swaks --server 127.0.0.1:2525 --from you@sample.test --to ada@example.org
@@ -166,6 +171,11 @@ mod tests {
           python3 -c 'import smtplib; smtplib.SMTP("127.0.0.1", 2525).sendmail(
               "you@sample.test", "ada@example.org",
               "From: you@sample.test\nTo: ada@example.org\nSubject: Hello\n\nHello, Ada!\n")'
+
+        With TLS and a password, as on a server of your own:
+
+          swaks --server 127.0.0.1:2525 --tls --auth PLAIN --auth-user dev --auth-password dev \
+            --from you@sample.test --to ada@example.org
 
         The recipient decides what happens, at any domain:
 

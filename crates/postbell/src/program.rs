@@ -42,7 +42,9 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Serve => {
-            let config = config::load(&Sources::find(named)?)?.config;
+            let loaded = config::load(&Sources::find(named)?)?;
+            loaded.check_files()?;
+            let config = loaded.config;
             on_runtime(serve::run(&config, console))
         }
         Command::Explain(args) => {
@@ -52,6 +54,7 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Dev(args) => on_runtime(dev::run(&args, console)),
         Command::Workspace(command) => set_up(named, &Request::Workspace(command), console),
         Command::Domain(command) => set_up(named, &Request::Domain(command), console),
+        Command::Credential(command) => set_up(named, &Request::Credential(command), console),
         Command::ConfigSet(command) => set_up(named, &Request::ConfigSet(command), console),
         Command::Destination(command) => set_up(named, &Request::Destination(command), console),
     }
@@ -59,6 +62,7 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
 
 fn check(sources: &Sources, console: Console) -> anyhow::Result<()> {
     let loaded = config::load(sources)?;
+    loaded.check_files()?;
     let file = match sources.file() {
         Some(path) => path.display().to_string(),
         None => "no configuration file".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use postbell_store::Tenants;
 use tracing::{error, warn};
 
 use crate::config::Config;
@@ -17,7 +18,7 @@ pub(crate) async fn run(config: &Config, console: Console) -> anyhow::Result<()>
     let mut signals = Signals::listen()?;
     let server = Server::start(config, Arc::new(SystemClock::new())).await?;
     tell_ready(config, server.addresses(), console);
-    warn_of_what_is_missing(config);
+    warn_of_what_is_missing(config, &server);
     let trouble = tokio::select! {
         name = signals.next() => {
             tracing::info!("{name}");
@@ -39,6 +40,9 @@ fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
     for address in &addresses.submission {
         console.say(format!("  submission  {address}"));
     }
+    for address in &addresses.submission_tls {
+        console.say(format!("  submissions {address}, under TLS"));
+    }
     for address in &addresses.http {
         console.say(format!("  health      http://{address}/healthz"));
     }
@@ -49,14 +53,27 @@ fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
 }
 
 /// What is no fault, and yet seldom what somebody wants.
-fn warn_of_what_is_missing(config: &Config) {
+fn warn_of_what_is_missing(config: &Config, server: &Server) {
     if !config.server.hostname.contains('.') {
         warn!(
             "server.hostname is \"{}\": other mail servers expect a full name that can be looked up",
             config.server.hostname
         );
     }
-    if config.submission.trusted.is_empty() {
-        warn!("no network is trusted (submission.trusted): nobody can hand in mail");
+    let directory = server.store().directory();
+    let workspaces = directory.workspaces();
+    let mut credentials = workspaces
+        .iter()
+        .flat_map(|workspace| directory.credentials_of(workspace.id));
+    let may_log_in = credentials.any(|credential| credential.revoked_at.is_none());
+    if config.submission.trusted.is_empty() && !may_log_in {
+        warn!(
+            "there is no credential (`postbell credential add`) and no network is trusted \
+             (submission.trusted): nobody can hand in mail yet"
+        );
+    }
+    let mut listeners = config.submission.listen.iter();
+    if config.tls.files().is_none() && listeners.any(|address| !address.ip().is_loopback()) {
+        warn!("there is no certificate ([tls]): clients of other machines can't log in");
     }
 }

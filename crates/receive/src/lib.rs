@@ -5,12 +5,16 @@
 //! `postbell_accept`. What is said and in which order is the machine's affair, what mail may be
 //! is the gate's; here are sockets, deadlines and who may come in.
 //!
-//! Refused: clients outside the trusted networks (there is no AUTH yet), more connections than
-//! configured, and to hold anything of a message before it has ended.
+//! Who is in no trusted network logs in first; passwords are checked here, against the
+//! credentials of the store.
+//!
+//! Refused: passwords in the clear but on loopback, addresses that have guessed too often, more
+//! connections than configured, and to hold anything of a message before it has ended.
 
 #![warn(missing_docs)]
 
 mod door;
+mod login;
 mod options;
 mod peers;
 mod session;
@@ -20,4 +24,7 @@ mod socket;
 mod tests;
 
 pub use door::SubmissionDoor;
-pub use options::{BareLineEnds, SubmissionLimits, SubmissionOptions, SubmissionTimeouts};
+pub use login::LoginOptions;
+pub use options::{
+    BareLineEnds, Encryption, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
+};

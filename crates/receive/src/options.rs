@@ -7,6 +7,8 @@ use postbell_model::WorkspaceId;
 use postbell_smtp::{ServerOptions, ServerTimeouts};
 use serde::Deserialize;
 
+use crate::login::LoginOptions;
+
 /// How applications hand in mail.
 #[derive(Debug, Clone)]
 pub struct SubmissionOptions {
@@ -15,6 +17,8 @@ pub struct SubmissionOptions {
     /// Networks whose clients may submit without a password, and the workspace whose mail it is.
     /// Where several hold an address, the narrowest counts.
     pub trusted: Vec<(IpNet, WorkspaceId)>,
+    /// How passwords are checked.
+    pub login: LoginOptions,
     /// What is too much.
     pub limits: SubmissionLimits,
     /// What becomes of a bare CR or LF in a message.
@@ -41,6 +45,15 @@ pub struct SubmissionLimits {
     pub max_commands: u32,
 }
 
+/// When a listener's connections are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// Once the client says STARTTLS, which is offered where there is a certificate.
+    StartTls,
+    /// From the first octet (RFC 8314 §3.3).
+    Implicit,
+}
+
 /// What becomes of a CR or LF that does not belong to a CRLF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,6 +68,8 @@ pub enum BareLineEnds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionTimeouts {
+    /// For the TLS handshake.
+    pub handshake: Duration,
     /// For the next command.
     pub command: Duration,
     /// For the next octets of a message.

@@ -7,28 +7,57 @@ use std::time::Duration;
 
 use postbell_accept::{Gate, Offer, Refusal};
 use postbell_model::message::Received;
-use postbell_model::{Monotonic, Reply, WorkspaceId};
-use postbell_smtp::{Answer, Ask, Incoming, Server, ServerOptions, Step};
+use postbell_model::{Monotonic, Reply, ReversePath, Secret, WorkspaceId};
+use postbell_smtp::{Answer, Ask, Envelope, Incoming, Server, ServerOptions, Step, Terms, Tls};
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
+use crate::login::{Logins, User};
 use crate::socket::{Reading, Socket};
 
 // RFC 5321 §4.5.3.2.6: clients wait ten minutes for the reply to the final dot. Half of that is
 // far more than a commit takes, and the client still hears of it.
 const SUBMIT_LIMIT: Duration = Duration::from_secs(300);
 
-#[derive(Debug)]
+/// What all sessions of a door share.
+pub(crate) struct Shared {
+    pub(crate) server: Arc<ServerOptions>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) logins: Logins,
+    /// `None`: there is no certificate, hence no TLS.
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) handshake_limit: Duration,
+}
+
+/// Who is at the other end, and what is offered there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub(crate) ip: IpAddr,
+    /// Whose mail it is without a login; `None`: nobody's.
+    pub(crate) workspace: Option<WorkspaceId>,
+    pub(crate) terms: Terms,
+}
+
 pub(crate) struct Session {
     socket: Socket,
     server: Server,
-    gate: Arc<Gate>,
-    workspace: WorkspaceId,
-    peer: IpAddr,
+    shared: Arc<Shared>,
+    caller: Caller,
+    user: Option<User>,
     /// Clients live in real time: their deadlines follow the runtime's timer.
     began: Instant,
     messages: u32,
+}
+
+/// Where a conversation stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// Everything was said.
+    End,
+    /// 220 was said to STARTTLS.
+    StartTls,
 }
 
 /// How a session ended that had no last reply.
@@ -38,47 +67,73 @@ enum Broken {
     Closed,
     /// The connection failed.
     Failed(io::Error),
+    /// The handshake failed, as it does with every client that speaks no TLS, or does not trust
+    /// the certificate.
+    NoTls(io::Error),
+    /// The server goes down, and the client was in the middle of its handshake.
+    Stopped,
 }
 
 impl Session {
-    pub(crate) fn new(
-        socket: Socket,
-        options: Arc<ServerOptions>,
-        gate: Arc<Gate>,
-        workspace: WorkspaceId,
-        peer: IpAddr,
-    ) -> Self {
+    /// A session on a connection that was just accepted. Where its terms say that TLS is active,
+    /// the handshake is still to be made.
+    pub(crate) fn new(socket: Socket, shared: Arc<Shared>, caller: Caller) -> Self {
         Self {
             socket,
-            server: Server::new(options, Monotonic::default()),
-            gate,
-            workspace,
-            peer,
+            server: Server::new(
+                Arc::clone(&shared.server),
+                caller.terms,
+                Monotonic::default(),
+            ),
+            shared,
+            caller,
+            user: None,
             began: Instant::now(),
             messages: 0,
         }
     }
 
     /// Converses until either side ends the session; on `stop`, until the machine does.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let ended = self.converse(&stop).await;
-        let messages = self.messages;
-        let duration_ms = self.began.elapsed().as_millis();
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let began = self.began;
+        let ended = self.until_over(&stop).await;
+        let duration_ms = began.elapsed().as_millis();
         match ended {
-            Ok(()) => {
-                self.socket.close().await;
-                debug!(messages, duration_ms, "the session has ended");
-            }
-            Err(Broken::Closed) => {
-                debug!(messages, duration_ms, "the client closed the connection");
-            }
-            Err(Broken::Failed(error)) => {
-                info!(messages, duration_ms, "the connection broke: {error}");
-            }
+            Ok(messages) => debug!(messages, duration_ms, "the session has ended"),
+            Err(Broken::Closed) => debug!(duration_ms, "the client closed the connection"),
+            Err(Broken::Failed(error)) => info!(duration_ms, "the connection broke: {error}"),
+            Err(Broken::NoTls(error)) => info!(duration_ms, "TLS did not come about: {error}"),
+            Err(Broken::Stopped) => debug!(duration_ms, "a handshake was broken off"),
         }
     }
 
-    async fn converse(&mut self, stop: &CancellationToken) -> Result<(), Broken> {
+    async fn until_over(mut self, stop: &CancellationToken) -> Result<u32, Broken> {
+        if self.caller.terms.tls == Tls::Active {
+            self = self.secure(stop).await?;
+        }
+        while self.converse(stop).await? == Pause::StartTls {
+            self = self.secure(stop).await?;
+            // RFC 3207 §4.2: nothing that was said before counts.
+            self.user = None;
+            self.server.secured(self.now());
+        }
+        self.socket.close().await;
+        Ok(self.messages)
+    }
+
+    async fn secure(self, stop: &CancellationToken) -> Result<Self, Broken> {
+        let Some(tls) = &self.shared.tls else {
+            return Err(Broken::NoTls(io::Error::other("there is no certificate")));
+        };
+        let handshake = self.socket.secure(tls, self.shared.handshake_limit);
+        let socket = match stop.run_until_cancelled(handshake).await {
+            None => return Err(Broken::Stopped),
+            Some(secured) => secured.map_err(Broken::NoTls)?,
+        };
+        Ok(Self { socket, ..self })
+    }
+
+    async fn converse(&mut self, stop: &CancellationToken) -> Result<Pause, Broken> {
         let mut stopping = false;
         loop {
             match self.server.poll() {
@@ -94,7 +149,8 @@ impl Session {
                     self.server.shut_down();
                 }
                 Step::Read => self.read(stop, stopping).await?,
-                Step::Close => return Ok(()),
+                Step::StartTls => return Ok(Pause::StartTls),
+                Step::Close => return Ok(Pause::End),
             }
         }
     }
@@ -129,26 +185,60 @@ impl Session {
     }
 
     async fn decide(&mut self, ask: Ask) -> Answer {
-        let checked = match ask {
-            Ask::Mail { from, .. } => self.gate.check_sender(self.workspace, &from),
-            Ask::Rcpt { to } => self.gate.check_recipient(&to),
-            Ask::Message(incoming) => return Answer::Reply(self.submit(incoming).await),
-        };
-        match checked {
-            Ok(()) => Answer::Accept,
-            Err(refusal) => Answer::Reply(self.refused(&refusal)),
+        match ask {
+            Ask::Login { username, password } => self.log_in(&username, password).await,
+            Ask::Mail { from, .. } => self.check_sender(&from),
+            Ask::Rcpt { to } => match self.shared.gate.check_recipient(&to) {
+                Ok(()) => Answer::Accept,
+                Err(refusal) => Answer::Reply(refused(&refusal)),
+            },
+            Ask::Message(incoming) => Answer::Reply(self.submit(incoming).await),
         }
+    }
+
+    async fn log_in(&mut self, username: &str, password: Secret) -> Answer {
+        let logins = &self.shared.logins;
+        match logins.check(self.caller.ip, username, password).await {
+            Ok(user) => {
+                self.user = Some(user);
+                Answer::Accept
+            }
+            Err(refusal) => Answer::Reply(refusal),
+        }
+    }
+
+    fn check_sender(&self, from: &ReversePath) -> Answer {
+        let Some(workspace) = self.workspace() else {
+            return Answer::Reply(login_first());
+        };
+        let user = self.user.as_ref();
+        if user.is_some_and(|user| !self.shared.logins.is_current(user)) {
+            return Answer::Reply(Reply::new(421, 7, 0, "The credential was revoked, goodbye"));
+        }
+        match self.shared.gate.check_sender(workspace, from) {
+            Ok(()) => Answer::Accept,
+            Err(refusal) => Answer::Reply(refused(&refusal)),
+        }
+    }
+
+    /// Whose mail it is: the user's, or that of the client's network.
+    fn workspace(&self) -> Option<WorkspaceId> {
+        let user = self.user.as_ref().map(|user| user.workspace);
+        user.or(self.caller.workspace)
     }
 
     /// Hands the message to the gate; the reply is a promise where it is a 250.
     async fn submit(&mut self, incoming: Incoming) -> Reply {
-        let offer = self.offer(incoming);
-        match timeout(SUBMIT_LIMIT, self.gate.submit(offer)).await {
+        let Some(workspace) = self.workspace() else {
+            return login_first();
+        };
+        let offer = self.offer(workspace, incoming);
+        match timeout(SUBMIT_LIMIT, self.shared.gate.submit(offer)).await {
             Ok(Ok(accepted)) => {
                 self.messages += 1;
                 Reply::new(250, 0, 0, format!("Accepted as {}", accepted.message))
             }
-            Ok(Err(refusal)) => self.refused(&refusal),
+            Ok(Err(refusal)) => refused(&refusal),
             Err(_) => {
                 error!("a message was not stored within {SUBMIT_LIMIT:?}");
                 Reply::new(
@@ -161,39 +251,57 @@ impl Session {
         }
     }
 
-    fn offer(&self, Incoming { envelope, body }: Incoming) -> Offer {
-        // RFC 3848; RFC 6531 §4.3.
-        let with = match (envelope.smtputf8, envelope.esmtp) {
-            (true, _) => "UTF8SMTP",
-            (false, true) => "ESMTP",
-            (false, false) => "SMTP",
-        };
+    fn offer(&self, workspace: WorkspaceId, Incoming { envelope, body }: Incoming) -> Offer {
+        let with = transmission(&envelope);
         Offer {
-            workspace: self.workspace,
+            workspace,
             envelope_from: envelope.from,
             recipients: envelope.recipients,
             smtputf8: envelope.smtputf8,
             body,
             received: Received {
                 helo: envelope.helo,
-                peer: Some(self.peer),
-                with: with.to_owned(),
+                peer: Some(self.caller.ip),
+                with,
             },
         }
-    }
-
-    fn refused(&self, refusal: &Refusal) -> Reply {
-        let reply = refusal.reply();
-        debug!(
-            workspace.id = %self.workspace,
-            smtp.code = reply.code,
-            smtp.enhanced = reply.enhanced.map(tracing::field::display),
-            "the gate refuses: {refusal}"
-        );
-        reply
     }
 
     fn now(&self) -> Monotonic {
         Monotonic(self.began.elapsed())
     }
+}
+
+/// The machine asks nobody who has not logged in and has to; this is the second lock.
+fn login_first() -> Reply {
+    Reply::new(530, 7, 0, "Authentication required")
+}
+
+fn refused(refusal: &Refusal) -> Reply {
+    let reply = refusal.reply();
+    debug!(
+        smtp.code = reply.code,
+        smtp.enhanced = reply.enhanced.map(tracing::field::display),
+        "the gate refuses: {refusal}"
+    );
+    reply
+}
+
+/// How the message came, as Received says it: RFC 3848, RFC 6531 §4.3.
+fn transmission(envelope: &Envelope) -> String {
+    let mut with = match (envelope.smtputf8, envelope.esmtp) {
+        (true, _) => "UTF8SMTP",
+        (false, true) => "ESMTP",
+        // There are no such words for HELO: under TLS only the protocol that it stands for.
+        (false, false) if envelope.tls => "ESMTP",
+        (false, false) => return "SMTP".to_owned(),
+    }
+    .to_owned();
+    if envelope.tls {
+        with.push('S');
+    }
+    if envelope.authenticated {
+        with.push('A');
+    }
+    with
 }

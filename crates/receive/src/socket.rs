@@ -1,4 +1,4 @@
-//! A client's socket with a deadline on everything.
+//! A client's socket, in the clear or under TLS, with a deadline on everything.
 
 use std::io;
 use std::time::Duration;
@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 // Replies are short: who does not take them for this long is not there.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
@@ -26,19 +28,42 @@ pub(crate) enum Reading {
 
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     /// Whether the last read took all the room there was.
     filled: bool,
 }
 
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    /// Boxed, as it is some hundred octets that a session in the clear need not have.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
+        Self::of(Stream::Plain(stream))
+    }
+
+    fn of(stream: Stream) -> Self {
         Self {
             stream,
             buffer: Vec::new(),
             filled: false,
         }
+    }
+
+    /// Performs the server's part of the TLS handshake. What was read before is forgotten; who
+    /// asks for TLS under TLS gets the connection closed.
+    pub(crate) async fn secure(self, tls: &TlsAcceptor, limit: Duration) -> io::Result<Self> {
+        let Stream::Plain(stream) = self.stream else {
+            return Err(io::Error::other("TLS is active already"));
+        };
+        let secured = timeout(limit, tls.accept(stream))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+        Ok(Self::of(Stream::Tls(Box::new(secured?))))
     }
 
     /// Reads what is there, or waits for it. Empty: the client closed the connection.
@@ -54,13 +79,30 @@ impl Socket {
             self.buffer.resize(size, 0);
             self.buffer.shrink_to_fit();
         }
-        let count = self.stream.read(&mut self.buffer).await?;
+        let count = match &mut self.stream {
+            Stream::Plain(stream) => stream.read(&mut self.buffer).await?,
+            Stream::Tls(stream) => match stream.read(&mut self.buffer).await {
+                // Many clients close without the alert that should come before. What could be cut
+                // off by it is told by SMTP itself: a message ends with its dot.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                read => read?,
+            },
+        };
         self.filled = count == size;
         Ok(&self.buffer[..count])
     }
 
     pub(crate) async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
-        timeout(WRITE_LIMIT, self.stream.write_all(octets))
+        let write = async {
+            match &mut self.stream {
+                Stream::Plain(stream) => stream.write_all(octets).await,
+                Stream::Tls(stream) => {
+                    stream.write_all(octets).await?;
+                    stream.flush().await
+                }
+            }
+        };
+        timeout(WRITE_LIMIT, write)
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
@@ -69,7 +111,10 @@ impl Socket {
     /// system reset the connection, and the client may then never see what was written.
     pub(crate) async fn close(mut self) {
         let goodbye = async {
-            self.stream.shutdown().await?;
+            match &mut self.stream {
+                Stream::Plain(stream) => stream.shutdown().await?,
+                Stream::Tls(stream) => stream.shutdown().await?,
+            }
             let mut drained = 0;
             while drained < LINGER_OCTETS {
                 match self.read(Reading::Commands).await?.len() {

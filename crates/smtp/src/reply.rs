@@ -23,6 +23,7 @@ pub fn write(reply: &Reply, out: &mut BytesMut) {
         let mark = if lines.peek().is_some() { '-' } else { ' ' };
         // Writing to memory can't fail.
         let _ = write!(out, "{}{mark}", reply.code);
+        let marked = out.len();
         if let Some(enhanced) = reply.enhanced {
             let _ = write!(out, "{enhanced} ");
         }
@@ -32,7 +33,8 @@ pub fn write(reply: &Reply, out: &mut BytesMut) {
             let printable = |c: char| u8::try_from(c).ok().filter(|octet| is_printable(*octet));
             out.extend(line.chars().map(|c| printable(c).unwrap_or(b'?')));
         }
-        out.truncate(out.trim_ascii_end().len());
+        // RFC 4954 §4: a challenge without octets is "334 ", its space included.
+        out.truncate(out.trim_ascii_end().len().max(marked));
         out.extend_from_slice(b"\r\n");
     }
 }
@@ -205,7 +207,7 @@ mod tests {
             Reply::new(550, 1, 1, "a\nb"),
             "550-5.1.1 a\r\n550 5.1.1 b\r\n",
         );
-        check(Reply::plain(250, ""), "250\r\n");
+        check(Reply::plain(250, ""), "250 \r\n");
         check(Reply::new(550, 1, 1, "jörg\tx"), "550 5.1.1 j?rg x\r\n");
     }
 

@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Destination, Domain, SendingDomain, Workspace,
-    WorkspaceId,
+    ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, SendingDomain,
+    Workspace, WorkspaceId,
 };
 
-/// All workspaces, domains, configuration sets and destinations at one moment.
+/// All workspaces, credentials, domains, configuration sets and destinations at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     workspaces: HashMap<WorkspaceId, Workspace>,
     domains: HashMap<Domain, SendingDomain>,
     sets: HashMap<ConfigurationSetId, ConfigurationSet>,
     destinations: Vec<Destination>,
+    credentials: HashMap<String, Credential>,
 }
 
 impl Directory {
@@ -29,7 +30,31 @@ impl Directory {
             domains: domains.into_iter().map(|d| (d.name.clone(), d)).collect(),
             sets: sets.into_iter().map(|s| (s.id, s)).collect(),
             destinations: destinations.into_iter().collect(),
+            credentials: HashMap::new(),
         }
+    }
+
+    /// The same with these credentials.
+    #[must_use]
+    pub fn with_credentials(self, credentials: impl IntoIterator<Item = Credential>) -> Self {
+        let credentials = credentials.into_iter();
+        Self {
+            credentials: credentials.map(|c| (c.username.clone(), c)).collect(),
+            ..self
+        }
+    }
+
+    /// The credential with this username, be it revoked or not.
+    pub fn credential(&self, username: &str) -> Option<&Credential> {
+        self.credentials.get(username)
+    }
+
+    /// The credentials of a workspace, by username.
+    pub fn credentials_of(&self, workspace: WorkspaceId) -> Vec<&Credential> {
+        let all = self.credentials.values();
+        let mut all: Vec<_> = all.filter(|c| c.workspace == workspace).collect();
+        all.sort_by(|a, b| a.username.cmp(&b.username));
+        all
     }
 
     /// All workspaces, by id.

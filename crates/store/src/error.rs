@@ -61,6 +61,9 @@ pub enum TenantError {
     /// There is no such workspace.
     #[error("there is no workspace {0}")]
     NoSuchWorkspace(WorkspaceId),
+    /// There is no such credential.
+    #[error("there is no credential \"{0}\"")]
+    NoSuchCredential(String),
     /// There is no such configuration set in that workspace.
     #[error("there is no configuration set {0} in that workspace")]
     NoSuchConfigurationSet(ConfigurationSetId),

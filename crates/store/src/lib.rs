@@ -17,6 +17,7 @@
 
 mod directory;
 mod error;
+pub mod password;
 mod record;
 mod segment;
 mod sqlite;
@@ -27,8 +28,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, DeliveryId, Destination, DestinationId, Lane, Secret,
-    SendingDomain, Timestamp, Workspace,
+    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId, Lane,
+    Secret, SendingDomain, Timestamp, Workspace,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -229,6 +230,22 @@ pub trait Tenants: Send + Sync {
     /// # Errors
     /// The configuration set has one of this name.
     async fn create_destination(&self, destination: Destination) -> Result<(), TenantError>;
+
+    /// Makes a credential.
+    ///
+    /// # Errors
+    /// The username is taken, perhaps by one that was revoked, or there is no such workspace.
+    async fn create_credential(
+        &self,
+        new: NewCredential,
+        now: Timestamp,
+    ) -> Result<Credential, TenantError>;
+
+    /// Takes a credential out of use, for good. Once more is no error.
+    ///
+    /// # Errors
+    /// There is no such credential.
+    async fn revoke_credential(&self, username: &str, now: Timestamp) -> Result<(), TenantError>;
 
     /// The keys that tokens are made with, made with the database. Key id and secret.
     fn token_keys(&self) -> Vec<(u8, Secret)>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::{
-    Address, Delivery, DeliveryId, Event, Fact, Message, MessageId, Timestamp, WorkspaceId,
+    Address, Delivery, DeliveryId, Event, Fact, Message, MessageId, Secret, Timestamp, WorkspaceId,
 };
 
 /// A message to be accepted, with all that was decided about it.
@@ -143,4 +143,15 @@ pub struct NewConfigurationSet {
     pub max_retries: Option<u32>,
     /// How long a delivery is tried.
     pub expire_after: Option<Duration>,
+}
+
+/// A credential to be made.
+#[derive(Debug, Clone)]
+pub struct NewCredential {
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// The username, unique in the installation.
+    pub username: String,
+    /// The password's hash, as [`crate::password::hash`] makes it.
+    pub password_hash: Secret,
 }

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use postbell_model::clock::Sleep;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, ConfigurationSet, ConfigurationSetId, Destination, Domain, Monotonic,
-    RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    Address, Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain,
+    Monotonic, RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
-    Directory, Intake, NewConfigurationSet, StoreError, Submission, TenantError, Tenants,
+    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Submission, TenantError,
+    Tenants,
 };
 use tokio::sync::watch;
 
@@ -191,6 +192,18 @@ impl Tenants for PaperTenants {
     }
 
     async fn create_destination(&self, _: Destination) -> Result<(), TenantError> {
+        unreachable!("the gate makes nothing")
+    }
+
+    async fn create_credential(
+        &self,
+        _: NewCredential,
+        _: Timestamp,
+    ) -> Result<Credential, TenantError> {
+        unreachable!("the gate makes nothing")
+    }
+
+    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
         unreachable!("the gate makes nothing")
     }
 

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::consequence::consequence;
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, DeliveryId, DeliveryState, Destination, Domain, Fact,
-    Lane, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
+    Domain, Fact, Lane, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
-    Bodies, BodyRef, Claimed, Directory, NewConfigurationSet, Queue, SettleError, Settlement,
-    StoreError, TenantError, Tenants,
+    Bodies, BodyRef, Claimed, Directory, NewConfigurationSet, NewCredential, Queue, SettleError,
+    Settlement, StoreError, TenantError, Tenants,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -302,6 +302,18 @@ impl Tenants for MemoryQueue {
     }
 
     async fn create_destination(&self, _: Destination) -> Result<(), TenantError> {
+        unreachable!("delivery sets nothing up")
+    }
+
+    async fn create_credential(
+        &self,
+        _: NewCredential,
+        _: Timestamp,
+    ) -> Result<Credential, TenantError> {
+        unreachable!("delivery sets nothing up")
+    }
+
+    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
         unreachable!("delivery sets nothing up")
     }
 

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Destination, DestinationId, DestinationState, Secret,
-    SendingDomain, Timestamp, Workspace, WorkspaceId,
+    ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, DestinationState,
+    Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
-    Destinations, Directory, EventLog, LoggedEvent, NewConfigurationSet, Page, Position, Retry,
-    RetryOutcome, StoreError, TenantError, Tenants,
+    Destinations, Directory, EventLog, LoggedEvent, NewConfigurationSet, NewCredential, Page,
+    Position, Retry, RetryOutcome, StoreError, TenantError, Tenants,
 };
 use tokio::sync::watch;
 
@@ -269,6 +269,18 @@ impl Tenants for MemoryStore {
     async fn create_destination(&self, destination: Destination) -> Result<(), TenantError> {
         self.set_up(|destinations| destinations.push(destination));
         Ok(())
+    }
+
+    async fn create_credential(
+        &self,
+        _: NewCredential,
+        _: Timestamp,
+    ) -> Result<Credential, TenantError> {
+        unreachable!("webhooks need no credentials")
+    }
+
+    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
+        unreachable!("webhooks need no credentials")
     }
 
     fn token_keys(&self) -> Vec<(u8, Secret)> {

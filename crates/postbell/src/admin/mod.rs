@@ -1,20 +1,24 @@
-//! The commands that set things up: workspaces, domains, configuration sets, destinations.
+//! The commands that set things up: workspaces, domains, credentials, configuration
+//! sets, destinations.
 //!
 //! They open the database beside a running server, which sees what changed within a second or
 //! two.
 
 mod config_set;
+mod credential;
 mod desk;
 mod destination;
 mod domain;
 mod workspace;
 
+pub(crate) use credential::make_credential;
 pub(crate) use desk::Desk;
 pub(crate) use domain::{NewDomain, make_domain};
 pub(crate) use workspace::make_workspace;
 
 use crate::cli::{
-    ConfigSetCommand, DestinationCommand, DomainCommand, InWorkspace, Output, WorkspaceCommand,
+    ConfigSetCommand, CredentialCommand, DestinationCommand, DomainCommand, InWorkspace, Output,
+    WorkspaceCommand,
 };
 
 /// A command about what is set up.
@@ -22,6 +26,7 @@ use crate::cli::{
 pub(crate) enum Request {
     Workspace(WorkspaceCommand),
     Domain(DomainCommand),
+    Credential(CredentialCommand),
     ConfigSet(ConfigSetCommand),
     Destination(DestinationCommand),
 }
@@ -46,6 +51,11 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         }
         Request::Domain(DomainCommand::Add(add)) => domain::add(desk, add).await,
         Request::Domain(DomainCommand::List(list)) => domain::list(desk, list),
+        Request::Credential(CredentialCommand::Add(add)) => credential::add(desk, add).await,
+        Request::Credential(CredentialCommand::List(list)) => credential::list(desk, list),
+        Request::Credential(CredentialCommand::Revoke { username, output }) => {
+            credential::revoke(desk, username, output).await
+        }
         Request::ConfigSet(ConfigSetCommand::Add(add)) => config_set::add(desk, add).await,
         Request::ConfigSet(ConfigSetCommand::List(list)) => config_set::list(desk, list),
         Request::Destination(DestinationCommand::Add(add)) => destination::add(desk, add).await,

@@ -24,6 +24,7 @@ First steps:
   postbell dev                        try everything on this machine, nothing leaves it
   postbell workspace add acme         then, for a server of your own: a tenant,
   postbell domain add acme.example --workspace acme
+  postbell credential add shop --workspace acme
   postbell destination add hook --workspace acme --url https://acme.example/events
   postbell config check && postbell serve
 
@@ -62,10 +63,11 @@ the store. What is not sent stays queued on disk.")]
     /// Try it out: server, far side and webhook receiver on this machine; no mail leaves it
     #[command(after_help = "\
 Examples:
-  postbell dev                               until Ctrl-C, on SMTP 2525 and HTTP 8025
-  postbell dev --smtp-port 0 --http-port 0   on any free ports
-  postbell dev --data ./try                  keep the data for the next time
-  postbell dev --once                        end when the sample's events have arrived")]
+  postbell dev                 until Ctrl-C, on SMTP 2525, SMTP under TLS 2465 and HTTP 8025
+  postbell dev --smtp-port 0 --smtps-port 0 --http-port 0
+                               on any free ports
+  postbell dev --data ./try    keep the data for the next time
+  postbell dev --once          end when the sample's events have arrived")]
     Dev(DevArgs),
     /// Say where a domain's mail would go now, and why
     #[command(after_help = "\
@@ -84,6 +86,9 @@ It asks the DNS servers of the configuration and dials nothing.")]
     /// Domains that a workspace sends from
     #[command(subcommand)]
     Domain(DomainCommand),
+    /// Credentials: usernames and passwords with which applications hand in mail
+    #[command(subcommand)]
+    Credential(CredentialCommand),
     /// Configuration sets: named choices of destinations and retry policy
     #[command(subcommand)]
     ConfigSet(ConfigSetCommand),
@@ -98,6 +103,9 @@ pub struct DevArgs {
     /// Port of the submission listener; 0: any
     #[arg(long, default_value_t = 2525, value_name = "PORT")]
     pub smtp_port: u16,
+    /// Port of the submission listener with TLS from the first octet; 0: any
+    #[arg(long, default_value_t = 2465, value_name = "PORT")]
+    pub smtps_port: u16,
     /// Port of the HTTP listener; 0: any
     #[arg(long, default_value_t = 8025, value_name = "PORT")]
     pub http_port: u16,
@@ -185,6 +193,43 @@ pub struct DomainAdd {
     /// Host of the return path, within the domain so that SPF aligns [default: bounce.DOMAIN]
     #[arg(long, value_name = "HOST")]
     pub return_path: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell credential …`
+#[derive(Debug, Subcommand)]
+pub enum CredentialCommand {
+    /// Make a credential; its password is shown this once
+    #[command(after_help = "\
+Examples:
+  postbell credential add shop --workspace acme
+  postbell credential add shop@acme.example --workspace acme --json")]
+    Add(CredentialAdd),
+    /// List credentials, without their passwords
+    #[command(after_help = "Example:\n  postbell credential list --workspace acme")]
+    List(InWorkspace),
+    /// Take a credential out of use, for good; its sessions end at their next message
+    #[command(after_help = "Example:\n  postbell credential revoke shop")]
+    Revoke {
+        /// The username
+        username: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `postbell credential add`
+#[derive(Debug, Args)]
+pub struct CredentialAdd {
+    /// The username, unique on this server: ASCII without spaces
+    pub username: String,
+    /// Whose mail it hands in
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    /// The password; others on this machine may see it here [default: a new random one]
+    #[arg(long)]
+    pub password: Option<String>,
     #[command(flatten)]
     pub output: Output,
 }

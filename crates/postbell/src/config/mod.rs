@@ -99,6 +99,17 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Reads the files that the configuration names: the certificate and its key.
+    ///
+    /// # Errors
+    /// One can't be read, or is not what it should be.
+    pub fn check_files(&self) -> Result<(), Faults> {
+        match validate::check_files(&self.config) {
+            None => Ok(()),
+            Some(violation) => Err(Faults::new(vec![violation.at(&self.origins)])),
+        }
+    }
+
     /// How many keys are not at their default.
     pub fn settings(&self) -> usize {
         self.origins.len()

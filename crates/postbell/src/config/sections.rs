@@ -8,9 +8,11 @@ use ipnet::IpNet;
 use postbell_api::HttpDoorOptions;
 use postbell_deliver::DeliverOptions;
 use postbell_model::WorkspaceId;
-use postbell_net::{DnsOptions, HttpOptions};
+use postbell_net::{CertificateFiles, DnsOptions, HttpOptions};
 use postbell_notify::NotifyOptions;
-use postbell_receive::{BareLineEnds, SubmissionLimits, SubmissionOptions, SubmissionTimeouts};
+use postbell_receive::{
+    BareLineEnds, LoginOptions, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
+};
 use postbell_store::SqliteOptions;
 use serde::Deserialize;
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub server: ServerOptions,
     /// Where applications hand in mail.
     pub submission: SubmissionSection,
+    /// The certificate of the doors.
+    pub tls: TlsSection,
     /// What is kept in memory, and where bodies lie.
     pub store: SqliteOptions,
     /// What every door refuses.
@@ -80,12 +84,16 @@ pub struct ServerOptions {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionSection {
-    /// Where to listen.
+    /// Where to listen, with STARTTLS.
     pub listen: Vec<SocketAddr>,
+    /// Where to listen with TLS from the first octet.
+    pub listen_tls: Vec<SocketAddr>,
     /// Who may submit without a password.
     pub trusted: Vec<TrustedNetwork>,
     /// What becomes of a bare CR or LF in a message.
     pub bare_line_ends: BareLineEnds,
+    /// How passwords are checked.
+    pub login: LoginOptions,
     /// What is too much.
     pub limits: SubmissionLimits,
     /// How long clients are waited for.
@@ -112,10 +120,31 @@ impl SubmissionSection {
         SubmissionOptions {
             hostname: hostname.to_owned(),
             trusted,
+            login: self.login,
             limits: self.limits,
             bare_line_ends: self.bare_line_ends,
             timeouts: self.timeouts,
         }
+    }
+}
+
+/// The `[tls]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// The certificate and those above it.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+}
+
+impl TlsSection {
+    /// Both files, where both are named; a configuration that holds names both or none.
+    pub(crate) fn files(&self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
+            certificate: self.certificate.clone()?,
+            key: self.key.clone()?,
+        })
     }
 }
 

@@ -189,6 +189,38 @@ fresh_deliveries = 9223372036854775807
 }
 
 #[test]
+fn a_certificate_and_its_key_come_together_and_are_read() {
+    let file = "[submission]\nlisten_tls = [\"127.0.0.1:465\"]\n";
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"
+    postbell.toml:2: submission.listen_tls: needs a certificate; set tls.certificate and tls.key
+    "#);
+    insta::assert_snapshot!(faults("[tls]\nkey = \"a.pem\"\n", &[]).join("\n"), @r#"
+    postbell.toml:2: tls.key: needs its certificate; set tls.certificate
+    "#);
+    insta::assert_snapshot!(faults("[tls]\ncertificate = \"a.pem\"\n", &[]).join("\n"), @r#"
+    postbell.toml:2: tls.certificate: needs its key; set tls.key
+    "#);
+
+    let certs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../certs");
+    let check = |certificate: &str, key: &str| {
+        let file =
+            format!("[tls]\ncertificate = \"{certs}/{certificate}\"\nkey = \"{certs}/{key}\"\n");
+        let checked = load(&sources(&file, &[])).unwrap().check_files();
+        checked.map_err(|faults| faults.to_string().replace(certs, "certs"))
+    };
+    assert!(check("dev.pem", "dev-key.pem").is_ok());
+    insta::assert_snapshot!(check("dev.pem", "ca-key.pem").unwrap_err(), @r#"
+    postbell.toml:3: tls.key: certs/ca-key.pem: the key can't be used: keys may not be consistent: KeyMismatch
+    "#);
+    insta::assert_snapshot!(check("none.pem", "ca-key.pem").unwrap_err(), @r#"
+    postbell.toml:2: tls.certificate: certs/none.pem: I/O error: No such file or directory (os error 2)
+    "#);
+    insta::assert_snapshot!(check("dev.pem", "dev.pem").unwrap_err(), @r#"
+    postbell.toml:3: tls.key: certs/dev.pem: no items found
+    "#);
+}
+
+#[test]
 fn the_defaults_are_those_of_the_crates_that_have_some() {
     let config = config("", &[]);
     let same = |ours: &dyn std::fmt::Debug, theirs: &dyn std::fmt::Debug| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use postbell_model::Domain;
+use postbell_net::{CertificateFile, ServerTls};
 use toml::{Table, Value};
 
 use super::resolve::{leaf, leaf_keys};
@@ -34,8 +35,24 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.limits(defaults, tree);
     rules.message_size(config);
     rules.trusted(config);
+    rules.tls(config);
+    rules.login(config);
     rules.logging(config);
     rules.violations
+}
+
+/// What is wrong with the files that the configuration names. They are looked at by who serves or
+/// asks for a check, since other commands may be given by people who can't read the key.
+pub(super) fn check_files(config: &Config) -> Option<Violation> {
+    let error = ServerTls::load(config.tls.files()?).err()?;
+    let key = match error.file() {
+        CertificateFile::Certificate => "tls.certificate",
+        CertificateFile::Key => "tls.key",
+    };
+    Some(Violation {
+        keys: vec![key.to_owned()],
+        message: error.to_string(),
+    })
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +90,17 @@ impl Rules {
         self.in_order(
             ("notify.pause", notify.pause),
             ("notify.longest_pause", notify.longest_pause),
+        );
+    }
+
+    fn login(&mut self, config: &Config) {
+        let login = &config.submission.login;
+        self.in_order(
+            ("submission.login.failure_delay", login.failure_delay),
+            (
+                "submission.login.longest_failure_delay",
+                login.longest_failure_delay,
+            ),
         );
     }
 
@@ -116,6 +144,19 @@ impl Rules {
                 let key = format!("submission.trusted[{index}].network");
                 self.broken(&key, "trusts the whole Internet, which makes an open relay");
             }
+        }
+    }
+
+    fn tls(&mut self, config: &Config) {
+        let tls = &config.tls;
+        match (&tls.certificate, &tls.key) {
+            (Some(_), None) => self.broken("tls.certificate", "needs its key; set tls.key"),
+            (None, Some(_)) => self.broken("tls.key", "needs its certificate; set tls.certificate"),
+            (None, None) if !config.submission.listen_tls.is_empty() => self.broken(
+                "submission.listen_tls",
+                "needs a certificate; set tls.certificate and tls.key",
+            ),
+            _ => {}
         }
     }
 

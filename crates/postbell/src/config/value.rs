@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use super::units::{parse_duration, parse_size};
 
 /// What stands for an absent value, since TOML has no word for "nothing".
-const ABSENT: [&str; 2] = ["unlimited", "any"];
+const ABSENT: [&str; 3] = ["unlimited", "any", "none"];
 
 /// A value that an option can't have.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,7 +30,7 @@ use crate::server::Server;
 
 use expected::Expected;
 use far_side::FarSide;
-use setup::{FROM_DOMAINS, Folder, TO_DOMAIN};
+use setup::{CA, CREDENTIAL, FROM_DOMAINS, Folder, TO_DOMAIN};
 
 /// What the far side may take to end; nothing depends on it any more.
 const FAR_SIDE_LIMIT: Duration = Duration::from_secs(2);
@@ -84,8 +84,16 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
     let addresses = server.addresses();
     for address in &addresses.submission {
         let from = FROM_DOMAINS.join(" and ");
-        let text = format!("{address}, from {from}, without a password");
+        let text = format!(
+            "{address}, from {from}, with STARTTLS or without; no password needed, \
+             \"{CREDENTIAL}\" with password \"{CREDENTIAL}\" works"
+        );
         row("submission", &text);
+    }
+    for address in &addresses.submission_tls {
+        let ca = folder.certs().join(CA);
+        let text = format!("{address}, under TLS; its authority: {}", ca.display());
+        row("submissions", &text);
     }
     for address in &addresses.http {
         row("health", &format!("http://{address}/healthz"));
@@ -179,7 +187,7 @@ async fn show_next(far_side: &mut FarSide, console: Console) -> anyhow::Result<A
 fn invite(server: &Server, console: Console) {
     if let Some(address) = server.addresses().submission.first() {
         let host = address.ip().to_string();
-        let text = sample::invitation(&host, address.port(), FROM_DOMAINS[0]);
+        let text = sample::invitation(&host, address.port(), FROM_DOMAINS[0], CREDENTIAL);
         console.say(format!("\n{text}\nCtrl-C ends it.\n"));
     }
 }

@@ -14,9 +14,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{NewDomain, make_domain, make_workspace};
+use crate::admin::{NewDomain, make_credential, make_domain, make_workspace};
 use crate::cli::DevArgs;
-use crate::config::{self, Config, Sources, TrustedNetwork};
+use crate::config::{self, Config, Sources, TlsSection, TrustedNetwork};
 use crate::lifecycle::make_data_folder;
 
 use super::far_side::FarSide;
@@ -26,11 +26,24 @@ pub(super) const FROM_DOMAINS: [&str; 2] = ["example.com", "example.net"];
 /// Where the sample goes.
 pub(super) const TO_DOMAIN: &str = "example.org";
 
+/// Username and password alike: nobody outside this machine reaches the listeners.
+pub(super) const CREDENTIAL: &str = "dev";
+
 const WORKSPACE: &str = "dev";
 const DESTINATION: &str = "dev";
 /// Short enough that `delay@` is taken while somebody watches.
 const FIRST_RETRY: Duration = Duration::from_secs(3);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// What `certs/` holds of use to a server and its clients: public, hence worthless.
+const CERTS: [(&str, &str); 3] = [
+    (CA, include_str!("../../../../certs/ca.pem")),
+    (CERTIFICATE, include_str!("../../../../certs/dev.pem")),
+    (KEY, include_str!("../../../../certs/dev-key.pem")),
+];
+pub(super) const CA: &str = "ca.pem";
+const CERTIFICATE: &str = "dev.pem";
+const KEY: &str = "dev-key.pem";
 
 /// Where everything is kept.
 #[derive(Debug)]
@@ -55,15 +68,25 @@ impl Folder {
                 }
             }
         };
-        for part in [folder.mail(), folder.data()] {
+        for part in [folder.mail(), folder.data(), folder.certs()] {
             make_data_folder(&part)
                 .with_context(|| format!("the folder {} can't be made", part.display()))?;
+        }
+        for (name, text) in CERTS {
+            let path = folder.certs().join(name);
+            std::fs::write(&path, text)
+                .with_context(|| format!("{} can't be written", path.display()))?;
         }
         Ok(folder)
     }
 
     pub(super) fn mail(&self) -> PathBuf {
         self.path.join("mail")
+    }
+
+    /// Where the development certificates are written.
+    pub(super) fn certs(&self) -> PathBuf {
+        self.path.join("certs")
     }
 
     fn data(&self) -> PathBuf {
@@ -144,6 +167,12 @@ pub(super) async fn far_side(
             far_side
         }
     };
+    let directory = tenants.directory();
+    if let Some(workspace) = directory.workspace_named(WORKSPACE)
+        && directory.credential(CREDENTIAL).is_none()
+    {
+        make_credential(&tenants, clock, CREDENTIAL, CREDENTIAL, workspace.id).await?;
+    }
     tenants.close().await;
     Ok(far_side)
 }
@@ -193,6 +222,11 @@ pub(super) fn config(
 
     config.server.data_dir = folder.data();
     config.submission.listen = vec![on_loopback(args.smtp_port)];
+    config.submission.listen_tls = vec![on_loopback(args.smtps_port)];
+    config.tls = TlsSection {
+        certificate: Some(folder.certs().join(CERTIFICATE)),
+        key: Some(folder.certs().join(KEY)),
+    };
     config.submission.trusted = vec![TrustedNetwork {
         network: loopback,
         workspace: WORKSPACE.to_owned(),
@@ -211,6 +245,7 @@ pub(super) fn config(
 pub(super) fn check_ports(args: &DevArgs) -> anyhow::Result<()> {
     for (flag, port) in [
         ("--smtp-port", args.smtp_port),
+        ("--smtps-port", args.smtps_port),
         ("--http-port", args.http_port),
     ] {
         let address = on_loopback(port);

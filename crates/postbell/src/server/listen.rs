@@ -12,6 +12,7 @@ use crate::config::Config;
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) submission: Vec<TcpListener>,
+    pub(super) submission_tls: Vec<TcpListener>,
     pub(super) http: Vec<TcpListener>,
     pub(super) addresses: Addresses,
 }
@@ -20,13 +21,17 @@ impl Listeners {
     /// Binds all of them, or says which can't be and where it is set.
     pub(super) async fn bind(config: &Config) -> anyhow::Result<Self> {
         let submission = bind_all("submission.listen", &config.submission.listen).await?;
+        let implicit = &config.submission.listen_tls;
+        let submission_tls = bind_all("submission.listen_tls", implicit).await?;
         let http = bind_all("http.listen", &config.http.listen).await?;
         let addresses = Addresses {
             submission: local_addresses(&submission)?,
+            submission_tls: local_addresses(&submission_tls)?,
             http: local_addresses(&http)?,
         };
         Ok(Self {
             submission,
+            submission_tls,
             http,
             addresses,
         })

@@ -52,6 +52,8 @@ pub struct Server {
 pub struct Addresses {
     /// Submission over SMTP.
     pub submission: Vec<SocketAddr>,
+    /// The same with TLS from the first octet.
+    pub submission_tls: Vec<SocketAddr>,
     /// Health over HTTP.
     pub http: Vec<SocketAddr>,
 }
@@ -93,7 +95,8 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let notifier = stages::notifier(config, &store, &clock)?;
         let deliverer = stages::deliverer(config, &store, &clock)?;
-        let door = stages::submission_door(config, &store, &clock)?;
+        let tls = stages::tls(config)?;
+        let door = stages::submission_door(config, &store, tls.as_ref(), &clock)?;
         let listeners = Listeners::bind(config).await?;
         let server = Self {
             store,
@@ -108,7 +111,8 @@ impl Server {
         };
         server.run_notify(notifier);
         server.run_deliver(deliverer);
-        server.run_submission(door, listeners.submission);
+        server.run_submission(door, listeners.submission, listeners.submission_tls);
+        server.run_tls(tls, clock);
         server.run_http(config, listeners.http);
         Ok(server)
     }

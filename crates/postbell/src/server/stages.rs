@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Gate};
 use postbell_api::{Health, HttpDoor};
 use postbell_deliver::{Deliverer, Reach};
 use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
-use postbell_net::{Guard, HttpClient, OpportunisticTls, Resolver};
+use postbell_net::{Guard, HttpClient, OpportunisticTls, Resolver, ServerTls};
 use postbell_notify::Notifier;
-use postbell_receive::SubmissionDoor;
+use postbell_receive::{Encryption, SubmissionDoor};
 use postbell_store::{Directory, SqliteStore, Store, Tenants};
 use tokio::net::TcpListener;
 
@@ -62,10 +62,18 @@ pub(super) fn deliverer(
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
 }
 
+/// The certificate of the doors, where there is one.
+pub(super) fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
+    let files = config.tls.files();
+    let tls = files.map(ServerTls::load).transpose();
+    tls.context("the certificate of [tls]")
+}
+
 /// What applications hand mail in at, with the gate behind it.
 pub(super) fn submission_door(
     config: &Config,
     store: &Arc<SqliteStore>,
+    tls: Option<&ServerTls>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<SubmissionDoor> {
     let trusted = trusted(config, &store.directory())?;
@@ -75,10 +83,17 @@ pub(super) fn submission_door(
     };
     let (intake, tenants) = (store.clone(), store.clone());
     let gate = Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)));
+    let tenants = store.clone();
     let options = config
         .submission
         .door_options(&config.server.hostname, trusted);
-    Ok(SubmissionDoor::new(options, gate, Arc::clone(clock)))
+    Ok(SubmissionDoor::new(
+        options,
+        gate,
+        tenants,
+        tls,
+        Arc::clone(clock),
+    ))
 }
 
 /// The trusted networks with the workspaces that their names mean.
@@ -110,13 +125,28 @@ impl Server {
             .run(async move { deliverer.run(&tasks, stop).await });
     }
 
-    pub(super) fn run_submission(&self, door: SubmissionDoor, listeners: Vec<TcpListener>) {
+    pub(super) fn run_submission(
+        &self,
+        door: SubmissionDoor,
+        starttls: Vec<TcpListener>,
+        implicit: Vec<TcpListener>,
+    ) {
         let door = Arc::new(door);
-        for listener in listeners {
+        let starttls = starttls.into_iter().map(|l| (l, Encryption::StartTls));
+        let implicit = implicit.into_iter().map(|l| (l, Encryption::Implicit));
+        for (listener, encryption) in starttls.chain(implicit) {
             let (tasks, stop) = (self.doors.tasks().clone(), self.doors.stop());
             let door = Arc::clone(&door);
             self.doors
-                .run(async move { door.serve(listener, &tasks, stop).await });
+                .run(async move { door.serve(listener, encryption, &tasks, stop).await });
+        }
+    }
+
+    /// Looks for a new certificate while the doors are open.
+    pub(super) fn run_tls(&self, tls: Option<ServerTls>, clock: Arc<dyn Clock>) {
+        if let Some(tls) = tls {
+            let stop = self.doors.stop();
+            self.doors.run(async move { tls.watch(clock, stop).await });
         }
     }
 

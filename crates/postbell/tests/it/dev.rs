@@ -4,7 +4,15 @@ use std::net::TcpListener;
 
 use crate::kit::Place;
 
-const ANY_PORT: [&str; 5] = ["dev", "--smtp-port", "0", "--http-port", "0"];
+const ANY_PORT: [&str; 7] = [
+    "dev",
+    "--smtp-port",
+    "0",
+    "--smtps-port",
+    "0",
+    "--http-port",
+    "0",
+];
 
 #[test]
 fn once_shows_every_event_of_the_sample_and_ends() {
@@ -37,7 +45,8 @@ fn once_shows_every_event_of_the_sample_and_ends() {
 fn a_port_that_is_taken_is_told_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let failure = Place::new().fails(&["dev", "--smtp-port", &port, "--http-port", "0"]);
+    let failure =
+        Place::new().fails(&[&ANY_PORT[..1], &["--smtp-port", &port], &ANY_PORT[3..]].concat());
     assert!(failure.contains(&format!("127.0.0.1:{port}")), "{failure}");
     assert!(failure.contains("--smtp-port PORT"), "{failure}");
 }

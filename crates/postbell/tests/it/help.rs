@@ -16,6 +16,7 @@ fn help_says_what_there_is_and_how_to_begin() {
       config       Check or show the configuration
       workspace    Tenants: each owns its domains, configuration sets and destinations
       domain       Domains that a workspace sends from
+      credential   Credentials: usernames and passwords with which applications hand in mail
       config-set   Configuration sets: named choices of destinations and retry policy
       destination  Destinations: webhooks that hear of events
 
@@ -29,6 +30,7 @@ fn help_says_what_there_is_and_how_to_begin() {
       postbell dev                        try everything on this machine, nothing leaves it
       postbell workspace add acme         then, for a server of your own: a tenant,
       postbell domain add acme.example --workspace acme
+      postbell credential add shop --workspace acme
       postbell destination add hook --workspace acme --url https://acme.example/events
       postbell config check && postbell serve
 

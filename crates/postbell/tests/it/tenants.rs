@@ -101,6 +101,45 @@ fn a_destination_gets_a_secret_that_is_shown_once() {
 }
 
 #[test]
+fn a_credential_gets_a_password_that_is_shown_once() {
+    let place = Place::new();
+    place.ok(&["workspace", "add", "acme"]);
+    let add = ["credential", "add", "shop", "--workspace", "acme"];
+    let made = json(&place, &add);
+    assert_eq!(made["password"].as_str().map(str::len), Some(32));
+    let taken = place.fails(&add);
+    assert!(
+        taken.contains("credential \"shop\" exists already"),
+        "{taken}"
+    );
+    let chosen = [
+        "credential",
+        "add",
+        "b",
+        "--workspace",
+        "acme",
+        "--password",
+        "x",
+    ];
+    assert_eq!(json(&place, &chosen).get("password"), None);
+
+    let revoked = json(&place, &["credential", "revoke", "shop"]);
+    assert!(revoked["revokedAt"].is_string());
+    let unknown = place.fails(&["credential", "revoke", "shops"]);
+    assert!(
+        unknown.contains("there is no credential \"shops\""),
+        "{unknown}"
+    );
+    let listed = json(&place, &["credential", "list"]);
+    let text = listed.to_string();
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    assert!(
+        !text.contains("password") && !text.contains("argon2"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_destination_is_checked_before_it_is_made() {
     let place = with_workspace();
     let add = |url, more: &[&str]| {

@@ -1,6 +1,7 @@
 //! A door on a port of its own, a store of paper behind it, and a client that reads line by line.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,21 +9,30 @@ use async_trait::async_trait;
 use postbell_accept::{AcceptOptions, Gate};
 use postbell_model::clock::Sleep;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Destination, Domain, Monotonic, RetryPolicy,
-    Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination, Domain,
+    Monotonic, RetryPolicy, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
+use postbell_net::{CertificateFiles, ServerTls};
 use postbell_store::{
-    Directory, Intake, NewConfigurationSet, StoreError, Submission, TenantError, Tenants,
+    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Submission, TenantError,
+    Tenants, password,
 };
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::login::Logins;
 use crate::{
-    BareLineEnds, SubmissionDoor, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
+    BareLineEnds, Encryption, LoginOptions, SubmissionDoor, SubmissionLimits, SubmissionOptions,
+    SubmissionTimeouts,
 };
 
 pub(super) const OURS: WorkspaceId = WorkspaceId(1);
@@ -34,6 +44,17 @@ pub(super) fn options() -> SubmissionOptions {
     SubmissionOptions {
         hostname: "mx.test".to_owned(),
         trusted: vec![("127.0.0.0/8".parse().unwrap(), OURS)],
+        login: LoginOptions {
+            max_checks: 2,
+            remember: PATIENCE,
+            max_remembered: 10,
+            failure_delay: Duration::from_millis(1),
+            longest_failure_delay: Duration::from_millis(4),
+            max_failures: 3,
+            failure_window: PATIENCE,
+            block: PATIENCE,
+            max_addresses: 10,
+        },
         limits: SubmissionLimits {
             max_message_size: 10_000_000,
             max_recipients: 100,
@@ -44,6 +65,7 @@ pub(super) fn options() -> SubmissionOptions {
         },
         bare_line_ends: BareLineEnds::Normalise,
         timeouts: SubmissionTimeouts {
+            handshake: PATIENCE * 2,
             command: PATIENCE * 2,
             data_block: PATIENCE * 2,
             data_total: PATIENCE * 2,
@@ -55,8 +77,11 @@ pub(super) fn options() -> SubmissionOptions {
 pub(super) struct World {
     pub(super) stop: CancellationToken,
     address: SocketAddr,
+    implicit: SocketAddr,
     tasks: TaskTracker,
     intake: Arc<PaperIntake>,
+    tenants: Arc<PaperTenants>,
+    clock: Arc<RestlessClock>,
 }
 
 impl World {
@@ -74,9 +99,46 @@ impl World {
     }
 
     pub(super) async fn client(&self) -> Client {
-        Client(BufReader::new(
-            TcpStream::connect(self.address).await.unwrap(),
-        ))
+        Client::of(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// A client of the listener with TLS from the first octet.
+    pub(super) async fn client_under_tls(&self) -> Client {
+        self.raw_client_of_implicit().await.secure().await
+    }
+
+    /// The same before its handshake.
+    pub(super) async fn raw_client_of_implicit(&self) -> Client {
+        Client::of(TcpStream::connect(self.implicit).await.unwrap())
+    }
+
+    /// Makes these the only credentials, all of one workspace and with the password `secret`.
+    pub(super) fn set_credentials(&self, names: &[&str]) {
+        let hash = password::hash(b"secret").unwrap();
+        let credential = |name: &&str| Credential {
+            id: CredentialId(1),
+            workspace: OURS,
+            username: (*name).to_owned(),
+            password_hash: hash.clone(),
+            created_at: NOW,
+            revoked_at: None,
+        };
+        let credentials = directory().with_credentials(names.iter().map(credential));
+        *self.tenants.0.lock().unwrap() = Arc::new(credentials);
+    }
+
+    /// What checks passwords, without a door, blocking after so many failures.
+    pub(super) fn logins(&self, max_failures: u32) -> Logins {
+        let login = LoginOptions {
+            max_failures,
+            ..options().login
+        };
+        Logins::new(login, self.tenants.clone(), self.clock.clone())
+    }
+
+    /// How long the door has slept, each time.
+    pub(super) fn slept(&self) -> Vec<Duration> {
+        self.clock.slept()
     }
 
     pub(super) fn stored(&self) -> Vec<Submission> {
@@ -94,20 +156,46 @@ impl World {
             failure,
             stored: Mutex::default(),
         });
-        let door = door(options, intake.clone(), Arc::new(RestlessClock::default()));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tenants = Arc::new(PaperTenants(Mutex::new(Arc::new(directory()))));
+        let clock = Arc::new(RestlessClock::default());
+        let door = door(options, intake.clone(), tenants.clone(), clock.clone());
+        let door = Arc::new(door);
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let (plain, implicit) = (bind().await.unwrap(), bind().await.unwrap());
         let world = Self {
             stop: CancellationToken::new(),
-            address: listener.local_addr().unwrap(),
+            address: plain.local_addr().unwrap(),
+            implicit: implicit.local_addr().unwrap(),
             tasks: TaskTracker::new(),
             intake,
+            tenants,
+            clock,
         };
-        let (tasks, stop) = (world.tasks.clone(), world.stop.clone());
-        world
-            .tasks
-            .spawn(async move { door.serve(listener, &tasks, stop).await });
+        for (listener, encryption) in [
+            (plain, Encryption::StartTls),
+            (implicit, Encryption::Implicit),
+        ] {
+            let (door, tasks, stop) = (door.clone(), world.tasks.clone(), world.stop.clone());
+            world
+                .tasks
+                .spawn(async move { door.serve(listener, encryption, &tasks, stop).await });
+        }
         world
     }
+}
+
+fn certs(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../certs")
+        .join(name)
+}
+
+fn tls() -> Option<ServerTls> {
+    let files = CertificateFiles {
+        certificate: certs("dev.pem"),
+        key: certs("dev-key.pem"),
+    };
+    Some(ServerTls::load(files).unwrap())
 }
 
 /// A door without a listener.
@@ -117,13 +205,15 @@ pub(super) fn door_and_clock() -> (SubmissionDoor, Arc<RestlessClock>) {
         stored: Mutex::default(),
     };
     let clock = Arc::new(RestlessClock::default());
-    let door = door(options(), Arc::new(intake), clock.clone());
+    let tenants = Arc::new(PaperTenants(Mutex::default()));
+    let door = door(options(), Arc::new(intake), tenants, clock.clone());
     (door, clock)
 }
 
 fn door(
     options: SubmissionOptions,
     intake: Arc<PaperIntake>,
+    tenants: Arc<PaperTenants>,
     clock: Arc<RestlessClock>,
 ) -> SubmissionDoor {
     let retry = RetryPolicy {
@@ -136,21 +226,63 @@ fn door(
         retry,
         max_hops: 50,
     };
-    let tenants = Arc::new(PaperTenants(Arc::new(directory())));
-    let gate = Gate::new(accept, intake, tenants, clock.clone());
-    SubmissionDoor::new(options, Arc::new(gate), clock)
+    let gate = Gate::new(accept, intake, tenants.clone(), clock.clone());
+    SubmissionDoor::new(options, Arc::new(gate), tenants, tls().as_ref(), clock)
 }
 
+/// What a client's octets go through.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
 /// A client; every wait of it ends.
-pub(super) struct Client(BufReader<TcpStream>);
+pub(super) struct Client(BufReader<Box<dyn Wire>>);
 
 impl Client {
+    fn of(wire: impl Wire + 'static) -> Self {
+        Self(BufReader::new(Box::new(wire)))
+    }
+
+    /// Says EHLO and STARTTLS, and does what follows.
+    pub(super) async fn start_tls(mut self) -> Self {
+        self.expect(&["220"]).await;
+        self.say("EHLO app.test").await;
+        self.expect(&["250"]).await;
+        self.say("STARTTLS").await;
+        self.expect(&["220 2.0.0"]).await;
+        self.secure().await
+    }
+
+    /// Performs the handshake and believes in the development certificate alone.
+    pub(super) async fn secure(self) -> Self {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_file(certs("ca.pem")).unwrap();
+        roots.add(ca).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let handshake = connector.connect(name, self.0.into_inner());
+        Self::of(
+            timeout(PATIENCE, handshake)
+                .await
+                .expect("is made")
+                .unwrap(),
+        )
+    }
+
     pub(super) async fn say(&mut self, line: &str) {
         self.send(format!("{line}\r\n").as_bytes()).await;
     }
 
     pub(super) async fn send(&mut self, octets: &[u8]) {
-        let write = self.0.get_mut().write_all(octets);
+        let wire = self.0.get_mut();
+        let write = async {
+            wire.write_all(octets).await?;
+            wire.flush().await
+        };
         timeout(PATIENCE, write).await.expect("is read").unwrap();
     }
 
@@ -178,9 +310,8 @@ impl Client {
         self.reply().await.is_empty()
     }
 
-    pub(super) fn is_silent(&self) -> bool {
-        let read = self.0.get_ref().try_read(&mut [0]);
-        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    pub(super) async fn is_silent(&mut self) -> bool {
+        timeout(Duration::ZERO, self.0.fill_buf()).await.is_err()
     }
 }
 
@@ -225,12 +356,12 @@ impl Intake for PaperIntake {
     }
 }
 
-struct PaperTenants(Arc<Directory>);
+struct PaperTenants(Mutex<Arc<Directory>>);
 
 #[async_trait]
 impl Tenants for PaperTenants {
     fn directory(&self) -> Arc<Directory> {
-        self.0.clone()
+        self.0.lock().unwrap().clone()
     }
 
     fn directory_changed(&self) -> watch::Receiver<u64> {
@@ -254,6 +385,18 @@ impl Tenants for PaperTenants {
     }
 
     async fn create_destination(&self, _: Destination) -> Result<(), TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    async fn create_credential(
+        &self,
+        _: NewCredential,
+        _: Timestamp,
+    ) -> Result<Credential, TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
         unreachable!("a door makes nothing")
     }
 

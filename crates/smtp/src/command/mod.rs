@@ -1,5 +1,5 @@
 //! What a client may say: the commands of RFC 5321 §4.1 and the parameters that the server
-//! announces: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531).
+//! announces: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954).
 //!
 //! Refused: white space that the grammar has not (but for spaces at the end of a line, RFC 5321
 //! §4.1.1), parameters that are unknown or given twice, source routes, and recipients that ask
@@ -8,7 +8,7 @@
 mod error;
 mod path;
 
-use postbell_model::{Address, ReversePath};
+use postbell_model::{Address, ReversePath, Secret};
 
 pub use error::CommandError;
 
@@ -35,7 +35,11 @@ pub enum Command {
     Vrfy,
     /// HELP, with or without a word.
     Help,
-    /// A command that exists but is not offered: EXPN, ETRN, TURN, STARTTLS, AUTH, BDAT …
+    /// STARTTLS.
+    StartTls,
+    /// AUTH.
+    Auth(AuthParams),
+    /// A command that exists but is not offered: EXPN, ETRN, TURN, BDAT …
     NotOffered,
     /// The first words of another protocol: HTTP's methods and header fields.
     Foreign,
@@ -65,6 +69,15 @@ pub struct RcptParams {
     pub to: ForwardPath,
     /// Whether the path was written with octets over 127.
     pub non_ascii: bool,
+}
+
+/// AUTH and what came with it (RFC 4954 §4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthParams {
+    /// The mechanism's name in capitals.
+    pub mechanism: String,
+    /// The initial response as it was sent, in base64 if it is any good.
+    pub initial: Option<Secret>,
 }
 
 /// A recipient (RFC 5321 §4.1.1.3).
@@ -98,8 +111,11 @@ pub fn parse(line: &[u8]) -> Result<Command, CommandError> {
         b"HELP" => Ok(Command::Help),
         b"VRFY" if argument.is_empty() => Err(CommandError::ArgumentMissing),
         b"VRFY" => Ok(Command::Vrfy),
-        b"EXPN" | b"ETRN" | b"TURN" | b"ATRN" | b"SEND" | b"SOML" | b"SAML" | b"STARTTLS"
-        | b"AUTH" | b"BDAT" | b"BURL" => Ok(Command::NotOffered),
+        b"STARTTLS" => without_argument(argument, Command::StartTls),
+        b"AUTH" => auth(argument).map(Command::Auth),
+        b"EXPN" | b"ETRN" | b"TURN" | b"ATRN" | b"SEND" | b"SOML" | b"SAML" | b"BDAT" | b"BURL" => {
+            Ok(Command::NotOffered)
+        }
         b"GET" | b"POST" | b"PUT" | b"HEAD" | b"OPTIONS" | b"CONNECT" | b"DELETE" | b"PATCH"
         | b"TRACE" | b"PRI" | b"HOST:" | b"USER-AGENT:" | b"CONTENT-TYPE:" | b"CONTENT-LENGTH:"
         | b"ACCEPT:" | b"REFERER:" | b"ORIGIN:" => Ok(Command::Foreign),
@@ -141,14 +157,15 @@ fn mail(argument: &[u8]) -> Result<MailParams, CommandError> {
         eight_bit: false,
         smtputf8: false,
     };
-    let mut body = None;
+    let (mut body, mut auth) = (None, None);
     for parameter in parameters(rest)? {
         let (keyword, value) = split_parameter(parameter);
         let twice = match (keyword.to_ascii_uppercase().as_str(), value) {
             ("SIZE", Some(value)) => params.size.replace(size(value)?).is_some(),
             ("BODY", Some(value)) => body.replace(is_eight_bit(value)?).is_some(),
             ("SMTPUTF8", None) => std::mem::replace(&mut params.smtputf8, true),
-            ("SIZE" | "BODY" | "SMTPUTF8", _) => return Err(CommandError::BadParameter),
+            ("AUTH", Some(value)) => auth.replace(sender_identity(value)?).is_some(),
+            ("SIZE" | "BODY" | "SMTPUTF8" | "AUTH", _) => return Err(CommandError::BadParameter),
             _ => return Err(CommandError::UnknownParameter),
         };
         if twice {
@@ -211,6 +228,47 @@ fn is_eight_bit(value: &str) -> Result<bool, CommandError> {
         "7BIT" => Ok(false),
         _ => Err(CommandError::BadParameter),
     }
+}
+
+/// Checks the value of MAIL's AUTH. Who submitted the mail first is said by its sender alone,
+/// so it is believed by nobody and goes nowhere.
+// RFC 4954 §5: "<>" or a mailbox in xtext (RFC 3461 §4).
+fn sender_identity(value: &str) -> Result<(), CommandError> {
+    let octets = value.as_bytes();
+    let good = octets.iter().enumerate().all(|(at, octet)| match octet {
+        b'+' => {
+            let hex = octets.get(at + 1..at + 3).unwrap_or_default();
+            let upper = |b: &u8| matches!(b, b'0'..=b'9' | b'A'..=b'F');
+            hex.len() == 2 && hex.iter().all(upper)
+        }
+        b'=' => false,
+        octet => octet.is_ascii_graphic(),
+    });
+    if good && !value.is_empty() {
+        Ok(())
+    } else {
+        Err(CommandError::BadParameter)
+    }
+}
+
+// RFC 4954 §4: AUTH mechanism [initial-response]
+fn auth(argument: &[u8]) -> Result<AuthParams, CommandError> {
+    if argument.is_empty() {
+        return Err(CommandError::ArgumentMissing);
+    }
+    let mut words = argument.split(|octet| *octet == b' ');
+    let mechanism = words.next().unwrap_or_default();
+    let initial = words.next();
+    // RFC 4422 §3.1: one to twenty of these.
+    let named = |b: &u8| b.is_ascii_alphanumeric() || b"-_".contains(b);
+    let sound = (1..=20).contains(&mechanism.len()) && mechanism.iter().all(named);
+    if !sound || initial.is_some_and(<[u8]>::is_empty) || words.next().is_some() {
+        return Err(CommandError::BadParameter);
+    }
+    Ok(AuthParams {
+        mechanism: String::from_utf8_lossy(mechanism).to_ascii_uppercase(),
+        initial: initial.map(Secret::new),
+    })
 }
 
 #[cfg(test)]

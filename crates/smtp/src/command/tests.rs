@@ -22,7 +22,19 @@ fn verbs_are_read_in_any_case_and_strictly() {
     check("EHLO <script>alert(1)</script>", "501 5.5.4");
     check("VRFY", "501 5.5.4");
     check("VRFY bob", "Vrfy");
-    check("STARTTLS", "NotOffered");
+    check("STARTTLS", "StartTls");
+    check("STARTTLS now", "501 5.5.4 The command takes no argument");
+    check("AUTH", "501 5.5.4 The command needs an argument");
+    check(
+        "auth plain AGEAYg==",
+        "Auth(AuthParams { mechanism: \"PLAIN\", initial: Some([redacted]) })",
+    );
+    check(
+        "AUTH LOGIN",
+        "Auth(AuthParams { mechanism: \"LOGIN\", initial: None })",
+    );
+    check("AUTH PLAIN a b", "501 5.5.4 Bad parameter");
+    check("AUTH PL+AIN", "501 5.5.4 Bad parameter");
     check("BDAT 99999999999999999999 LAST", "NotOffered");
     check("XCLIENT ADDR=127.0.0.1", "Unknown");
     check("PROXY TCP4 127.0.0.1 127.0.0.1 1 2", "Unknown");
@@ -109,7 +121,11 @@ fn mail_parameters() {
         ("BODY=BINARYMIME", "501 5.5.4"),
         ("SMTPUTF8=yes", "501 5.5.4"),
         ("SMTPUTF8 SMTPUTF8", "501 5.5.4"),
-        ("AUTH=<>", "555 5.5.4"),
+        ("AUTH=", "501 5.5.4"),
+        ("AUTH", "501 5.5.4"),
+        ("AUTH=a+3", "501 5.5.4"),
+        ("AUTH=a+3d", "501 5.5.4"),
+        ("AUTH=<> AUTH=<>", "501 5.5.4"),
         ("RET=HDRS", "555 5.5.4"),
         ("=", "555 5.5.4"),
     ] {

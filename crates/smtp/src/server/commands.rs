@@ -3,7 +3,9 @@
 use postbell_model::reply::Severity;
 use postbell_model::{Address, Reply};
 
-use super::{Answer, Ask, Envelope, Hello, Incoming, Receiving, Server, State, replies};
+use super::{
+    Answer, Ask, Envelope, Hello, Incoming, Login, Receiving, Server, State, Tls, replies,
+};
 use crate::command::{Command, CommandError, ForwardPath, MailParams, RcptParams};
 use crate::data::DotReader;
 
@@ -26,6 +28,8 @@ impl Server {
             Err(error) => self.refuse(&error.reply()),
             Ok(Command::Ehlo(name)) => self.greet(Hello { name, esmtp: true }),
             Ok(Command::Helo(name)) => self.greet(Hello { name, esmtp: false }),
+            Ok(Command::StartTls) => self.start_tls(),
+            Ok(Command::Auth(params)) => self.begin_login(params),
             Ok(Command::Mail(params)) => self.begin_envelope(params),
             Ok(Command::Rcpt(params)) => self.add_recipient(params),
             Ok(Command::Data) => self.begin_message(),
@@ -43,12 +47,53 @@ impl Server {
     // RFC 5321 §4.1.4: EHLO in mid-session drops what was said about a message.
     fn greet(&mut self, hello: Hello) {
         let reply = if hello.esmtp {
-            replies::ehlo(&self.options)
+            replies::ehlo(&self.options, &self.keywords())
         } else {
             replies::helo(&self.options)
         };
         self.state = State::Idle(hello);
         self.say(&reply);
+    }
+
+    /// What is announced on this connection as it stands.
+    fn keywords(&self) -> Vec<&'static str> {
+        let mut keywords = Vec::new();
+        if self.terms.tls == Tls::Offered {
+            keywords.push("STARTTLS");
+        }
+        if self.offers_login() {
+            keywords.push("AUTH PLAIN LOGIN");
+        }
+        keywords
+    }
+
+    fn start_tls(&mut self) {
+        match self.terms.tls {
+            Tls::None => return self.refuse(&replies::not_offered()),
+            Tls::Active => return self.refuse(&replies::tls_twice()),
+            Tls::Offered => {}
+        }
+        if matches!(self.state, State::Connected) {
+            return self.refuse(&replies::ehlo_first());
+        }
+        // RFC 3207 §4: STARTTLS is the last command of a group. What stands behind it may be
+        // somebody else's, put there to be answered as if it had come under TLS.
+        if !self.input.is_empty() {
+            return self.close_with(&replies::spoke_before_tls());
+        }
+        self.say(&replies::start_tls());
+        self.state = State::StartingTls;
+    }
+
+    pub(super) fn answer_login(&mut self, hello: Hello, answer: Answer) {
+        self.state = match self.say_answer(answer, replies::logged_in()) {
+            Verdict::Accepted => {
+                self.authenticated = true;
+                State::Idle(hello)
+            }
+            Verdict::Refused => State::Idle(hello),
+            Verdict::Over => State::Closed,
+        };
     }
 
     fn reset(&mut self) {
@@ -64,6 +109,9 @@ impl Server {
             State::Connected => return self.refuse(&replies::ehlo_first()),
             _ => return self.refuse(&replies::mail_twice()),
         };
+        if self.terms.login == Login::Required && !self.authenticated {
+            return self.refuse(&replies::login_first());
+        }
         if params.non_ascii && !params.smtputf8 {
             return self.refuse(&replies::needs_smtputf8());
         }
@@ -80,6 +128,8 @@ impl Server {
         self.state = State::AskingMail(Envelope {
             helo: hello.name,
             esmtp: hello.esmtp,
+            tls: self.terms.tls == Tls::Active,
+            authenticated: self.authenticated,
             from: params.from,
             recipients: Vec::new(),
             eight_bit: params.eight_bit,
@@ -222,7 +272,7 @@ impl Server {
         self.say_refusal(&reply)
     }
 
-    fn refuse(&mut self, reply: &Reply) {
+    pub(super) fn refuse(&mut self, reply: &Reply) {
         self.say_refusal(reply);
     }
 

@@ -8,7 +8,8 @@ use crate::command::{self, Command, CommandError};
 /// Octets of a command line, CRLF included.
 ///
 /// RFC 5321 §4.5.3.1.4 asks for 512, and for more with extensions: SIZE 26 (RFC 1870 §3), BODY
-/// 17 (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1); DSN would add 500 (RFC 3461 §4.2).
+/// 17 (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1), AUTH 500 (RFC 4954 §3); DSN would add 500
+/// (RFC 3461 §4.2).
 pub const LINE_MAX: usize = 2048;
 
 // A longer buffer is given back once it is empty.
@@ -37,6 +38,11 @@ impl Input {
         &self.octets
     }
 
+    /// Whether nothing is there, not even the rest of a refused line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.octets.is_empty() && self.skipping.is_none()
+    }
+
     pub(super) fn consume(&mut self, count: usize) {
         self.octets.advance(count.min(self.octets.len()));
         if self.octets.is_empty() && self.octets.capacity() > KEPT_CAPACITY {
@@ -50,25 +56,35 @@ impl Input {
 
     /// The next command, once its line is whole; an error as soon as the line can't be one.
     pub(super) fn next_command(&mut self) -> Option<Result<Command, CommandError>> {
+        self.next_line(LINE_MAX, command::parse)
+    }
+
+    /// What `read` makes of the next line without its CRLF, which is of at most `max` octets
+    /// with it.
+    pub(super) fn next_line<T>(
+        &mut self,
+        max: usize,
+        read: impl FnOnce(&[u8]) -> Result<T, CommandError>,
+    ) -> Option<Result<T, CommandError>> {
         self.skip()?;
-        let window = self.octets.get(..LINE_MAX).unwrap_or(&self.octets);
+        let window = self.octets.get(..max).unwrap_or(&self.octets);
         let Some(lf) = memchr(b'\n', window) else {
-            if self.octets.len() < LINE_MAX {
+            if self.octets.len() < max {
                 return None;
             }
-            return Some(Err(self.skip_from(LINE_MAX, CommandError::TooLong)));
+            return Some(Err(self.skip_from(max, CommandError::TooLong)));
         };
         let line = window.get(..lf).unwrap_or_default();
         let Some(line) = line.strip_suffix(b"\r") else {
             return Some(Err(self.skip_from(lf + 1, CommandError::BareLineEnd)));
         };
-        let command = match memchr2(b'\r', 0, line).and_then(|at| line.get(at)) {
+        let line = match memchr2(b'\r', 0, line).and_then(|at| line.get(at)) {
             Some(b'\r') => Err(CommandError::BareLineEnd),
             Some(_) => Err(CommandError::Nul),
-            None => command::parse(line),
+            None => read(line),
         };
         self.consume(lf + 1);
-        Some(command)
+        Some(line)
     }
 
     /// Drops the beginning of a line, and what is left of it as it comes.

@@ -5,11 +5,17 @@
 //! a recipient or a message may be is asked, and the session answers. Replies to pipelined
 //! commands are gathered into one write (RFC 2920 §3.2).
 //!
+//! STARTTLS (RFC 3207) and AUTH (RFC 4954) are offered as the [`Terms`] of the connection say.
+//! Once TLS is active the session begins anew: nothing said before it counts. An octet that is
+//! there behind STARTTLS ends the session, since it would otherwise be believed as if it had come
+//! under TLS.
+//!
 //! The envelope is one value, which a message consumes at its end: nothing of one message is left
 //! for the next. Refused: commands out of order, anything after QUIT, another protocol's words.
 
 mod commands;
 mod input;
+mod login;
 mod options;
 mod replies;
 
@@ -17,14 +23,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use postbell_model::{Address, Monotonic, Reply, ReversePath};
+use postbell_model::{Address, Monotonic, Reply, ReversePath, Secret};
 
 use crate::data::{DotReader, Progress};
 use crate::reply;
 use input::Input;
+use login::Exchange;
 
 pub use input::LINE_MAX;
-pub use options::{BareLineEnds, ServerOptions, ServerTimeouts};
+pub use login::AUTH_LINE_MAX;
+pub use options::{BareLineEnds, Login, ServerOptions, ServerTimeouts, Terms, Tls};
 
 // What a client may send ahead while an answer is awaited; a session that stops reading then
 // never comes near it.
@@ -39,6 +47,9 @@ pub enum Step {
     Write(Bytes),
     /// Find out and call [`Server::answer`]; read nothing meanwhile.
     Ask(Ask),
+    /// Begin the TLS handshake on the socket, then call [`Server::secured`]; where it fails,
+    /// close. Nothing that was read before belongs to it.
+    StartTls,
     /// Close the socket; everything was written.
     Close,
 }
@@ -62,6 +73,14 @@ pub enum Ask {
         /// The forward-path.
         to: Address,
     },
+    /// Is this the user's password? Accepted, the session is the user's. A reply of 2xx accepts
+    /// too, all others refuse.
+    Login {
+        /// Who it says it is: not empty, without control characters.
+        username: String,
+        /// The password, which may be empty.
+        password: Secret,
+    },
     /// What is the reply to this message? Told once; the message is the session's now.
     Message(Incoming),
 }
@@ -82,6 +101,10 @@ pub struct Envelope {
     pub helo: String,
     /// Whether it said EHLO.
     pub esmtp: bool,
+    /// Whether it came under TLS.
+    pub tls: bool,
+    /// Whether the client had logged in.
+    pub authenticated: bool,
     /// MAIL FROM.
     pub from: ReversePath,
     /// The accepted recipients in the order in which they were given.
@@ -107,6 +130,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Server {
     options: Arc<ServerOptions>,
+    terms: Terms,
+    authenticated: bool,
     state: State,
     input: Input,
     output: BytesMut,
@@ -125,6 +150,11 @@ enum State {
     /// The client has not said who it is.
     Connected,
     Idle(Hello),
+    /// 220 was said to STARTTLS.
+    StartingTls,
+    /// AUTH was begun, and the client's next line belongs to it.
+    LoggingIn(Hello, Exchange),
+    AskingLogin(Hello),
     AskingMail(Envelope),
     Collecting(Envelope),
     AskingRcpt(Envelope, Address),
@@ -148,9 +178,12 @@ struct Receiving {
 }
 
 impl Server {
-    /// A session on a connection that has just been made; the greeting is the first write.
-    pub fn new(options: Arc<ServerOptions>, now: Monotonic) -> Self {
+    /// A session on a connection that has just been made, or whose TLS handshake has just been
+    /// finished; the greeting is the first write.
+    pub fn new(options: Arc<ServerOptions>, terms: Terms, now: Monotonic) -> Self {
         let mut server = Self {
+            terms,
+            authenticated: false,
             state: State::Connected,
             input: Input::default(),
             output: BytesMut::new(),
@@ -182,7 +215,12 @@ impl Server {
                     self.advance();
                 }
             }
-            State::AskingMail(_) | State::AskingRcpt(..) | State::AskingMessage(_)
+            // Whatever comes between 220 and the handshake was not said under TLS.
+            State::StartingTls => self.close(),
+            State::AskingLogin(_)
+            | State::AskingMail(_)
+            | State::AskingRcpt(..)
+            | State::AskingMessage(_)
                 if self.input.octets().len() > AHEAD_MAX =>
             {
                 self.close_with(&replies::too_far_ahead());
@@ -209,14 +247,30 @@ impl Server {
         }
         match self.state {
             State::Closed => Step::Close,
+            State::StartingTls => Step::StartTls,
             _ => Step::Read,
         }
+    }
+
+    /// Takes note that the handshake asked for by [`Step::StartTls`] is done: the session begins
+    /// anew, but for what it may still cost (RFC 3207 §4.2).
+    pub fn secured(&mut self, now: Monotonic) {
+        if !matches!(self.state, State::StartingTls) {
+            return;
+        }
+        self.now = now;
+        self.terms.tls = Tls::Active;
+        self.authenticated = false;
+        self.state = State::Connected;
+        self.await_command();
+        self.advance();
     }
 
     /// Takes the answer to the last [`Step::Ask`]. An answer to nothing is ignored.
     pub fn answer(&mut self, answer: Answer, now: Monotonic) {
         self.now = now;
         match std::mem::replace(&mut self.state, State::Closed) {
+            State::AskingLogin(hello) => self.answer_login(hello, answer),
             State::AskingMail(envelope) => self.answer_mail(envelope, answer),
             State::AskingRcpt(envelope, to) => self.answer_rcpt(envelope, to, answer),
             State::AskingMessage(hello) => self.answer_message(hello, answer),
@@ -228,16 +282,20 @@ impl Server {
     }
 
     /// When [`Server::timed_out`] must be called. While an answer is awaited the client can't be
-    /// late.
+    /// late; the handshake has a deadline of whoever performs it.
     pub fn deadline(&self) -> Monotonic {
         match &self.state {
-            State::AskingMail(_) | State::AskingRcpt(..) | State::AskingMessage(_) => {
-                Monotonic(Duration::MAX)
-            }
+            State::StartingTls
+            | State::AskingLogin(_)
+            | State::AskingMail(_)
+            | State::AskingRcpt(..)
+            | State::AskingMessage(_) => Monotonic(Duration::MAX),
             State::Receiving(receiving) => self.input_by.min(receiving.end_by).min(self.session_by),
-            State::Connected | State::Idle(_) | State::Collecting(_) | State::Closed => {
-                self.input_by.min(self.session_by)
-            }
+            State::Connected
+            | State::Idle(_)
+            | State::LoggingIn(..)
+            | State::Collecting(_)
+            | State::Closed => self.input_by.min(self.session_by),
         }
     }
 
@@ -246,12 +304,16 @@ impl Server {
         self.now = now;
         match self.state {
             State::Closed
+            | State::StartingTls
+            | State::AskingLogin(_)
             | State::AskingMail(_)
             | State::AskingRcpt(..)
             | State::AskingMessage(_) => {}
-            State::Connected | State::Idle(_) | State::Collecting(_) | State::Receiving(_) => {
-                self.close_with(&replies::timed_out());
-            }
+            State::Connected
+            | State::Idle(_)
+            | State::LoggingIn(..)
+            | State::Collecting(_)
+            | State::Receiving(_) => self.close_with(&replies::timed_out()),
         }
     }
 
@@ -272,7 +334,11 @@ impl Server {
         loop {
             match &mut self.state {
                 State::Closed => return self.input.clear(),
-                State::AskingMail(_) | State::AskingRcpt(..) | State::AskingMessage(_) => return,
+                State::StartingTls
+                | State::AskingLogin(_)
+                | State::AskingMail(_)
+                | State::AskingRcpt(..)
+                | State::AskingMessage(_) => return,
                 State::Receiving(receiving) => match receiving.reader.read(self.input.octets()) {
                     Progress::More => return self.input.clear(),
                     Progress::End { used } => {
@@ -280,8 +346,15 @@ impl Server {
                         self.end_message();
                     }
                 },
-                State::Connected | State::Idle(_) | State::Collecting(_) if self.stopping => {
+                State::Connected | State::Idle(_) | State::LoggingIn(..) | State::Collecting(_)
+                    if self.stopping =>
+                {
                     self.close_with(&replies::shutting_down());
+                }
+                State::LoggingIn(..) => {
+                    if self.next_response().is_none() {
+                        return;
+                    }
                 }
                 State::Connected | State::Idle(_) | State::Collecting(_) => {
                     let Some(command) = self.input.next_command() else {
@@ -300,6 +373,10 @@ impl Server {
 
     fn close_with(&mut self, reply: &Reply) {
         self.say(reply);
+        self.close();
+    }
+
+    fn close(&mut self) {
         self.state = State::Closed;
         self.question = None;
         self.input.clear();

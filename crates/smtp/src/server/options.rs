@@ -23,6 +23,39 @@ pub struct ServerOptions {
     pub timeouts: ServerTimeouts,
 }
 
+/// What is offered on one connection, and asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Whether the connection is encrypted, or can be.
+    pub tls: Tls,
+    /// Whether clients log in.
+    pub login: Login,
+    /// Whether they may do so without TLS: only where nobody can listen.
+    pub cleartext_login: bool,
+}
+
+/// Whether a connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// No, and STARTTLS is not offered.
+    None,
+    /// No; STARTTLS is offered.
+    Offered,
+    /// Yes.
+    Active,
+}
+
+/// Whether clients log in with AUTH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// AUTH is not offered.
+    None,
+    /// They may.
+    Optional,
+    /// MAIL gets 530 until they have.
+    Required,
+}
+
 /// How long to wait for what (RFC 5321 §4.5.3.2.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerTimeouts {

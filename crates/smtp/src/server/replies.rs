@@ -9,14 +9,16 @@ pub(super) fn greeting(options: &ServerOptions) -> Reply {
 }
 
 // RFC 5321 §4.1.1.1: a keyword a line.
-pub(super) fn ehlo(options: &ServerOptions) -> Reply {
-    Reply::plain(
-        250,
-        format!(
-            "{}\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES",
-            options.hostname, options.max_message_size
-        ),
-    )
+pub(super) fn ehlo(options: &ServerOptions, more: &[&str]) -> Reply {
+    let mut text = format!(
+        "{}\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES",
+        options.hostname, options.max_message_size
+    );
+    for keyword in more {
+        text.push('\n');
+        text.push_str(keyword);
+    }
+    Reply::plain(250, text)
 }
 
 pub(super) fn helo(options: &ServerOptions) -> Reply {
@@ -48,7 +50,7 @@ pub(super) fn help() -> Reply {
         214,
         0,
         0,
-        "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP",
+        "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY HELP",
     )
 }
 
@@ -67,6 +69,68 @@ pub(super) fn unknown_command() -> Reply {
 
 pub(super) fn not_offered() -> Reply {
     Reply::new(502, 5, 1, "Command not offered")
+}
+
+// RFC 3207 §4
+pub(super) fn start_tls() -> Reply {
+    Reply::new(220, 0, 0, "Begin TLS")
+}
+
+pub(super) fn tls_twice() -> Reply {
+    Reply::new(503, 5, 1, "TLS is active already")
+}
+
+pub(super) fn spoke_before_tls() -> Reply {
+    Reply::new(421, 7, 0, "Something was sent behind STARTTLS, goodbye")
+}
+
+pub(super) fn challenge(text: &str) -> Reply {
+    Reply::plain(334, text)
+}
+
+// RFC 4954 §6, as are the codes of the following.
+pub(super) fn logged_in() -> Reply {
+    Reply::new(235, 7, 0, "Authenticated")
+}
+
+pub(super) fn login_first() -> Reply {
+    Reply::new(530, 7, 0, "Authentication required")
+}
+
+pub(super) fn login_needs_tls() -> Reply {
+    Reply::new(538, 7, 11, "Authentication needs TLS; send STARTTLS first")
+}
+
+pub(super) fn login_twice() -> Reply {
+    Reply::new(503, 5, 1, "Authenticated already")
+}
+
+pub(super) fn login_in_transaction() -> Reply {
+    Reply::new(503, 5, 1, "No AUTH between MAIL and the end of the message")
+}
+
+pub(super) fn login_for_another() -> Reply {
+    Reply::new(535, 7, 8, "Nobody can log in for somebody else")
+}
+
+pub(super) fn login_cancelled() -> Reply {
+    Reply::new(501, 7, 0, "Authentication cancelled")
+}
+
+pub(super) fn unknown_mechanism() -> Reply {
+    Reply::new(504, 5, 4, "Unknown mechanism; there are PLAIN and LOGIN")
+}
+
+pub(super) fn bad_base64() -> Reply {
+    Reply::new(501, 5, 2, "Not base64")
+}
+
+pub(super) fn bad_response() -> Reply {
+    Reply::new(501, 5, 2, "Not what the mechanism asks for")
+}
+
+pub(super) fn response_too_long() -> Reply {
+    Reply::new(500, 5, 6, "Authentication line too long")
 }
 
 pub(super) fn ehlo_first() -> Reply {

@@ -20,7 +20,10 @@ const READERS: u32 = 4;
 const STATEMENTS_CACHED: usize = 128;
 
 /// Each script brings the schema from its index to its index plus one; only ever appended to.
-const MIGRATIONS: &[&str] = &[include_str!("0001_spine.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("0001_spine.sql"),
+    include_str!("0002_credential.sql"),
+];
 
 fn options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()

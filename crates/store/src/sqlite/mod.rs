@@ -3,6 +3,7 @@
 mod changes;
 mod claims;
 mod committer;
+mod credentials;
 mod database;
 mod errors;
 mod event_rows;
@@ -26,8 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, DeliveryId, Destination, DestinationId, Lane,
-    Secret, SendingDomain, Timestamp, Workspace,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination,
+    DestinationId, Lane, Secret, SendingDomain, Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -39,8 +40,8 @@ use tokio_util::task::TaskTracker;
 use crate::segment::SegmentWriter;
 use crate::{
     Bodies, BodyRef, Claimed, Destinations, Directory, EventLog, Intake, LoggedEvent,
-    NewConfigurationSet, Page, Position, Queue, Retry, RetryOutcome, SettleError, Settlement,
-    Store, StoreError, Submission, TenantError, Tenants, segment,
+    NewConfigurationSet, NewCredential, Page, Position, Queue, Retry, RetryOutcome, SettleError,
+    Settlement, Store, StoreError, Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
@@ -441,6 +442,18 @@ impl Tenants for SqliteStore {
 
     async fn create_destination(&self, destination: Destination) -> Result<(), TenantError> {
         self.tenants.create_destination(destination).await
+    }
+
+    async fn create_credential(
+        &self,
+        new: NewCredential,
+        now: Timestamp,
+    ) -> Result<Credential, TenantError> {
+        self.tenants.create_credential(new, now).await
+    }
+
+    async fn revoke_credential(&self, username: &str, now: Timestamp) -> Result<(), TenantError> {
+        self.tenants.revoke_credential(username, now).await
     }
 
     fn token_keys(&self) -> Vec<(u8, Secret)> {

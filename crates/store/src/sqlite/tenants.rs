@@ -11,16 +11,17 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::rand;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Destination, DestinationId, DestinationState,
-    Domain, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
+    DestinationState, Domain, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Directory, NewConfigurationSet, StoreError, TenantError, Tenants};
+use crate::{Directory, NewConfigurationSet, NewCredential, StoreError, TenantError, Tenants};
 
+use super::credentials::read_credentials;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError, blob};
 use super::{DATABASE, database, unusable};
@@ -119,7 +120,7 @@ impl SqliteTenants {
     }
 
     /// Runs one statement, counts the change and takes a new snapshot: the new row's number.
-    async fn change(
+    pub(super) async fn change(
         &self,
         query: super::statements::Query<'_>,
     ) -> Result<Result<i64, StoreError>, sqlx::Error> {
@@ -139,7 +140,7 @@ impl SqliteTenants {
     }
 
     /// [`SqliteTenants::change`], where a broken uniqueness means that there is one already.
-    async fn create(
+    pub(super) async fn create(
         &self,
         query: super::statements::Query<'_>,
         kind: &'static str,
@@ -269,6 +270,18 @@ impl Tenants for SqliteTenants {
             .map(drop)
     }
 
+    async fn create_credential(
+        &self,
+        new: NewCredential,
+        now: Timestamp,
+    ) -> Result<Credential, TenantError> {
+        self.insert_credential(new, now).await
+    }
+
+    async fn revoke_credential(&self, username: &str, now: Timestamp) -> Result<(), TenantError> {
+        self.set_revoked(username, now).await
+    }
+
     fn token_keys(&self) -> Vec<(u8, Secret)> {
         self.inner.token_keys.clone()
     }
@@ -280,7 +293,7 @@ fn is_unique_violation(error: &sqlx::Error) -> bool {
         .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
-fn store_error(error: &sqlx::Error) -> StoreError {
+pub(super) fn store_error(error: &sqlx::Error) -> StoreError {
     use super::errors::{Trouble, trouble};
     match trouble(error) {
         Trouble::Busy => StoreError::Busy,
@@ -293,7 +306,7 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn row_number(id: i64) -> Result<u32, StoreError> {
+pub(super) fn row_number(id: i64) -> Result<u32, StoreError> {
     u32::try_from(id).map_err(|_| StoreError::Refused("there are too many of these".into()))
 }
 
@@ -346,14 +359,13 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let destinations = "SELECT id, workspace_id, configuration_set_id, name, url, secret, \
         matching_event_types, format, state, created_at FROM destination ORDER BY id";
     let destinations = read_all(&mut look, destinations, read_destination).await?;
+    let credentials = read_credentials(&mut look).await?;
     look.rollback().await?;
-    Ok((
-        version,
-        Directory::new(workspaces, domains, sets, destinations),
-    ))
+    let directory = Directory::new(workspaces, domains, sets, destinations);
+    Ok((version, directory.with_credentials(credentials)))
 }
 
-async fn read_all<T>(
+pub(super) async fn read_all<T>(
     connection: &mut SqliteConnection,
     sql: &'static str,
     read: impl Fn(&SqliteRow) -> Result<T, RowError>,

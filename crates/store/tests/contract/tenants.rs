@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use postbell_model::{
-    ConfigurationSetId, Destination, DestinationId, DestinationState, Domain, Secret,
-    SendingDomain, WorkspaceId,
+    ConfigurationSetId, Credential, Destination, DestinationId, DestinationState, Domain, Secret,
+    SendingDomain, Timestamp, WorkspaceId,
 };
-use postbell_store::{NewConfigurationSet, TenantError};
+use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 
 use crate::fixture::{Fixture, NOW, set_of};
 
@@ -31,6 +31,40 @@ pub(crate) fn destination(fixture: &Fixture, name: &str) -> Destination {
         state: DestinationState::Active,
         created_at: NOW,
     }
+}
+
+pub(crate) async fn a_credential_is_made_and_revoked_and_keeps_its_name(fixture: &Fixture) {
+    let new = NewCredential {
+        workspace: fixture.workspace,
+        username: "shop".to_owned(),
+        password_hash: Secret::new("$argon2id$…"),
+    };
+    let store = &fixture.store;
+    let made = store.create_credential(new.clone(), NOW).await.unwrap();
+    assert_eq!(store.directory().credential("shop"), Some(&made));
+    assert_eq!(store.directory().credential("Shop"), None);
+    let later = Timestamp::from_micros(NOW.as_micros() + 1);
+    store.revoke_credential("shop", later).await.unwrap();
+    store.revoke_credential("shop", NOW).await.unwrap();
+    let taken = store.create_credential(new.clone(), NOW).await;
+    assert!(matches!(taken, Err(TenantError::Exists { .. })));
+    let unknown = store.revoke_credential("shops", NOW).await;
+    assert!(matches!(unknown, Err(TenantError::NoSuchCredential(_))));
+    let nobodys = NewCredential {
+        workspace: WorkspaceId(999),
+        ..new
+    };
+    let nobodys = store.create_credential(nobodys, NOW).await;
+    assert!(matches!(nobodys, Err(TenantError::NoSuchWorkspace(_))));
+
+    let fixture = fixture.reopened().await;
+    let directory = fixture.store.directory();
+    let all = directory.credentials_of(fixture.workspace);
+    let revoked = Credential {
+        revoked_at: Some(later),
+        ..made
+    };
+    assert_eq!(all, [&revoked]);
 }
 
 pub(crate) async fn what_is_made_shows_in_the_directory(fixture: &Fixture) {

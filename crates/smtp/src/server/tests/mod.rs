@@ -1,5 +1,7 @@
 mod hostile;
+mod login;
 mod random;
+mod starttls;
 
 use super::*;
 
@@ -8,8 +10,10 @@ use super::*;
 struct Session {
     said: String,
     messages: Vec<Incoming>,
+    logins: Vec<String>,
     writes: usize,
     closed: bool,
+    wants_tls: bool,
 }
 
 const NOW: Monotonic = Monotonic(Duration::ZERO);
@@ -26,8 +30,19 @@ fn options() -> ServerOptions {
     }
 }
 
+/// Neither TLS nor AUTH.
+const PLAIN: Terms = Terms {
+    tls: Tls::None,
+    login: Login::None,
+    cleartext_login: false,
+};
+
 fn server() -> Server {
-    Server::new(Arc::new(options()), NOW)
+    server_on(PLAIN)
+}
+
+fn server_on(terms: Terms) -> Server {
+    Server::new(Arc::new(options()), terms, NOW)
 }
 
 impl Session {
@@ -36,6 +51,10 @@ impl Session {
         loop {
             match server.poll() {
                 Step::Read => return,
+                Step::StartTls => {
+                    self.wants_tls = true;
+                    return;
+                }
                 Step::Close => {
                     self.closed = true;
                     return;
@@ -58,6 +77,13 @@ impl Session {
         };
         match ask {
             Ask::Mail { from, .. } => refused(from.mailbox().map_or("", Address::local_part)),
+            Ask::Login { username, password } => {
+                self.logins.push(username);
+                match password.expose() {
+                    b"secret" => Answer::Accept,
+                    _ => Answer::Reply(Reply::new(535, 7, 8, "Not you")),
+                }
+            }
             Ask::Rcpt { to } => refused(to.local_part()),
             Ask::Message(message) => {
                 let subject = message.body.starts_with(b"no");
@@ -84,7 +110,11 @@ impl Session {
 
 /// Plays a transcript: each `C:` line is sent by itself, the `S:` lines are all that may come.
 fn check(transcript: &str) -> Session {
-    let mut server = server();
+    check_on(PLAIN, transcript)
+}
+
+fn check_on(terms: Terms, transcript: &str) -> Session {
+    let mut server = server_on(terms);
     let mut session = Session::default();
     session.run(&mut server);
     for line in transcript.lines().map(str::trim_start) {
@@ -95,6 +125,11 @@ fn check(transcript: &str) -> Session {
             let (said, rest) = session.said.split_once("\r\n").unwrap_or_default();
             assert_eq!(said, expected);
             session.said = rest.to_owned();
+        } else if line == "TLS" {
+            assert!(session.wants_tls);
+            session.wants_tls = false;
+            server.secured(NOW);
+            session.run(&mut server);
         } else if line == "closed" {
             assert!(session.closed);
         } else {
@@ -188,7 +223,7 @@ fn verifying_and_helping_say_nothing() {
          C: EXPN Example-People
          S: 502 5.5.1 Command not offered
          C: HELP
-         S: 214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP
+         S: 214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT VRFY HELP
          C: NOOP whatever
          S: 250 2.0.0 OK
          C: STARTTLS

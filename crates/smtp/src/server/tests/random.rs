@@ -62,7 +62,7 @@ fn patient() -> Server {
         max_commands: 1000,
         ..options()
     };
-    Server::new(Arc::new(options), NOW)
+    Server::new(Arc::new(options), PLAIN, NOW)
 }
 
 fn follow(lines: &[usize]) {

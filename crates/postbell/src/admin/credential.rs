@@ -1,0 +1,124 @@
+//! `postbell credential`.
+
+use anyhow::{Context, bail};
+use postbell_model::{Clock, Credential, WorkspaceId};
+use postbell_store::{Directory, NewCredential, Tenants, password};
+use serde_json::{Value, json};
+
+use super::desk::{self, Desk};
+use super::{InWorkspace, Output};
+use crate::cli::CredentialAdd;
+
+const USERNAME_MAX: usize = 128;
+
+pub(super) async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let workspace = desk::workspace(&directory, &add.workspace)?;
+    let password = match &add.password {
+        Some(password) if password.is_empty() => bail!("the password is empty"),
+        Some(password) => password.clone(),
+        None => password::generate()?,
+    };
+    let (tenants, clock) = (desk.tenants.as_ref(), desk.clock.as_ref());
+    let credential =
+        make_credential(tenants, clock, &add.username, &password, workspace.id).await?;
+    let mut document = document(&directory, &credential);
+    let mut sentence = format!(
+        "{} may hand in mail of workspace {}",
+        credential.username, workspace.name
+    );
+    // Told here and never again, and only where nobody chose it.
+    if add.password.is_none() {
+        document["password"] = json!(password);
+        sentence.push_str(&format!("\npassword, shown this once: {password}"));
+    }
+    desk.tell(&add.output, &document, &sentence);
+    Ok(())
+}
+
+pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let mut credentials = Vec::new();
+    for workspace in desk::workspaces(&directory, list)? {
+        credentials.extend(directory.credentials_of(workspace.id));
+    }
+    let documents = credentials.iter().map(|c| document(&directory, c));
+    let rows: Vec<_> = credentials.iter().map(|c| row(&directory, c)).collect();
+    let heading = ["USERNAME", "WORKSPACE", "CREATED", "REVOKED"];
+    desk.tell_list(&list.output, documents.collect(), &heading, &rows);
+    Ok(())
+}
+
+pub(super) async fn revoke(desk: &Desk, username: &str, output: &Output) -> anyhow::Result<()> {
+    let now = desk.clock.now();
+    desk.tenants.revoke_credential(username, now).await?;
+    let directory = desk.directory();
+    let credential = directory.credential(username);
+    let credential = credential.context("the credential is gone")?;
+    let sentence = format!("revoked {username}; a server that runs sees it within two seconds");
+    desk.tell(output, &document(&directory, credential), &sentence);
+    Ok(())
+}
+
+/// Makes a credential.
+pub(crate) async fn make_credential(
+    tenants: &dyn Tenants,
+    clock: &dyn Clock,
+    username: &str,
+    password: &str,
+    workspace: WorkspaceId,
+) -> anyhow::Result<Credential> {
+    check_username(username)?;
+    let new = NewCredential {
+        workspace,
+        username: username.to_owned(),
+        password_hash: password::hash(password.as_bytes())?,
+    };
+    Ok(tenants.create_credential(new, clock.now()).await?)
+}
+
+/// An address may be a username, so more is allowed than in other names.
+fn check_username(username: &str) -> anyhow::Result<()> {
+    let good = username.chars().all(|c| c.is_ascii_graphic());
+    if username.is_empty() || username.len() > USERNAME_MAX || !good {
+        bail!(
+            "\"{}\" can't be a username: 1 to {USERNAME_MAX} ASCII characters without spaces",
+            username.escape_debug()
+        );
+    }
+    Ok(())
+}
+
+fn document(directory: &Directory, credential: &Credential) -> Value {
+    json!({
+        "id": credential.id.to_string(),
+        "username": credential.username,
+        "workspace": desk::workspace_name(directory, credential.workspace),
+        "createdAt": credential.created_at.to_string(),
+        "revokedAt": credential.revoked_at.map(|at| at.to_string()),
+    })
+}
+
+fn row(directory: &Directory, credential: &Credential) -> Vec<String> {
+    vec![
+        credential.username.clone(),
+        desk::workspace_name(directory, credential.workspace),
+        credential.created_at.to_string(),
+        credential
+            .revoked_at
+            .map_or_else(String::new, |at| at.to_string()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_typed_without_trouble() {
+        assert!(check_username("shop@acme.example").is_ok());
+        for bad in ["", "a b", "jörg", "a\n", &"x".repeat(129)] {
+            assert!(check_username(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Usernames and passwords of submission.
+
+use postbell_model::{Credential, CredentialId, Secret, Timestamp, WorkspaceId};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::rows::{self, RowError};
+use super::tenants::{SqliteTenants, read_all, row_number, store_error};
+use crate::{NewCredential, StoreError, TenantError, Tenants};
+
+impl SqliteTenants {
+    pub(super) async fn insert_credential(
+        &self,
+        new: NewCredential,
+        now: Timestamp,
+    ) -> Result<Credential, TenantError> {
+        let directory = self.directory();
+        let mut workspaces = directory.workspaces().into_iter();
+        if !workspaces.any(|workspace| workspace.id == new.workspace) {
+            return Err(TenantError::NoSuchWorkspace(new.workspace));
+        }
+        let hash = String::from_utf8(new.password_hash.expose().to_vec());
+        let hash =
+            hash.map_err(|_| StoreError::Refused("the password's hash is no text".into()))?;
+        let sql = "INSERT INTO credential (workspace_id, username, password_hash, created_at) \
+            VALUES (?, ?, ?, ?)";
+        let query = sqlx::query(sql)
+            .bind(i64::from(new.workspace.0))
+            .bind(new.username.clone())
+            .bind(hash)
+            .bind(now.as_micros());
+        let id = self.create(query, "credential", &new.username).await?;
+        Ok(Credential {
+            id: CredentialId(row_number(id)?),
+            workspace: new.workspace,
+            username: new.username,
+            password_hash: new.password_hash,
+            created_at: now,
+            revoked_at: None,
+        })
+    }
+
+    pub(super) async fn set_revoked(
+        &self,
+        username: &str,
+        now: Timestamp,
+    ) -> Result<(), TenantError> {
+        if self.directory().credential(username).is_none() {
+            return Err(TenantError::NoSuchCredential(username.to_owned()));
+        }
+        let sql = "UPDATE credential SET revoked_at = COALESCE(revoked_at, ?) WHERE username = ?";
+        let query = sqlx::query(sql)
+            .bind(now.as_micros())
+            .bind(username.to_owned());
+        let changed = self.change(query).await;
+        changed.map_err(|error| store_error(&error))??;
+        Ok(())
+    }
+}
+
+pub(super) async fn read_credentials(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<Credential>, RowError> {
+    let sql = "SELECT id, workspace_id, username, password_hash, created_at, revoked_at \
+        FROM credential";
+    read_all(connection, sql, read).await
+}
+
+fn read(row: &SqliteRow) -> Result<Credential, RowError> {
+    let revoked_at: Option<i64> = row.try_get(5)?;
+    Ok(Credential {
+        id: CredentialId(rows::number(row, 0, "credential.id")?),
+        workspace: WorkspaceId(rows::number(row, 1, "credential.workspace_id")?),
+        username: row.try_get(2)?,
+        password_hash: Secret::new(row.try_get::<String, _>(3)?),
+        created_at: rows::time(row, 4)?,
+        revoked_at: revoked_at.map(Timestamp::from_micros),
+    })
+}
