@@ -24,6 +24,8 @@ pub(crate) struct SegmentWriter {
     current: u64,
     offset: u64,
     file: Option<Arc<File>>,
+    /// Files that were left for a new one: what they were needed for may have ended before.
+    left: Vec<u64>,
 }
 
 /// Bodies to be appended to one file and synced, in one blocking call.
@@ -64,6 +66,7 @@ impl SegmentWriter {
             current: newest + 1,
             offset: 0,
             file: None,
+            left: Vec::new(),
         })
     }
 
@@ -105,6 +108,16 @@ impl SegmentWriter {
         )
     }
 
+    /// The files left for a new one since [`SegmentWriter::looked_at_left`].
+    pub(crate) fn left(&self) -> &[u64] {
+        &self.left
+    }
+
+    /// Somebody has seen whether the files that were left are still needed.
+    pub(crate) fn looked_at_left(&mut self) {
+        self.left.clear();
+    }
+
     /// Keeps the file that an [`Append`] has made, for the next one.
     pub(crate) fn written(&mut self, file: Arc<File>) {
         self.file = Some(file);
@@ -112,6 +125,7 @@ impl SegmentWriter {
 
     /// Begins a new file.
     fn rotate(&mut self) {
+        self.left.push(self.current);
         self.current += 1;
         self.offset = 0;
         self.file = None;
@@ -122,7 +136,10 @@ impl SegmentWriter {
         let folder = self.folder.clone();
         move || {
             for segment in segments {
-                if let Err(error) = fs::remove_file(path(&folder, segment)) {
+                let removed = fs::remove_file(path(&folder, segment));
+                if let Err(error) = removed
+                    && error.kind() != io::ErrorKind::NotFound
+                {
                     tracing::warn!(segment, %error, "a file of ended bodies can't be removed");
                 }
             }

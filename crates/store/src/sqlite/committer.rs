@@ -9,6 +9,7 @@ use std::sync::Arc;
 use postbell_model::{DeliveryId, Timestamp};
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
 use crate::{Position, SettleError, StoreError};
@@ -38,6 +39,8 @@ pub(super) struct Committer {
     pub work: mpsc::Receiver<Work>,
     pub newest: watch::Sender<Position>,
     pub fresh: mpsc::Sender<crate::Claimed>,
+    /// Files that nobody needs any more, on their way out.
+    pub removals: TaskTracker,
     /// New mail is being refused for want of space.
     pub full: bool,
 }
@@ -52,6 +55,8 @@ impl Committer {
             }
         }
         self.refuse_rest().await;
+        self.removals.close();
+        self.removals.wait().await;
         super::close(self.connection).await;
     }
 

@@ -131,6 +131,7 @@ impl SqliteStore {
             work: waiting,
             newest,
             fresh,
+            removals: TaskTracker::new(),
             full: false,
         };
         let (done, committer_done) = watch::channel(());

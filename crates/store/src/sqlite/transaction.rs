@@ -97,6 +97,9 @@ impl<'c> Transaction<'c> {
         intake::stage(&arrivals, &mut staged);
         let settled = settle::stage(&self.committer.shared, batch, &mut staged);
         changes::stage(&self.committer.shared, batch, &mut staged);
+        for segment in self.committer.segments.left() {
+            staged.count_bodies(*segment, 0);
+        }
         staged.rows.lanes = self.committer.known_lanes.sooner(&staged.lanes);
         let aftermath = match self.write(batch, &staged, append).await {
             Ok(aftermath) => aftermath,
@@ -192,6 +195,7 @@ impl<'c> Transaction<'c> {
                 tracing::debug!("deliveries were accepted while their stage was stopping");
             }
         }
+        self.committer.segments.looked_at_left();
         if let Some(newest) = aftermath.newest {
             self.committer.newest.send_replace(newest);
         }
@@ -199,9 +203,8 @@ impl<'c> Transaction<'c> {
             self.committer.shared.ring_queued();
         }
         if !aftermath.dead_segments.is_empty() {
-            drop(tokio::task::spawn_blocking(
-                self.committer.segments.remover(aftermath.dead_segments),
-            ));
+            let remove = self.committer.segments.remover(aftermath.dead_segments);
+            self.committer.removals.spawn_blocking(remove);
         }
     }
 

@@ -45,6 +45,7 @@ contract!(sqlite:
     settle::a_settled_delivery_is_not_settled_again,
     settle::one_batch_settles_each_delivery_alone,
     settle::bodies_go_when_nothing_needs_them,
+    settle::bodies_that_ended_before_their_file_was_full_go_with_it,
     events::pages_follow_the_log,
     events::a_set_sees_only_its_own,
     events::sequence_numbers_have_no_gaps,

@@ -169,3 +169,26 @@ pub(crate) async fn bodies_go_when_nothing_needs_them(fixture: &Fixture) {
     ));
     fixture.close().await;
 }
+
+pub(crate) async fn bodies_that_ended_before_their_file_was_full_go_with_it(fixture: &Fixture) {
+    for _ in 0..5 {
+        let long = "Subject: x\r\n\r\n".to_owned() + &"long line\r\n".repeat(400);
+        let mut submission = fixture.submission(&["a@example.com"], "");
+        submission.body = long.into();
+        let id = submission.deliveries[0].id;
+        fixture.store.accept(vec![submission]).await[0]
+            .as_ref()
+            .unwrap();
+        assert_eq!(claim_all(fixture).await, 1);
+        // It ends while its file is still the one that is written to.
+        fixture.store.settle(vec![delivered(id)]).await[0]
+            .as_ref()
+            .unwrap();
+    }
+    fixture.close().await;
+    assert_eq!(
+        fixture.bodies(),
+        1,
+        "the last one was still being written to"
+    );
+}
