@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use postbell_store::Tenants;
 use tracing::{error, warn};
 
 use crate::config::Config;

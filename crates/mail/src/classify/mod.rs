@@ -22,8 +22,6 @@ mod rule;
 mod table;
 
 #[cfg(test)]
-mod figures;
-#[cfg(test)]
 mod tests;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};

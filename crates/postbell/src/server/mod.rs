@@ -36,7 +36,7 @@ const HTTP_LIMIT: Duration = Duration::from_secs(1);
 /// A server that runs.
 #[derive(Debug)]
 pub struct Server {
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     store_tasks: TaskTracker,
     draining: CancellationToken,
     doors: Stage,
@@ -90,7 +90,7 @@ impl Server {
     async fn start_on(
         config: &Config,
         clock: Arc<dyn Clock>,
-        store: Arc<SqliteStore>,
+        store: Arc<dyn Store>,
         store_tasks: TaskTracker,
     ) -> anyhow::Result<Self> {
         let notifier = stages::notifier(config, &store, &clock)?;
@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// The store that it serves from.
-    pub fn store(&self) -> &Arc<SqliteStore> {
+    pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
@@ -176,7 +176,7 @@ async fn open_store(
     config: &Config,
     clock: &Arc<dyn Clock>,
     tasks: &TaskTracker,
-) -> anyhow::Result<Arc<SqliteStore>> {
+) -> anyhow::Result<Arc<dyn Store>> {
     let folder = config.server.data_dir.as_path();
     make_data_folder(folder)
         .with_context(|| format!("the data folder {} can't be made", folder.display()))?;

@@ -12,7 +12,7 @@ use postbell_model::{Clock, WorkspaceId};
 use postbell_net::{Guard, HttpClient, OpportunisticTls, Resolver, ServerTls};
 use postbell_notify::Notifier;
 use postbell_receive::{Encryption, SubmissionDoor};
-use postbell_store::{Directory, SqliteStore, Store, Tenants};
+use postbell_store::{Directory, Store};
 use tokio::net::TcpListener;
 
 use super::{DELIVER_SHARE, NOTIFY_SHARE, Server, WORK_SHARE};
@@ -21,7 +21,7 @@ use crate::config::Config;
 /// What calls webhooks.
 pub(super) fn notifier(
     config: &Config,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Notifier> {
     let mut options = config.notify.clone();
@@ -42,7 +42,7 @@ pub(super) fn notifier(
 /// What delivers mail.
 pub(super) fn deliverer(
     config: &Config,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Deliverer> {
     let mut options = config.deliver.clone();
@@ -72,7 +72,7 @@ pub(super) fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
 /// What applications hand mail in at, with the gate behind it.
 pub(super) fn submission_door(
     config: &Config,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Store>,
     tls: Option<&ServerTls>,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<SubmissionDoor> {

@@ -47,7 +47,7 @@ impl SegmentWriter {
         rotate_at: u64,
         referred_to: &HashSet<u64>,
     ) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        make_folder(folder)?;
         let mut newest = referred_to.iter().copied().max().unwrap_or(0);
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
@@ -236,6 +236,15 @@ impl Append {
 fn record_header((message, body): &(MessageId, Bytes)) -> [u8; HEADER_LEN] {
     let length = u32::try_from(body.len()).expect("invariant: size limits are below 4 GiB");
     header(*message, length, crc32fast::hash(body))
+}
+
+/// Makes a folder and syncs the one that it lies in, so that its name survives a power cut too.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 /// Creates a file and syncs its folder, so that the name survives a power cut as well.

@@ -1,3 +1,5 @@
+mod figures;
+
 use std::path::Path;
 use std::sync::LazyLock;
 
