@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use postbell_mail::Summary;
 use postbell_model::retry::Jitter;
-use postbell_model::{Address, DeliveryId, Message, MessageId, RetryPolicy, Timestamp};
+use postbell_model::{
+    ConfigurationSet, DeliveryId, Instructions, Message, MessageId, RetryPolicy, Timestamp,
+};
 use postbell_store::{NewDelivery, Submission};
 
-use crate::gate::Offer;
+use crate::gate::{Door, Offer, Recipient};
 use crate::message::Origin;
 
 /// The message and its deliveries, as they are stored.
@@ -16,10 +18,11 @@ pub(crate) fn submission(
     offer: Offer,
     summary: Summary,
     origin: &Origin<'_>,
-    policy: RetryPolicy,
+    (set, policy): (Option<&ConfigurationSet>, RetryPolicy),
     now: Timestamp,
 ) -> Submission {
     let id = MessageId::new(now);
+    let reports = reports(&offer, set);
     let message = Message {
         id,
         workspace: offer.workspace,
@@ -38,36 +41,52 @@ pub(crate) fn submission(
         eight_bit: summary.eight_bit,
         smtputf8: offer.smtputf8 && summary.eight_bit_header,
         received: offer.received,
+        reports,
+        instructions: Instructions {
+            envid: offer.envid,
+            ret: offer.ret,
+            ..Instructions::default()
+        },
     };
     Submission {
         message: Arc::new(message),
         deliveries: deliveries(offer.recipients, policy, now),
         body: offer.body,
+        send_at: None,
+        idempotency: None,
     }
+}
+
+/// Whether MAIL FROM gets reports: as the set says, else where the mail came by SMTP. Nobody is
+/// told of mail from `<>`, nor of what we send ourselves (RFC 5321 §6.1).
+fn reports(offer: &Offer, set: Option<&ConfigurationSet>) -> bool {
+    let asked = set.and_then(|set| set.reports).unwrap_or(true);
+    asked && offer.door == Door::Smtp && offer.envelope_from.mailbox().is_some()
 }
 
 /// One delivery for each different recipient; the first place of one counts. Two copies of a
 /// message in one mailbox are never wanted, and the client can't tell them apart.
-fn deliveries(recipients: Vec<Address>, policy: RetryPolicy, now: Timestamp) -> Vec<NewDelivery> {
+fn deliveries(recipients: Vec<Recipient>, policy: RetryPolicy, now: Timestamp) -> Vec<NewDelivery> {
     let mut seen = HashSet::with_capacity(recipients.len());
     recipients
         .into_iter()
-        .filter(|recipient| seen.insert(recipient.clone()))
+        .filter(|recipient| seen.insert(recipient.address.clone()))
         .map(|recipient| delivery(recipient, policy, now))
         .collect()
 }
 
 /// A new delivery. Its `retry_at` holds where the process dies during the first attempt, which
 /// is then due again even where the policy allows no retry: nobody knows what came of it.
-fn delivery(recipient: Address, policy: RetryPolicy, now: Timestamp) -> NewDelivery {
+fn delivery(recipient: Recipient, policy: RetryPolicy, now: Timestamp) -> NewDelivery {
     let id = DeliveryId::new(now);
     let expires_at = now.after(policy.expire_after);
     let interval = jitter(id).apply(policy.interval(1));
     NewDelivery {
         id,
-        recipient,
+        recipient: recipient.address,
         retry_at: now.after(interval).min(expires_at),
         expires_at,
+        report: recipient.report,
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, DeliveryId, MessageId, RetryPolicy, ReversePath, WorkspaceId,
+    Address, Clock, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy, ReversePath,
+    WorkspaceId,
 };
-use postbell_store::{Intake, StoreError, Submission, Tenants};
+use postbell_store::{Intake, StoreError, Stored, Submission, Tenants};
 
 use crate::decide;
 use crate::message;
@@ -23,15 +24,48 @@ pub struct AcceptOptions {
     pub max_hops: usize,
 }
 
+/// The way by which mail comes to the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// A client submits it over SMTP: its sender expects reports.
+    Smtp,
+    /// We send it on our own account: nothing is reported about it.
+    Own,
+}
+
+/// One recipient at the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Who it is.
+    pub address: Address,
+    /// NOTIFY and ORCPT.
+    pub report: ReportRequest,
+}
+
+impl From<Address> for Recipient {
+    fn from(address: Address) -> Self {
+        Self {
+            address,
+            report: ReportRequest::default(),
+        }
+    }
+}
+
 /// A message at the gate.
 #[derive(Debug, Clone)]
 pub struct Offer {
+    /// How it comes.
+    pub door: Door,
     /// Whose credential or network it came by.
     pub workspace: WorkspaceId,
     /// MAIL FROM.
     pub envelope_from: ReversePath,
+    /// ENVID, decoded (RFC 3461 §4.4).
+    pub envid: Option<String>,
+    /// How much of the message a report brings back (RFC 3461 §4.3).
+    pub ret: Option<Ret>,
     /// The recipients. One that occurs twice gets the message once.
-    pub recipients: Vec<Address>,
+    pub recipients: Vec<Recipient>,
     /// MAIL FROM's SMTPUTF8.
     pub smtputf8: bool,
     /// The message, CRLF line ends, without the final dot.
@@ -45,7 +79,8 @@ pub struct Offer {
 pub struct Accepted {
     /// Its id.
     pub message: MessageId,
-    /// One for each different recipient, in the order of the offer.
+    /// One for each different recipient, in the order of the offer; none where an earlier message
+    /// had the same idempotency key.
     pub deliveries: Vec<DeliveryId>,
 }
 
@@ -111,7 +146,8 @@ impl Gate {
         let origin = message::check(&summary, &offer, &directory, self.options.max_hops)?;
         let set = directory.configuration_set(origin.domain.configuration_set);
         let policy = self.options.retry.of_set(set);
-        let submission = decide::submission(offer, summary, &origin, policy, self.clock.now());
+        let submission =
+            decide::submission(offer, summary, &origin, (set, policy), self.clock.now());
         self.commit(submission).await
     }
 
@@ -123,12 +159,12 @@ impl Gate {
         offer
             .recipients
             .iter()
-            .try_for_each(|to| self.check_recipient(to))?;
+            .try_for_each(|to| self.check_recipient(&to.address))?;
         let international = offer
             .envelope_from
             .mailbox()
             .into_iter()
-            .chain(&offer.recipients)
+            .chain(offer.recipients.iter().map(|to| &to.address))
             .find(|address| address.needs_smtputf8());
         match international {
             Some(address) if !offer.smtputf8 => {
@@ -147,7 +183,11 @@ impl Gate {
         let size = submission.message.size;
         let outcome = self.intake.accept(vec![submission]).await.pop();
         match outcome.unwrap_or_else(unanswered) {
-            Ok(()) => {
+            Ok(Stored::Known(earlier)) => Ok(Accepted {
+                message: earlier,
+                deliveries: Vec::new(),
+            }),
+            Ok(Stored::New) => {
                 tracing::info!(
                     workspace.id = %workspace,
                     message.id = %accepted.message,
@@ -175,7 +215,7 @@ impl Gate {
 }
 
 /// A store that answers nothing has promised nothing.
-fn unanswered() -> Result<(), StoreError> {
+fn unanswered() -> Result<Stored, StoreError> {
     Err(StoreError::Refused("the store gave no answer".into()))
 }
 

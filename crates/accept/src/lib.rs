@@ -16,5 +16,5 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-pub use gate::{AcceptOptions, Accepted, Gate, Offer};
+pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
 pub use refusal::{Originator, Refusal};

@@ -12,6 +12,8 @@ use crate::stage::Stage;
 
 /// Fresh deliveries taken at a time.
 const FRESH_BATCH: usize = 256;
+/// Scheduled deliveries queued at a time.
+const SCHEDULED: usize = 1_000;
 /// Lanes looked at in one round, where there is something to be claimed in one of them.
 const LANES: usize = 256;
 /// Lanes looked at in one round, whatever they are.
@@ -88,11 +90,16 @@ enum Round {
 }
 
 async fn claim_round(stage: &Stage) -> Result<Round, StoreError> {
+    let sent = stage
+        .queue
+        .send_scheduled(stage.clock.now(), SCHEDULED)
+        .await?;
+    let more = sent == SCHEDULED;
     let mut limit = LANES;
     loop {
         let lanes = stage.queue.lanes_due(stage.clock.now(), limit).await?;
         let seen = lanes.len();
-        if claim_lanes(stage, lanes).await? {
+        if claim_lanes(stage, lanes).await? || more {
             return Ok(Round::Claimed);
         }
         // Lanes of sites that are left alone stay due, and may be more than the limit: those

@@ -110,7 +110,7 @@ pub(crate) fn fact(
 mod tests {
     use std::time::Duration;
 
-    use postbell_model::{Address, DeliveryId, Timestamp};
+    use postbell_model::{Address, DeliveryId, ReportRequest, Timestamp};
 
     use super::*;
 
@@ -184,6 +184,7 @@ mod tests {
             attempt: 1,
             sequence: 1,
             expires_at: NOW.after(expires_in),
+            report: ReportRequest::default(),
         }
     }
 

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use postbell_model::message::Received;
-use postbell_model::{ConfigurationSetId, Message, MessageId, ReversePath, Timestamp, WorkspaceId};
+use postbell_model::{
+    ConfigurationSetId, Instructions, Message, MessageId, ReversePath, Timestamp, WorkspaceId,
+};
 
 use crate::header::Header;
 use crate::summary::Mailboxes;
@@ -111,5 +113,7 @@ fn message() -> Message {
             peer: None,
             with: "ESMTP".to_owned(),
         },
+        reports: false,
+        instructions: Instructions::default(),
     }
 }

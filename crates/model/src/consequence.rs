@@ -28,6 +28,7 @@ pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Imp
         return Err(Impossible { state });
     }
     Ok(match fact {
+        Fact::Scheduled { .. } => ended(DeliveryState::Scheduled),
         Fact::Send => ended(DeliveryState::Queued),
         Fact::Delivery { .. } => ended(DeliveryState::Delivered),
         Fact::DeliveryDelay {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Address, DeliveryId, Domain, Timestamp, WorkspaceId};
+use crate::{Address, DeliveryId, Domain, ReportRequest, Timestamp, WorkspaceId};
 
 /// Where a delivery stands. `sending` is no state: what is in flight is known to the process
 /// that does it, and nothing stored has to be unlocked after a crash.
@@ -99,6 +99,8 @@ pub struct Delivery {
     pub sequence: u32,
     /// When it is given up.
     pub expires_at: Timestamp,
+    /// What was asked about reports.
+    pub report: ReportRequest,
 }
 
 #[cfg(test)]

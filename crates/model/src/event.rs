@@ -23,7 +23,12 @@ pub struct Event {
 /// What happened to a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// Accepted and durably queued.
+    /// Accepted and durably kept until it is sent.
+    Scheduled {
+        /// When it is released.
+        send_at: Timestamp,
+    },
+    /// Durably queued: accepted, or released at its time.
     Send,
     /// A far server said 250.
     Delivery {
@@ -86,7 +91,9 @@ macro_rules! kinds {
 pub struct UnknownKind;
 
 kinds! {
-    /// Accepted and durably queued.
+    /// Accepted and durably kept until it is sent.
+    Scheduled,
+    /// Durably queued.
     Send,
     /// A far server said 250.
     Delivery,
@@ -106,6 +113,7 @@ impl Fact {
     /// The fact's kind.
     pub const fn kind(&self) -> EventKind {
         match self {
+            Self::Scheduled { .. } => EventKind::Scheduled,
             Self::Send => EventKind::Send,
             Self::Delivery { .. } => EventKind::Delivery,
             Self::DeliveryDelay { .. } => EventKind::DeliveryDelay,
@@ -116,7 +124,7 @@ impl Fact {
     /// The attempt that the fact tells of.
     pub const fn attempt(&self) -> Option<&Attempt> {
         match self {
-            Self::Send => None,
+            Self::Scheduled { .. } | Self::Send => None,
             Self::Delivery { attempt }
             | Self::DeliveryDelay { attempt, .. }
             | Self::Bounce { attempt, .. } => Some(attempt),

@@ -14,6 +14,7 @@ pub mod consequence;
 pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod instructions;
 pub mod message;
 pub mod reply;
 pub mod retry;
@@ -31,6 +32,7 @@ pub use event::{Event, EventKind, Fact};
 pub use id::{
     ConfigurationSetId, CredentialId, DeliveryId, DestinationId, EventId, MessageId, WorkspaceId,
 };
+pub use instructions::{Instructions, Notify, OriginalRecipient, ReportRequest, Ret};
 pub use message::Message;
 pub use reply::{EnhancedCode, Reply};
 pub use retry::RetryPolicy;

@@ -1,6 +1,6 @@
 //! Messages: one accepted submission each, with what its headers told and what was decided.
 
-use crate::{ConfigurationSetId, MessageId, ReversePath, Timestamp, WorkspaceId};
+use crate::{ConfigurationSetId, Instructions, MessageId, ReversePath, Timestamp, WorkspaceId};
 
 /// One accepted submission, without its body. Shared by all its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,10 @@ pub struct Message {
     pub smtputf8: bool,
     /// How it came in, for the Received header.
     pub received: Received,
+    /// Whether MAIL FROM gets a report where a delivery fails (RFC 3464).
+    pub reports: bool,
+    /// What the sender asked for.
+    pub instructions: Instructions,
 }
 
 /// How a message came in: what its Received header says (RFC 5321 §4.4).

@@ -62,6 +62,9 @@ pub struct ConfigurationSet {
     pub max_retries: Option<u32>,
     /// How long a delivery is tried; `None`: as the configuration says.
     pub expire_after: Option<Duration>,
+    /// Whether MAIL FROM gets reports (RFC 3464); `None`: mail that came by SMTP does, other mail
+    /// does not.
+    pub reports: Option<bool>,
     /// When it was made.
     pub created_at: Timestamp,
 }

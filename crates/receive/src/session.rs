@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_accept::{Gate, Offer, Refusal};
+use postbell_accept::{Door, Gate, Offer, Recipient, Refusal};
 use postbell_model::message::Received;
 use postbell_model::{Monotonic, Reply, ReversePath, Secret, WorkspaceId};
 use postbell_smtp::{Answer, Ask, Envelope, Incoming, Server, ServerOptions, Step, Terms, Tls};
@@ -254,9 +254,16 @@ impl Session {
     fn offer(&self, workspace: WorkspaceId, Incoming { envelope, body }: Incoming) -> Offer {
         let with = transmission(&envelope);
         Offer {
+            door: Door::Smtp,
             workspace,
             envelope_from: envelope.from,
-            recipients: envelope.recipients,
+            envid: None,
+            ret: None,
+            recipients: envelope
+                .recipients
+                .into_iter()
+                .map(Recipient::from)
+                .collect(),
             smtputf8: envelope.smtputf8,
             body,
             received: Received {

@@ -44,8 +44,9 @@ pub trait Intake: Send + Sync {
     /// Commits submissions with their deliveries and first events; answers after the sync, one
     /// outcome for each submission at its place.
     ///
-    /// A submission that breaks a rule fails alone, with [`StoreError::Refused`].
-    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<(), StoreError>>;
+    /// A submission that breaks a rule fails alone, with [`StoreError::Refused`]. One whose key
+    /// is that of an earlier one is [`Stored::Known`], also within a batch.
+    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<Stored, StoreError>>;
 }
 
 /// What is to be delivered.
@@ -64,8 +65,15 @@ pub trait Queue: Send + Sync {
     /// The database can't be read.
     async fn lanes_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lane>, StoreError>;
 
-    /// When the next lane is due: the time to sleep until, or earlier. `None`: nothing is queued
-    /// that is not in flight.
+    /// Queues scheduled deliveries whose time has come at `now`, at most `limit`, each with its
+    /// `Send`. How many there were: `limit` says that there may be more.
+    ///
+    /// # Errors
+    /// The database can't be read, or the store has stopped.
+    async fn send_scheduled(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// When the next lane or scheduled delivery is due: the time to sleep until, or earlier.
+    /// `None`: nothing waits that is not in flight.
     ///
     /// # Errors
     /// The database can't be read.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::{
-    Address, Delivery, DeliveryId, Event, Fact, Message, MessageId, Secret, Timestamp, WorkspaceId,
+    Address, Delivery, DeliveryId, Event, Fact, Message, MessageId, ReportRequest, Secret,
+    Timestamp, WorkspaceId,
 };
 
 /// A message to be accepted, with all that was decided about it.
@@ -17,9 +18,32 @@ pub struct Submission {
     pub deliveries: Vec<NewDelivery>,
     /// The message as submitted, CRLF line ends, without the final dot.
     pub body: Bytes,
+    /// When it is sent; `None`: at once.
+    pub send_at: Option<Timestamp>,
+    /// Where it stands, no second message with this key is taken.
+    pub idempotency: Option<IdempotencyKey>,
 }
 
-/// A delivery to be queued: `Queued`, attempt 1, with `Send` as its first event.
+/// What makes a second submission of the same message known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key, unique in the workspace.
+    pub key: String,
+    /// How long it is kept.
+    pub until: Timestamp,
+}
+
+/// What became of a submission that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It was stored.
+    New,
+    /// Its key is that of an earlier message, and nothing was stored.
+    Known(MessageId),
+}
+
+/// A delivery to be queued: `Queued`, attempt 1, with `Send` as its first event; or `Scheduled`
+/// with `Scheduled` where the submission has a time.
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
     /// A new id.
@@ -30,6 +54,8 @@ pub struct NewDelivery {
     pub retry_at: Timestamp,
     /// When it is given up.
     pub expires_at: Timestamp,
+    /// What was asked about reports.
+    pub report: ReportRequest,
 }
 
 /// A delivery in flight.
@@ -143,6 +169,8 @@ pub struct NewConfigurationSet {
     pub max_retries: Option<u32>,
     /// How long a delivery is tried.
     pub expire_after: Option<Duration>,
+    /// Whether MAIL FROM gets reports.
+    pub reports: Option<bool>,
 }
 
 /// A credential to be made.

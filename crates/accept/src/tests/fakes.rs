@@ -12,12 +12,12 @@ use postbell_model::{
     Monotonic, RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
-    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Submission, TenantError,
-    Tenants,
+    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Stored, Submission,
+    TenantError, Tenants,
 };
 use tokio::sync::watch;
 
-use crate::{AcceptOptions, Gate, Offer};
+use crate::{AcceptOptions, Door, Gate, Offer};
 
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
 pub(super) const OURS: WorkspaceId = WorkspaceId(1);
@@ -88,9 +88,12 @@ pub(super) fn offer() -> Offer {
 
 pub(super) fn offer_of(message: &str) -> Offer {
     Offer {
+        door: Door::Smtp,
         workspace: OURS,
         envelope_from: ReversePath::Mailbox(address("bounces@example.com")),
-        recipients: vec![address("x@example.org")],
+        envid: None,
+        ret: None,
+        recipients: vec![address("x@example.org").into()],
         smtputf8: false,
         body: Bytes::copy_from_slice(message.as_bytes()),
         received: received(),
@@ -119,6 +122,7 @@ fn directory() -> Directory {
         name: name.to_owned(),
         max_retries: None,
         expire_after,
+        reports: None,
         created_at: NOW,
     };
     Directory::new(
@@ -149,9 +153,9 @@ struct PaperIntake {
 
 #[async_trait]
 impl Intake for PaperIntake {
-    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<(), StoreError>> {
+    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<Stored, StoreError>> {
         let one = match &self.answer {
-            Answer::Yes => Ok(()),
+            Answer::Yes => Ok(Stored::New),
             Answer::No(error) => Err(error.clone()),
             Answer::None => return Vec::new(),
         };

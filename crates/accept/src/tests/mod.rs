@@ -16,7 +16,10 @@ use fakes::{NOW, World, address, offer, offer_of};
 async fn what_is_accepted_is_stored_as_decided() {
     let world = World::new();
     let given = Offer {
-        recipients: vec![address("x@example.org"), address("y@example.org")],
+        recipients: vec![
+            address("x@example.org").into(),
+            address("y@example.org").into(),
+        ],
         ..offer_of("From: Ann <ann@example.com>\r\nSubject: =?utf-8?q?J=C3=B6?=\r\n\r\nHi\r\n")
     };
     let body = given.body.clone();
@@ -66,7 +69,7 @@ async fn a_recipient_gets_a_message_once() {
             "b@EXAMPLE.org",
             "B@example.org",
         ]
-        .map(address)
+        .map(|to| address(to).into())
         .to_vec(),
         ..offer()
     };
@@ -105,7 +108,7 @@ async fn retry_and_expiry_follow_the_configuration_set() {
 async fn retries_are_spread() {
     let world = World::new();
     let recipients = (0..20)
-        .map(|n| address(&format!("r{n}@example.org")))
+        .map(|n| address(&format!("r{n}@example.org")).into())
         .collect();
     world
         .gate

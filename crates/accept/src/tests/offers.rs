@@ -157,7 +157,7 @@ async fn the_envelope_is_checked_again() {
     };
     check(nobody, "554 5.5.1 There is no recipient; name at least one").await;
     let literal = Offer {
-        recipients: vec![address("a@[192.0.2.1]")],
+        recipients: vec![address("a@[192.0.2.1]").into()],
         ..offer()
     };
     let reply = "550 5.1.2 Mail is not delivered to address literals such as [192.0.2.1]; \
@@ -174,7 +174,7 @@ async fn an_international_address_needs_smtputf8() {
         )
     };
     let to = Offer {
-        recipients: vec![address("josé@example.org")],
+        recipients: vec![address("josé@example.org").into()],
         ..offer()
     };
     check(to.clone(), &reply("example.org")).await;

@@ -3,8 +3,8 @@ use std::net::Ipv4Addr;
 use bytes::Bytes;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, BounceClass, ConfigurationSetId, Delivery, DeliveryId, Message, MessageId, Reply,
-    ReversePath, Timestamp, WorkspaceId,
+    Address, BounceClass, ConfigurationSetId, Delivery, DeliveryId, Instructions, Message,
+    MessageId, Reply, ReportRequest, ReversePath, Timestamp, WorkspaceId,
 };
 use postbell_store::Body;
 
@@ -45,6 +45,8 @@ fn parcel(workspace: u32, domain: &str, size: u64) -> Parcel {
             peer: None,
             with: String::new(),
         },
+        reports: false,
+        instructions: Instructions::default(),
     };
     Parcel::new(Claimed {
         delivery: Delivery {
@@ -53,6 +55,7 @@ fn parcel(workspace: u32, domain: &str, size: u64) -> Parcel {
             attempt: 1,
             sequence: 1,
             expires_at: NOW,
+            report: ReportRequest::default(),
         },
         message: Arc::new(message),
         body: Body::Memory(Bytes::new()),

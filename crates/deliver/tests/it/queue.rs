@@ -210,6 +210,10 @@ impl Queue for MemoryQueue {
         Ok(lanes)
     }
 
+    async fn send_scheduled(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let rows = self.lock();
         let waiting = rows
@@ -336,6 +340,7 @@ fn directory(now: Timestamp, max_retries: Option<u32>) -> Directory {
         name: "default".to_owned(),
         max_retries,
         expire_after: None,
+        reports: None,
         created_at: now,
     };
     Directory::new([], [domain], [set], [])

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postbell_model::{Clock, DeliveryId, Fact};
+use postbell_model::{Clock, DeliveryId, Fact, ReportRequest};
 use postbell_peers::dns::{self, DnsServer};
 use postbell_peers::mx::{MxOptions, MxServer};
 use postbell_store::{
@@ -77,6 +77,7 @@ async fn accept(store: &SqliteStore, clock: &HandClock, text: usize) {
                 name: "default".to_owned(),
                 max_retries: None,
                 expire_after: None,
+                reports: None,
             };
             store.create_configuration_set(set, now).await.unwrap().id
         }
@@ -94,8 +95,11 @@ async fn accept(store: &SqliteStore, clock: &HandClock, text: usize) {
             recipient: "bob@example.com".parse().unwrap(),
             retry_at: now.after(Duration::from_secs(300)),
             expires_at: now.after(Duration::from_secs(86_400)),
+            report: ReportRequest::default(),
         }],
         body,
+        send_at: None,
+        idempotency: None,
     };
     let accepted = store.accept(vec![submission]).await;
     assert!(accepted[0].is_ok(), "{accepted:?}");

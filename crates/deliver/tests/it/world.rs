@@ -8,7 +8,8 @@ use bytes::Bytes;
 use postbell_deliver::{DeliverOptions, Deliverer, Reach, RetryOptions, TimeoutOptions, TlsPolicy};
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, Delivery, DeliveryId, Fact, Message, MessageId, ReversePath, Timestamp,
+    Address, Clock, Delivery, DeliveryId, Fact, Instructions, Message, MessageId, ReportRequest,
+    ReversePath, Timestamp,
 };
 use postbell_net::{DnsOptions, Guard, OpportunisticTls, Resolver};
 use postbell_peers::dns::{self, DnsServer, Entry};
@@ -132,6 +133,7 @@ impl World {
                 attempt: 1,
                 sequence: 1,
                 expires_at: now.after(Duration::from_secs(5 * 86_400)),
+                report: ReportRequest::default(),
             },
             message: Arc::new(message),
             body: Body::Memory(body),
@@ -194,6 +196,8 @@ pub(crate) fn message(now: Timestamp, body: &Bytes) -> Message {
             peer: None,
             with: "ESMTP".to_owned(),
         },
+        reports: false,
+        instructions: Instructions::default(),
     }
 }
 

@@ -1,5 +1,7 @@
 use postbell_model::message::Received;
-use postbell_model::{ConfigurationSetId, MessageId, ReversePath, Timestamp, WorkspaceId};
+use postbell_model::{
+    ConfigurationSetId, Instructions, MessageId, ReversePath, Timestamp, WorkspaceId,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -25,6 +27,8 @@ fn message() -> Message {
             peer: Some([192, 0, 2, 1].into()),
             with: "ESMTP".to_owned(),
         },
+        reports: false,
+        instructions: Instructions::default(),
     }
 }
 

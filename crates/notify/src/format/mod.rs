@@ -80,7 +80,7 @@ pub struct Document {
 /// A delay is told once for each delivery, at the first one: both vocabularies have it so that
 /// a sender can show "delayed", not to follow our retries.
 pub fn render(format: Format, event: &LoggedEvent, configuration_set: &str) -> Vec<Document> {
-    if event.event.fact.kind() == EventKind::DeliveryDelay && !is_first_delay(event) {
+    if is_passed_over(format, event) {
         return Vec::new();
     }
     let json = match format {
@@ -93,6 +93,15 @@ pub fn render(format: Format, event: &LoggedEvent, configuration_set: &str) -> V
         name: event.event.fact.kind().name(),
         json,
     }]
+}
+
+/// What a vocabulary has no word for, and what it says once.
+fn is_passed_over(format: Format, event: &LoggedEvent) -> bool {
+    match event.event.fact.kind() {
+        EventKind::Scheduled => format == Format::Splashify,
+        EventKind::DeliveryDelay => !is_first_delay(event),
+        EventKind::Send | EventKind::Delivery | EventKind::Bounce => false,
+    }
 }
 
 /// The first attempt's delay is the first; so is one that comes right after `Send`, where the

@@ -4,6 +4,7 @@
 //! meaning, so that a consumer written for those reads these unchanged. Times have microseconds.
 //! New members may be added; consumers ignore what they don't know.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use postbell_model::attempt::Verification;
@@ -24,6 +25,8 @@ pub(super) struct Body<'a> {
     sequence: u32,
     mail: Mail<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled: Option<Scheduled>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     send: Option<Send>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<Delivery<'a>>,
@@ -43,13 +46,18 @@ struct Mail<'a> {
     destination: [&'a str; 1],
     subject: &'a str,
     header_message_id: &'a str,
-    tags: [&'a str; 0],
-    metadata: Metadata,
+    tags: &'a [String],
+    metadata: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<&'a str>,
     configuration_set: &'a str,
 }
 
 #[derive(Serialize)]
-struct Metadata {}
+#[serde(rename_all = "camelCase")]
+struct Scheduled {
+    send_at: Micros,
+}
 
 #[derive(Serialize)]
 struct Send {}
@@ -139,6 +147,7 @@ impl<'a> Body<'a> {
             workspace_id: logged.message.workspace.to_string(),
             sequence: event.sequence,
             mail: mail(logged, configuration_set),
+            scheduled: None,
             send: None,
             delivery: None,
             delivery_delay: None,
@@ -150,6 +159,10 @@ impl<'a> Body<'a> {
 
     fn tell(&mut self, event: &'a Event, recipient: &'a str, accepted_at: Timestamp) {
         match &event.fact {
+            Fact::Scheduled { send_at } => {
+                let send_at = Micros(*send_at);
+                self.scheduled = Some(Scheduled { send_at });
+            }
             Fact::Send => self.send = Some(Send {}),
             Fact::Delivery { attempt } => {
                 self.delivery = Some(delivery(event, attempt, recipient, accepted_at));
@@ -184,8 +197,9 @@ fn mail<'a>(logged: &'a LoggedEvent, configuration_set: &'a str) -> Mail<'a> {
         destination: [logged.recipient.as_str()],
         subject: &message.subject,
         header_message_id: &message.header_message_id,
-        tags: [],
-        metadata: Metadata {},
+        tags: &message.instructions.tags,
+        metadata: &message.instructions.metadata,
+        stream: message.instructions.stream.as_deref(),
         configuration_set,
     }
 }

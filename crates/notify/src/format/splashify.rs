@@ -91,6 +91,7 @@ impl<'a> Body<'a> {
     fn tell(&mut self, event: &Event, recipient: &'a str) {
         let timestamp = Millis(event.at);
         match &event.fact {
+            Fact::Scheduled { .. } => {}
             Fact::Send => self.send = Some(Send {}),
             Fact::Delivery { .. } => {
                 self.delivery = Some(Delivery {

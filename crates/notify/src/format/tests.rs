@@ -5,7 +5,8 @@ use postbell_model::attempt::{PlaintextReason, TlsUsed, Verification};
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, Domain, Event,
-    EventId, HostTry, Message, MessageId, Phase, Reply, ReversePath, Timestamp, WorkspaceId,
+    EventId, HostTry, Instructions, Message, MessageId, Phase, Reply, ReversePath, Timestamp,
+    WorkspaceId,
 };
 use postbell_store::Position;
 use serde_json::Value;
@@ -48,6 +49,8 @@ fn logged(sequence: u32, after: Duration, fact: Fact) -> LoggedEvent {
                 peer: None,
                 with: "ESMTP".to_owned(),
             },
+            reports: false,
+            instructions: Instructions::default(),
         }),
     }
 }

@@ -241,6 +241,7 @@ impl Tenants for MemoryStore {
             name: format!("set-{number}"),
             max_retries: None,
             expire_after: None,
+            reports: None,
             created_at: Timestamp::default(),
         });
         Arc::new(Directory::new([], [], sets, destinations))

@@ -6,8 +6,8 @@ use std::time::Duration;
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, Destination,
-    DestinationId, DestinationState, Domain, Event, EventId, Fact, HostTry, Message, MessageId,
-    Phase, Reply, ReversePath, Secret, WorkspaceId,
+    DestinationId, DestinationState, Domain, Event, EventId, Fact, HostTry, Instructions, Message,
+    MessageId, Phase, Reply, ReversePath, Secret, WorkspaceId,
 };
 use postbell_net::{DnsOptions, Guard, HttpClient, HttpOptions, Resolver};
 use postbell_notify::{Notifier, NotifyOptions};
@@ -204,6 +204,8 @@ fn message(set: u32) -> Arc<Message> {
             peer: None,
             with: "ESMTP".to_owned(),
         },
+        reports: false,
+        instructions: Instructions::default(),
     })
 }
 

@@ -20,6 +20,7 @@ pub(super) async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
         name: add.name.clone(),
         max_retries: add.max_retries,
         expire_after: add.expire_after,
+        reports: None,
     };
     let set = desk
         .tenants

@@ -42,6 +42,7 @@ pub(crate) async fn make_workspace(
         name: DEFAULT_SET.to_owned(),
         max_retries: None,
         expire_after: None,
+        reports: None,
     };
     let set = tenants.create_configuration_set(set, clock.now()).await?;
     Ok((workspace, set))

@@ -14,8 +14,8 @@ use postbell_model::{
 };
 use postbell_net::{CertificateFiles, ServerTls};
 use postbell_store::{
-    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Submission, TenantError,
-    Tenants, password,
+    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Stored, Submission,
+    TenantError, Tenants, password,
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -330,6 +330,7 @@ fn directory() -> Directory {
         name: "default".to_owned(),
         max_retries: None,
         expire_after: None,
+        reports: None,
         created_at: NOW,
     };
     let domains = [
@@ -346,8 +347,8 @@ struct PaperIntake {
 
 #[async_trait]
 impl Intake for PaperIntake {
-    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<(), StoreError>> {
-        let outcome = self.failure.clone().map_or(Ok(()), Err);
+    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<Stored, StoreError>> {
+        let outcome = self.failure.clone().map_or(Ok(Stored::New), Err);
         let outcomes = vec![outcome.clone(); batch.len()];
         if outcome.is_ok() {
             self.stored.lock().unwrap().extend(batch);

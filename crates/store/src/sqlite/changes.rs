@@ -6,6 +6,7 @@ use sqlx::SqliteConnection;
 use crate::{Position, Retry, RetryOutcome};
 
 use super::rows::{blob, integer};
+use super::scheduled;
 use super::shared::Shared;
 use super::statements::{Query, Statements};
 use super::transaction::Staged;
@@ -19,23 +20,28 @@ pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
                 stage_release(shared, claims, *at, staged);
             }
             Work::Change(Change::SleepLane(lane), _) => staged.slept.push(lane.clone()),
+            Work::Change(Change::Send(due, at), _) => scheduled::stage(due, *at, staged),
             Work::Change(..) | Work::Accept(..) | Work::Settle(..) => {}
         }
     }
 }
 
-/// Applies every change of the batch.
+/// Applies every change of the batch. The position of the newest event that this has made.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     statements: &Statements,
     batch: &[Work],
-) -> Result<(), sqlx::Error> {
+) -> Result<Option<Position>, sqlx::Error> {
+    let mut newest = None;
     for work in batch {
         let Work::Change(change, _) = work else {
             continue;
         };
         match change {
             Change::Release(claims, at) => release(connection, statements, claims, *at).await?,
+            Change::Send(due, at) => {
+                newest = newest.max(scheduled::send(connection, statements, due, *at).await?);
+            }
             Change::Hold(delivery) => hold(connection, *delivery).await?,
             Change::SleepLane(lane) => sleep_lane(connection, lane).await?,
             Change::Advance {
@@ -55,7 +61,7 @@ pub(super) async fn apply(
             }
         }
     }
-    Ok(())
+    Ok(newest)
 }
 
 async fn release(

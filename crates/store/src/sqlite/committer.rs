@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
-use crate::{Position, SettleError, StoreError};
+use crate::{Position, StoreError};
 
 use super::errors::{Trouble, trouble};
 use super::lanes::KnownLanes;
@@ -184,24 +184,14 @@ impl Committer {
                 .shared
                 .stopped()
                 .unwrap_or_else(|| "it was closed".into());
-            work.answer(Outcome::Whole(Err(StoreError::Stopped(reason))));
+            let outcome = work.failed(&StoreError::Stopped(reason));
+            work.answer(outcome);
         }
     }
 }
 
 fn all(batch: &[Work], error: &StoreError) -> Vec<Outcome> {
-    batch
-        .iter()
-        .map(|work| match work {
-            Work::Settle(settlements, _) => {
-                Outcome::Settled(vec![
-                    Err(SettleError::Store(error.clone()));
-                    settlements.len()
-                ])
-            }
-            Work::Accept(..) | Work::Change(..) => Outcome::Whole(Err(error.clone())),
-        })
-        .collect()
+    batch.iter().map(|work| work.failed(error)).collect()
 }
 
 /// The moment that stands for "never".

@@ -23,6 +23,7 @@ const STATEMENTS_CACHED: usize = 128;
 const MIGRATIONS: &[&str] = &[
     include_str!("0001_spine.sql"),
     include_str!("0002_credential.sql"),
+    include_str!("0003_instructions.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

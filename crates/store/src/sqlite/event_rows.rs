@@ -19,6 +19,19 @@ use super::statements::Query;
 // silent costs.
 const WINDOW: u64 = 20_000;
 
+/// The statement that appends events: what stands before its rows of values, how many values a
+/// row has, and what stands behind them.
+///
+/// An event is written only beside the change of state that it tells of: the delivery then has
+/// its number, and the state that follows from it.
+pub(super) const INSERT: (&str, usize, &str) = (
+    "INSERT INTO event (id, workspace_id, configuration_set_id, delivery_id, sequence, kind, at, \
+     payload) SELECT column1, column2, column3, column4, column5, column6, column7, column8 FROM",
+    9,
+    "AS v JOIN delivery ON delivery.id = v.column4 AND delivery.sequence = v.column5 \
+     AND delivery.state = v.column9 WHERE true ON CONFLICT (delivery_id, sequence) DO NOTHING",
+);
+
 /// An event on its way into the log.
 #[derive(Debug)]
 pub(super) struct EventRow {

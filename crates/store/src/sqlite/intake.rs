@@ -47,8 +47,9 @@ pub(super) fn plan<'b>(
             let octets = u64::from(body.length);
             let deliveries = submission.deliveries.iter().map(|new| {
                 let lane = lane_of(submission, new);
-                let offered =
-                    room > 0 && claims.has_room(&lane, octets_offered + octets, shared.limits);
+                let offered = room > 0
+                    && submission.send_at.is_none()
+                    && claims.has_room(&lane, octets_offered + octets, shared.limits);
                 if offered {
                     room -= 1;
                     octets_offered += octets;
@@ -72,13 +73,29 @@ fn lane_of(submission: &Submission, delivery: &NewDelivery) -> Lane {
 }
 
 impl Arrival<'_> {
-    /// When a delivery is due in any process: at its retry where it is in flight in this one,
-    /// at once where it isn't.
+    /// When a delivery is due in any process: at its time where it has one, at its retry where it
+    /// is in flight in this process, at once where it isn't.
     fn next_at(&self, delivery: &ArrivingDelivery<'_>) -> Timestamp {
-        if delivery.offered {
-            delivery.new.retry_at
-        } else {
-            self.submission.message.accepted_at
+        match self.submission.send_at {
+            Some(send_at) => send_at,
+            None if delivery.offered => delivery.new.retry_at,
+            None => self.submission.message.accepted_at,
+        }
+    }
+
+    /// The state that deliveries begin in.
+    const fn state(&self) -> DeliveryState {
+        match self.submission.send_at {
+            Some(_) => DeliveryState::Scheduled,
+            None => DeliveryState::Queued,
+        }
+    }
+
+    /// The first event of each delivery.
+    fn fact(&self) -> Fact {
+        match self.submission.send_at {
+            Some(send_at) => Fact::Scheduled { send_at },
+            None => Fact::Send,
         }
     }
 
@@ -101,6 +118,7 @@ impl Arrival<'_> {
                 attempt: 1,
                 sequence: 1,
                 expires_at: delivery.new.expires_at,
+                report: delivery.new.report.clone(),
             },
             message: Arc::clone(&self.submission.message),
             body: Body::Memory(self.submission.body.clone()),
@@ -132,6 +150,9 @@ impl DeliveryRow<'_> {
             .bind(delivery.new.recipient.as_str().to_owned())
             .bind(arrival.next_at(delivery).as_micros())
             .bind(delivery.new.expires_at.as_micros())
+            .bind(arrival.state().name())
+            .bind(delivery.new.report.notify.map(|notify| notify.to_string()))
+            .bind(delivery.new.report.orcpt.as_ref().map(ToString::to_string))
     }
 }
 
@@ -153,12 +174,15 @@ pub(super) fn stage<'b>(arrivals: &'b [Arrival<'b>], staged: &mut Staged<'b>) {
 
 fn stage_delivery(arrival: &Arrival<'_>, delivery: &ArrivingDelivery<'_>, staged: &mut Staged<'_>) {
     let message = &arrival.submission.message;
-    staged.due(&delivery.lane, arrival.next_at(delivery));
+    // A scheduled delivery is in no lane before its time.
+    if arrival.submission.send_at.is_none() {
+        staged.due(&delivery.lane, arrival.next_at(delivery));
+    }
     staged.rings |= !delivery.offered;
     staged.rows.events.push(EventRow::new(
         (message.workspace, message.configuration_set),
         delivery.new.id,
         1,
-        (message.accepted_at, &Fact::Send, DeliveryState::Queued),
+        (message.accepted_at, &arrival.fact(), arrival.state()),
     ));
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use postbell_model::{Delivery, DeliveryId, Domain, Lane, Timestamp, WorkspaceId};
+use postbell_model::{Delivery, DeliveryId, Lane, Timestamp, WorkspaceId};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -13,6 +13,7 @@ use super::claims::{Claim, Origin};
 use super::committer::NEVER;
 use super::errors::read_error;
 use super::rows::{self, RowError};
+use super::scheduled;
 use super::shared::Shared;
 
 // How many lanes are remembered; beyond that the memory is emptied and fills again.
@@ -76,7 +77,7 @@ pub(super) async fn due(
         .collect())
 }
 
-/// When a lane is due next.
+/// When a lane or a scheduled delivery is due next.
 pub(super) async fn next_due(
     pool: &SqlitePool,
     shared: &Shared,
@@ -88,9 +89,16 @@ pub(super) async fn next_due(
         .fetch_all(pool)
         .await
         .map_err(|error| read_error(&error))?;
+    let lanes = next_lane(shared, &found)?;
+    let scheduled = scheduled::next(pool).await?;
+    Ok(lanes.into_iter().chain(scheduled).min())
+}
+
+/// The earliest of these lanes, or of those that have more than what is in flight.
+fn next_lane(shared: &Shared, found: &[SqliteRow]) -> Result<Option<Timestamp>, RowError> {
     let mut earliest = None;
     let claims = shared.claims();
-    for row in &found {
+    for row in found {
         let (lane, at) = (read_lane(row)?, rows::time(row, 2)?);
         if !claims.passed_over(&lane, at) {
             earliest = Some(at);
@@ -102,10 +110,9 @@ pub(super) async fn next_due(
 }
 
 fn read_lane(row: &SqliteRow) -> Result<Lane, RowError> {
-    let domain = Domain::parse(row.try_get(1)?).map_err(|_| RowError::Column("lane.domain"))?;
     Ok(Lane {
         workspace: WorkspaceId(rows::number(row, 0, "lane.workspace_id")?),
-        domain,
+        domain: rows::domain(row.try_get(1)?, "lane.domain")?,
     })
 }
 
@@ -128,7 +135,7 @@ pub(super) struct Found {
 impl ClaimQueries {
     pub(super) fn new() -> Self {
         let due = format!(
-            "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, {} \
+            "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, d.notify, d.orcpt, {} \
              FROM delivery d INDEXED BY delivery_due JOIN message m ON m.id = d.message_id \
              WHERE d.workspace_id = ? AND d.domain = ? AND d.state = 'queued' \
              AND d.next_at <= ? ORDER BY d.next_at LIMIT ?",
@@ -227,13 +234,14 @@ fn take(
 }
 
 fn read_claimed(row: &SqliteRow, id: DeliveryId) -> Result<(Claimed, BodyRef), RowError> {
-    let (message, body) = rows::read_message(row, 5)?;
+    let (message, body) = rows::read_message(row, 7)?;
     let delivery = Delivery {
         id,
         recipient: rows::address(row.try_get(1)?, "delivery.recipient")?,
         attempt: rows::number(row, 2, "delivery.attempt")?,
         sequence: rows::number(row, 3, "delivery.sequence")?,
         expires_at: rows::time(row, 4)?,
+        report: rows::report_request(row, 5)?,
     };
     Ok((
         Claimed {

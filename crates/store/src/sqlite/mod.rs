@@ -7,9 +7,11 @@ mod credentials;
 mod database;
 mod errors;
 mod event_rows;
+mod idempotency;
 mod intake;
 mod lanes;
 mod rows;
+mod scheduled;
 mod script;
 mod settle;
 mod shared;
@@ -41,7 +43,7 @@ use crate::segment::SegmentWriter;
 use crate::{
     Bodies, BodyRef, Claimed, Destinations, Directory, EventLog, Intake, LoggedEvent,
     NewConfigurationSet, NewCredential, Page, Position, Queue, Retry, RetryOutcome, SettleError,
-    Settlement, Store, StoreError, Submission, TenantError, Tenants, segment,
+    Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
@@ -240,7 +242,7 @@ async fn newest(writer: &mut SqliteConnection) -> Result<Position, OpenError> {
 
 #[async_trait]
 impl Intake for SqliteStore {
-    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<(), StoreError>> {
+    async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<Stored, StoreError>> {
         let mut answers = Vec::with_capacity(batch.len());
         for submission in batch {
             let (answer, answered) = oneshot::channel();
@@ -281,6 +283,15 @@ impl Queue for SqliteStore {
 
     async fn lanes_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lane>, StoreError> {
         lanes::due(&self.readers, &self.shared, now, limit).await
+    }
+
+    async fn send_scheduled(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let due = scheduled::due(&self.readers, now, limit).await?;
+        let count = due.len();
+        if count > 0 {
+            self.change(Change::Send(due, now)).await?;
+        }
+        Ok(count)
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {

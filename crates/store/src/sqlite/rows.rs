@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, ConfigurationSetId, Message, MessageId, ReversePath, Timestamp, WorkspaceId,
+    Address, ConfigurationSetId, Domain, Message, MessageId, Notify, OriginalRecipient,
+    ReportRequest, ReversePath, Timestamp, WorkspaceId,
 };
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::{BodyRef, StoreError, Submission};
+use crate::{BodyRef, StoreError, Submission, record};
 
 use super::statements::Query;
 
@@ -22,7 +23,7 @@ pub(super) enum RowError {
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     #[error(transparent)]
-    Payload(#[from] crate::record::PayloadError),
+    Payload(#[from] record::PayloadError),
 }
 
 impl From<RowError> for StoreError {
@@ -38,7 +39,7 @@ impl From<RowError> for StoreError {
 pub(super) const MESSAGE_COLUMNS: &str = "m.id, m.workspace_id, m.configuration_set_id, \
     m.mail_from, m.source, m.subject, m.header_message_id, m.accepted_at, m.size, m.eight_bit, \
     m.smtputf8, m.received_helo, m.received_peer, m.received_with, m.body_segment, \
-    m.body_offset, m.body_length";
+    m.body_offset, m.body_length, m.reports, m.instructions";
 
 /// Binds a message's row in the order of the statement's columns.
 pub(super) fn bind_message(
@@ -65,6 +66,8 @@ pub(super) fn bind_message(
         .bind(integer(body.segment))
         .bind(integer(body.offset))
         .bind(i64::from(body.length))
+        .bind(message.reports)
+        .bind(record::write_instructions(&message.instructions))
 }
 
 /// Reads a message whose first column is at `at`.
@@ -90,6 +93,9 @@ pub(super) fn read_message(
             peer: peer(row.try_get(at + 12)?)?,
             with: row.try_get(at + 13)?,
         },
+        reports: row.try_get(at + 17)?,
+        instructions: record::read_instructions(row.try_get(at + 18)?)
+            .ok_or(RowError::Column("message.instructions"))?,
     };
     let body = BodyRef {
         message: id,
@@ -118,6 +124,22 @@ fn peer(text: Option<&str>) -> Result<Option<IpAddr>, RowError> {
 /// An address as stored.
 pub(super) fn address(text: &str, column: &'static str) -> Result<Address, RowError> {
     Address::parse(text).map_err(|_| RowError::Column(column))
+}
+
+/// A domain as stored.
+pub(super) fn domain(text: &str, column: &'static str) -> Result<Domain, RowError> {
+    Domain::parse(text).map_err(|_| RowError::Column(column))
+}
+
+/// What was asked about reports, in two columns from `at` on.
+pub(super) fn report_request(row: &SqliteRow, at: usize) -> Result<ReportRequest, RowError> {
+    let notify = row.try_get::<Option<&str>, _>(at)?;
+    let notify = notify.map(str::parse::<Notify>).transpose();
+    let orcpt = row.try_get::<Option<&str>, _>(at + 1)?;
+    Ok(ReportRequest {
+        notify: notify.map_err(|_| RowError::Column("delivery.notify"))?,
+        orcpt: orcpt.and_then(OriginalRecipient::parse),
+    })
 }
 
 /// A moment as stored.

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Either, Row, SqliteConnection};
 
 use crate::Position;
 
-use super::event_rows::EventRow;
+use super::event_rows::{self, EventRow};
 use super::intake::{Arrival, DeliveryRow};
 use super::rows::{blob, integer, unsigned};
 use super::settle::Settling;
@@ -63,14 +63,14 @@ const PARTS: [Part; 6] = [
         head: "INSERT INTO message (id, workspace_id, configuration_set_id, mail_from, source, \
                subject, header_message_id, accepted_at, size, eight_bit, smtputf8, \
                received_helo, received_peer, received_with, body_segment, body_offset, \
-               body_length) SELECT * FROM",
-        columns: 17,
+               body_length, reports, instructions) SELECT * FROM",
+        columns: 19,
         tail: "WHERE column1 IS NOT NULL",
     },
     Part {
         head: "INSERT INTO delivery (id, message_id, workspace_id, domain, recipient, next_at, \
-               expires_at, state, attempt, sequence) SELECT *, 'queued', 1, 1 FROM",
-        columns: 7,
+               expires_at, state, notify, orcpt, attempt, sequence) SELECT *, 1, 1 FROM",
+        columns: 10,
         tail: "WHERE column1 IS NOT NULL",
     },
     Part {
@@ -79,16 +79,10 @@ const PARTS: [Part; 6] = [
         columns: 4,
         tail: "AS v WHERE delivery.id = v.column1 AND delivery.state = 'queued'",
     },
-    // An event is written only beside the change of state that it tells of: the delivery then
-    // has its number, and the state that follows from it.
     Part {
-        head: "INSERT INTO event (id, workspace_id, configuration_set_id, delivery_id, sequence, \
-               kind, at, payload) SELECT column1, column2, column3, column4, column5, column6, \
-               column7, column8 FROM",
-        columns: 9,
-        tail: "AS v JOIN delivery ON delivery.id = v.column4 \
-               AND delivery.sequence = v.column5 AND delivery.state = v.column9 \
-               WHERE true ON CONFLICT (delivery_id, sequence) DO NOTHING",
+        head: event_rows::INSERT.0,
+        columns: event_rows::INSERT.1,
+        tail: event_rows::INSERT.2,
     },
     Part {
         head: "INSERT INTO lane (workspace_id, domain, next_at) SELECT * FROM",

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use postbell_model::consequence::consequence;
 use postbell_model::{DeliveryId, DeliveryState, Timestamp};
 
-use crate::{SettleError, Settlement};
+use crate::{SettleError, Settlement, Stored};
 
 use super::claims::Claim;
 use super::event_rows::EventRow;
+use super::idempotency::Known;
 use super::rows::blob;
 use super::shared::Shared;
 use super::statements::Query;
@@ -107,8 +108,12 @@ fn stage_one(row: &Settling<'_>, staged: &mut Staged<'_>) {
     ));
 }
 
-/// One outcome for each piece of work at its place.
-pub(super) fn outcomes(batch: &[Work], mut settled: HashSet<DeliveryId>) -> Vec<Outcome> {
+/// One outcome for each piece of work at its place, all committed.
+pub(super) fn outcomes(
+    batch: &[Work],
+    known: &Known,
+    mut settled: HashSet<DeliveryId>,
+) -> Vec<Outcome> {
     let mut outcome = |settlement: &Settlement| {
         // A delivery that stands twice in a batch is settled once, by the first.
         if settled.remove(&settlement.delivery) {
@@ -123,7 +128,11 @@ pub(super) fn outcomes(batch: &[Work], mut settled: HashSet<DeliveryId>) -> Vec<
             Work::Settle(settlements, _) => {
                 Outcome::Settled(settlements.iter().map(&mut outcome).collect())
             }
-            Work::Accept(..) | Work::Change(..) => Outcome::Whole(Ok(())),
+            Work::Accept(submission, _) => {
+                let earlier = known.earlier(submission);
+                Outcome::Accepted(Ok(earlier.map_or(Stored::New, Stored::Known)))
+            }
+            Work::Change(..) => Outcome::Changed(Ok(())),
         })
         .collect()
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
+use super::event_rows;
+
 /// The most rows of one statement.
 pub(super) const ROWS_MAX: usize = 256;
 /// How many sizes there are.
@@ -65,6 +67,10 @@ impl BatchStatement {
 pub(super) struct Statements {
     /// Delivery, next time.
     pub release: BatchStatement,
+    /// Delivery, time, number of its latest event.
+    pub send: BatchStatement,
+    /// As [`event_rows::EventRow`] binds them.
+    pub events: BatchStatement,
     /// Destination, position, document, attempts, next time, error.
     pub retries: BatchStatement,
     /// Destination, position, document.
@@ -79,6 +85,17 @@ impl Statements {
                 2,
                 "AS v WHERE delivery.id = v.column1 AND delivery.state = 'queued'",
             ),
+            send: BatchStatement::new(
+                "UPDATE delivery SET state = 'queued', next_at = v.column2, \
+                 sequence = sequence + 1 FROM",
+                3,
+                "AS v WHERE delivery.id = v.column1 AND delivery.state = 'scheduled' \
+                 AND delivery.sequence = v.column3",
+            ),
+            events: {
+                let (head, columns, tail) = event_rows::INSERT;
+                BatchStatement::new(head, columns, tail)
+            },
             retries: BatchStatement::new(
                 "INSERT INTO webhook_retry (destination_id, position, document, attempts, \
                  next_at, last_error) SELECT * FROM",

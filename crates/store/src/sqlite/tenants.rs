@@ -206,12 +206,13 @@ impl Tenants for SqliteTenants {
             return Err(TenantError::NoSuchWorkspace(set.workspace));
         }
         let sql = "INSERT INTO configuration_set (workspace_id, name, max_retries, expire_after, \
-            created_at) VALUES (?, ?, ?, ?, ?)";
+            reports, created_at) VALUES (?, ?, ?, ?, ?, ?)";
         let query = sqlx::query(sql)
             .bind(i64::from(set.workspace.0))
             .bind(set.name.clone())
             .bind(set.max_retries.map(i64::from))
             .bind(set.expire_after.map(micros))
+            .bind(set.reports)
             .bind(now.as_micros());
         let id = self.create(query, "configuration set", &set.name).await?;
         Ok(ConfigurationSet {
@@ -220,6 +221,7 @@ impl Tenants for SqliteTenants {
             name: set.name,
             max_retries: set.max_retries,
             expire_after: set.expire_after,
+            reports: set.reports,
             created_at: now,
         })
     }
@@ -353,7 +355,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let domains = "SELECT name, workspace_id, return_path_host, configuration_set_id, created_at \
         FROM domain";
     let domains = read_all(&mut look, domains, read_domain).await?;
-    let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at \
+    let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at, reports \
         FROM configuration_set";
     let sets = read_all(&mut look, sets, read_set).await?;
     let destinations = "SELECT id, workspace_id, configuration_set_id, name, url, secret, \
@@ -400,6 +402,7 @@ fn read_set(row: &SqliteRow) -> Result<ConfigurationSet, RowError> {
             .map(|max| u32::try_from(max).map_err(|_| RowError::Column("max_retries")))
             .transpose()?,
         expire_after: expire_after.map(|micros| Duration::from_micros(micros.unsigned_abs())),
+        reports: row.try_get(6)?,
         created_at: rows::time(row, 5)?,
     })
 }

@@ -10,10 +10,11 @@ use postbell_model::{DeliveryId, Lane, Timestamp};
 use sqlx::{Executor, SqliteConnection};
 
 use crate::segment::{Append, AppendError};
-use crate::{Claimed, Position};
+use crate::{Claimed, Position, Submission};
 
 use super::claims::Claim;
 use super::committer::Committer;
+use super::idempotency::{self, Known};
 use super::intake::{self, Arrival};
 use super::rows::integer;
 use super::script::{Rows, Written, without_event};
@@ -92,7 +93,9 @@ impl<'c> Transaction<'c> {
 
     /// One outcome for each piece of work at its place, all synced.
     pub(super) async fn run(mut self, batch: &[Work]) -> Result<Vec<Outcome>, CommitError> {
-        let (arrivals, append) = self.place(batch);
+        let submissions = batch.iter().filter_map(Work::submission);
+        let known = idempotency::known(&mut self.committer.connection, submissions).await?;
+        let (arrivals, append) = self.place(batch, &known);
         let mut staged = Staged::default();
         intake::stage(&arrivals, &mut staged);
         let settled = settle::stage(&self.committer.shared, batch, &mut staged);
@@ -101,7 +104,7 @@ impl<'c> Transaction<'c> {
             staged.count_bodies(*segment, 0);
         }
         staged.rows.lanes = self.committer.known_lanes.sooner(&staged.lanes);
-        let aftermath = match self.write(batch, &staged, append).await {
+        let aftermath = match self.write(batch, &known, &staged, append).await {
             Ok(aftermath) => aftermath,
             Err(error) => {
                 self.roll_back().await;
@@ -116,18 +119,22 @@ impl<'c> Transaction<'c> {
             return Err(error.into());
         }
         self.committed(&staged, aftermath, fresh);
-        Ok(settle::outcomes(batch, settled))
+        Ok(settle::outcomes(batch, &known, settled))
     }
 
-    fn place<'b>(&mut self, batch: &'b [Work]) -> (Vec<Arrival<'b>>, Option<Append>) {
-        let bodies: Vec<_> = batch.iter().filter_map(Work::body).collect();
-        if bodies.is_empty() {
+    fn place<'b>(
+        &mut self,
+        batch: &'b [Work],
+        known: &Known,
+    ) -> (Vec<Arrival<'b>>, Option<Append>) {
+        let submissions: Vec<_> = unknown(batch, known).collect();
+        if submissions.is_empty() {
             return (Vec::new(), None);
         }
-        let (places, append) = self.committer.segments.place(bodies);
-        let submissions = batch.iter().filter_map(Work::submission);
+        let bodies = submissions.iter().map(|s| (s.message.id, s.body.clone()));
+        let (places, append) = self.committer.segments.place(bodies.collect());
         let arrivals = intake::plan(
-            submissions.zip(places),
+            submissions.into_iter().zip(places),
             &self.committer.shared,
             &self.committer.fresh,
         );
@@ -137,11 +144,14 @@ impl<'c> Transaction<'c> {
     async fn write(
         &mut self,
         batch: &[Work],
+        known: &Known,
         staged: &Staged<'_>,
         append: Option<Append>,
     ) -> Result<Aftermath, CommitError> {
-        let (appended, rows) =
-            tokio::join!(carry_out(append), write_rows(self.committer, batch, staged));
+        let (appended, rows) = tokio::join!(
+            carry_out(append),
+            write_rows(self.committer, batch, known, staged)
+        );
         match appended {
             Ok(Some(file)) => self.committer.segments.written(file),
             Ok(None) => {}
@@ -240,6 +250,7 @@ fn is_full(error: &io::Error) -> bool {
 async fn write_rows(
     committer: &mut Committer,
     batch: &[Work],
+    known: &Known,
     staged: &Staged<'_>,
 ) -> Result<Aftermath, CommitError> {
     let Committer {
@@ -254,7 +265,10 @@ async fn write_rows(
         let ended = without_event(connection, &staged.rows.events).await?;
         return Err(CommitError::Ended(ended));
     }
-    changes::apply(connection, statements, batch).await?;
+    for submission in unknown(batch, known) {
+        idempotency::write(connection, submission).await?;
+    }
+    let newest = changes::apply(connection, statements, batch).await?;
     let dead_segments = dead(&written, segments.current());
     for segment in &dead_segments {
         let delete = sqlx::query("DELETE FROM segment WHERE id = ?");
@@ -264,9 +278,15 @@ async fn write_rows(
             .await?;
     }
     Ok(Aftermath {
-        newest: written.newest,
+        newest: written.newest.max(newest),
         dead_segments,
     })
+}
+
+/// The submissions of a batch that are to be stored.
+fn unknown<'b>(batch: &'b [Work], known: &Known) -> impl Iterator<Item = &'b Submission> {
+    let submissions = batch.iter().filter_map(Work::submission);
+    submissions.filter(|submission| known.earlier(submission).is_none())
 }
 
 /// Segments that nothing needs any more, but for the one that is written to.

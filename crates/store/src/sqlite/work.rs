@@ -1,15 +1,18 @@
 //! What waits for the committer: each piece of work with whoever waits for its answer.
 
-use bytes::Bytes;
-use postbell_model::{DeliveryId, DestinationId, Lane, MessageId, Timestamp};
+use postbell_model::{DeliveryId, DestinationId, Lane, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::{Position, Retry, RetryOutcome, SettleError, Settlement, StoreError, Submission};
+use crate::{
+    Position, Retry, RetryOutcome, SettleError, Settlement, StoreError, Stored, Submission,
+};
+
+use super::scheduled::Due;
 
 /// Something to be done in the next transaction.
 #[derive(Debug)]
 pub(super) enum Work {
-    Accept(Submission, oneshot::Sender<Result<(), StoreError>>),
+    Accept(Submission, oneshot::Sender<Result<Stored, StoreError>>),
     Settle(
         Vec<Settlement>,
         oneshot::Sender<Vec<Result<(), SettleError>>>,
@@ -22,6 +25,8 @@ pub(super) enum Work {
 pub(super) enum Change {
     /// Claims are given back, due again at this time.
     Release(Vec<DeliveryId>, Timestamp),
+    /// Scheduled deliveries are queued, at this time.
+    Send(Vec<Due>, Timestamp),
     /// A delivery whose record can't be read.
     Hold(DeliveryId),
     /// Nothing in the lane is due and nothing is in flight.
@@ -40,9 +45,11 @@ pub(super) enum Change {
 /// What became of a piece of work.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    /// Committed, or refused as a whole.
-    Whole(Result<(), StoreError>),
-    /// Committed, with what became of each settlement.
+    /// A submission: committed, or known, or refused.
+    Accepted(Result<Stored, StoreError>),
+    /// A change: committed, or refused as a whole.
+    Changed(Result<(), StoreError>),
+    /// What became of each settlement.
     Settled(Vec<Result<(), SettleError>>),
 }
 
@@ -63,6 +70,7 @@ impl Work {
             Self::Change(Change::Advance { failed, .. }, _) => 1 + failed.len(),
             Self::Change(Change::Retries { outcomes, .. }, _) => outcomes.len(),
             Self::Change(Change::Release(claims, _), _) => claims.len(),
+            Self::Change(Change::Send(due, _), _) => due.len(),
             Self::Change(Change::Hold(_) | Change::SleepLane(_), _) => 1,
         }
     }
@@ -78,29 +86,30 @@ impl Work {
         }
     }
 
-    pub(super) fn body(&self) -> Option<(MessageId, Bytes)> {
-        self.submission()
-            .map(|submission| (submission.message.id, submission.body.clone()))
+    /// The outcome where it could not be done.
+    pub(super) fn failed(&self, error: &StoreError) -> Outcome {
+        match self {
+            Self::Accept(..) => Outcome::Accepted(Err(error.clone())),
+            Self::Settle(batch, _) => {
+                Outcome::Settled(vec![Err(SettleError::Store(error.clone())); batch.len()])
+            }
+            Self::Change(..) => Outcome::Changed(Err(error.clone())),
+        }
     }
 
     /// Tells whoever waits; nobody does where a task was cancelled, which changes nothing.
     pub(super) fn answer(self, outcome: Outcome) {
         match (self, outcome) {
-            (Self::Accept(_, answer) | Self::Change(_, answer), Outcome::Whole(result)) => {
+            (Self::Accept(_, answer), Outcome::Accepted(result)) => {
+                let _gone = answer.send(result);
+            }
+            (Self::Change(_, answer), Outcome::Changed(result)) => {
                 let _gone = answer.send(result);
             }
             (Self::Settle(_, answer), Outcome::Settled(results)) => {
                 let _gone = answer.send(results);
             }
-            (Self::Settle(batch, answer), Outcome::Whole(result)) => {
-                let error = result
-                    .err()
-                    .map_or(SettleError::NotQueued, SettleError::Store);
-                let _gone = answer.send(vec![Err(error); batch.len()]);
-            }
-            (Self::Accept(..) | Self::Change(..), Outcome::Settled(_)) => {
-                unreachable!("only settlements are answered one by one")
-            }
+            (_, outcome) => unreachable!("{outcome:?} is the outcome of other work"),
         }
     }
 }

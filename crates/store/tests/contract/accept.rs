@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use postbell_store::{Body, StoreError};
+use postbell_store::{Body, StoreError, Stored};
 
-use crate::fixture::{FRESH_PER_LANE, FRESH_ROOM, Fixture, NOW, later};
+use crate::fixture::{FRESH_PER_LANE, FRESH_ROOM, Fixture, NOW, later, report_request};
 
 pub(crate) async fn an_accepted_message_survives_a_crash(fixture: &Fixture) {
     let ids = fixture.accept(&["ann@example.com"]).await;
@@ -20,6 +20,7 @@ pub(crate) async fn an_accepted_message_survives_a_crash(fixture: &Fixture) {
         (1, 1)
     );
     assert_eq!(claimed[0].delivery.expires_at, later(86_400));
+    assert_eq!(claimed[0].delivery.report, report_request());
     let expected = crate::fixture::message(fixture.workspace, fixture.set);
     let message = &*claimed[0].message;
     assert_eq!(
@@ -58,7 +59,11 @@ pub(crate) async fn a_refused_submission_fails_alone(fixture: &Fixture) {
     let answers = fixture.store.accept(vec![good, twice, other]).await;
     assert!(matches!(
         answers.as_slice(),
-        [Ok(()), Err(StoreError::Refused(_)), Ok(())]
+        [
+            Ok(Stored::New),
+            Err(StoreError::Refused(_)),
+            Ok(Stored::New)
+        ]
     ));
     let claimed = fixture
         .store

@@ -9,11 +9,12 @@ use postbell_model::clock::Sleep;
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, BounceClass, BounceType, Clock, ConfigurationSetId, DeliveryId, Domain, Fact,
-    HostTry, Lane, Message, MessageId, Monotonic, Phase, Reply, ReversePath, Timestamp,
-    WorkspaceId,
+    HostTry, Instructions, Lane, Message, MessageId, Monotonic, OriginalRecipient, Phase, Reply,
+    ReportRequest, ReversePath, Timestamp, WorkspaceId,
 };
 use postbell_store::{
-    NewConfigurationSet, NewDelivery, Settlement, SqliteOptions, SqliteStore, Store, Submission,
+    NewConfigurationSet, NewDelivery, Settlement, SqliteOptions, SqliteStore, Store, Stored,
+    Submission,
 };
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
@@ -78,6 +79,7 @@ pub(crate) async fn set_of(
         name: name.to_owned(),
         max_retries: None,
         expire_after: None,
+        reports: None,
     };
     store.create_configuration_set(set, NOW).await.unwrap().id
 }
@@ -122,7 +124,10 @@ impl Fixture {
             .map(|delivery| delivery.id)
             .collect();
         let answers = self.store.accept(vec![submission]).await;
-        assert!(matches!(answers.as_slice(), [Ok(())]), "{answers:?}");
+        assert!(
+            matches!(answers.as_slice(), [Ok(Stored::New)]),
+            "{answers:?}"
+        );
         ids
     }
 
@@ -131,6 +136,8 @@ impl Fixture {
             message: Arc::new(message(self.workspace, self.set)),
             deliveries: recipients.iter().map(|to| new_delivery(to)).collect(),
             body: Bytes::from_static(body.as_bytes()),
+            send_at: None,
+            idempotency: None,
         }
     }
 
@@ -148,6 +155,14 @@ fn new_delivery(to: &str) -> NewDelivery {
         recipient: Address::parse(to).unwrap(),
         retry_at: later(300),
         expires_at: later(86_400),
+        report: report_request(),
+    }
+}
+
+pub(crate) fn report_request() -> ReportRequest {
+    ReportRequest {
+        notify: "SUCCESS,DELAY".parse().ok(),
+        orcpt: OriginalRecipient::parse("rfc822;first@example.org"),
     }
 }
 
@@ -168,6 +183,12 @@ pub(crate) fn message(workspace: WorkspaceId, set: ConfigurationSetId) -> Messag
             helo: "client.example".to_owned(),
             peer: Some("192.0.2.7".parse().unwrap()),
             with: "ESMTP".to_owned(),
+        },
+        reports: true,
+        instructions: Instructions {
+            envid: Some("QQ314159".to_owned()),
+            tags: vec!["welcome".to_owned()],
+            ..Instructions::default()
         },
     }
 }

@@ -6,6 +6,8 @@ mod accept;
 mod claim;
 mod events;
 mod fixture;
+mod idempotency;
+mod scheduled;
 mod settle;
 mod sqlite_only;
 mod tenants;
@@ -34,6 +36,12 @@ contract!(sqlite:
     accept::fresh_deliveries_are_offered_with_their_body,
     accept::what_does_not_fit_the_channel_is_due_at_once,
     accept::one_lane_does_not_take_all_the_room,
+    idempotency::a_known_key_stores_nothing,
+    idempotency::a_key_is_known_within_its_batch,
+    idempotency::a_key_expires,
+    scheduled::a_scheduled_delivery_is_in_no_lane,
+    scheduled::at_its_time_it_is_queued_with_its_send,
+    scheduled::scheduled_mail_survives_a_crash,
     claim::claims_take_what_is_due_oldest_first,
     claim::nothing_is_claimed_twice,
     claim::an_offered_delivery_is_not_due_before_its_retry,

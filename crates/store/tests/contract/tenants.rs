@@ -75,6 +75,7 @@ pub(crate) async fn what_is_made_shows_in_the_directory(fixture: &Fixture) {
         name: "fast".to_owned(),
         max_retries: Some(3),
         expire_after: Some(Duration::from_secs(600)),
+        reports: None,
     };
     let set = fixture
         .store
@@ -161,6 +162,7 @@ pub(crate) async fn names_are_taken_once(fixture: &Fixture) {
         name: "x".to_owned(),
         max_retries: None,
         expire_after: None,
+        reports: None,
     };
     let nowhere = store.create_configuration_set(nowhere, NOW).await;
     assert!(

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, ConfigurationSetId, Event, EventId, Fact, Message, MessageId, ReversePath, Timestamp,
-    WorkspaceId,
+    Address, ConfigurationSetId, Event, EventId, Fact, Instructions, Message, MessageId,
+    ReversePath, Timestamp, WorkspaceId,
 };
 use proptest::prelude::*;
 
@@ -39,6 +39,8 @@ fn event(position: u64, delivery: u8) -> LoggedEvent {
                 peer: None,
                 with: String::new(),
             },
+            reports: false,
+            instructions: Instructions::default(),
         }),
     }
 }

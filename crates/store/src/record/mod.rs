@@ -1,7 +1,9 @@
-//! How facts are written down: the payload of an event's row, as JSON.
+//! How facts and what senders ask for are written down: JSON in a column.
 //!
 //! This is the store's own encoding. Members are only ever added; one that is missing reads as
 //! its default, so that a newer program reads what an older one wrote.
+
+mod instructions;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -12,6 +14,8 @@ use postbell_model::{
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
+
+pub(crate) use instructions::{read_instructions, write_instructions};
 
 /// A payload that can't be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +58,12 @@ struct TryRecord {
     from_peer: bool,
 }
 
+/// The payload of a `Scheduled`.
+#[derive(Debug, Serialize, Deserialize)]
+struct ScheduledRecord {
+    send_at: i64,
+}
+
 /// A pair was written before there was more to tell than version and policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -73,6 +83,11 @@ enum TlsRecord {
 pub(crate) fn write(fact: &Fact) -> Option<String> {
     let payload = match fact {
         Fact::Send => return None,
+        Fact::Scheduled { send_at } => {
+            return Some(json(&ScheduledRecord {
+                send_at: send_at.as_micros(),
+            }));
+        }
         Fact::Delivery { attempt } => attempt_payload(attempt),
         Fact::DeliveryDelay {
             attempt,
@@ -95,8 +110,12 @@ pub(crate) fn write(fact: &Fact) -> Option<String> {
             ..attempt_payload(attempt)
         },
     };
-    let json = serde_json::to_string(&payload);
-    Some(json.expect("invariant: numbers and strings are always JSON"))
+    Some(json(&payload))
+}
+
+fn json(record: &impl Serialize) -> String {
+    let json = serde_json::to_string(record);
+    json.expect("invariant: numbers and strings are always JSON")
 }
 
 /// Reads a fact back.
@@ -109,6 +128,13 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         return Ok(Fact::Send);
     }
     let json = payload.ok_or_else(|| fault("there is none"))?;
+    if kind == EventKind::Scheduled {
+        let record: ScheduledRecord =
+            serde_json::from_str(json).map_err(|error| fault(&error.to_string()))?;
+        return Ok(Fact::Scheduled {
+            send_at: Timestamp::from_micros(record.send_at),
+        });
+    }
     let payload: Payload = serde_json::from_str(json).map_err(|error| fault(&error.to_string()))?;
     let attempt = read_attempt(&payload).ok_or_else(|| fault("an attempt is malformed"))?;
     let class = || -> Result<BounceClass, PayloadError> {
@@ -124,7 +150,7 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
             .ok_or_else(|| fault("a time is missing"))
     };
     Ok(match kind {
-        EventKind::Send => Fact::Send,
+        EventKind::Send | EventKind::Scheduled => return Err(fault("it tells of no attempt")),
         EventKind::Delivery => Fact::Delivery { attempt },
         EventKind::DeliveryDelay => Fact::DeliveryDelay {
             attempt,
@@ -275,6 +301,7 @@ mod tests {
         let moment = Timestamp::from_micros(9);
         for fact in [
             Fact::Send,
+            Fact::Scheduled { send_at: moment },
             Fact::Delivery { attempt: attempt() },
             Fact::DeliveryDelay {
                 attempt: attempt(),
