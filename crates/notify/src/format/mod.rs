@@ -98,7 +98,10 @@ pub fn render(format: Format, event: &LoggedEvent, configuration_set: &str) -> V
 /// What a vocabulary has no word for, and what it says once.
 fn is_passed_over(format: Format, event: &LoggedEvent) -> bool {
     match event.event.fact.kind() {
-        EventKind::Scheduled => format == Format::Splashify,
+        EventKind::Scheduled
+        | EventKind::Held
+        | EventKind::Released
+        | EventKind::Cancelled => format == Format::Splashify,
         EventKind::DeliveryDelay => !is_first_delay(event),
         EventKind::Send | EventKind::Delivery | EventKind::Bounce => false,
     }
