@@ -29,6 +29,12 @@ pub trait Inspect: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Waiting>, StoreError>;
 
+    /// A delivery's latest event.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn latest(&self, delivery: DeliveryId) -> Result<Option<Event>, StoreError>;
+
     /// A message with all its deliveries, by its id or that of one of them.
     ///
     /// # Errors
@@ -232,6 +238,26 @@ pub enum Action {
     Cancel,
     /// All end with a `Bounce` that has this reply.
     Fail(Reply),
+}
+
+impl Action {
+    /// The deliveries of a filter that the action is about; `None`: those are in other states.
+    pub fn about(&self, filter: &DeliveryFilter) -> Option<DeliveryFilter> {
+        use DeliveryState::{Held, Queued, Scheduled};
+        let about: &[DeliveryState] = match self {
+            Self::Retry => &[Queued],
+            Self::Hold => &[Queued, Scheduled],
+            Self::Release => &[Held],
+            Self::Cancel | Self::Fail(_) => &[Queued, Held, Scheduled],
+        };
+        let asked =
+            |state: &&DeliveryState| filter.states.is_empty() || filter.states.contains(state);
+        let states: Vec<_> = about.iter().filter(asked).copied().collect();
+        (!states.is_empty()).then(|| DeliveryFilter {
+            states,
+            ..filter.clone()
+        })
+    }
 }
 
 /// What came of an action.

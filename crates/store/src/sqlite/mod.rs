@@ -359,7 +359,7 @@ impl Operate for SqliteStore {
         now: Timestamp,
     ) -> Result<Operated, StoreError> {
         let mut operated = Operated::default();
-        let Some(filter) = operate::narrowed(filter, action) else {
+        let Some(filter) = action.about(filter) else {
             return Ok(operated);
         };
         // What is due already needs no push.

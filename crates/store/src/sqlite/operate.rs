@@ -52,23 +52,6 @@ pub(super) struct Done {
     pub live: Vec<(u64, i64)>,
 }
 
-/// The states that an action is about.
-pub(super) fn narrowed(filter: &DeliveryFilter, action: &Action) -> Option<DeliveryFilter> {
-    use DeliveryState::{Held, Queued, Scheduled};
-    let about: &[DeliveryState] = match action {
-        Action::Retry => &[Queued],
-        Action::Hold => &[Queued, Scheduled],
-        Action::Release => &[Held],
-        Action::Cancel | Action::Fail(_) => &[Queued, Held, Scheduled],
-    };
-    let asked = |state: &&DeliveryState| filter.states.is_empty() || filter.states.contains(state);
-    let states: Vec<_> = about.iter().filter(asked).copied().collect();
-    (!states.is_empty()).then(|| DeliveryFilter {
-        states,
-        ..filter.clone()
-    })
-}
-
 /// The page of deliveries in one state after the last one of the page before; only those that are
 /// due later than a moment, where one is given.
 pub(super) async fn page(

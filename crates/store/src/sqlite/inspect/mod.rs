@@ -8,6 +8,7 @@ mod lanes;
 use std::path::Path;
 
 use async_trait::async_trait;
+use postbell_model::{DeliveryId, Event};
 use sqlx::sqlite::SqlitePool;
 
 use crate::{
@@ -60,6 +61,10 @@ impl Inspect for SqliteInspector {
         limit: usize,
     ) -> Result<Vec<Waiting>, StoreError> {
         lanes::waiting(&self.pool, filter, limit).await
+    }
+
+    async fn latest(&self, delivery: DeliveryId) -> Result<Option<Event>, StoreError> {
+        history::latest_event(&self.pool, delivery).await
     }
 
     async fn history(&self, id: MessageOrDelivery) -> Result<Option<History>, StoreError> {
