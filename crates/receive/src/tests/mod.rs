@@ -1,6 +1,10 @@
 //! The door with real sockets, before a store of paper.
 
+mod allowance;
 mod login;
+mod proxy;
+mod relay;
+mod scram;
 mod tls;
 mod world;
 
@@ -24,7 +28,7 @@ async fn a_message_comes_in() {
     let mut client = world.client().await;
     assert!(client.reply().await.starts_with("220 mx.test ESMTP"));
     for (sent, expected) in [
-        ("EHLO app.test", "250 AUTH PLAIN LOGIN"),
+        ("EHLO app.test", "250 AUTH SCRAM-SHA-256 PLAIN LOGIN"),
         ("MAIL FROM:<a@example.com> BODY=8BITMIME", "250 2.1.0"),
         ("RCPT TO:<x@example.org>", "250 2.1.5"),
         ("RCPT TO:<y@[192.0.2.1]>", "550 5.1.2"),
