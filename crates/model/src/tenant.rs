@@ -58,9 +58,9 @@ pub struct ScramKeys {
     pub salt: Vec<u8>,
     /// How often.
     pub iterations: u32,
-    /// StoredKey.
+    /// `StoredKey`.
     pub stored_key: Secret,
-    /// ServerKey.
+    /// `ServerKey`.
     pub server_key: Secret,
 }
 

@@ -274,13 +274,17 @@ impl Session {
         let workspace = self.user().map(of_user).or(self.caller.workspace);
         Ok(Submitter {
             workspace: workspace.ok_or_else(login_first)?,
-            credential: self.user().map(|user| (user.credential, user.username.as_str())),
+            credential: self
+                .user()
+                .map(|user| (user.credential, user.username.as_str())),
         })
     }
 
     /// Who has logged in.
     fn user(&self) -> Option<&User> {
-        self.user.as_ref().filter(|_| self.server.is_authenticated())
+        self.user
+            .as_ref()
+            .filter(|_| self.server.is_authenticated())
     }
 
     /// Hands the message to the gate; the reply is a promise where it is a 250.

@@ -22,8 +22,8 @@ const KEY_LEN: usize = 32;
 // 144 bits; RFC 5802 §5.1 wants it to be unpredictable.
 const NONCE_LEN: usize = 18;
 
-/// The keys of a password, with a salt of its own. `None`: SASLprep (RFC 4013) would have to
-/// prepare it, and only printable ASCII is sure to stay what it is.
+/// The keys of a password, with a salt of its own. `None`: RFC 4013 would have to prepare
+/// it, and only printable ASCII is sure to stay what it is.
 ///
 /// # Errors
 /// The system has no random numbers.
@@ -68,8 +68,12 @@ pub fn nonce() -> Result<String, HashError> {
     Ok(BASE64URL_NOPAD.encode(&octets))
 }
 
-/// Checks ClientProof over AuthMessage: ServerSignature where it is right (RFC 5802 §3).
-pub fn prove(keys: &ScramKeys, auth_message: &[u8], proof: &[u8; KEY_LEN]) -> Option<[u8; KEY_LEN]> {
+/// Checks `ClientProof` over `AuthMessage`: `ServerSignature` where it is right (RFC 5802 §3).
+pub fn prove(
+    keys: &ScramKeys,
+    auth_message: &[u8],
+    proof: &[u8; KEY_LEN],
+) -> Option<[u8; KEY_LEN]> {
     let mut client_key = sign(keys.stored_key.expose(), auth_message);
     for (octet, proof) in client_key.iter_mut().zip(proof) {
         *octet ^= proof;
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn nobody_looks_like_somebody_and_stays_the_same() {
         let secret = Secret::new("secret");
-        let nobody = |name| super::nobody(&secret, name);
+        let nobody = |name| nobody(&secret, name);
         let somebody = derive(b"secret").unwrap().unwrap();
         assert_eq!(nobody("ada").salt.len(), somebody.salt.len());
         assert_eq!(nobody("ada").iterations, somebody.iterations);
@@ -164,8 +168,8 @@ mod tests {
 
     #[test]
     fn nonces_differ_and_need_no_escape() {
-        let nonce = super::nonce().unwrap();
-        assert_ne!(nonce, super::nonce().unwrap());
-        assert!(nonce.bytes().all(|b| b.is_ascii_graphic() && b != b','));
+        let one = nonce().unwrap();
+        assert_ne!(one, nonce().unwrap());
+        assert!(one.bytes().all(|b| b.is_ascii_graphic() && b != b','));
     }
 }

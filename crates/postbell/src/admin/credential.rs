@@ -25,7 +25,9 @@ pub(super) async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> 
     let limits = add.limits.new();
     if limits != SendingLimits::default() {
         let allowances = &desk.allowances;
-        allowances.set_credential_limits(&credential.username, limits).await?;
+        allowances
+            .set_credential_limits(&credential.username, limits)
+            .await?;
         credential.limits = limits;
     }
     let mut document = document(&directory, &credential);
@@ -48,12 +50,13 @@ pub(super) async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> 
 pub(super) async fn set(desk: &Desk, set: &CredentialSet) -> anyhow::Result<()> {
     let directory = desk.directory();
     let credential = directory.credential(&set.username);
-    let credential = credential.with_context(|| {
-        format!("there is no credential \"{}\"", set.username.escape_debug())
-    })?;
+    let credential = credential
+        .with_context(|| format!("there is no credential \"{}\"", set.username.escape_debug()))?;
     let limits = set.limits.over(credential.limits);
     let allowances = &desk.allowances;
-    allowances.set_credential_limits(&set.username, limits).await?;
+    allowances
+        .set_credential_limits(&set.username, limits)
+        .await?;
     let credential = Credential {
         limits,
         ..credential.clone()
@@ -76,7 +79,15 @@ pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     let documents = credentials.iter().map(|c| document(&directory, c));
     let rows: Vec<_> = credentials.iter().map(|c| row(&directory, c)).collect();
     let [rate, quota] = limits::HEADING;
-    let heading = ["USERNAME", "WORKSPACE", "CREATED", "REVOKED", rate, quota, "SCRAM"];
+    let heading = [
+        "USERNAME",
+        "WORKSPACE",
+        "CREATED",
+        "REVOKED",
+        rate,
+        quota,
+        "SCRAM",
+    ];
     desk.tell_list(&list.output, documents.collect(), &heading, &rows);
     Ok(())
 }
@@ -147,7 +158,12 @@ fn row(directory: &Directory, credential: &Credential) -> Vec<String> {
             .map_or_else(String::new, |at| at.to_string()),
         rate,
         quota,
-        if credential.scram.is_some() { "yes" } else { "no" }.to_owned(),
+        if credential.scram.is_some() {
+            "yes"
+        } else {
+            "no"
+        }
+        .to_owned(),
     ]
 }
 

@@ -21,7 +21,9 @@ pub(super) async fn add(
     let (mut workspace, set) = make_workspace(tenants, clock, name).await?;
     if limits != SendingLimits::default() {
         let allowances = &desk.allowances;
-        allowances.set_workspace_limits(workspace.id, limits).await?;
+        allowances
+            .set_workspace_limits(workspace.id, limits)
+            .await?;
         workspace.limits = limits;
     }
     let sentence = format!(
@@ -57,7 +59,9 @@ pub(super) async fn set(desk: &Desk, set: &WorkspaceSet) -> anyhow::Result<()> {
     let workspace = desk::workspace(&directory, &set.name)?;
     let limits = set.limits.over(workspace.limits);
     let allowances = &desk.allowances;
-    allowances.set_workspace_limits(workspace.id, limits).await?;
+    allowances
+        .set_workspace_limits(workspace.id, limits)
+        .await?;
     let workspace = Workspace {
         limits,
         ..workspace.clone()

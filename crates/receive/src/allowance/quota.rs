@@ -119,7 +119,10 @@ impl Quotas {
         let granted = match self.allowances.take(account, day, count).await {
             Ok(granted) => granted,
             Err(error) => {
-                error!(error = &error as &dyn std::error::Error, "a quota can't be looked up");
+                error!(
+                    error = &error as &dyn std::error::Error,
+                    "a quota can't be looked up"
+                );
                 return Err(unavailable());
             }
         };
@@ -195,7 +198,12 @@ impl Drop for Reserved {
 }
 
 fn unavailable() -> Reply {
-    Reply::new(451, 3, 0, "The quota can't be looked up now; try again later")
+    Reply::new(
+        451,
+        3,
+        0,
+        "The quota can't be looked up now; try again later",
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -54,7 +54,10 @@ pub(crate) enum Malformed {
 impl Header {
     /// Reads the header that the octets begin with; what follows it is not looked at.
     pub(super) fn parse(octets: &[u8]) -> Result<Progress, Malformed> {
-        let begun = octets.iter().zip(SIGNATURE).all(|(octet, sign)| octet == sign);
+        let begun = octets
+            .iter()
+            .zip(SIGNATURE)
+            .all(|(octet, sign)| octet == sign);
         if !begun {
             return Err(Malformed::Signature);
         }

@@ -13,12 +13,16 @@ pub(crate) fn header(version_command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 /// What a proxy says for a client of this address.
 pub(crate) fn header_for(client: std::net::IpAddr) -> Vec<u8> {
     match client {
-        std::net::IpAddr::V4(v4) => {
-            header(0x21, 0x11, &[&v4.octets()[..], &[10, 0, 0, 1, 0x9c, 0x40, 2, 75]].concat())
-        }
-        std::net::IpAddr::V6(v6) => {
-            header(0x21, 0x21, &[&v6.octets()[..], &[0; 16], &[1, 2, 3, 4]].concat())
-        }
+        std::net::IpAddr::V4(v4) => header(
+            0x21,
+            0x11,
+            &[&v4.octets()[..], &[10, 0, 0, 1, 0x9c, 0x40, 2, 75]].concat(),
+        ),
+        std::net::IpAddr::V6(v6) => header(
+            0x21,
+            0x21,
+            &[&v6.octets()[..], &[0; 16], &[1, 2, 3, 4]].concat(),
+        ),
     }
 }
 
@@ -43,7 +47,10 @@ fn clients_have_the_address_that_the_proxy_says() {
 fn what_is_no_header_is_refused_as_soon_as_it_shows() {
     for (octets, expected) in [
         (b"EHLO c\r\n".to_vec(), Malformed::Signature),
-        (b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n".to_vec(), Malformed::Signature),
+        (
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n".to_vec(),
+            Malformed::Signature,
+        ),
         (b"\r\n\r\n\0\r\nQUIT\r".to_vec(), Malformed::Signature),
         (header(0x11, 0x11, &[0; 12]), Malformed::Version(1)),
         (header(0x31, 0x11, &[0; 12]), Malformed::Version(3)),

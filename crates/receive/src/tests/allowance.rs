@@ -70,13 +70,22 @@ async fn without_limits_nothing_is_counted() {
 async fn messages_beyond_the_rate_are_put_off() {
     let (world, mut client) = client_with(rate(2), NONE).await;
     let refused = "450 4.7.1 credential \"ada\" may hand in 2 messages a minute; try again in 30 s";
-    let lines = [(MAIL, "250"), ("RSET", "250"), (MAIL, "250"), ("RSET", "250")];
+    let lines = [
+        (MAIL, "250"),
+        ("RSET", "250"),
+        (MAIL, "250"),
+        ("RSET", "250"),
+    ];
     say(&mut client, &lines).await;
     say(&mut client, &[(MAIL, refused), (RCPT, "503")]).await;
     let mut second = another(&world).await;
     say(&mut second, &[(MAIL, refused)]).await;
     world.advance(Duration::from_secs(30));
-    say(&mut client, &[(MAIL, "250"), ("RSET", "250"), (MAIL, refused)]).await;
+    say(
+        &mut client,
+        &[(MAIL, "250"), ("RSET", "250"), (MAIL, refused)],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -103,7 +112,12 @@ async fn recipients_beyond_the_quota_are_put_off_until_midnight() {
     let today = world.taken()[0].1;
     assert_eq!(
         world.taken(),
-        [(shop, today, 0), (shop, today, 1), (shop, today, 1), (shop, today, 1)]
+        [
+            (shop, today, 0),
+            (shop, today, 1),
+            (shop, today, 1),
+            (shop, today, 1)
+        ]
     );
     world.advance(Duration::from_secs(13 * 3600));
     say(&mut client, &full).await;
@@ -119,7 +133,9 @@ async fn recipients_of_messages_that_were_not_accepted_do_not_count() {
     say(&mut client, &full).await;
     // Nor those of a message that is refused, or of a session that ends.
     say(&mut client, &[("DATA", "354")]).await;
-    client.send(b"From: a@theirs.example\r\n\r\nx\r\n.\r\n").await;
+    client
+        .send(b"From: a@theirs.example\r\n\r\nx\r\n.\r\n")
+        .await;
     client.expect(&["550"]).await;
     say(&mut client, &full).await;
     say(&mut client, &[("QUIT", "221")]).await;
@@ -146,5 +162,9 @@ async fn what_an_earlier_process_took_counts() {
     let today = u32::try_from(world.today()).unwrap();
     let shop = Account::Credential(CredentialId(1));
     allowances.take(shop, today, 4).await.unwrap();
-    say(&mut client, &[(MAIL, "250"), (RCPT, "250"), (RCPT, "452 4.5.3")]).await;
+    say(
+        &mut client,
+        &[(MAIL, "250"), (RCPT, "250"), (RCPT, "452 4.5.3")],
+    )
+    .await;
 }

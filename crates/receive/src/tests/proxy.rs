@@ -132,7 +132,11 @@ async fn places_are_counted_by_client() {
     options.limits.max_connections_per_ip = 1;
     let world = World::with(options).await;
     let mut clients = Vec::new();
-    for (from, expected) in [(STRANGER, "220"), ("192.0.2.8", "220"), (STRANGER, "421 4.7.0")] {
+    for (from, expected) in [
+        (STRANGER, "220"),
+        ("192.0.2.8", "220"),
+        (STRANGER, "421 4.7.0"),
+    ] {
         let mut client = world.connect(Encryption::StartTls).await;
         client.send(&header_for(ip(from))).await;
         client.expect(&[expected]).await;

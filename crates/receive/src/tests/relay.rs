@@ -26,7 +26,10 @@ const RECIPIENTS: &[(&str, For)] = &[
     ("<\"two words\"@elsewhere.example>", Users),
     ("<victim+tag@elsewhere.example>", Users),
     ("<postmaster>", Users),
-    ("<victim@elsewhere.example> NOTIFY=NEVER ORCPT=rfc822;b@example.com", Users),
+    (
+        "<victim@elsewhere.example> NOTIFY=NEVER ORCPT=rfc822;b@example.com",
+        Users,
+    ),
     ("victim@elsewhere.example", Nobody),
     ("<victim@elsewhere.example", Nobody),
     (" <victim@elsewhere.example>", Nobody),

@@ -63,7 +63,10 @@ async fn begin(client: &mut Client, name: &str) -> String {
 async fn log_in(client: &mut Client, name: &str, password: &str) -> String {
     let answer = begin(client, name).await;
     let nonce = answer.split(',').next().unwrap();
-    assert!(nonce.starts_with("r=client") && nonce.len() > 24, "{answer}");
+    assert!(
+        nonce.starts_with("r=client") && nonce.len() > 24,
+        "{answer}"
+    );
     let without_proof = format!("c=biws,{nonce}");
     let said = format!("n={name},r=client,{answer},{without_proof}");
     let (proof, signature) = prove(password, &answer, &said);
@@ -136,7 +139,10 @@ async fn failures_count_as_others_do() {
         assert_eq!(refused, "535 5.7.8 Wrong username or password");
     }
     let refused = log_in(&mut client, "ada", "wrong").await;
-    assert!(refused.starts_with("421 4.7.0 Too many failed logins"), "{refused}");
+    assert!(
+        refused.starts_with("421 4.7.0 Too many failed logins"),
+        "{refused}"
+    );
     assert!(client.ended().await);
     let slept: Vec<_> = world.slept().iter().map(Duration::as_millis).collect();
     assert_eq!(slept, [1, 2, 4]);

@@ -11,7 +11,8 @@ use postbell_accept::{AcceptOptions, Gate};
 use postbell_model::clock::Sleep;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination, Domain,
-    Monotonic, RetryPolicy, Secret, SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
+    Monotonic, RetryPolicy, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
+    WorkspaceId,
 };
 use postbell_net::{CertificateFiles, ServerTls};
 use postbell_store::{

@@ -93,7 +93,9 @@ impl CommandError {
             }
             Self::BadParameter => Reply::new(501, 5, 4, "Bad parameter"),
             Self::BadRet => Reply::new(501, 5, 4, "RET is FULL or HDRS"),
-            Self::BadEnvid => Reply::new(501, 5, 4, "ENVID is 1 to 100 printable characters in xtext"),
+            Self::BadEnvid => {
+                Reply::new(501, 5, 4, "ENVID is 1 to 100 printable characters in xtext")
+            }
             Self::BadNotify => Reply::new(
                 501,
                 5,

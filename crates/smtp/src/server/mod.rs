@@ -92,9 +92,9 @@ pub enum Ask {
     /// Does the client that was challenged know the password? [`Answer::Proven`], or a reply that
     /// refuses. The session is the user's as soon as [`Server::is_authenticated`].
     ScramProof {
-        /// What the proof is over: AuthMessage of RFC 5802 §3.
+        /// What the proof is over: `AuthMessage` of RFC 5802 §3.
         auth_message: String,
-        /// ClientProof.
+        /// `ClientProof`.
         proof: [u8; 32],
     },
     /// What is the reply to this message? Told once; the message is the session's now.
@@ -155,7 +155,7 @@ pub enum Answer {
     Reply(Reply),
     /// To [`Ask::ScramChallenge`]: 334 with this.
     Challenge(ScramChallenge),
-    /// To [`Ask::ScramProof`]: it does, and this is the server's own proof, ServerSignature.
+    /// To [`Ask::ScramProof`]: it does, and this is the server's own proof, `ServerSignature`.
     Proven([u8; 32]),
 }
 

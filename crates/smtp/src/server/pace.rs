@@ -34,7 +34,9 @@ impl Pace {
     pub(super) fn slow_at(&self) -> Monotonic {
         match self.rate.map(|rate| self.octets / rate) {
             // The second that is under way belongs to the client.
-            Some(seconds) => self.from.after(Duration::from_secs(seconds.saturating_add(1))),
+            Some(seconds) => self
+                .from
+                .after(Duration::from_secs(seconds.saturating_add(1))),
             None => Monotonic(Duration::MAX),
         }
     }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use postbell_model::{
-    ConfigurationSetId, Credential, Destination, DestinationId, DestinationState, Domain, ScramKeys,
-    Secret, SendingDomain, SendingLimits, Timestamp, WorkspaceId,
+    ConfigurationSetId, Credential, Destination, DestinationId, DestinationState, Domain,
+    ScramKeys, Secret, SendingDomain, SendingLimits, Timestamp, WorkspaceId,
 };
 use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 

@@ -232,7 +232,11 @@ fn scram_first(response: &[u8]) -> Turn {
     let Some(first) = scram::First::parse(response) else {
         return Turn::Refused(replies::bad_response());
     };
-    if first.identity.as_ref().is_some_and(|identity| *identity != first.username) {
+    if first
+        .identity
+        .as_ref()
+        .is_some_and(|identity| *identity != first.username)
+    {
         return Turn::Refused(replies::login_for_another());
     }
     Turn::Ask(

@@ -4,7 +4,7 @@
 //! is what is said, and that the two halves of the exchange belong together.
 //!
 //! Refused: channel binding (`p=`), which is announced by no name that ends in -PLUS, extensions
-//! that must be understood, names that SASLprep (RFC 4013) would have to change.
+//! that must be understood, names that RFC 4013 would have to change.
 
 use data_encoding::BASE64;
 
@@ -37,7 +37,7 @@ pub(in crate::server) struct Expected {
 /// The client's last message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Last {
-    /// What the proof is over: AuthMessage of RFC 5802 §3.
+    /// What the proof is over: `AuthMessage` of RFC 5802 §3.
     pub(super) auth_message: String,
     pub(super) proof: [u8; PROOF_LEN],
 }
@@ -223,7 +223,11 @@ mod tests {
     fn last_messages_belong_to_their_first() {
         let first = First::parse(FIRST.as_bytes()).unwrap();
         let (_, expected) = first.answered(&challenge());
-        assert!(expected.parse(LAST.replace(",p=", ",x=y,p=").as_bytes()).is_some());
+        assert!(
+            expected
+                .parse(LAST.replace(",p=", ",x=y,p=").as_bytes())
+                .is_some()
+        );
         for (what, by) in [
             ("c=biws", "c=eSws"),
             ("c=biws,", ""),
@@ -234,7 +238,11 @@ mod tests {
             ("VQ=", "VQ"),
             ("dHzb", ""),
         ] {
-            assert_eq!(expected.parse(LAST.replace(what, by).as_bytes()), None, "{by}");
+            assert_eq!(
+                expected.parse(LAST.replace(what, by).as_bytes()),
+                None,
+                "{by}"
+            );
         }
     }
 }

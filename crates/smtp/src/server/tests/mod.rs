@@ -208,7 +208,11 @@ fn a_typical_transaction() {
     let envelope = &message.envelope;
     assert_eq!((envelope.helo.as_str(), envelope.esmtp), ("bar.com", true));
     assert_eq!(envelope.from.to_string(), "Smith@bar.com");
-    let recipients: Vec<_> = envelope.recipients.iter().map(|to| to.address.as_str()).collect();
+    let recipients: Vec<_> = envelope
+        .recipients
+        .iter()
+        .map(|to| to.address.as_str())
+        .collect();
     assert_eq!(recipients, ["Jones@foo.com", "Brown@foo.com"]);
 }
 

@@ -14,7 +14,12 @@ const BEGINNINGS: &[(&[&str], usize)] = &[
     (&[], 5),
     (&["EHLO c", "AUTH PLAIN AGFkYQBzZWNyZXQ="], 5),
     (
-        &["EHLO c", "STARTTLS", "EHLO c", "AUTH PLAIN AGFkYQBzZWNyZXQ="],
+        &[
+            "EHLO c",
+            "STARTTLS",
+            "EHLO c",
+            "AUTH PLAIN AGFkYQBzZWNyZXQ=",
+        ],
         4,
     ),
 ];
@@ -79,8 +84,20 @@ impl Model {
             // Base64 or not, none of the lines is an answer.
             (Place::LoggingIn, _) => (501, idle),
             (_, "QUIT") => (221, at(Place::Closed)),
-            (_, "EHLO c") => (250, Self { esmtp: true, ..idle }),
-            (_, "HELO c") => (250, Self { esmtp: false, ..idle }),
+            (_, "EHLO c") => (
+                250,
+                Self {
+                    esmtp: true,
+                    ..idle
+                },
+            ),
+            (_, "HELO c") => (
+                250,
+                Self {
+                    esmtp: false,
+                    ..idle
+                },
+            ),
             (_, "BDAT 5 LAST") => (502, self),
             (_, ".") => (500, self),
             (Place::Mail, "RSET") => (250, idle),
@@ -90,7 +107,13 @@ impl Model {
             (Place::Idle, auth) if auth.starts_with("AUTH") && self.esmtp && !self.known => {
                 match auth {
                     "AUTH PLAIN" => (334, at(Place::LoggingIn)),
-                    "AUTH PLAIN AGFkYQBzZWNyZXQ=" => (235, Self { known: true, ..self }),
+                    "AUTH PLAIN AGFkYQBzZWNyZXQ=" => (
+                        235,
+                        Self {
+                            known: true,
+                            ..self
+                        },
+                    ),
                     _ => (535, self),
                 }
             }

@@ -2,8 +2,7 @@
 
 use super::*;
 
-const BEGIN: &[u8] =
-    b"EHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
+const BEGIN: &[u8] = b"EHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
 
 fn slow_server() -> Server {
     let options = ServerOptions {

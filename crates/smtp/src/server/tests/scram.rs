@@ -98,7 +98,12 @@ fn without_the_proof_nobody_is_known() {
     ] {
         let session = exchange(&[lines, &[MAIL]].concat());
         let expected = [expected, &[530]].concat();
-        assert_eq!(session.codes()[2..], expected, "{lines:?}: {}", session.said);
+        assert_eq!(
+            session.codes()[2..],
+            expected,
+            "{lines:?}: {}",
+            session.said
+        );
     }
     let binding = b64("p=tls-exporter,,n=ada,r=client");
     let other = b64("n,a=root,n=ada,r=client");
@@ -118,7 +123,10 @@ fn a_yes_without_the_servers_proof_is_none() {
         let auth = format!("EHLO c\r\nAUTH SCRAM-SHA-256 {}\r\n", b64(FIRST));
         server.handle(auth.as_bytes(), NOW);
         server.answer(Answer::Challenge(challenge()), NOW);
-        server.handle(format!("{}\r\n", last("clientserver", RIGHT)).as_bytes(), NOW);
+        server.handle(
+            format!("{}\r\n", last("clientserver", RIGHT)).as_bytes(),
+            NOW,
+        );
         server.answer(yes, NOW);
         let mut session = Session::default();
         session.run(&mut server);
