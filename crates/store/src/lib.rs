@@ -17,6 +17,7 @@
 
 mod directory;
 mod error;
+mod operator;
 pub mod password;
 mod record;
 pub mod scram;
@@ -36,7 +37,8 @@ use tokio::sync::{mpsc, watch};
 
 pub use directory::Directory;
 pub use error::{SettleError, StoreError, TenantError};
-pub use sqlite::{OpenError, SqliteOptions, SqliteStore, SqliteTenants};
+pub use operator::*;
+pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};
 pub use types::*;
 
 /// Where mail comes in.
@@ -294,7 +296,7 @@ pub trait Allowances: Send + Sync {
 /// All parts together, as the program wires them.
 #[async_trait]
 pub trait Store:
-    Intake + Queue + Bodies + EventLog + Destinations + Tenants + Allowances + std::fmt::Debug
+    Intake + Queue + Bodies + EventLog + Destinations + Tenants + Allowances + Operate + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.
     fn failure(&self) -> watch::Receiver<Option<Arc<str>>>;

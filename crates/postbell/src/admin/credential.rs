@@ -22,7 +22,7 @@ pub(super) async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> 
     let (tenants, clock) = (desk.tenants.as_ref(), desk.clock.as_ref());
     let mut credential =
         make_credential(tenants, clock, &add.username, &password, workspace.id).await?;
-    let limits = add.limits.new();
+    let limits = add.limits.wanted();
     if limits != SendingLimits::default() {
         let allowances = &desk.allowances;
         allowances

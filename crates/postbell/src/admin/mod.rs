@@ -13,7 +13,7 @@ mod limits;
 mod workspace;
 
 pub(crate) use credential::make_credential;
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, set_name, workspace as workspace_named, workspace_name};
 pub(crate) use domain::{NewDomain, make_domain};
 pub(crate) use workspace::make_workspace;
 
@@ -47,7 +47,7 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
             name,
             limits,
             output,
-        }) => workspace::add(desk, name, limits.new(), output).await,
+        }) => workspace::add(desk, name, limits.wanted(), output).await,
         Request::Workspace(WorkspaceCommand::Set(set)) => workspace::set(desk, set).await,
         Request::Workspace(WorkspaceCommand::List { output }) => {
             workspace::list(desk, output);

@@ -38,7 +38,7 @@ pub enum Limit {
 }
 
 impl NewLimits {
-    pub(crate) fn new(self) -> SendingLimits {
+    pub(crate) fn wanted(self) -> SendingLimits {
         SendingLimits {
             rate: self.rate.map(NonZeroU32::get),
             quota: self.quota.map(NonZeroU32::get),
