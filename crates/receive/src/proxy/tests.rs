@@ -1,3 +1,5 @@
+//! Headers as proxies send them, whole, cut and wrong.
+
 use proptest::prelude::*;
 
 use super::header::{Header, Malformed, Progress, Source};

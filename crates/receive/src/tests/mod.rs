@@ -11,6 +11,7 @@ mod world;
 use std::io;
 use std::time::Duration;
 
+use postbell_model::{Notify, Ret};
 use postbell_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
@@ -190,6 +191,47 @@ async fn a_silent_client_is_sent_away() {
     let mut client = world.client().await;
     client.expect(&["220", "421 4.4.2"]).await;
     assert!(client.ended().await);
+}
+
+#[tokio::test]
+async fn a_client_that_dribbles_is_sent_away() {
+    let mut options = options();
+    options.limits.min_data_rate = 1000;
+    options.timeouts.data_grace = Duration::ZERO;
+    let world = World::with(options).await;
+    let mut client = world.client().await;
+    client.send(ENVELOPE.as_bytes()).await;
+    client.expect(&["220", "250", "250", "250", "354"]).await;
+    client.send(MESSAGE.as_bytes()).await;
+    assert_eq!(
+        client.reply().await,
+        "421 4.4.2 The message comes too slowly, goodbye"
+    );
+    assert!(client.ended().await);
+    assert_eq!(world.stored().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_asked_about_reports_is_kept() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let envelope = "EHLO app.test\r\nMAIL FROM:<a@example.com> RET=FULL ENVID=a+20b\r\n\
+        RCPT TO:<x@example.org> NOTIFY=NEVER\r\n\
+        RCPT TO:<y@example.org> ORCPT=rfc822;z@example.org\r\nDATA\r\n";
+    client
+        .send(format!("{envelope}{MESSAGE}.\r\n").as_bytes())
+        .await;
+    client
+        .expect(&["220", "250", "250", "250", "250", "354", "250"])
+        .await;
+    let submission = &world.stored()[0];
+    let instructions = &submission.message.instructions;
+    assert_eq!(instructions.envid.as_deref(), Some("a b"));
+    assert_eq!(instructions.ret, Some(Ret::Full));
+    let report = |at: usize| &submission.deliveries[at].report;
+    assert_eq!(report(0).notify, Some(Notify::NEVER));
+    let orcpt = report(1).orcpt.as_ref().map(ToString::to_string);
+    assert_eq!(orcpt.as_deref(), Some("rfc822;z@example.org"));
 }
 
 #[tokio::test]
