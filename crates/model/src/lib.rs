@@ -38,7 +38,8 @@ pub use reply::{EnhancedCode, Reply};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use tenant::{
-    ConfigurationSet, Credential, Destination, DestinationState, SendingDomain, Workspace,
+    ConfigurationSet, Credential, Destination, DestinationState, ScramKeys, SendingDomain,
+    SendingLimits, Workspace,
 };
 pub use time::Timestamp;
 pub use token::TokenKeys;

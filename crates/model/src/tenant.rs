@@ -13,8 +13,19 @@ pub struct Workspace {
     pub id: WorkspaceId,
     /// Its name, unique in the installation.
     pub name: String,
+    /// How much it may hand in, all credentials together.
+    pub limits: SendingLimits,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// How much may be handed in. `None`: as much as there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SendingLimits {
+    /// Messages a minute.
+    pub rate: Option<u32>,
+    /// Recipients a day, from midnight to midnight in UTC.
+    pub quota: Option<u32>,
 }
 
 /// A username and a password with which clients hand in mail for a workspace.
@@ -28,10 +39,29 @@ pub struct Credential {
     pub username: String,
     /// The password's hash, as a PHC string.
     pub password_hash: Secret,
+    /// What proves the password by SCRAM; `None` where it was made before there was SCRAM, or
+    /// has characters that SCRAM would have to change.
+    pub scram: Option<ScramKeys>,
+    /// How much may be handed in with it.
+    pub limits: SendingLimits,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was revoked; it is kept so that nobody else gets its name.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// What a server keeps of a password for SCRAM-SHA-256 (RFC 5802 §3): enough to check a proof and
+/// to make one, too little to log in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScramKeys {
+    /// What the password was hashed with.
+    pub salt: Vec<u8>,
+    /// How often.
+    pub iterations: u32,
+    /// `StoredKey`.
+    pub stored_key: Secret,
+    /// `ServerKey`.
+    pub server_key: Secret,
 }
 
 /// A domain that a workspace sends from.

@@ -99,6 +99,7 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             .with_context(|| format!("the database in {} can't be used", folder.display()))?;
         let desk = Desk {
             tenants: Arc::new(tenants.clone()),
+            allowances: Arc::new(tenants.clone()),
             clock: Arc::new(SystemClock::new()),
             console,
         };

@@ -1,29 +1,26 @@
-//! The submission door: the accept loop, and who is let in.
+//! The submission door: the accept loop.
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use postbell_accept::Gate;
-use postbell_model::{Clock, Reply, WorkspaceId};
+use postbell_model::Clock;
 use postbell_net::ServerTls;
-use postbell_smtp::{Login, Terms, Tls, reply};
-use postbell_store::Tenants;
+use postbell_store::{Allowances, Tenants};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::warn;
 
+use crate::allowance::Counter;
+use crate::entrance::{Arrival, Entrance};
 use crate::login::Logins;
-use crate::peers::{Peers, Place, workspace_of};
-use crate::session::{Caller, Session, Shared};
-use crate::socket::Socket;
+use crate::session::Shared;
 use crate::{Encryption, SubmissionOptions};
 
 // How long accepting rests after it failed: doubles from the first to the last.
@@ -36,11 +33,9 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Clients of trusted networks hand in mail at once; all others log in before, and only under
 /// TLS, but for loopback, where nobody listens on the wire (RFC 4954 §4).
 pub struct SubmissionDoor {
-    options: SubmissionOptions,
-    shared: Arc<Shared>,
+    entrance: Arc<Entrance>,
     clock: Arc<dyn Clock>,
     slots: Arc<Semaphore>,
-    peers: Peers,
     sessions: AtomicU64,
 }
 
@@ -52,22 +47,22 @@ impl SubmissionDoor {
         options: SubmissionOptions,
         gate: Arc<Gate>,
         tenants: Arc<dyn Tenants>,
+        allowances: Arc<dyn Allowances>,
         tls: Option<&ServerTls>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let shared = Shared {
             server: Arc::new(options.server()),
             gate,
+            counter: Counter::new(Arc::clone(&tenants), allowances, Arc::clone(&clock)),
             logins: Logins::new(options.login, tenants, Arc::clone(&clock)),
             tls: tls.map(|tls| TlsAcceptor::from(tls.config())),
             handshake_limit: options.timeouts.handshake,
         };
         Self {
-            shared: Arc::new(shared),
             slots: Arc::new(Semaphore::new(options.limits.max_connections)),
-            peers: Peers::new(options.limits.max_connections_per_ip),
             sessions: AtomicU64::new(1),
-            options,
+            entrance: Arc::new(Entrance::new(Arc::new(shared), options)),
             clock,
         }
     }
@@ -134,90 +129,21 @@ impl SubmissionDoor {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) {
-        // A client that is gone already has no address; one without TCP_NODELAY is only slower.
-        let (Ok(address), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {
-            return;
+        let arrival = Arrival {
+            stream,
+            encryption,
+            slot,
+            number: self.sessions.fetch_add(1, Ordering::Relaxed),
         };
-        let _ = stream.set_nodelay(true);
-        let ip = address.ip().to_canonical();
-        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-        let span = info_span!("submission", session.id = number, peer.ip = %ip);
-        let socket = Socket::new(stream);
-        match self.admit(ip) {
-            Ok((place, workspace)) => {
-                let caller = Caller {
-                    ip,
-                    workspace,
-                    terms: Terms {
-                        tls: self.tls_on(encryption),
-                        login: match workspace {
-                            Some(_) => Login::Optional,
-                            None => Login::Required,
-                        },
-                        cleartext_login: local.ip().to_canonical().is_loopback(),
-                    },
-                };
-                let session = Session::new(socket, Arc::clone(&self.shared), caller);
-                let stop = stop.clone();
-                tasks.spawn(
-                    async move {
-                        session.run(stop).await;
-                        drop((place, slot));
-                    }
-                    .instrument(span),
-                );
-            }
-            Err(refusal) if encryption == Encryption::Implicit => {
-                // The reason could be told under TLS alone, and a handshake is what the client
-                // is not let in for.
-                span.in_scope(|| info!("a connection was closed: {refusal}"));
-            }
-            Err(refusal) => {
-                span.in_scope(|| info!("a connection was refused: {refusal}"));
-                tasks.spawn(async move {
-                    refuse(socket, &refusal).await;
-                    drop(slot);
-                });
-            }
-        }
-    }
-
-    fn tls_on(&self, encryption: Encryption) -> Tls {
-        match encryption {
-            Encryption::Implicit => Tls::Active,
-            Encryption::StartTls if self.shared.tls.is_some() => Tls::Offered,
-            Encryption::StartTls => Tls::None,
-        }
-    }
-
-    /// A place for a client, and the workspace of its network; an address that guesses passwords
-    /// has none.
-    fn admit(&self, ip: IpAddr) -> Result<(Place, Option<WorkspaceId>), Reply> {
-        let workspace = workspace_of(&self.options.trusted, ip);
-        if workspace.is_none() {
-            self.shared.logins.refuse_blocked(ip)?;
-        }
-        let Some(place) = self.peers.enter(ip) else {
-            let text = format!("Too many connections from {ip}; close some and try again");
-            return Err(Reply::new(421, 7, 0, text));
-        };
-        Ok((place, workspace))
+        tasks.spawn(Arc::clone(&self.entrance).receive(arrival, stop.clone()));
     }
 }
 
 impl fmt::Debug for SubmissionDoor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SubmissionDoor")
-            .field("options", &self.options)
+            .field("sessions", &self.sessions)
             .finish_non_exhaustive()
-    }
-}
-
-async fn refuse(mut socket: Socket, refusal: &Reply) {
-    let mut octets = BytesMut::new();
-    reply::write(refusal, &mut octets);
-    if socket.write(&octets).await.is_ok() {
-        socket.close().await;
     }
 }
 

@@ -6,17 +6,21 @@
 //! is the gate's; here are sockets, deadlines and who may come in.
 //!
 //! Who is in no trusted network logs in first; passwords are checked here, against the
-//! credentials of the store.
+//! credentials of the store, and so are the limits that a workspace or a credential may have.
+//! Behind a load balancer the client is who its PROXY header names.
 //!
 //! Refused: passwords in the clear but on loopback, addresses that have guessed too often, more
 //! connections than configured, and to hold anything of a message before it has ended.
 
 #![warn(missing_docs)]
 
+mod allowance;
 mod door;
+mod entrance;
 mod login;
 mod options;
 mod peers;
+mod proxy;
 mod session;
 mod socket;
 

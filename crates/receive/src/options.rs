@@ -17,6 +17,9 @@ pub struct SubmissionOptions {
     /// Networks whose clients may submit without a password, and the workspace whose mail it is.
     /// Where several hold an address, the narrowest counts.
     pub trusted: Vec<(IpNet, WorkspaceId)>,
+    /// Networks of proxies: their connections begin with a PROXY header of version 2, all others
+    /// with none.
+    pub proxy_from: Vec<IpNet>,
     /// How passwords are checked.
     pub login: LoginOptions,
     /// What is too much.
@@ -43,6 +46,8 @@ pub struct SubmissionLimits {
     pub max_errors: u32,
     /// Commands in one session until a message is accepted, recipients aside.
     pub max_commands: u32,
+    /// Octets a second that a message must come in with, on average; 0: any pace will do.
+    pub min_data_rate: u64,
 }
 
 /// When a listener's connections are encrypted.
@@ -68,6 +73,8 @@ pub enum BareLineEnds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionTimeouts {
+    /// For a proxy's header.
+    pub proxy: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// For the next command.
@@ -76,6 +83,8 @@ pub struct SubmissionTimeouts {
     pub data_block: Duration,
     /// For a whole message.
     pub data_total: Duration,
+    /// From DATA on, before the pace of a message counts.
+    pub data_grace: Duration,
     /// For a session.
     pub session: Duration,
 }
@@ -88,6 +97,7 @@ impl SubmissionOptions {
             max_recipients: self.limits.max_recipients,
             max_errors: self.limits.max_errors,
             max_commands: self.limits.max_commands,
+            min_data_rate: self.limits.min_data_rate,
             bare_line_ends: match self.bare_line_ends {
                 BareLineEnds::Refuse => postbell_smtp::BareLineEnds::Refuse,
                 BareLineEnds::Normalise => postbell_smtp::BareLineEnds::Normalise,
@@ -96,6 +106,7 @@ impl SubmissionOptions {
                 command: self.timeouts.command,
                 data_block: self.timeouts.data_block,
                 data_total: self.timeouts.data_total,
+                data_grace: self.timeouts.data_grace,
                 session: self.timeouts.session,
             },
         }

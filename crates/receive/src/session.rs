@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use postbell_accept::{Door, Gate, Offer, Recipient, Refusal};
 use postbell_model::message::Received;
-use postbell_model::{Monotonic, Reply, ReversePath, Secret, WorkspaceId};
+use postbell_model::{Address, Monotonic, Reply, ReversePath, Secret, WorkspaceId};
 use postbell_smtp::{Answer, Ask, Envelope, Incoming, Server, ServerOptions, Step, Terms, Tls};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-use crate::login::{Logins, User};
+use crate::allowance::{Counter, Reserved, Submitter};
+use crate::login::{Challenged, Logins, User};
 use crate::socket::{Reading, Socket};
 
 // RFC 5321 §4.5.3.2.6: clients wait ten minutes for the reply to the final dot. Half of that is
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) server: Arc<ServerOptions>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) logins: Logins,
+    pub(crate) counter: Counter,
     /// `None`: there is no certificate, hence no TLS.
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) handshake_limit: Duration,
@@ -45,7 +47,11 @@ pub(crate) struct Session {
     server: Server,
     shared: Arc<Shared>,
     caller: Caller,
+    /// Who has proved it; a session that is not authenticated is nobody's yet.
     user: Option<User>,
+    challenged: Option<Challenged>,
+    /// The recipients of the message that is under way.
+    reserved: Reserved,
     /// Clients live in real time: their deadlines follow the runtime's timer.
     began: Instant,
     messages: u32,
@@ -88,6 +94,8 @@ impl Session {
             shared,
             caller,
             user: None,
+            challenged: None,
+            reserved: Reserved::default(),
             began: Instant::now(),
             messages: 0,
         }
@@ -115,8 +123,10 @@ impl Session {
             self = self.secure(stop).await?;
             // RFC 3207 §4.2: nothing that was said before counts.
             self.user = None;
+            self.challenged = None;
             self.server.secured(self.now());
         }
+        self.reserved = Reserved::default();
         self.socket.close().await;
         Ok(self.messages)
     }
@@ -187,11 +197,13 @@ impl Session {
     async fn decide(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Login { username, password } => self.log_in(&username, password).await,
-            Ask::Mail { from, .. } => self.check_sender(&from),
-            Ask::Rcpt { to } => match self.shared.gate.check_recipient(&to) {
-                Ok(()) => Answer::Accept,
-                Err(refusal) => Answer::Reply(refused(&refusal)),
-            },
+            Ask::ScramChallenge { username } => self.challenge(username),
+            Ask::ScramProof {
+                auth_message,
+                proof,
+            } => self.prove(&auth_message, &proof).await,
+            Ask::Mail { from, .. } => answer(self.check_sender(&from)),
+            Ask::Rcpt { to } => answer(self.check_recipient(&to).await),
             Ask::Message(incoming) => Answer::Reply(self.submit(incoming).await),
         }
     }
@@ -207,35 +219,86 @@ impl Session {
         }
     }
 
-    fn check_sender(&self, from: &ReversePath) -> Answer {
-        let Some(workspace) = self.workspace() else {
-            return Answer::Reply(login_first());
-        };
-        let user = self.user.as_ref();
-        if user.is_some_and(|user| !self.shared.logins.is_current(user)) {
-            return Answer::Reply(Reply::new(421, 7, 0, "The credential was revoked, goodbye"));
-        }
-        match self.shared.gate.check_sender(workspace, from) {
-            Ok(()) => Answer::Accept,
-            Err(refusal) => Answer::Reply(refused(&refusal)),
+    fn challenge(&mut self, username: String) -> Answer {
+        match self.shared.logins.challenge(self.caller.ip, username) {
+            Ok((challenge, challenged)) => {
+                self.challenged = Some(challenged);
+                Answer::Challenge(challenge)
+            }
+            Err(refusal) => Answer::Reply(refusal),
         }
     }
 
+    async fn prove(&mut self, auth_message: &str, proof: &[u8; 32]) -> Answer {
+        let Some(challenged) = self.challenged.take() else {
+            return Answer::Reply(login_first());
+        };
+        let (logins, ip) = (&self.shared.logins, self.caller.ip);
+        match logins.prove(ip, challenged, auth_message, proof).await {
+            Ok((user, signature)) => {
+                self.user = Some(user);
+                Answer::Proven(signature)
+            }
+            Err(refusal) => Answer::Reply(refusal),
+        }
+    }
+
+    fn check_sender(&mut self, from: &ReversePath) -> Result<(), Reply> {
+        // What a message before this one had reserved and not used is free again.
+        self.reserved = Reserved::default();
+        let submitter = self.submitter()?;
+        let user = self.user();
+        if user.is_some_and(|user| !self.shared.logins.is_current(user)) {
+            return Err(Reply::new(421, 7, 0, "The credential was revoked, goodbye"));
+        }
+        let gate = &self.shared.gate;
+        let checked = gate.check_sender(submitter.workspace, from);
+        checked.map_err(|refusal| refused(&refusal))?;
+        self.shared.counter.begin(submitter).map_err(limited)
+    }
+
+    async fn check_recipient(&mut self, to: &Address) -> Result<(), Reply> {
+        let checked = self.shared.gate.check_recipient(to);
+        checked.map_err(|refusal| refused(&refusal))?;
+        let mut reserved = std::mem::take(&mut self.reserved);
+        let submitter = self.submitter()?;
+        let counter = &self.shared.counter;
+        let counted = counter.add_recipient(submitter, &mut reserved).await;
+        self.reserved = reserved;
+        counted.map_err(limited)
+    }
+
     /// Whose mail it is: the user's, or that of the client's network.
-    fn workspace(&self) -> Option<WorkspaceId> {
-        let user = self.user.as_ref().map(|user| user.workspace);
-        user.or(self.caller.workspace)
+    fn submitter(&self) -> Result<Submitter<'_>, Reply> {
+        let of_user = |user: &'_ User| user.workspace;
+        let workspace = self.user().map(of_user).or(self.caller.workspace);
+        Ok(Submitter {
+            workspace: workspace.ok_or_else(login_first)?,
+            credential: self
+                .user()
+                .map(|user| (user.credential, user.username.as_str())),
+        })
+    }
+
+    /// Who has logged in.
+    fn user(&self) -> Option<&User> {
+        self.user
+            .as_ref()
+            .filter(|_| self.server.is_authenticated())
     }
 
     /// Hands the message to the gate; the reply is a promise where it is a 250.
     async fn submit(&mut self, incoming: Incoming) -> Reply {
-        let Some(workspace) = self.workspace() else {
-            return login_first();
+        let reserved = std::mem::take(&mut self.reserved);
+        let workspace = match self.submitter() {
+            Ok(submitter) => submitter.workspace,
+            Err(refusal) => return refusal,
         };
         let offer = self.offer(workspace, incoming);
         match timeout(SUBMIT_LIMIT, self.shared.gate.submit(offer)).await {
             Ok(Ok(accepted)) => {
                 self.messages += 1;
+                reserved.keep();
                 Reply::new(250, 0, 0, format!("Accepted as {}", accepted.message))
             }
             Ok(Err(refusal)) => refused(&refusal),
@@ -257,13 +320,9 @@ impl Session {
             door: Door::Smtp,
             workspace,
             envelope_from: envelope.from,
-            envid: None,
-            ret: None,
-            recipients: envelope
-                .recipients
-                .into_iter()
-                .map(Recipient::from)
-                .collect(),
+            envid: envelope.envid,
+            ret: envelope.ret,
+            recipients: envelope.recipients.into_iter().map(recipient).collect(),
             smtputf8: envelope.smtputf8,
             body,
             received: Received {
@@ -282,6 +341,22 @@ impl Session {
 /// The machine asks nobody who has not logged in and has to; this is the second lock.
 fn login_first() -> Reply {
     Reply::new(530, 7, 0, "Authentication required")
+}
+
+fn answer(outcome: Result<(), Reply>) -> Answer {
+    outcome.map_or_else(Answer::Reply, |()| Answer::Accept)
+}
+
+fn recipient(accepted: postbell_smtp::Recipient) -> Recipient {
+    Recipient {
+        address: accepted.address,
+        report: accepted.report,
+    }
+}
+
+fn limited(refusal: Reply) -> Reply {
+    info!(smtp.code = refusal.code, "a rate or quota holds mail back");
+    refusal
 }
 
 fn refused(refusal: &Refusal) -> Reply {

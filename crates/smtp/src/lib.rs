@@ -6,8 +6,8 @@
 //! message travels between the two), [`server`], [`client`].
 //!
 //! Implemented: RFC 5321 with SIZE (RFC 1870), PIPELINING (RFC 2920), 8BITMIME (RFC 6152),
-//! ENHANCEDSTATUSCODES (RFC 2034), SMTPUTF8 (RFC 6531), STARTTLS (RFC 3207) and AUTH (RFC 4954)
-//! for servers.
+//! ENHANCEDSTATUSCODES (RFC 2034), SMTPUTF8 (RFC 6531), STARTTLS (RFC 3207), and for servers AUTH
+//! (RFC 4954) and DSN (RFC 3461).
 //!
 //! Refused: line ends other than CRLF, source routes, relaying by `%` and `!`, CHUNKING.
 
@@ -25,6 +25,6 @@ pub use client::{
     TransactionEnd,
 };
 pub use server::{
-    Answer, Ask, BareLineEnds, Envelope, Incoming, Login, Server, ServerOptions, ServerTimeouts,
-    Step, Terms, Tls,
+    Answer, Ask, BareLineEnds, Envelope, Incoming, Login, Recipient, ScramChallenge, Server,
+    ServerOptions, ServerTimeouts, Step, Terms, Tls,
 };

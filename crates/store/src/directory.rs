@@ -64,6 +64,11 @@ impl Directory {
         all
     }
 
+    /// A workspace.
+    pub fn workspace(&self, id: WorkspaceId) -> Option<&Workspace> {
+        self.workspaces.get(&id)
+    }
+
     /// The workspace of this name.
     pub fn workspace_named(&self, name: &str) -> Option<&Workspace> {
         self.workspaces

@@ -20,6 +20,7 @@ mod error;
 mod operator;
 pub mod password;
 mod record;
+pub mod scram;
 mod segment;
 mod sqlite;
 mod types;
@@ -30,7 +31,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId, Lane,
-    Secret, SendingDomain, Timestamp, Workspace,
+    Secret, SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -261,10 +262,41 @@ pub trait Tenants: Send + Sync {
     fn token_keys(&self) -> Vec<(u8, Secret)>;
 }
 
+/// How much workspaces and credentials may hand in, and what was taken of it.
+#[async_trait]
+pub trait Allowances: Send + Sync {
+    /// Sets the limits of a workspace.
+    ///
+    /// # Errors
+    /// There is no such workspace.
+    async fn set_workspace_limits(
+        &self,
+        workspace: WorkspaceId,
+        limits: SendingLimits,
+    ) -> Result<(), TenantError>;
+
+    /// Sets the limits of a credential.
+    ///
+    /// # Errors
+    /// There is no such credential.
+    async fn set_credential_limits(
+        &self,
+        username: &str,
+        limits: SendingLimits,
+    ) -> Result<(), TenantError>;
+
+    /// Takes so many recipients out of an account's quota of a day, and gives how many were taken
+    /// on that day, these included. On disk when it answers, so callers take many at a time.
+    ///
+    /// # Errors
+    /// The store can't write now.
+    async fn take(&self, account: Account, day: u32, count: u32) -> Result<u64, StoreError>;
+}
+
 /// All parts together, as the program wires them.
 #[async_trait]
 pub trait Store:
-    Intake + Queue + Bodies + EventLog + Destinations + Tenants + Operate + std::fmt::Debug
+    Intake + Queue + Bodies + EventLog + Destinations + Tenants + Allowances + Operate + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.
     fn failure(&self) -> watch::Receiver<Option<Arc<str>>>;

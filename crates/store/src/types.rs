@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::{
-    Address, Delivery, DeliveryId, Event, Fact, Message, MessageId, ReportRequest, Secret,
-    Timestamp, WorkspaceId,
+    Address, CredentialId, Delivery, DeliveryId, Event, Fact, Message, MessageId, ReportRequest,
+    ScramKeys, Secret, SendingLimits, Timestamp, WorkspaceId,
 };
 
 /// A message to be accepted, with all that was decided about it.
@@ -182,4 +182,17 @@ pub struct NewCredential {
     pub username: String,
     /// The password's hash, as [`crate::password::hash`] makes it.
     pub password_hash: Secret,
+    /// Its keys, as [`crate::scram::derive`] makes them.
+    pub scram: Option<ScramKeys>,
+    /// How much may be handed in with it.
+    pub limits: SendingLimits,
+}
+
+/// Whose recipients are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Account {
+    /// All mail of a workspace.
+    Workspace(WorkspaceId),
+    /// What was handed in with a credential.
+    Credential(CredentialId),
 }

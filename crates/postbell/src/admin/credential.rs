@@ -1,13 +1,13 @@
 //! `postbell credential`.
 
 use anyhow::{Context, bail};
-use postbell_model::{Clock, Credential, WorkspaceId};
-use postbell_store::{Directory, NewCredential, Tenants, password};
+use postbell_model::{Clock, Credential, SendingLimits, WorkspaceId};
+use postbell_store::{Directory, NewCredential, Tenants, password, scram};
 use serde_json::{Value, json};
 
 use super::desk::{self, Desk};
-use super::{InWorkspace, Output};
-use crate::cli::CredentialAdd;
+use super::{InWorkspace, Output, limits};
+use crate::cli::{CredentialAdd, CredentialSet};
 
 const USERNAME_MAX: usize = 128;
 
@@ -20,8 +20,16 @@ pub(super) async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> 
         None => password::generate()?,
     };
     let (tenants, clock) = (desk.tenants.as_ref(), desk.clock.as_ref());
-    let credential =
+    let mut credential =
         make_credential(tenants, clock, &add.username, &password, workspace.id).await?;
+    let limits = add.limits.wanted();
+    if limits != SendingLimits::default() {
+        let allowances = &desk.allowances;
+        allowances
+            .set_credential_limits(&credential.username, limits)
+            .await?;
+        credential.limits = limits;
+    }
     let mut document = document(&directory, &credential);
     let mut sentence = format!(
         "{} may hand in mail of workspace {}",
@@ -32,7 +40,33 @@ pub(super) async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> 
         document["password"] = json!(password);
         sentence.push_str(&format!("\npassword, shown this once: {password}"));
     }
+    if credential.scram.is_none() {
+        sentence.push_str("\nno SCRAM-SHA-256 with this password: it is not all printable ASCII");
+    }
     desk.tell(&add.output, &document, &sentence);
+    Ok(())
+}
+
+pub(super) async fn set(desk: &Desk, set: &CredentialSet) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let credential = directory.credential(&set.username);
+    let credential = credential
+        .with_context(|| format!("there is no credential \"{}\"", set.username.escape_debug()))?;
+    let limits = set.limits.over(credential.limits);
+    let allowances = &desk.allowances;
+    allowances
+        .set_credential_limits(&set.username, limits)
+        .await?;
+    let credential = Credential {
+        limits,
+        ..credential.clone()
+    };
+    let sentence = format!(
+        "{} may hand in {}; a server that runs sees it within two seconds",
+        credential.username,
+        limits::sentence(limits)
+    );
+    desk.tell(&set.output, &document(&directory, &credential), &sentence);
     Ok(())
 }
 
@@ -44,7 +78,16 @@ pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     }
     let documents = credentials.iter().map(|c| document(&directory, c));
     let rows: Vec<_> = credentials.iter().map(|c| row(&directory, c)).collect();
-    let heading = ["USERNAME", "WORKSPACE", "CREATED", "REVOKED"];
+    let [rate, quota] = limits::HEADING;
+    let heading = [
+        "USERNAME",
+        "WORKSPACE",
+        "CREATED",
+        "REVOKED",
+        rate,
+        quota,
+        "SCRAM",
+    ];
     desk.tell_list(&list.output, documents.collect(), &heading, &rows);
     Ok(())
 }
@@ -73,6 +116,8 @@ pub(crate) async fn make_credential(
         workspace,
         username: username.to_owned(),
         password_hash: password::hash(password.as_bytes())?,
+        scram: scram::derive(password.as_bytes())?,
+        limits: SendingLimits::default(),
     };
     Ok(tenants.create_credential(new, clock.now()).await?)
 }
@@ -90,16 +135,20 @@ fn check_username(username: &str) -> anyhow::Result<()> {
 }
 
 fn document(directory: &Directory, credential: &Credential) -> Value {
-    json!({
+    let mut document = json!({
         "id": credential.id.to_string(),
         "username": credential.username,
         "workspace": desk::workspace_name(directory, credential.workspace),
         "createdAt": credential.created_at.to_string(),
         "revokedAt": credential.revoked_at.map(|at| at.to_string()),
-    })
+        "scram": credential.scram.is_some(),
+    });
+    limits::document(&mut document, credential.limits);
+    document
 }
 
 fn row(directory: &Directory, credential: &Credential) -> Vec<String> {
+    let [rate, quota] = limits::cells(credential.limits);
     vec![
         credential.username.clone(),
         desk::workspace_name(directory, credential.workspace),
@@ -107,6 +156,14 @@ fn row(directory: &Directory, credential: &Credential) -> Vec<String> {
         credential
             .revoked_at
             .map_or_else(String::new, |at| at.to_string()),
+        rate,
+        quota,
+        if credential.scram.is_some() {
+            "yes"
+        } else {
+            "no"
+        }
+        .to_owned(),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
-use postbell_store::{Directory, Tenants};
+use postbell_store::{Allowances, Directory, Tenants};
 use serde_json::Value;
 
 use crate::cli::{InWorkspace, Output};
@@ -15,6 +15,7 @@ const NAME_MAX: usize = 64;
 /// Where commands are served.
 pub(crate) struct Desk {
     pub(crate) tenants: Arc<dyn Tenants>,
+    pub(crate) allowances: Arc<dyn Allowances>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }

@@ -9,6 +9,7 @@ mod credential;
 mod desk;
 mod destination;
 mod domain;
+mod limits;
 mod workspace;
 
 pub(crate) use credential::make_credential;
@@ -42,9 +43,12 @@ impl Request {
 /// Carries a request out.
 pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
     match request {
-        Request::Workspace(WorkspaceCommand::Add { name, output }) => {
-            workspace::add(desk, name, output).await
-        }
+        Request::Workspace(WorkspaceCommand::Add {
+            name,
+            limits,
+            output,
+        }) => workspace::add(desk, name, limits.wanted(), output).await,
+        Request::Workspace(WorkspaceCommand::Set(set)) => workspace::set(desk, set).await,
         Request::Workspace(WorkspaceCommand::List { output }) => {
             workspace::list(desk, output);
             Ok(())
@@ -52,6 +56,7 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         Request::Domain(DomainCommand::Add(add)) => domain::add(desk, add).await,
         Request::Domain(DomainCommand::List(list)) => domain::list(desk, list),
         Request::Credential(CredentialCommand::Add(add)) => credential::add(desk, add).await,
+        Request::Credential(CredentialCommand::Set(set)) => credential::set(desk, set).await,
         Request::Credential(CredentialCommand::List(list)) => credential::list(desk, list),
         Request::Credential(CredentialCommand::Revoke { username, output }) => {
             credential::revoke(desk, username, output).await

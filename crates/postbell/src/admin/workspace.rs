@@ -1,17 +1,31 @@
 //! `postbell workspace`.
 
-use postbell_model::{Clock, ConfigurationSet, Workspace};
+use postbell_model::{Clock, ConfigurationSet, SendingLimits, Workspace};
 use postbell_store::{NewConfigurationSet, Tenants};
 use serde_json::{Value, json};
 
-use super::Output;
-use super::desk::{Desk, check_name};
+use super::desk::{self, Desk, check_name};
+use super::{Output, limits};
+use crate::cli::WorkspaceSet;
 
 /// The configuration set that every workspace has.
 const DEFAULT_SET: &str = "default";
 
-pub(super) async fn add(desk: &Desk, name: &str, output: &Output) -> anyhow::Result<()> {
-    let (workspace, set) = make_workspace(desk.tenants.as_ref(), desk.clock.as_ref(), name).await?;
+pub(super) async fn add(
+    desk: &Desk,
+    name: &str,
+    limits: SendingLimits,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let (tenants, clock) = (desk.tenants.as_ref(), desk.clock.as_ref());
+    let (mut workspace, set) = make_workspace(tenants, clock, name).await?;
+    if limits != SendingLimits::default() {
+        let allowances = &desk.allowances;
+        allowances
+            .set_workspace_limits(workspace.id, limits)
+            .await?;
+        workspace.limits = limits;
+    }
     let sentence = format!(
         "made workspace {} ({}) with configuration set \"{}\"",
         workspace.name, workspace.id, set.name
@@ -24,9 +38,41 @@ pub(super) fn list(desk: &Desk, output: &Output) {
     let directory = desk.directory();
     let workspaces = directory.workspaces();
     let documents = workspaces.iter().map(|w| document(w)).collect();
-    let row = |w: &&Workspace| vec![w.name.clone(), w.id.to_string(), w.created_at.to_string()];
+    let row = |w: &&Workspace| {
+        let [rate, quota] = limits::cells(w.limits);
+        vec![
+            w.name.clone(),
+            w.id.to_string(),
+            w.created_at.to_string(),
+            rate,
+            quota,
+        ]
+    };
     let rows: Vec<_> = workspaces.iter().map(row).collect();
-    desk.tell_list(output, documents, &["NAME", "ID", "CREATED"], &rows);
+    let [rate, quota] = limits::HEADING;
+    let heading = ["NAME", "ID", "CREATED", rate, quota];
+    desk.tell_list(output, documents, &heading, &rows);
+}
+
+pub(super) async fn set(desk: &Desk, set: &WorkspaceSet) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let workspace = desk::workspace(&directory, &set.name)?;
+    let limits = set.limits.over(workspace.limits);
+    let allowances = &desk.allowances;
+    allowances
+        .set_workspace_limits(workspace.id, limits)
+        .await?;
+    let workspace = Workspace {
+        limits,
+        ..workspace.clone()
+    };
+    let sentence = format!(
+        "workspace {} may hand in {}; a server that runs sees it within two seconds",
+        workspace.name,
+        limits::sentence(limits)
+    );
+    desk.tell(&set.output, &document(&workspace), &sentence);
+    Ok(())
 }
 
 /// Makes a workspace with its configuration set.
@@ -49,9 +95,11 @@ pub(crate) async fn make_workspace(
 }
 
 fn document(workspace: &Workspace) -> Value {
-    json!({
+    let mut document = json!({
         "id": workspace.id.to_string(),
         "name": workspace.name,
         "createdAt": workspace.created_at.to_string(),
-    })
+    });
+    limits::document(&mut document, workspace.limits);
+    document
 }

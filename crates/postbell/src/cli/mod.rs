@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
+mod limits;
 mod operate;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::parse_duration;
 
+pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use operate::{
     Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, WaitingState, Which,
     WhichEvents,
@@ -170,19 +172,41 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub enum WorkspaceCommand {
     /// Make a workspace, with a configuration set named "default"
-    #[command(after_help = "Example:\n  postbell workspace add acme")]
+    #[command(after_help = "\
+Examples:
+  postbell workspace add acme
+  postbell workspace add acme --rate 600 --quota 100000")]
     Add {
         /// Its name: letters, digits, "-", "_" and "."
         name: String,
         #[command(flatten)]
+        limits: NewLimits,
+        #[command(flatten)]
         output: Output,
     },
+    /// Change how much a workspace may hand in
+    #[command(after_help = "\
+Examples:
+  postbell workspace set acme --rate 600
+  postbell workspace set acme --rate none --quota 50000")]
+    Set(WorkspaceSet),
     /// List all workspaces
     #[command(after_help = "Example:\n  postbell workspace list --json")]
     List {
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// `postbell workspace set`
+#[derive(Debug, Args)]
+pub struct WorkspaceSet {
+    /// Its name
+    pub name: String,
+    #[command(flatten)]
+    pub limits: ChangedLimits,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `postbell domain …`
@@ -224,8 +248,15 @@ pub enum CredentialCommand {
     #[command(after_help = "\
 Examples:
   postbell credential add shop --workspace acme
-  postbell credential add shop@acme.example --workspace acme --json")]
+  postbell credential add shop@acme.example --workspace acme --json
+  postbell credential add batch --workspace acme --rate 60 --quota 5000")]
     Add(CredentialAdd),
+    /// Change how much may be handed in with a credential
+    #[command(after_help = "\
+Examples:
+  postbell credential set shop --rate 60 --quota 5000
+  postbell credential set shop --quota none")]
+    Set(CredentialSet),
     /// List credentials, without their passwords
     #[command(after_help = "Example:\n  postbell credential list --workspace acme")]
     List(InWorkspace),
@@ -250,6 +281,19 @@ pub struct CredentialAdd {
     /// The password; others on this machine may see it here [default: a new random one]
     #[arg(long)]
     pub password: Option<String>,
+    #[command(flatten)]
+    pub limits: NewLimits,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell credential set`
+#[derive(Debug, Args)]
+pub struct CredentialSet {
+    /// The username
+    pub username: String,
+    #[command(flatten)]
+    pub limits: ChangedLimits,
     #[command(flatten)]
     pub output: Output,
 }

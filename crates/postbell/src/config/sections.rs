@@ -90,6 +90,8 @@ pub struct SubmissionSection {
     pub listen_tls: Vec<SocketAddr>,
     /// Who may submit without a password.
     pub trusted: Vec<TrustedNetwork>,
+    /// Whose connections begin with a PROXY header.
+    pub proxy_from: Vec<IpNet>,
     /// What becomes of a bare CR or LF in a message.
     pub bare_line_ends: BareLineEnds,
     /// How passwords are checked.
@@ -120,6 +122,7 @@ impl SubmissionSection {
         SubmissionOptions {
             hostname: hostname.to_owned(),
             trusted,
+            proxy_from: self.proxy_from.clone(),
             login: self.login,
             limits: self.limits,
             bare_line_ends: self.bare_line_ends,

@@ -172,6 +172,12 @@ level = "verbose"
 }
 
 #[test]
+fn proxies_are_named_one_by_one() {
+    let file = "[submission]\nproxy_from = [\"10.0.0.5/32\", \"::/0\"]\nlimits.min_data_rate = 0\n";
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @"postbell.toml:2: submission.proxy_from[1]: lets everybody choose the address to come from");
+}
+
+#[test]
 fn more_than_a_machine_could_hold_is_a_fault() {
     let file = r#"
 [submission.limits]

@@ -10,8 +10,8 @@ use super::resolve::{leaf, leaf_keys};
 use super::sections::Config;
 use super::units::{format_duration, parse_duration, parse_size};
 
-/// Where nothing is something: no grace ends at once.
-const MAY_BE_ZERO: [&str; 1] = ["server.grace"];
+/// Where nothing is something: no grace ends at once, and no pace is too slow.
+const MAY_BE_ZERO: [&str; 2] = ["server.grace", "submission.limits.min_data_rate"];
 
 /// More of anything than a machine could hold is a slip of the pen.
 const COUNT_MAX: i64 = 10_000_000;
@@ -143,6 +143,12 @@ impl Rules {
             if entry.network.prefix_len() == 0 {
                 let key = format!("submission.trusted[{index}].network");
                 self.broken(&key, "trusts the whole Internet, which makes an open relay");
+            }
+        }
+        for (index, network) in config.submission.proxy_from.iter().enumerate() {
+            if network.prefix_len() == 0 {
+                let key = format!("submission.proxy_from[{index}]");
+                self.broken(&key, "lets everybody choose the address to come from");
             }
         }
     }

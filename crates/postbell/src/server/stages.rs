@@ -83,7 +83,7 @@ pub(super) fn submission_door(
     };
     let (intake, tenants) = (store.clone(), store.clone());
     let gate = Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)));
-    let tenants = store.clone();
+    let (tenants, allowances) = (store.clone(), store.clone());
     let options = config
         .submission
         .door_options(&config.server.hostname, trusted);
@@ -91,6 +91,7 @@ pub(super) fn submission_door(
         options,
         gate,
         tenants,
+        allowances,
         tls,
         Arc::clone(clock),
     ))

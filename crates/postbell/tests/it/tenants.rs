@@ -101,6 +101,46 @@ fn a_destination_gets_a_secret_that_is_shown_once() {
 }
 
 #[test]
+fn limits_are_set_changed_and_shown() {
+    let place = Place::new();
+    place.ok(&["workspace", "add", "acme", "--rate", "600"]);
+    let add = ["credential", "add", "shop", "--workspace", "acme"];
+    let made = json(&place, &[&add[..], &["--quota", "5000"]].concat());
+    assert_eq!(
+        (&made["rate"], &made["quota"]),
+        (&Value::Null, &5000.into())
+    );
+    assert_eq!(made["scram"], true);
+    let set = [
+        "credential",
+        "set",
+        "shop",
+        "--rate",
+        "60",
+        "--quota",
+        "none",
+    ];
+    json(&place, &set);
+    json(&place, &["workspace", "set", "acme", "--quota", "9"]);
+    let listed = &json(&place, &["credential", "list"])[0];
+    assert_eq!(
+        (&listed["rate"], &listed["quota"]),
+        (&60.into(), &Value::Null)
+    );
+    let listed = &json(&place, &["workspace", "list"])[0];
+    assert_eq!(
+        (&listed["rate"], &listed["quota"]),
+        (&600.into(), &9.into())
+    );
+    let table = place.ok(&["workspace", "list"]);
+    assert!(table.contains("RATE/MIN  QUOTA/DAY"), "{table}");
+    let unknown = place.fails(&["credential", "set", "shops", "--rate", "1"]);
+    assert!(unknown.contains("no credential \"shops\""), "{unknown}");
+    let unknown = place.fails(&["workspace", "set", "acne", "--rate", "1"]);
+    assert!(unknown.contains("no workspace \"acne\""), "{unknown}");
+}
+
+#[test]
 fn a_credential_gets_a_password_that_is_shown_once() {
     let place = Place::new();
     place.ok(&["workspace", "add", "acme"]);

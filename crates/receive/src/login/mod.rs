@@ -2,15 +2,17 @@
 //!
 //! Argon2id makes a check cost much, so few are made at a time, and a password that was right is
 //! remembered for a while under a keyed hash. A name that nobody has costs what a wrong password
-//! costs. Failures are answered late, and an address with many of them is blocked for a time.
+//! costs. SCRAM costs nothing here, and tells no more of who there is. Failures are answered late, and an address with many of them is blocked for a time.
 
 mod failures;
 mod remembered;
+mod scram;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::rand;
 use postbell_model::{Clock, Credential, CredentialId, Reply, Secret, WorkspaceId};
 use postbell_store::{Tenants, password};
 use serde::Deserialize;
@@ -20,6 +22,8 @@ use tracing::{error, info};
 
 use failures::Failures;
 use remembered::Remembered;
+
+pub(crate) use scram::Challenged;
 
 // How long a client may wait for its turn. Longer than this, the checks of others have no end.
 const TURN_LIMIT: Duration = Duration::from_secs(30);
@@ -52,8 +56,8 @@ pub struct LoginOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) workspace: WorkspaceId,
-    credential: CredentialId,
-    username: String,
+    pub(crate) credential: CredentialId,
+    pub(crate) username: String,
 }
 
 /// Checks passwords. One for all sessions of a door.
@@ -64,6 +68,8 @@ pub(crate) struct Logins {
     turns: Arc<Semaphore>,
     remembered: Mutex<Remembered>,
     failures: Mutex<Failures>,
+    /// What the salts of names that nobody has are made with.
+    nobody: Secret,
 }
 
 impl Logins {
@@ -73,6 +79,7 @@ impl Logins {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
+            nobody: secret_of_nobody(tenants.as_ref()),
             options,
             tenants,
             clock,
@@ -161,6 +168,17 @@ impl Logins {
             Ok(()) => Reply::new(535, 7, 8, "Wrong username or password"),
         }
     }
+}
+
+/// The oldest of the keys that were made with the database, so that a restart changes no salt.
+fn secret_of_nobody(tenants: &dyn Tenants) -> Secret {
+    if let Some((_, key)) = tenants.token_keys().into_iter().next() {
+        return key;
+    }
+    let mut octets = [0; 32];
+    // Without random numbers nobody logs in by SCRAM at all.
+    let _ = rand::fill(&mut octets);
+    Secret::new(octets)
 }
 
 fn user(credential: &Credential) -> User {

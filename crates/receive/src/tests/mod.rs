@@ -1,12 +1,17 @@
 //! The door with real sockets, before a store of paper.
 
+mod allowance;
 mod login;
+mod proxy;
+mod relay;
+mod scram;
 mod tls;
 mod world;
 
 use std::io;
 use std::time::Duration;
 
+use postbell_model::{Notify, Ret};
 use postbell_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +29,7 @@ async fn a_message_comes_in() {
     let mut client = world.client().await;
     assert!(client.reply().await.starts_with("220 mx.test ESMTP"));
     for (sent, expected) in [
-        ("EHLO app.test", "250 AUTH PLAIN LOGIN"),
+        ("EHLO app.test", "250 AUTH SCRAM-SHA-256 PLAIN LOGIN"),
         ("MAIL FROM:<a@example.com> BODY=8BITMIME", "250 2.1.0"),
         ("RCPT TO:<x@example.org>", "250 2.1.5"),
         ("RCPT TO:<y@[192.0.2.1]>", "550 5.1.2"),
@@ -186,6 +191,47 @@ async fn a_silent_client_is_sent_away() {
     let mut client = world.client().await;
     client.expect(&["220", "421 4.4.2"]).await;
     assert!(client.ended().await);
+}
+
+#[tokio::test]
+async fn a_client_that_dribbles_is_sent_away() {
+    let mut options = options();
+    options.limits.min_data_rate = 1000;
+    options.timeouts.data_grace = Duration::ZERO;
+    let world = World::with(options).await;
+    let mut client = world.client().await;
+    client.send(ENVELOPE.as_bytes()).await;
+    client.expect(&["220", "250", "250", "250", "354"]).await;
+    client.send(MESSAGE.as_bytes()).await;
+    assert_eq!(
+        client.reply().await,
+        "421 4.4.2 The message comes too slowly, goodbye"
+    );
+    assert!(client.ended().await);
+    assert_eq!(world.stored().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_asked_about_reports_is_kept() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let envelope = "EHLO app.test\r\nMAIL FROM:<a@example.com> RET=FULL ENVID=a+20b\r\n\
+        RCPT TO:<x@example.org> NOTIFY=NEVER\r\n\
+        RCPT TO:<y@example.org> ORCPT=rfc822;z@example.org\r\nDATA\r\n";
+    client
+        .send(format!("{envelope}{MESSAGE}.\r\n").as_bytes())
+        .await;
+    client
+        .expect(&["220", "250", "250", "250", "250", "354", "250"])
+        .await;
+    let submission = &world.stored()[0];
+    let instructions = &submission.message.instructions;
+    assert_eq!(instructions.envid.as_deref(), Some("a b"));
+    assert_eq!(instructions.ret, Some(Ret::Full));
+    let report = |at: usize| &submission.deliveries[at].report;
+    assert_eq!(report(0).notify, Some(Notify::NEVER));
+    let orcpt = report(1).orcpt.as_ref().map(ToString::to_string);
+    assert_eq!(orcpt.as_deref(), Some("rfc822;z@example.org"));
 }
 
 #[tokio::test]

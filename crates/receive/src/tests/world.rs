@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use data_encoding::BASE64;
 use postbell_accept::{AcceptOptions, Gate};
 use postbell_model::clock::Sleep;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination, Domain,
-    Monotonic, RetryPolicy, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    Monotonic, RetryPolicy, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
+    WorkspaceId,
 };
 use postbell_net::{CertificateFiles, ServerTls};
 use postbell_store::{
-    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Stored, Submission,
-    TenantError, Tenants, password,
+    Account, Allowances, Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Stored,
+    Submission, TenantError, Tenants, password, scram,
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -44,6 +46,7 @@ pub(super) fn options() -> SubmissionOptions {
     SubmissionOptions {
         hostname: "mx.test".to_owned(),
         trusted: vec![("127.0.0.0/8".parse().unwrap(), OURS)],
+        proxy_from: Vec::new(),
         login: LoginOptions {
             max_checks: 2,
             remember: PATIENCE,
@@ -62,13 +65,16 @@ pub(super) fn options() -> SubmissionOptions {
             max_connections_per_ip: 10,
             max_errors: 10,
             max_commands: 100,
+            min_data_rate: 0,
         },
         bare_line_ends: BareLineEnds::Normalise,
         timeouts: SubmissionTimeouts {
+            proxy: PATIENCE * 2,
             handshake: PATIENCE * 2,
             command: PATIENCE * 2,
             data_block: PATIENCE * 2,
             data_total: PATIENCE * 2,
+            data_grace: PATIENCE * 2,
             session: PATIENCE * 2,
         },
     }
@@ -82,6 +88,7 @@ pub(super) struct World {
     intake: Arc<PaperIntake>,
     tenants: Arc<PaperTenants>,
     clock: Arc<RestlessClock>,
+    allowances: Arc<PaperAllowances>,
 }
 
 impl World {
@@ -96,6 +103,15 @@ impl World {
     /// A store that takes nothing.
     pub(super) async fn failing(error: StoreError) -> Self {
         Self::start(options(), Some(error)).await
+    }
+
+    /// A connection of a proxy to either listener, before its header.
+    pub(super) async fn connect(&self, encryption: Encryption) -> Client {
+        let address = match encryption {
+            Encryption::StartTls => self.address,
+            Encryption::Implicit => self.implicit,
+        };
+        Client::of(TcpStream::connect(address).await.unwrap())
     }
 
     pub(super) async fn client(&self) -> Client {
@@ -114,16 +130,31 @@ impl World {
 
     /// Makes these the only credentials, all of one workspace and with the password `secret`.
     pub(super) fn set_credentials(&self, names: &[&str]) {
+        self.set_limits(names, SendingLimits::default(), SendingLimits::default());
+    }
+
+    /// The same with limits of each credential and of the workspace.
+    pub(super) fn set_limits(
+        &self,
+        names: &[&str],
+        limits: SendingLimits,
+        of_workspace: SendingLimits,
+    ) {
         let hash = password::hash(b"secret").unwrap();
+        let keys = scram::derive(b"secret").unwrap();
         let credential = |name: &&str| Credential {
             id: CredentialId(1),
             workspace: OURS,
             username: (*name).to_owned(),
             password_hash: hash.clone(),
+            // One that was made before there was SCRAM.
+            scram: keys.clone().filter(|_| *name != "old"),
+            limits,
             created_at: NOW,
             revoked_at: None,
         };
-        let credentials = directory().with_credentials(names.iter().map(credential));
+        let directory = directory_with(of_workspace);
+        let credentials = directory.with_credentials(names.iter().map(credential));
         *self.tenants.0.lock().unwrap() = Arc::new(credentials);
     }
 
@@ -139,6 +170,26 @@ impl World {
     /// How long the door has slept, each time.
     pub(super) fn slept(&self) -> Vec<Duration> {
         self.clock.slept()
+    }
+
+    /// What was taken from the store, each time.
+    pub(super) fn taken(&self) -> Vec<(Account, u32, u32)> {
+        self.allowances.0.lock().unwrap().clone()
+    }
+
+    /// Where a program before this one would have taken from.
+    pub(super) fn allowances(&self) -> &dyn Allowances {
+        self.allowances.as_ref()
+    }
+
+    /// The day of the quota.
+    pub(super) fn today(&self) -> u64 {
+        self.clock.now().as_micros().unsigned_abs() / 86_400_000_000
+    }
+
+    /// Lets time go by.
+    pub(super) fn advance(&self, time: Duration) {
+        *self.clock.since.lock().unwrap() += time;
     }
 
     pub(super) fn stored(&self) -> Vec<Submission> {
@@ -158,8 +209,9 @@ impl World {
         });
         let tenants = Arc::new(PaperTenants(Mutex::new(Arc::new(directory()))));
         let clock = Arc::new(RestlessClock::default());
-        let door = door(options, intake.clone(), tenants.clone(), clock.clone());
-        let door = Arc::new(door);
+        let allowances = Arc::new(PaperAllowances::default());
+        let behind = (intake.clone(), tenants.clone(), allowances.clone());
+        let door = Arc::new(door(options, behind, clock.clone()));
         let bind = || TcpListener::bind("127.0.0.1:0");
         let (plain, implicit) = (bind().await.unwrap(), bind().await.unwrap());
         let world = Self {
@@ -170,6 +222,7 @@ impl World {
             intake,
             tenants,
             clock,
+            allowances,
         };
         for (listener, encryption) in [
             (plain, Encryption::StartTls),
@@ -206,14 +259,14 @@ pub(super) fn door_and_clock() -> (SubmissionDoor, Arc<RestlessClock>) {
     };
     let clock = Arc::new(RestlessClock::default());
     let tenants = Arc::new(PaperTenants(Mutex::default()));
-    let door = door(options(), Arc::new(intake), tenants, clock.clone());
+    let behind = (Arc::new(intake), tenants, Arc::default());
+    let door = door(options(), behind, clock.clone());
     (door, clock)
 }
 
 fn door(
     options: SubmissionOptions,
-    intake: Arc<PaperIntake>,
-    tenants: Arc<PaperTenants>,
+    (intake, tenants, allowances): (Arc<PaperIntake>, Arc<PaperTenants>, Arc<PaperAllowances>),
     clock: Arc<RestlessClock>,
 ) -> SubmissionDoor {
     let retry = RetryPolicy {
@@ -227,7 +280,14 @@ fn door(
         max_hops: 50,
     };
     let gate = Gate::new(accept, intake, tenants.clone(), clock.clone());
-    SubmissionDoor::new(options, Arc::new(gate), tenants, tls().as_ref(), clock)
+    SubmissionDoor::new(
+        options,
+        Arc::new(gate),
+        tenants,
+        allowances,
+        tls().as_ref(),
+        clock,
+    )
 }
 
 /// What a client's octets go through.
@@ -310,12 +370,28 @@ impl Client {
         self.reply().await.is_empty()
     }
 
+    /// The same, where what was sent last may be left unread.
+    pub(super) async fn was_dropped(&mut self) -> bool {
+        let read = timeout(PATIENCE, self.0.fill_buf());
+        matches!(read.await.expect("ends"), Err(_) | Ok([]))
+    }
+
     pub(super) async fn is_silent(&mut self) -> bool {
         timeout(Duration::ZERO, self.0.fill_buf()).await.is_err()
     }
 }
 
 fn directory() -> Directory {
+    directory_with(SendingLimits::default())
+}
+
+fn directory_with(limits: SendingLimits) -> Directory {
+    let workspace = Workspace {
+        id: OURS,
+        name: "acme".to_owned(),
+        limits,
+        created_at: NOW,
+    };
     let set = ConfigurationSetId(1);
     let domain = |name: &str, workspace| SendingDomain {
         name: Domain::parse(name).unwrap(),
@@ -337,7 +413,7 @@ fn directory() -> Directory {
         domain("example.com", OURS),
         domain("theirs.example", WorkspaceId(2)),
     ];
-    Directory::new([], domains, [set], [])
+    Directory::new([workspace], domains, [set], [])
 }
 
 struct PaperIntake {
@@ -354,6 +430,32 @@ impl Intake for PaperIntake {
             self.stored.lock().unwrap().extend(batch);
         }
         outcomes
+    }
+}
+
+/// Counts on paper what is taken, and remembers each time.
+#[derive(Default)]
+pub(super) struct PaperAllowances(Mutex<Vec<(Account, u32, u32)>>);
+
+#[async_trait]
+impl Allowances for PaperAllowances {
+    async fn set_workspace_limits(
+        &self,
+        _: WorkspaceId,
+        _: SendingLimits,
+    ) -> Result<(), TenantError> {
+        unreachable!("a door sets nothing")
+    }
+
+    async fn set_credential_limits(&self, _: &str, _: SendingLimits) -> Result<(), TenantError> {
+        unreachable!("a door sets nothing")
+    }
+
+    async fn take(&self, account: Account, day: u32, count: u32) -> Result<u64, StoreError> {
+        let mut taken = self.0.lock().unwrap();
+        taken.push((account, day, count));
+        let same = taken.iter().filter(|(a, d, _)| (*a, *d) == (account, day));
+        Ok(same.map(|(.., count)| u64::from(*count)).sum())
     }
 }
 
@@ -406,28 +508,40 @@ impl Tenants for PaperTenants {
     }
 }
 
-/// A clock that stands, and on which every sleep ends at once.
+/// A clock that is turned by hand, and on which every sleep ends at once.
 #[derive(Debug, Default)]
-pub(super) struct RestlessClock(Mutex<Vec<Duration>>);
+pub(super) struct RestlessClock {
+    slept: Mutex<Vec<Duration>>,
+    since: Mutex<Duration>,
+}
 
 impl RestlessClock {
     /// How long it was slept, each time.
     pub(super) fn slept(&self) -> Vec<Duration> {
-        self.0.lock().unwrap().clone()
+        self.slept.lock().unwrap().clone()
     }
 }
 
 impl Clock for RestlessClock {
     fn now(&self) -> Timestamp {
-        NOW
+        NOW.after(*self.since.lock().unwrap())
     }
 
     fn monotonic(&self) -> Monotonic {
-        Monotonic::default()
+        Monotonic(*self.since.lock().unwrap())
     }
 
     fn sleep_until(&self, at: Monotonic) -> Sleep<'_> {
-        self.0.lock().unwrap().push(at.0);
+        let slept = at.since(self.monotonic());
+        self.slept.lock().unwrap().push(slept);
         Box::pin(std::future::ready(()))
     }
+}
+
+pub(super) fn base64(octets: &[u8]) -> String {
+    BASE64.encode(octets)
+}
+
+pub(super) fn from_base64(text: &str) -> Vec<u8> {
+    BASE64.decode(text.as_bytes()).unwrap()
 }

@@ -44,6 +44,18 @@ pub enum CommandError {
     /// A parameter's value is wrong or missing.
     #[error("bad parameter")]
     BadParameter,
+    /// RET is neither FULL nor HDRS.
+    #[error("bad RET")]
+    BadRet,
+    /// ENVID is not xtext of 1 to 100 printable characters.
+    #[error("bad ENVID")]
+    BadEnvid,
+    /// NOTIFY is neither NEVER nor a list of SUCCESS, FAILURE and DELAY.
+    #[error("bad NOTIFY")]
+    BadNotify,
+    /// ORCPT is not a kind of address, a semicolon and an address in xtext.
+    #[error("bad ORCPT")]
+    BadOrcpt,
     /// A parameter was given twice.
     #[error("parameter given twice")]
     ParameterTwice,
@@ -80,6 +92,22 @@ impl CommandError {
                 Reply::new(553, 1, 3, "Relaying by %, ! or a second @ is refused")
             }
             Self::BadParameter => Reply::new(501, 5, 4, "Bad parameter"),
+            Self::BadRet => Reply::new(501, 5, 4, "RET is FULL or HDRS"),
+            Self::BadEnvid => {
+                Reply::new(501, 5, 4, "ENVID is 1 to 100 printable characters in xtext")
+            }
+            Self::BadNotify => Reply::new(
+                501,
+                5,
+                4,
+                "NOTIFY is NEVER, or a list of SUCCESS, FAILURE and DELAY, each once",
+            ),
+            Self::BadOrcpt => Reply::new(
+                501,
+                5,
+                4,
+                "ORCPT is a kind of address, a semicolon and an address in xtext",
+            ),
             Self::ParameterTwice => Reply::new(501, 5, 4, "A parameter was given twice"),
             // RFC 5321 §4.1.1.11
             Self::UnknownParameter => Reply::new(555, 5, 4, "Unknown parameter"),

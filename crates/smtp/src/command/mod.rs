@@ -1,5 +1,6 @@
 //! What a client may say: the commands of RFC 5321 §4.1 and the parameters that the server
-//! announces: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954).
+//! announces: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954), and those of
+//! delivery reports (RFC 3461).
 //!
 //! Refused: white space that the grammar has not (but for spaces at the end of a line, RFC 5321
 //! §4.1.1), parameters that are unknown or given twice, source routes, and recipients that ask
@@ -7,8 +8,9 @@
 
 mod error;
 mod path;
+mod report;
 
-use postbell_model::{Address, ReversePath, Secret};
+use postbell_model::{Address, ReportRequest, Ret, ReversePath, Secret};
 
 pub use error::CommandError;
 
@@ -60,15 +62,21 @@ pub struct MailParams {
     pub eight_bit: bool,
     /// Whether SMTPUTF8 was given.
     pub smtputf8: bool,
+    /// RET.
+    pub ret: Option<Ret>,
+    /// ENVID, decoded: printable ASCII, at most 100 characters.
+    pub envid: Option<String>,
 }
 
-/// RCPT TO.
+/// RCPT TO and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RcptParams {
     /// The forward-path.
     pub to: ForwardPath,
-    /// Whether the path was written with octets over 127.
+    /// Whether anything was written with octets over 127.
     pub non_ascii: bool,
+    /// NOTIFY and ORCPT.
+    pub report: ReportRequest,
 }
 
 /// AUTH and what came with it (RFC 4954 §4).
@@ -156,6 +164,8 @@ fn mail(argument: &[u8]) -> Result<MailParams, CommandError> {
         size: None,
         eight_bit: false,
         smtputf8: false,
+        ret: None,
+        envid: None,
     };
     let (mut body, mut auth) = (None, None);
     for parameter in parameters(rest)? {
@@ -165,6 +175,8 @@ fn mail(argument: &[u8]) -> Result<MailParams, CommandError> {
             ("BODY", Some(value)) => body.replace(is_eight_bit(value)?).is_some(),
             ("SMTPUTF8", None) => std::mem::replace(&mut params.smtputf8, true),
             ("AUTH", Some(value)) => auth.replace(sender_identity(value)?).is_some(),
+            ("RET", value) => params.ret.replace(report::ret(value)?).is_some(),
+            ("ENVID", value) => params.envid.replace(report::envid(value)?).is_some(),
             ("SIZE" | "BODY" | "SMTPUTF8" | "AUTH", _) => return Err(CommandError::BadParameter),
             _ => return Err(CommandError::UnknownParameter),
         };
@@ -179,14 +191,21 @@ fn mail(argument: &[u8]) -> Result<MailParams, CommandError> {
 fn rcpt(argument: &[u8]) -> Result<RcptParams, CommandError> {
     let text = after_keyword(argument, "TO:")?;
     let (path, rest) = path::split(text).ok_or(CommandError::BadRecipient)?;
-    let to = path::forward_path(path)?;
-    if parameters(rest)?.next().is_some() {
-        return Err(CommandError::UnknownParameter);
+    let mut params = RcptParams {
+        to: path::forward_path(path)?,
+        non_ascii: !text.is_ascii(),
+        report: ReportRequest::default(),
+    };
+    for parameter in parameters(rest)? {
+        let (keyword, value) = split_parameter(parameter);
+        let keyword = keyword.to_ascii_uppercase();
+        match report::of_recipient(&mut params.report, &keyword, value) {
+            None => return Err(CommandError::UnknownParameter),
+            Some(twice) if twice? => return Err(CommandError::ParameterTwice),
+            Some(_) => {}
+        }
     }
-    Ok(RcptParams {
-        to,
-        non_ascii: !path.is_ascii(),
-    })
+    Ok(params)
 }
 
 /// What follows `FROM:` or `TO:`; RFC 5321 §3.3: no space stands on either side of the colon.
@@ -234,17 +253,7 @@ fn is_eight_bit(value: &str) -> Result<bool, CommandError> {
 /// so it is believed by nobody and goes nowhere.
 // RFC 4954 §5: "<>" or a mailbox in xtext (RFC 3461 §4).
 fn sender_identity(value: &str) -> Result<(), CommandError> {
-    let octets = value.as_bytes();
-    let good = octets.iter().enumerate().all(|(at, octet)| match octet {
-        b'+' => {
-            let hex = octets.get(at + 1..at + 3).unwrap_or_default();
-            let upper = |b: &u8| matches!(b, b'0'..=b'9' | b'A'..=b'F');
-            hex.len() == 2 && hex.iter().all(upper)
-        }
-        b'=' => false,
-        octet => octet.is_ascii_graphic(),
-    });
-    if good && !value.is_empty() {
+    if report::xtext(value).is_some_and(|text| !text.is_empty()) {
         Ok(())
     } else {
         Err(CommandError::BadParameter)

@@ -90,7 +90,7 @@ fn forward_paths() {
         "553 5.1.3",
     );
     check("RCPT TO:<bob@example.com@elsewhere.example>", "501 5.1.3");
-    check("RCPT TO:<bob@example.com> NOTIFY=SUCCESS", "555 5.5.4");
+    check("RCPT TO:<bob@example.com> SIZE=1", "555 5.5.4");
     check("RCPT TO:<bob@example.com>NOTIFY=SUCCESS", "501 5.5.4");
 }
 
@@ -126,9 +126,49 @@ fn mail_parameters() {
         ("AUTH=a+3", "501 5.5.4"),
         ("AUTH=a+3d", "501 5.5.4"),
         ("AUTH=<> AUTH=<>", "501 5.5.4"),
-        ("RET=HDRS", "555 5.5.4"),
+        ("NOTIFY=NEVER", "555 5.5.4"),
         ("=", "555 5.5.4"),
     ] {
         check(&format!("MAIL FROM:<a@example.org> {parameters}"), reply);
+    }
+}
+
+#[test]
+fn report_parameters() {
+    check(
+        "MAIL FROM:<a@example.org> ret=hdrs ENVID=QQ+2B1",
+        "Mail(MailParams { from: Mailbox(a@example.org), non_ascii: false, size: None, \
+         eight_bit: false, smtputf8: false, ret: Some(Headers), envid: Some(\"QQ+1\") })",
+    );
+    check(
+        "RCPT TO:<b@example.org> notify=success,Delay ORCPT=rfc822;B@example.org",
+        "Rcpt(RcptParams { to: Mailbox(b@example.org), non_ascii: false, report: ReportRequest { \
+         notify: Some(Notify { success: true, failure: false, delay: true }), \
+         orcpt: Some(OriginalRecipient { kind: \"rfc822\", address: \"B@example.org\" }) } })",
+    );
+    for (parameters, reply) in [
+        ("RET=HALF", "501 5.5.4 RET is FULL or HDRS"),
+        ("RET", "501 5.5.4 RET is FULL or HDRS"),
+        ("RET=", "501 5.5.4 RET is FULL or HDRS"),
+        ("RET=FULL RET=FULL", "501 5.5.4 A parameter was given twice"),
+        ("ENVID=", "501 5.5.4 ENVID is"),
+        ("ENVID", "501 5.5.4 ENVID is"),
+        ("ENVID=a+0A", "501 5.5.4 ENVID is"),
+        ("ENVID=a ENVID=b", "501 5.5.4 A parameter was given twice"),
+    ] {
+        check(&format!("MAIL FROM:<a@example.org> {parameters}"), reply);
+    }
+    for (parameters, reply) in [
+        ("NOTIFY", "501 5.5.4 NOTIFY is"),
+        ("NOTIFY=", "501 5.5.4 NOTIFY is"),
+        ("NOTIFY=NEVER,SUCCESS", "501 5.5.4 NOTIFY is"),
+        ("NOTIFY=DELAY,DELAY", "501 5.5.4 NOTIFY is"),
+        ("NOTIFY=NEVER NOTIFY=NEVER", "501 5.5.4 A parameter"),
+        ("ORCPT=a@example.org", "501 5.5.4 ORCPT is"),
+        ("ORCPT=rfc822;a+0D+0A", "501 5.5.4 ORCPT is"),
+        ("ORCPT=rfc822;a ORCPT=rfc822;a", "501 5.5.4 A parameter"),
+        ("RET=FULL", "555 5.5.4"),
+    ] {
+        check(&format!("RCPT TO:<a@example.org> {parameters}"), reply);
     }
 }

@@ -70,6 +70,7 @@ pub enum Progress {
 /// Reads one message. Feed it with [`DotReader::read`] until [`Progress::End`], then
 /// [`DotReader::finish`].
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct DotReader {
     place: Place,
     body: BytesMut,

@@ -3,8 +3,10 @@
 use postbell_model::reply::Severity;
 use postbell_model::{Address, Reply};
 
+use super::pace::Pace;
 use super::{
-    Answer, Ask, Envelope, Hello, Incoming, Login, Receiving, Server, State, Tls, replies,
+    Answer, Ask, Envelope, Hello, Incoming, Login, Receiving, Recipient, Server, State, Tls,
+    replies,
 };
 use crate::command::{Command, CommandError, ForwardPath, MailParams, RcptParams};
 use crate::data::DotReader;
@@ -57,12 +59,12 @@ impl Server {
 
     /// What is announced on this connection as it stands.
     fn keywords(&self) -> Vec<&'static str> {
-        let mut keywords = Vec::new();
+        let mut keywords = vec!["DSN"];
         if self.terms.tls == Tls::Offered {
             keywords.push("STARTTLS");
         }
         if self.offers_login() {
-            keywords.push("AUTH PLAIN LOGIN");
+            keywords.push("AUTH SCRAM-SHA-256 PLAIN LOGIN");
         }
         keywords
     }
@@ -85,7 +87,7 @@ impl Server {
         self.state = State::StartingTls;
     }
 
-    pub(super) fn answer_login(&mut self, hello: Hello, answer: Answer) {
+    pub(super) fn end_login(&mut self, hello: Hello, answer: Answer) {
         self.state = match self.say_answer(answer, replies::logged_in()) {
             Verdict::Accepted => {
                 self.authenticated = true;
@@ -135,6 +137,8 @@ impl Server {
             eight_bit: params.eight_bit,
             smtputf8: params.smtputf8,
             size: params.size,
+            ret: params.ret,
+            envid: params.envid,
         });
     }
 
@@ -159,7 +163,9 @@ impl Server {
     fn ask_recipient(&mut self, envelope: Envelope, params: RcptParams) {
         match self.check_recipient(&envelope, params) {
             Ok(to) => {
-                self.question = Some(Ask::Rcpt { to: to.clone() });
+                self.question = Some(Ask::Rcpt {
+                    to: to.address.clone(),
+                });
                 self.state = State::AskingRcpt(envelope, to);
             }
             Err(refusal) => {
@@ -169,17 +175,21 @@ impl Server {
         }
     }
 
-    fn check_recipient(&self, envelope: &Envelope, params: RcptParams) -> Result<Address, Reply> {
+    fn check_recipient(&self, envelope: &Envelope, params: RcptParams) -> Result<Recipient, Reply> {
         if params.non_ascii && !envelope.smtputf8 {
             return Err(replies::needs_smtputf8());
         }
         if envelope.recipients.len() >= self.options.max_recipients {
             return Err(replies::too_many_recipients());
         }
-        mailbox(params.to, &self.options.hostname).ok_or_else(replies::no_postmaster)
+        let address = mailbox(params.to, &self.options.hostname);
+        Ok(Recipient {
+            address: address.ok_or_else(replies::no_postmaster)?,
+            report: params.report,
+        })
     }
 
-    pub(super) fn answer_rcpt(&mut self, mut envelope: Envelope, to: Address, answer: Answer) {
+    pub(super) fn answer_rcpt(&mut self, mut envelope: Envelope, to: Recipient, answer: Answer) {
         self.state = match self.say_answer(answer, replies::recipient_taken()) {
             Verdict::Accepted => {
                 envelope.recipients.push(to);
@@ -215,6 +225,7 @@ impl Server {
             reader: reader.expecting(envelope.size),
             envelope,
             end_by: self.now.after(self.options.timeouts.data_total),
+            pace: Pace::new(self.now, &self.options),
         }));
         self.input_by = self.now.after(self.options.timeouts.data_block);
         self.say(&replies::start_data());
@@ -259,6 +270,8 @@ impl Server {
         let reply = match answer {
             Answer::Accept => usual,
             Answer::Reply(reply) => reply,
+            // These answer other questions.
+            Answer::Challenge(_) | Answer::Proven(_) => replies::unanswered(),
         };
         // RFC 5321 §3.8: 421 announces the end of the session.
         if reply.code == 421 {

@@ -8,14 +8,15 @@ use crate::command::{self, Command, CommandError};
 /// Octets of a command line, CRLF included.
 ///
 /// RFC 5321 §4.5.3.1.4 asks for 512, and for more with extensions: SIZE 26 (RFC 1870 §3), BODY
-/// 17 (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1), AUTH 500 (RFC 4954 §3); DSN would add 500
-/// (RFC 3461 §4.2).
+/// 17 (RFC 6152 §2), SMTPUTF8 10 (RFC 6531 §3.1), AUTH 500 (RFC 4954 §3), and for a recipient
+/// ORCPT and NOTIFY some 540 (RFC 3461 §4).
 pub const LINE_MAX: usize = 2048;
 
 // A longer buffer is given back once it is empty.
 const KEPT_CAPACITY: usize = 4096;
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Input {
     octets: BytesMut,
     /// The rest of a line that was refused before its end came.

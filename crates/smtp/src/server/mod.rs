@@ -17,18 +17,20 @@ mod commands;
 mod input;
 mod login;
 mod options;
+mod pace;
 mod replies;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use postbell_model::{Address, Monotonic, Reply, ReversePath, Secret};
+use postbell_model::{Address, Monotonic, Reply, ReportRequest, Ret, ReversePath, Secret};
 
 use crate::data::{DotReader, Progress};
 use crate::reply;
 use input::Input;
-use login::Exchange;
+use login::{Exchange, LoginAsked};
+use pace::Pace;
 
 pub use input::LINE_MAX;
 pub use login::AUTH_LINE_MAX;
@@ -81,6 +83,20 @@ pub enum Ask {
         /// The password, which may be empty.
         password: Secret,
     },
+    /// What does this user's client need for its proof (RFC 5802 §3)? [`Answer::Challenge`], also
+    /// where there is no such user; a reply refuses.
+    ScramChallenge {
+        /// Who it says it is: not empty, printable ASCII.
+        username: String,
+    },
+    /// Does the client that was challenged know the password? [`Answer::Proven`], or a reply that
+    /// refuses. The session is the user's as soon as [`Server::is_authenticated`].
+    ScramProof {
+        /// What the proof is over: `AuthMessage` of RFC 5802 §3.
+        auth_message: String,
+        /// `ClientProof`.
+        proof: [u8; 32],
+    },
     /// What is the reply to this message? Told once; the message is the session's now.
     Message(Incoming),
 }
@@ -108,13 +124,26 @@ pub struct Envelope {
     /// MAIL FROM.
     pub from: ReversePath,
     /// The accepted recipients in the order in which they were given.
-    pub recipients: Vec<Address>,
+    pub recipients: Vec<Recipient>,
     /// Whether BODY is 8BITMIME.
     pub eight_bit: bool,
     /// Whether SMTPUTF8 was given.
     pub smtputf8: bool,
     /// The announced size.
     pub size: Option<u64>,
+    /// RET: how much of the message a report brings back.
+    pub ret: Option<Ret>,
+    /// ENVID, decoded: printable ASCII, at most 100 characters.
+    pub envid: Option<String>,
+}
+
+/// An accepted recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Who it is.
+    pub address: Address,
+    /// NOTIFY and ORCPT.
+    pub report: ReportRequest,
 }
 
 /// The session's answer to an [`Ask`].
@@ -124,10 +153,26 @@ pub enum Answer {
     Accept,
     /// This reply: 2xx accepts, all others refuse; 421 ends the session.
     Reply(Reply),
+    /// To [`Ask::ScramChallenge`]: 334 with this.
+    Challenge(ScramChallenge),
+    /// To [`Ask::ScramProof`]: it does, and this is the server's own proof, `ServerSignature`.
+    Proven([u8; 32]),
+}
+
+/// What a client needs for its proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScramChallenge {
+    /// The salt of the user's password; not empty.
+    pub salt: Vec<u8>,
+    /// How often it is hashed.
+    pub iterations: u32,
+    /// The server's part of the nonce: printable ASCII without commas, never the same twice.
+    pub nonce: String,
 }
 
 /// One connection from a client.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Server {
     options: Arc<ServerOptions>,
     terms: Terms,
@@ -146,6 +191,7 @@ pub struct Server {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 enum State {
     /// The client has not said who it is.
     Connected,
@@ -154,10 +200,10 @@ enum State {
     StartingTls,
     /// AUTH was begun, and the client's next line belongs to it.
     LoggingIn(Hello, Exchange),
-    AskingLogin(Hello),
+    AskingLogin(Hello, LoginAsked),
     AskingMail(Envelope),
     Collecting(Envelope),
-    AskingRcpt(Envelope, Address),
+    AskingRcpt(Envelope, Recipient),
     Receiving(Box<Receiving>),
     AskingMessage(Hello),
     Closed,
@@ -171,10 +217,12 @@ struct Hello {
 }
 
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 struct Receiving {
     envelope: Envelope,
     reader: DotReader,
     end_by: Monotonic,
+    pace: Pace,
 }
 
 impl Server {
@@ -208,6 +256,7 @@ impl Server {
             // A message's octets go where they stay, without a stop in the line buffer.
             State::Receiving(receiving) if self.input.octets().is_empty() => {
                 let progress = receiving.reader.read(bytes);
+                receiving.pace.count(bytes.len());
                 self.input_by = now.after(self.options.timeouts.data_block);
                 if let Progress::End { used } = progress {
                     self.input.push(bytes.get(used..).unwrap_or_default());
@@ -217,7 +266,7 @@ impl Server {
             }
             // Whatever comes between 220 and the handshake was not said under TLS.
             State::StartingTls => self.close(),
-            State::AskingLogin(_)
+            State::AskingLogin(..)
             | State::AskingMail(_)
             | State::AskingRcpt(..)
             | State::AskingMessage(_)
@@ -270,7 +319,7 @@ impl Server {
     pub fn answer(&mut self, answer: Answer, now: Monotonic) {
         self.now = now;
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::AskingLogin(hello) => self.answer_login(hello, answer),
+            State::AskingLogin(hello, asked) => self.answer_login(hello, asked, answer),
             State::AskingMail(envelope) => self.answer_mail(envelope, answer),
             State::AskingRcpt(envelope, to) => self.answer_rcpt(envelope, to, answer),
             State::AskingMessage(hello) => self.answer_message(hello, answer),
@@ -286,11 +335,14 @@ impl Server {
     pub fn deadline(&self) -> Monotonic {
         match &self.state {
             State::StartingTls
-            | State::AskingLogin(_)
+            | State::AskingLogin(..)
             | State::AskingMail(_)
             | State::AskingRcpt(..)
             | State::AskingMessage(_) => Monotonic(Duration::MAX),
-            State::Receiving(receiving) => self.input_by.min(receiving.end_by).min(self.session_by),
+            State::Receiving(receiving) => {
+                let by = self.input_by.min(receiving.end_by).min(self.session_by);
+                by.min(receiving.pace.slow_at())
+            }
             State::Connected
             | State::Idle(_)
             | State::LoggingIn(..)
@@ -305,10 +357,13 @@ impl Server {
         match self.state {
             State::Closed
             | State::StartingTls
-            | State::AskingLogin(_)
+            | State::AskingLogin(..)
             | State::AskingMail(_)
             | State::AskingRcpt(..)
             | State::AskingMessage(_) => {}
+            State::Receiving(ref receiving) if receiving.pace.slow_at() <= now => {
+                self.close_with(&replies::too_slow());
+            }
             State::Connected
             | State::Idle(_)
             | State::LoggingIn(..)
@@ -324,6 +379,11 @@ impl Server {
         self.advance();
     }
 
+    /// Whether the client has logged in.
+    pub const fn is_authenticated(&self) -> bool {
+        self.authenticated
+    }
+
     /// Whether a message is coming in.
     pub const fn is_receiving(&self) -> bool {
         matches!(self.state, State::Receiving(_))
@@ -335,17 +395,20 @@ impl Server {
             match &mut self.state {
                 State::Closed => return self.input.clear(),
                 State::StartingTls
-                | State::AskingLogin(_)
+                | State::AskingLogin(..)
                 | State::AskingMail(_)
                 | State::AskingRcpt(..)
                 | State::AskingMessage(_) => return,
-                State::Receiving(receiving) => match receiving.reader.read(self.input.octets()) {
-                    Progress::More => return self.input.clear(),
-                    Progress::End { used } => {
-                        self.input.consume(used);
-                        self.end_message();
+                State::Receiving(receiving) => {
+                    receiving.pace.count(self.input.octets().len());
+                    match receiving.reader.read(self.input.octets()) {
+                        Progress::More => return self.input.clear(),
+                        Progress::End { used } => {
+                            self.input.consume(used);
+                            self.end_message();
+                        }
                     }
-                },
+                }
                 State::Connected | State::Idle(_) | State::LoggingIn(..) | State::Collecting(_)
                     if self.stopping =>
                 {

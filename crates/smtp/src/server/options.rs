@@ -17,6 +17,9 @@ pub struct ServerOptions {
     pub max_errors: u32,
     /// Commands, other than accepted recipients, until a message is accepted; then 421 4.7.0.
     pub max_commands: u32,
+    /// Octets a second that a message must come in with, on average, once
+    /// [`ServerTimeouts::data_grace`] is over; 0: any pace will do.
+    pub min_data_rate: u64,
     /// What becomes of a bare CR or LF in a message. In commands they are always refused.
     pub bare_line_ends: BareLineEnds,
     /// How long to wait for what.
@@ -65,19 +68,22 @@ pub struct ServerTimeouts {
     pub data_block: Duration,
     /// For a whole message.
     pub data_total: Duration,
+    /// From DATA on, before its pace counts.
+    pub data_grace: Duration,
     /// For the session, however lively the client is.
     pub session: Duration,
 }
 
 impl Default for ServerTimeouts {
-    /// Five minutes a command (RFC 5321 §4.5.3.2.7), three a block, half an hour a message, two
-    /// hours a session.
+    /// Five minutes a command (RFC 5321 §4.5.3.2.7), three a block, half an hour a message of
+    /// which one is grace, two hours a session.
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(60 * n);
         Self {
             command: minutes(5),
             data_block: minutes(3),
             data_total: minutes(30),
+            data_grace: minutes(1),
             session: minutes(120),
         }
     }

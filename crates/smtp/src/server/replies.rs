@@ -118,7 +118,17 @@ pub(super) fn login_cancelled() -> Reply {
 }
 
 pub(super) fn unknown_mechanism() -> Reply {
-    Reply::new(504, 5, 4, "Unknown mechanism; there are PLAIN and LOGIN")
+    Reply::new(
+        504,
+        5,
+        4,
+        "Unknown mechanism; there are SCRAM-SHA-256, PLAIN and LOGIN",
+    )
+}
+
+// RFC 4954 §6
+pub(super) fn unanswered() -> Reply {
+    Reply::new(454, 7, 0, "This can't be decided now; try again later")
 }
 
 pub(super) fn bad_base64() -> Reply {
@@ -194,6 +204,10 @@ pub(super) fn too_far_ahead() -> Reply {
 
 pub(super) fn timed_out() -> Reply {
     Reply::new(421, 4, 2, "Nothing came in time, goodbye")
+}
+
+pub(super) fn too_slow() -> Reply {
+    Reply::new(421, 4, 2, "The message comes too slowly, goodbye")
 }
 
 pub(super) fn shutting_down() -> Reply {

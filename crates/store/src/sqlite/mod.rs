@@ -1,5 +1,6 @@
 //! The store on SQLite: one writer, a pool of readers, bodies in segment files beside it.
 
+mod allowances;
 mod changes;
 mod claims;
 mod committer;

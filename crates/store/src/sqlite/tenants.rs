@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use aws_lc_rs::rand;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
-    DestinationState, Domain, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    DestinationState, Domain, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
+    WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Directory, NewConfigurationSet, NewCredential, StoreError, TenantError, Tenants};
 
+use super::allowances::read_limits;
 use super::credentials::read_credentials;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError, blob};
@@ -139,6 +141,24 @@ impl SqliteTenants {
             .map(|()| changed.last_insert_rowid()))
     }
 
+    /// Runs two statements that change nothing of the snapshot; the row that the second returns.
+    pub(super) async fn write(
+        &self,
+        first: super::statements::Query<'_>,
+        second: super::statements::Query<'_>,
+    ) -> Result<SqliteRow, StoreError> {
+        let mut guard = self.inner.connection.lock().await;
+        let connection = guard.as_mut().ok_or_else(super::closed)?;
+        let write = async {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            first.execute(&mut *transaction).await?;
+            let row = second.fetch_one(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(row)
+        };
+        write.await.map_err(|error| store_error(&error))
+    }
+
     /// [`SqliteTenants::change`], where a broken uniqueness means that there is one already.
     pub(super) async fn create(
         &self,
@@ -188,6 +208,7 @@ impl Tenants for SqliteTenants {
         Ok(Workspace {
             id: WorkspaceId(row_number(id)?),
             name: name.to_owned(),
+            limits: SendingLimits::default(),
             created_at: now,
         })
     }
@@ -342,12 +363,13 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let version = version(&mut look).await?;
     let workspaces = read_all(
         &mut look,
-        "SELECT id, name, created_at FROM workspace",
+        "SELECT id, name, created_at, rate, quota FROM workspace",
         |row| {
             Ok(Workspace {
                 id: WorkspaceId(rows::number(row, 0, "workspace.id")?),
                 name: row.try_get(1)?,
                 created_at: rows::time(row, 2)?,
+                limits: read_limits(row, 3)?,
             })
         },
     );

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a case fails where it stands")]
 
 mod accept;
+mod allowances;
 mod claim;
 mod events;
 mod fixture;
@@ -37,6 +38,8 @@ contract!(sqlite:
     accept::fresh_deliveries_are_offered_with_their_body,
     accept::what_does_not_fit_the_channel_is_due_at_once,
     accept::one_lane_does_not_take_all_the_room,
+    allowances::limits_are_set_and_taken_back,
+    allowances::what_was_taken_is_counted_by_account_and_day,
     idempotency::a_known_key_stores_nothing,
     idempotency::a_key_is_known_within_its_batch,
     idempotency::a_key_expires,

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use postbell_model::{
-    ConfigurationSetId, Credential, Destination, DestinationId, DestinationState, Domain, Secret,
-    SendingDomain, Timestamp, WorkspaceId,
+    ConfigurationSetId, Credential, Destination, DestinationId, DestinationState, Domain,
+    ScramKeys, Secret, SendingDomain, SendingLimits, Timestamp, WorkspaceId,
 };
 use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 
@@ -38,6 +38,16 @@ pub(crate) async fn a_credential_is_made_and_revoked_and_keeps_its_name(fixture:
         workspace: fixture.workspace,
         username: "shop".to_owned(),
         password_hash: Secret::new("$argon2id$…"),
+        scram: Some(ScramKeys {
+            salt: b"salt".to_vec(),
+            iterations: 4096,
+            stored_key: Secret::new("stored"),
+            server_key: Secret::new("server"),
+        }),
+        limits: SendingLimits {
+            rate: Some(60),
+            quota: None,
+        },
     };
     let store = &fixture.store;
     let made = store.create_credential(new.clone(), NOW).await.unwrap();

@@ -8,8 +8,6 @@ use crate::data;
 
 /// What depends on more than this machine, and where it is decided.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("rcptto-02", "DSN is not offered"),
-    ("rcptto-03", "DSN is not offered"),
     (
         "rcptto-10",
         "what a mailbox stands for is its own host's affair",
@@ -37,8 +35,8 @@ const CODES: &[(&str, &[u16])] = &[
     ("mailfrom-19", &[250, 501, 221]),
     ("mailfrom-20", &[250, 501, 221]),
     ("mailfrom-23", &[250, 501, 221]),
-    ("rcptto-02", &[250, 250, 555, 221]),
-    ("rcptto-03", &[250, 250, 555, 221]),
+    ("rcptto-02", &[250, 250, 250, 221]),
+    ("rcptto-03", &[250, 250, 501, 221]),
     ("rcptto-05", &[250, 250, 553, 221]),
     ("rcptto-06", &[250, 250, 553, 221]),
     ("rcptto-07", &[250, 250, 501, 221]),

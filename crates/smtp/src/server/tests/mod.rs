@@ -1,6 +1,10 @@
+mod dsn;
 mod hostile;
 mod login;
+mod model;
+mod pace;
 mod random;
+mod scram;
 mod starttls;
 
 use super::*;
@@ -11,6 +15,7 @@ struct Session {
     said: String,
     messages: Vec<Incoming>,
     logins: Vec<String>,
+    proven: Vec<String>,
     writes: usize,
     closed: bool,
     wants_tls: bool,
@@ -25,6 +30,7 @@ fn options() -> ServerOptions {
         max_recipients: 3,
         max_errors: 4,
         max_commands: 12,
+        min_data_rate: 0,
         bare_line_ends: BareLineEnds::Refuse,
         timeouts: ServerTimeouts::default(),
     }
@@ -82,6 +88,20 @@ impl Session {
                 match password.expose() {
                     b"secret" => Answer::Accept,
                     _ => Answer::Reply(Reply::new(535, 7, 8, "Not you")),
+                }
+            }
+            Ask::ScramChallenge { username } => {
+                self.logins.push(username);
+                Answer::Challenge(scram::challenge())
+            }
+            Ask::ScramProof {
+                auth_message,
+                proof,
+            } => {
+                self.proven.push(auth_message);
+                match proof == scram::RIGHT {
+                    true => Answer::Proven(scram::SIGNATURE),
+                    false => Answer::Reply(Reply::new(535, 7, 8, "Not you")),
                 }
             }
             Ask::Rcpt { to } => refused(to.local_part()),
@@ -161,7 +181,8 @@ fn a_typical_transaction() {
          S: 250-SIZE 200
          S: 250-8BITMIME
          S: 250-SMTPUTF8
-         S: 250 ENHANCEDSTATUSCODES
+         S: 250-ENHANCEDSTATUSCODES
+         S: 250 DSN
          C: MAIL FROM:<Smith@bar.com>
          S: 250 2.1.0 Sender OK
          C: RCPT TO:<Jones@foo.com>
@@ -187,7 +208,11 @@ fn a_typical_transaction() {
     let envelope = &message.envelope;
     assert_eq!((envelope.helo.as_str(), envelope.esmtp), ("bar.com", true));
     assert_eq!(envelope.from.to_string(), "Smith@bar.com");
-    let recipients: Vec<_> = envelope.recipients.iter().map(Address::as_str).collect();
+    let recipients: Vec<_> = envelope
+        .recipients
+        .iter()
+        .map(|to| to.address.as_str())
+        .collect();
     assert_eq!(recipients, ["Jones@foo.com", "Brown@foo.com"]);
 }
 
@@ -278,7 +303,7 @@ fn postmaster_without_a_domain_is_ours() {
     let (_, session) =
         codes(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<PostMaster>\r\nDATA\r\nSubject: x\r\n.\r\n");
     let to = &session.messages[0].envelope.recipients[0];
-    assert_eq!(to.as_str(), "postmaster@mx.test");
+    assert_eq!(to.address.as_str(), "postmaster@mx.test");
 }
 
 #[test]

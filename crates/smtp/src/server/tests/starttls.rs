@@ -24,6 +24,7 @@ fn the_session_begins_anew() {
          S: 250-8BITMIME
          S: 250-SMTPUTF8
          S: 250-ENHANCEDSTATUSCODES
+         S: 250-DSN
          S: 250 STARTTLS
          C: AUTH PLAIN AGEAYg==
          S: 538 5.7.11 Authentication needs TLS; send STARTTLS first
@@ -41,7 +42,8 @@ fn the_session_begins_anew() {
          S: 250-8BITMIME
          S: 250-SMTPUTF8
          S: 250-ENHANCEDSTATUSCODES
-         S: 250 AUTH PLAIN LOGIN
+         S: 250-DSN
+         S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN
          C: STARTTLS
          S: 421 4.7.0 Too many errors, goodbye
          closed",

@@ -1,13 +1,17 @@
-//! AUTH: what a client is asked until a username and a password are there (RFC 4954).
+//! AUTH: what a client is asked until it is known, or not (RFC 4954).
 //!
-//! Mechanisms: PLAIN (RFC 4616), and LOGIN, which no RFC has but many clients know alone.
+//! Mechanisms: SCRAM-SHA-256 (RFC 7677), by which no password is told, PLAIN (RFC 4616), and
+//! LOGIN, which no RFC has but many clients know alone.
 //! Refused: to act for somebody else (an authorization identity that is not the username), and
 //! AUTH in the clear where the connection's terms do not allow it.
 
+mod scram;
+
 use data_encoding::BASE64;
+use postbell_model::reply::Severity;
 use postbell_model::{Reply, Secret};
 
-use super::{Ask, Hello, Login, Server, State, Tls, replies};
+use super::{Answer, Ask, Hello, Login, Server, State, Tls, replies};
 use crate::command::{AuthParams, CommandError};
 
 /// Octets of a client's line within an exchange, CRLF included (RFC 4954 §4).
@@ -15,16 +19,36 @@ pub const AUTH_LINE_MAX: usize = 12_288;
 
 /// What the client's next line is.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) enum Exchange {
     Plain,
     LoginName,
-    LoginPassword { username: String },
+    LoginPassword {
+        username: String,
+    },
+    ScramFirst,
+    ScramLast(Box<scram::Expected>),
+    /// The proof was right, and the server's is on the way; nothing is to be said to it.
+    ScramEnd,
+}
+
+/// What was asked about a login.
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
+pub(super) enum LoginAsked {
+    /// Whether it is one.
+    Verdict,
+    /// Salt and nonce for this user.
+    Challenge(Box<scram::First>),
+    /// Whether the proof is right.
+    Proof,
 }
 
 /// Where a client's line leads.
 enum Turn {
-    Ask(Exchange),
-    Known { username: String, password: Secret },
+    Next(Exchange),
+    Ask(Ask, LoginAsked),
+    Done,
     Refused(Reply),
 }
 
@@ -37,6 +61,7 @@ impl Server {
         let exchange = match params.mechanism.as_str() {
             "PLAIN" => Exchange::Plain,
             "LOGIN" => Exchange::LoginName,
+            "SCRAM-SHA-256" => Exchange::ScramFirst,
             _ => return self.refuse(&replies::unknown_mechanism()),
         };
         match params.initial {
@@ -95,10 +120,15 @@ impl Server {
 
     fn take_response(&mut self, hello: Hello, exchange: Exchange, line: &[u8]) {
         match turn(exchange, line) {
-            Turn::Ask(exchange) => self.challenge(hello, exchange),
-            Turn::Known { username, password } => {
-                self.question = Some(Ask::Login { username, password });
-                self.state = State::AskingLogin(hello);
+            Turn::Next(exchange) => self.challenge(hello, exchange),
+            Turn::Ask(question, asked) => {
+                self.question = Some(question);
+                self.state = State::AskingLogin(hello, asked);
+            }
+            Turn::Done => {
+                self.authenticated = true;
+                self.state = State::Idle(hello);
+                self.say(&replies::logged_in());
             }
             Turn::Refused(refusal) => {
                 self.state = State::Idle(hello);
@@ -109,11 +139,41 @@ impl Server {
 
     fn challenge(&mut self, hello: Hello, exchange: Exchange) {
         self.say(&replies::challenge(match exchange {
-            Exchange::Plain => "",
             // "Username:" and "Password:", as all servers ask.
             Exchange::LoginName => "VXNlcm5hbWU6",
             Exchange::LoginPassword { .. } => "UGFzc3dvcmQ6",
+            _ => "",
         }));
+        self.state = State::LoggingIn(hello, exchange);
+    }
+
+    pub(super) fn answer_login(&mut self, hello: Hello, asked: LoginAsked, answer: Answer) {
+        match (asked, answer) {
+            (LoginAsked::Challenge(first), Answer::Challenge(challenge)) => {
+                let (text, expected) = first.answered(&challenge);
+                self.challenge_with(hello, &text, Exchange::ScramLast(Box::new(expected)));
+            }
+            // RFC 4954 §4: what the server has to say at the end is a challenge of its own, since
+            // 235 carries nothing, and the client's answer is empty.
+            (LoginAsked::Proof, Answer::Proven(signature)) => {
+                let text = scram::verifier(&signature);
+                self.challenge_with(hello, &text, Exchange::ScramEnd);
+            }
+            (LoginAsked::Verdict, answer) => self.end_login(hello, answer),
+            (LoginAsked::Challenge(_) | LoginAsked::Proof, Answer::Reply(refusal))
+                if refusal.severity() != Severity::Success =>
+            {
+                self.end_login(hello, Answer::Reply(refusal));
+            }
+            // A yes without the words that the exchange needs is none.
+            (LoginAsked::Challenge(_) | LoginAsked::Proof, _) => {
+                self.end_login(hello, Answer::Reply(replies::unanswered()));
+            }
+        }
+    }
+
+    fn challenge_with(&mut self, hello: Hello, text: &str, exchange: Exchange) {
+        self.say(&replies::challenge(&BASE64.encode(text.as_bytes())));
         self.state = State::LoggingIn(hello, exchange);
     }
 }
@@ -122,20 +182,35 @@ fn turn(exchange: Exchange, line: &[u8]) -> Turn {
     if line == b"*" {
         return Turn::Refused(replies::login_cancelled());
     }
-    let Some(response) = decode(line) else {
+    let Some(response) = decode(line, &exchange) else {
         return Turn::Refused(replies::bad_base64());
     };
     match exchange {
         Exchange::Plain => plain(&response),
         Exchange::LoginName => match username(&response) {
-            Some(username) => Turn::Ask(Exchange::LoginPassword { username }),
+            Some(username) => Turn::Next(Exchange::LoginPassword { username }),
             None => Turn::Refused(replies::bad_response()),
         },
-        Exchange::LoginPassword { username } => Turn::Known {
-            username,
-            password: Secret::new(response),
+        Exchange::LoginPassword { username } => known(username, response),
+        Exchange::ScramFirst => scram_first(&response),
+        Exchange::ScramLast(expected) => match expected.parse(&response) {
+            Some(last) => Turn::Ask(
+                Ask::ScramProof {
+                    auth_message: last.auth_message,
+                    proof: last.proof,
+                },
+                LoginAsked::Proof,
+            ),
+            None => Turn::Refused(replies::bad_response()),
         },
+        Exchange::ScramEnd if response.is_empty() => Turn::Done,
+        Exchange::ScramEnd => Turn::Refused(replies::bad_response()),
     }
+}
+
+fn known(username: String, password: impl Into<Vec<u8>>) -> Turn {
+    let password = Secret::new(password);
+    Turn::Ask(Ask::Login { username, password }, LoginAsked::Verdict)
 }
 
 /// RFC 4616 §2: `[authzid] NUL authcid NUL passwd`.
@@ -150,10 +225,26 @@ fn plain(response: &[u8]) -> Turn {
     if !identity.is_empty() && identity != name {
         return Turn::Refused(replies::login_for_another());
     }
-    Turn::Known {
-        username,
-        password: Secret::new(*password),
+    known(username, *password)
+}
+
+fn scram_first(response: &[u8]) -> Turn {
+    let Some(first) = scram::First::parse(response) else {
+        return Turn::Refused(replies::bad_response());
+    };
+    if first
+        .identity
+        .as_ref()
+        .is_some_and(|identity| *identity != first.username)
+    {
+        return Turn::Refused(replies::login_for_another());
     }
+    Turn::Ask(
+        Ask::ScramChallenge {
+            username: first.username.clone(),
+        },
+        LoginAsked::Challenge(Box::new(first)),
+    )
 }
 
 fn username(octets: &[u8]) -> Option<String> {
@@ -161,9 +252,13 @@ fn username(octets: &[u8]) -> Option<String> {
     (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
 }
 
-fn decode(line: &[u8]) -> Option<Vec<u8>> {
+fn decode(line: &[u8], exchange: &Exchange) -> Option<Vec<u8>> {
     // RFC 4954 §4: "=" stands for an initial response of no octets.
     if line == b"=" {
+        return Some(Vec::new());
+    }
+    // Everywhere else an empty line is no answer, and what it would lead to is told as that.
+    if line.is_empty() && matches!(exchange, Exchange::ScramEnd) {
         return Some(Vec::new());
     }
     BASE64.decode(line).ok()

@@ -1,0 +1,157 @@
+//! Who is let in: whose connection it is, and what is offered there.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use ipnet::IpNet;
+use postbell_model::{Reply, WorkspaceId};
+use postbell_smtp::{Login, Terms, Tls, reply};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, field, info, info_span};
+
+use crate::peers::{Peers, Place, workspace_of};
+use crate::proxy::client_of;
+use crate::session::{Caller, Session, Shared};
+use crate::socket::Socket;
+use crate::{Encryption, SubmissionOptions};
+
+/// What a door knows of its visitors.
+pub(crate) struct Entrance {
+    shared: Arc<Shared>,
+    peers: Peers,
+    options: SubmissionOptions,
+}
+
+/// A connection that was accepted.
+pub(crate) struct Arrival {
+    pub(crate) stream: TcpStream,
+    pub(crate) encryption: Encryption,
+    /// Given back when the connection is closed.
+    pub(crate) slot: OwnedSemaphorePermit,
+    /// The session's number, for logs.
+    pub(crate) number: u64,
+}
+
+impl Entrance {
+    pub(crate) fn new(shared: Arc<Shared>, options: SubmissionOptions) -> Self {
+        Self {
+            peers: Peers::new(options.limits.max_connections_per_ip),
+            shared,
+            options,
+        }
+    }
+
+    /// Converses with a client until its session has ended.
+    pub(crate) async fn receive(self: Arc<Self>, arrival: Arrival, stop: CancellationToken) {
+        // A client that is gone already has no address; one without TCP_NODELAY is only slower.
+        let Ok(address) = arrival.stream.peer_addr() else {
+            return;
+        };
+        let _ = arrival.stream.set_nodelay(true);
+        let peer = address.ip().to_canonical();
+        let span = info_span!(
+            "submission",
+            session.id = arrival.number,
+            peer.ip = field::Empty,
+            proxy.ip = field::Empty
+        );
+        let session = self.let_in(arrival, peer, span.clone(), stop);
+        session.instrument(span).await;
+    }
+
+    async fn let_in(
+        &self,
+        mut arrival: Arrival,
+        peer: IpAddr,
+        span: Span,
+        stop: CancellationToken,
+    ) {
+        let mut ip = peer;
+        if is_within(&self.options.proxy_from, peer) {
+            span.record("proxy.ip", field::display(peer));
+            let limit = self.options.timeouts.proxy;
+            let client = client_of(&mut arrival.stream, peer, limit);
+            ip = match stop.run_until_cancelled(client).await {
+                None => return,
+                Some(Ok(client)) => client,
+                Some(Err(error)) => return info!("a proxy's connection was closed: {error}"),
+            };
+        }
+        span.record("peer.ip", field::display(ip));
+        let socket_terms = self.terms(&arrival, ip);
+        let socket = Socket::new(arrival.stream);
+        match self.admit(ip) {
+            Ok((place, workspace)) => {
+                let caller = Caller {
+                    ip,
+                    workspace,
+                    terms: Terms {
+                        login: match workspace {
+                            Some(_) => Login::Optional,
+                            None => Login::Required,
+                        },
+                        ..socket_terms
+                    },
+                };
+                let session = Session::new(socket, Arc::clone(&self.shared), caller);
+                session.run(stop).await;
+                drop(place);
+            }
+            // The reason could be told under TLS alone, and a handshake is what the client is
+            // not let in for.
+            Err(refusal) if arrival.encryption == Encryption::Implicit => {
+                info!("a connection was closed: {refusal}");
+            }
+            Err(refusal) => {
+                info!("a connection was refused: {refusal}");
+                refuse(socket, &refusal).await;
+            }
+        }
+        drop(arrival.slot);
+    }
+
+    /// What is offered, a login aside, whose workspace is not known yet.
+    fn terms(&self, arrival: &Arrival, ip: IpAddr) -> Terms {
+        let local = arrival.stream.local_addr();
+        let here = local.is_ok_and(|local| local.ip().to_canonical().is_loopback());
+        Terms {
+            tls: match arrival.encryption {
+                Encryption::Implicit => Tls::Active,
+                Encryption::StartTls if self.shared.tls.is_some() => Tls::Offered,
+                Encryption::StartTls => Tls::None,
+            },
+            login: Login::Required,
+            // Behind a proxy on this machine the wire is still somebody's.
+            cleartext_login: here && ip.is_loopback(),
+        }
+    }
+
+    /// A place for a client, and the workspace of its network; an address that guesses passwords
+    /// has none.
+    fn admit(&self, ip: IpAddr) -> Result<(Place, Option<WorkspaceId>), Reply> {
+        let workspace = workspace_of(&self.options.trusted, ip);
+        if workspace.is_none() {
+            self.shared.logins.refuse_blocked(ip)?;
+        }
+        let Some(place) = self.peers.enter(ip) else {
+            let text = format!("Too many connections from {ip}; close some and try again");
+            return Err(Reply::new(421, 7, 0, text));
+        };
+        Ok((place, workspace))
+    }
+}
+
+fn is_within(networks: &[IpNet], ip: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&ip))
+}
+
+async fn refuse(mut socket: Socket, refusal: &Reply) {
+    let mut octets = BytesMut::new();
+    reply::write(refusal, &mut octets);
+    if socket.write(&octets).await.is_ok() {
+        socket.close().await;
+    }
+}
