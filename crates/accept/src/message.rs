@@ -8,12 +8,17 @@
 //! such subjects and names without it for decades and most hosts take them, so only an address
 //! is held to the rule.
 
+use std::time::Duration;
+
 use postbell_mail::Summary;
 use postbell_mail::summary::Mailboxes;
-use postbell_model::{Address, SendingDomain, WorkspaceId};
+use postbell_model::{
+    Address, ConfigurationSet, ConfigurationSetId, SendingDomain, Timestamp, WorkspaceId,
+};
 use postbell_store::Directory;
 
-use crate::gate::Offer;
+use crate::gate::{Door, Offer};
+use crate::instructions::{self, Asked, ControlFault, ControlName, Shown, Unread, Wrong};
 use crate::refusal::{Originator, Refusal};
 
 /// RFC 5322 §2.1.1 allows 998 octets. Deviation: up to this many are let in, as most hosts do.
@@ -77,6 +82,52 @@ pub(crate) fn check<'a>(
             domain,
         }),
     }
+}
+
+/// What the message asks for. What we send ourselves asks for nothing in its header: that may
+/// come from strangers.
+pub(crate) fn asked(
+    offer: &Offer,
+    schedule_max: Duration,
+    now: Timestamp,
+) -> Result<Asked, Refusal> {
+    if offer.door == Door::Own {
+        return Ok(Asked::default());
+    }
+    let asked = instructions::read(&offer.body).map_err(|unread| match unread {
+        Unread::Header(error) => Refusal::Header(error),
+        Unread::Control(fault) => Refusal::Control(fault),
+    })?;
+    match asked.send_at {
+        Some(send_at) if send_at > now.after(schedule_max) => {
+            Err(wrong(ControlName::SendAt, Wrong::TooFar(schedule_max)))
+        }
+        _ => Ok(asked),
+    }
+}
+
+/// The configuration set that decides: the one that the message names, else that of its domain.
+pub(crate) fn chosen_set<'a>(
+    asked: &Asked,
+    origin: &Origin<'_>,
+    directory: &'a Directory,
+) -> Result<(ConfigurationSetId, Option<&'a ConfigurationSet>), Refusal> {
+    let Some(name) = &asked.configuration_set else {
+        let id = origin.domain.configuration_set;
+        return Ok((id, directory.configuration_set(id)));
+    };
+    let set = directory.configuration_set_named(origin.domain.workspace, name);
+    let set = set.ok_or_else(|| {
+        wrong(
+            ControlName::ConfigurationSet,
+            Wrong::NoSuchSet(Shown::of(name)),
+        )
+    })?;
+    Ok((set.id, Some(set)))
+}
+
+fn wrong(name: ControlName, wrong: Wrong) -> Refusal {
+    Refusal::Control(ControlFault::Wrong(name, wrong))
 }
 
 /// What the octets alone must be like.

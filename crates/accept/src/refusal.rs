@@ -11,6 +11,7 @@ use postbell_mail::mailbox::MailboxError;
 use postbell_model::{Domain, Reply};
 use postbell_store::StoreError;
 
+use crate::instructions::ControlFault;
 use crate::message::{LINE_MAX, MESSAGE_ID_MAX};
 
 /// Where a message says whom it is from.
@@ -89,6 +90,9 @@ pub enum Refusal {
     /// Several authors or senders.
     #[error("There is more than one address in {0}; send from one")]
     Several(Originator),
+    /// A control field can't be followed.
+    #[error(transparent)]
+    Control(ControlFault),
     /// The message goes in circles (RFC 5321 §6.3).
     #[error("Routing loop: the message has {0} Received fields already")]
     Loop(usize),
@@ -129,6 +133,7 @@ impl Refusal {
             | Self::LongMessageId
             | Self::Repeated(_)
             | Self::NoFrom
+            | Self::Control(_)
             | Self::Malformed(..) => (550, 6, 0),
             // X.4.6: routing loop detected.
             Self::Loop(_) => (554, 4, 6),

@@ -2,13 +2,14 @@
 //!
 //! What is read here was written by strangers: nothing panics on it, everything has a limit, and
 //! where a message can be understood in two ways the reading says so, so that the gate can
-//! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`mod@render`],
+//! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`control`], [`mod@render`],
 //! [`mod@classify`].
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing)]
 
 pub mod classify;
+pub mod control;
 pub mod header;
 pub mod mailbox;
 pub mod render;
@@ -18,5 +19,6 @@ pub mod summary;
 mod corpus;
 
 pub use classify::Classifier;
+pub use control::controls;
 pub use render::{Rendered, Rendering, render};
 pub use summary::{Summary, summarise};

@@ -17,6 +17,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use postbell_model::{Domain, Message};
 
+use crate::control;
 use crate::header::{Field, Header, HeaderError};
 
 /// What one delivery's message is rendered from.
@@ -91,15 +92,15 @@ impl Has {
 /// Fields that stay with us: who else got the message, where its bounces go, what the sender
 /// told us about it, and the blank ones that we write in full.
 fn is_removed(field: &Field<'_>) -> bool {
-    const CONTROL: &[u8] = b"X-Postbell-";
-    let control = field
-        .name()
-        .get(..CONTROL.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(CONTROL));
-    control
+    is_control(field)
         || field.is("Bcc")
         || field.is("Return-Path")
         || (field.is_blank() && (field.is("Message-ID") || field.is("Date")))
+}
+
+fn is_control(field: &Field<'_>) -> bool {
+    let start = field.name().get(..control::PREFIX.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(control::PREFIX.as_bytes()))
 }
 
 /// What lies between the removed spans, which are in order.

@@ -223,6 +223,9 @@ fn door(
         expire_after: Duration::from_secs(86_400),
     };
     let accept = AcceptOptions {
+        schedule_max: Duration::from_secs(366 * 86_400),
+        keep_keys: Duration::from_secs(86_400),
+        hide_client: false,
         retry,
         max_hops: 50,
     };
