@@ -216,6 +216,10 @@ impl Tenants for PaperTenants {
         unreachable!("the gate makes nothing")
     }
 
+    async fn change_configuration_set(&self, _: ConfigurationSet) -> Result<(), TenantError> {
+        unreachable!("the gate makes nothing")
+    }
+
     async fn add_domain(&self, _: SendingDomain) -> Result<(), TenantError> {
         unreachable!("the gate makes nothing")
     }

@@ -384,6 +384,10 @@ impl Tenants for PaperTenants {
         unreachable!("a door makes nothing")
     }
 
+    async fn change_configuration_set(&self, _: ConfigurationSet) -> Result<(), TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
     async fn add_domain(&self, _: SendingDomain) -> Result<(), TenantError> {
         unreachable!("a door makes nothing")
     }

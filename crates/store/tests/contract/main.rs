@@ -58,6 +58,7 @@ contract!(sqlite:
     events::a_set_sees_only_its_own,
     events::sequence_numbers_have_no_gaps,
     tenants::what_is_made_shows_in_the_directory,
+    tenants::a_configuration_set_is_changed,
     tenants::a_credential_is_made_and_revoked_and_keeps_its_name,
     tenants::names_are_taken_once,
     tenants::token_keys_stay,
