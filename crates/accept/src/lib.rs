@@ -18,5 +18,5 @@ mod refusal;
 mod tests;
 
 pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
-pub use instructions::{ControlFault, ControlName, Wrong};
+pub use instructions::{ControlFault, ControlName, Shown, Wrong};
 pub use refusal::{Originator, Refusal};

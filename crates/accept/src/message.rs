@@ -10,8 +10,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use postbell_mail::Summary;
 use postbell_mail::summary::Mailboxes;
+use postbell_mail::transfer;
 use postbell_model::{
     Address, ConfigurationSet, ConfigurationSetId, SendingDomain, Timestamp, WorkspaceId,
 };
@@ -21,7 +23,8 @@ use crate::gate::{Door, Offer};
 use crate::instructions::{self, Asked, ControlFault, ControlName, Shown, Unread, Wrong};
 use crate::refusal::{Originator, Refusal};
 
-/// RFC 5322 §2.1.1 allows 998 octets. Deviation: up to this many are let in, as most hosts do.
+/// RFC 5322 §2.1.1 allows 998 octets in a line. Deviation: where a part can't be encoded, since it
+/// is signed, up to this many are let in, as most hosts do.
 pub(crate) const LINE_MAX: usize = 2_048;
 
 /// What is stored of a Message-ID has a limit: that of a line.
@@ -62,6 +65,7 @@ pub(crate) fn check<'a>(
     max_hops: usize,
 ) -> Result<Origin<'a>, Refusal> {
     check_shape(summary)?;
+    check_lines(summary, &offer.body)?;
     if summary.received_count >= max_hops {
         return Err(Refusal::Loop(summary.received_count));
     }
@@ -138,9 +142,6 @@ fn check_shape(summary: &Summary) -> Result<(), Refusal> {
     if let Some(line) = summary.stray_line {
         return Err(Refusal::StrayLine(line));
     }
-    if summary.longest_line > LINE_MAX {
-        return Err(Refusal::LongLine(summary.longest_line));
-    }
     if summary
         .message_id
         .as_ref()
@@ -150,6 +151,21 @@ fn check_shape(summary: &Summary) -> Result<(), Refusal> {
     }
     let repeated = summary.repeated.iter().find(|name| SINGLE.contains(name));
     repeated.map_or(Ok(()), |name| Err(Refusal::Repeated(name)))
+}
+
+/// Long lines are folded and encoded before they are sent; here is refused what can't be.
+fn check_lines(summary: &Summary, body: &Bytes) -> Result<(), Refusal> {
+    if summary.longest_line <= transfer::LINE_MAX {
+        return Ok(());
+    }
+    let left = transfer::long_lines(body);
+    if let Some((field, _)) = left.field {
+        return Err(Refusal::LongField(Shown::of(&field)));
+    }
+    if left.body > LINE_MAX {
+        return Err(Refusal::LongLine(left.body));
+    }
+    Ok(())
 }
 
 /// The one mailbox of From.

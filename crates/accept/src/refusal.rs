@@ -8,10 +8,11 @@ use std::fmt;
 
 use postbell_mail::header::HeaderError;
 use postbell_mail::mailbox::MailboxError;
+use postbell_mail::transfer::LINE_MAX as FIELD_LINE_MAX;
 use postbell_model::{Domain, Reply};
 use postbell_store::StoreError;
 
-use crate::instructions::ControlFault;
+use crate::instructions::{ControlFault, Shown};
 use crate::message::{LINE_MAX, MESSAGE_ID_MAX};
 
 /// Where a message says whom it is from.
@@ -71,10 +72,13 @@ pub enum Refusal {
     BareLineEnd,
     /// A line that hosts won't take (RFC 5322 §2.1.1).
     #[error(
-        "A line of the message has {0} octets and at most {LINE_MAX} are taken; \
-         encode the content as quoted-printable or base64"
+        "A line of the message has {0} octets and at most {LINE_MAX} are taken where it can't be \
+         encoded on the way; encode the content as quoted-printable or base64"
     )]
     LongLine(usize),
+    /// A line of the header that can't be folded (RFC 5322 §2.1.1).
+    #[error("The field {0} has a word of more than {FIELD_LINE_MAX} octets, which fits no line")]
+    LongField(Shown),
     /// A Message-ID that is longer than a line.
     #[error("The Message-ID is longer than {MESSAGE_ID_MAX} octets")]
     LongMessageId,
@@ -130,6 +134,7 @@ impl Refusal {
             | Self::StrayLine(_)
             | Self::BareLineEnd
             | Self::LongLine(_)
+            | Self::LongField(_)
             | Self::LongMessageId
             | Self::Repeated(_)
             | Self::NoFrom

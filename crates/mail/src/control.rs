@@ -37,6 +37,12 @@ impl<'a> Control<'a> {
     }
 }
 
+/// Whether a field is for us alone, whatever octets its name has.
+pub fn is_control(field: &Field<'_>) -> bool {
+    let start = field.name().get(..PREFIX.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX.as_bytes()))
+}
+
 /// The control fields of a message, in their order. Costs one look at the header.
 ///
 /// # Errors

@@ -44,20 +44,23 @@ impl Timestamp {
             .to_string()
     }
 
-    /// Reads RFC 3339 §5.6 `date-time` (`2026-05-03T14:34:57+02:00`) or RFC 5322 §3.3 `date-time`
-    /// (`Sun, 3 May 2026 14:34:57 +0200`), the obsolete names of zones included. Without a zone
-    /// there is no moment. The day of the week is not held against the date.
+    /// Reads RFC 3339 §5.6 `date-time` (`2026-05-03T14:34:57+02:00`) or what
+    /// [`Timestamp::read_rfc5322`] reads. Without a zone there is no moment.
     pub fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         let rfc3339 = |c: char| c.is_ascii_digit() || "-+:.TtZz ".contains(c);
-        let moment = if text.chars().all(rfc3339) {
-            text.parse::<jiff::Timestamp>().ok()?
-        } else {
-            jiff::fmt::rfc2822::DateTimeParser::new()
-                .relaxed_weekday(true)
-                .parse_timestamp(text)
-                .ok()?
-        };
+        if !text.chars().all(rfc3339) {
+            return Self::read_rfc5322(text);
+        }
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(moment.as_microsecond()))
+    }
+
+    /// Reads RFC 5322 §3.3 `date-time` (`Sun, 3 May 2026 14:34:57 +0200`), the obsolete names of
+    /// zones included. The day of the week is not held against the date.
+    pub fn read_rfc5322(text: &str) -> Option<Self> {
+        let reader = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let moment = reader.parse_timestamp(text.trim()).ok()?;
         Some(Self(moment.as_microsecond()))
     }
 

@@ -21,8 +21,7 @@ use postbell_mail::control::{self, Control};
 use postbell_mail::header::HeaderError;
 use postbell_model::{Instructions, Timestamp};
 
-pub(crate) use fault::Shown;
-pub use fault::{ControlFault, Wrong};
+pub use fault::{ControlFault, Shown, Wrong};
 
 /// The fields that we write: mail that is sent on, or sent again, has them from the time before.
 const RELAYED: [&str; 1] = ["Delivery"];
