@@ -1,6 +1,8 @@
-//! The `postbell` command as a person or a script meets it: arguments in, text and exit code out.
+//! The `postbell` command as a person or a script meets it: arguments in, text and exit code out;
+//! and the server within this process, where a test has to turn its clock.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asked;
 mod config;
 mod dev;
 mod explain;
@@ -8,3 +10,4 @@ mod help;
 mod kit;
 mod serve;
 mod tenants;
+mod world;
