@@ -9,6 +9,7 @@ mod dev;
 mod explain;
 mod help;
 mod kit;
+mod operator;
 mod serve;
 mod tenants;
 mod world;
