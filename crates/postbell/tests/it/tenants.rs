@@ -67,10 +67,14 @@ fn a_configuration_set_can_be_changed() {
     assert_eq!(listed[1]["maxRetries"], 0);
     assert_eq!(listed[1]["expireAfterSeconds"], 3_600);
 
-    let nothing = place.fails(&set(&[]));
-    assert!(nothing.contains("--reports"), "{nothing}");
-    let word = place.fails(&set(&["--reports", "maybe"]));
-    assert!(word.contains("write on or off, or default"), "{word}");
+    for (options, said) in [
+        (&[][..], "--reports"),
+        (&["--reports", "maybe"], "write on or off, or default"),
+    ] {
+        let outcome = place.run(&set(options));
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
     let unknown = [
         "config-set",
         "set",
