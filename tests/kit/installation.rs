@@ -272,7 +272,9 @@ impl Server {
 pub struct Usage {
     /// In user and kernel mode, all threads together.
     pub cpu: Duration,
-    /// The most octets that were resident.
+    /// The octets that are resident.
+    pub memory: u64,
+    /// The most that were.
     pub peak_memory: u64,
 }
 
@@ -287,7 +289,8 @@ impl Usage {
         let status = fs::read_to_string(folder.join("status"))?;
         Ok(Self {
             cpu: cpu_time(&stat).context("stat has no times")?,
-            peak_memory: peak_memory(&status).context("status has no VmHWM")?,
+            memory: memory(&status, "VmRSS:").context("status has no VmRSS")?,
+            peak_memory: memory(&status, "VmHWM:").context("status has no VmHWM")?,
         })
     }
 }
@@ -302,10 +305,8 @@ fn cpu_time(stat: &str) -> Option<Duration> {
     Some(Duration::from_secs(1) * (user + kernel) / TICKS_PER_SECOND)
 }
 
-fn peak_memory(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn memory(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
 }
@@ -378,7 +379,8 @@ mod tests {
         let stat = "42 (post) bell) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0";
         assert_eq!(cpu_time(stat), Some(Duration::from_secs(2)));
         let status = "Name:\tpostbell\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n";
-        assert_eq!(peak_memory(status), Some(2 << 20));
-        assert_eq!((cpu_time(""), peak_memory("")), (None, None));
+        assert_eq!(memory(status, "VmHWM:"), Some(2 << 20));
+        assert_eq!(memory(status, "VmRSS:"), Some(1 << 10));
+        assert_eq!((cpu_time(""), memory("", "VmRSS:")), (None, None));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::message::Received;
@@ -11,7 +12,7 @@ use postbell_model::{
 };
 use postbell_store::{Intake, StoreError, Stored, Submission, Tenants};
 
-use crate::decide;
+use crate::decide::{self, Terms};
 use crate::message;
 use crate::refusal::{Originator, Refusal};
 
@@ -22,6 +23,12 @@ pub struct AcceptOptions {
     pub retry: RetryPolicy,
     /// A message with as many Received fields is in a loop (RFC 5321 §6.3).
     pub max_hops: usize,
+    /// How far ahead mail can be scheduled.
+    pub schedule_max: Duration,
+    /// How long an idempotency key is kept, from acceptance on.
+    pub keep_keys: Duration,
+    /// Whether the Received field leaves out who the client was.
+    pub hide_client: bool,
 }
 
 /// The way by which mail comes to the gate.
@@ -144,10 +151,17 @@ impl Gate {
         let directory = self.tenants.directory();
         let summary = message::read(&offer)?;
         let origin = message::check(&summary, &offer, &directory, self.options.max_hops)?;
-        let set = directory.configuration_set(origin.domain.configuration_set);
-        let policy = self.options.retry.of_set(set);
-        let submission =
-            decide::submission(offer, summary, &origin, (set, policy), self.clock.now());
+        let now = self.clock.now();
+        let asked = message::asked(&offer, self.options.schedule_max, now)?;
+        let (set_id, set) = message::chosen_set(&asked, &origin, &directory)?;
+        let terms = Terms {
+            origin: &origin,
+            set_id,
+            set,
+            options: self.options,
+            now,
+        };
+        let submission = decide::submission(offer, summary, asked, &terms);
         self.commit(submission).await
     }
 

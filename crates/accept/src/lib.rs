@@ -10,6 +10,7 @@
 
 mod decide;
 mod gate;
+mod instructions;
 mod message;
 mod refusal;
 
@@ -17,4 +18,5 @@ mod refusal;
 mod tests;
 
 pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
+pub use instructions::{ControlFault, ControlName, Shown, Wrong};
 pub use refusal::{Originator, Refusal};

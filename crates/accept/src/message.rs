@@ -8,15 +8,23 @@
 //! such subjects and names without it for decades and most hosts take them, so only an address
 //! is held to the rule.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use postbell_mail::Summary;
 use postbell_mail::summary::Mailboxes;
-use postbell_model::{Address, SendingDomain, WorkspaceId};
+use postbell_mail::transfer;
+use postbell_model::{
+    Address, ConfigurationSet, ConfigurationSetId, SendingDomain, Timestamp, WorkspaceId,
+};
 use postbell_store::Directory;
 
-use crate::gate::Offer;
+use crate::gate::{Door, Offer};
+use crate::instructions::{self, Asked, ControlFault, ControlName, Shown, Unread, Wrong};
 use crate::refusal::{Originator, Refusal};
 
-/// RFC 5322 §2.1.1 allows 998 octets. Deviation: up to this many are let in, as most hosts do.
+/// RFC 5322 §2.1.1 allows 998 octets in a line. Deviation: where a part can't be encoded, since it
+/// is signed, up to this many are let in, as most hosts do.
 pub(crate) const LINE_MAX: usize = 2_048;
 
 /// What is stored of a Message-ID has a limit: that of a line.
@@ -57,6 +65,7 @@ pub(crate) fn check<'a>(
     max_hops: usize,
 ) -> Result<Origin<'a>, Refusal> {
     check_shape(summary)?;
+    check_lines(summary, &offer.body)?;
     if summary.received_count >= max_hops {
         return Err(Refusal::Loop(summary.received_count));
     }
@@ -79,6 +88,52 @@ pub(crate) fn check<'a>(
     }
 }
 
+/// What the message asks for. What we send ourselves asks for nothing in its header: that may
+/// come from strangers.
+pub(crate) fn asked(
+    offer: &Offer,
+    schedule_max: Duration,
+    now: Timestamp,
+) -> Result<Asked, Refusal> {
+    if offer.door == Door::Own {
+        return Ok(Asked::default());
+    }
+    let asked = instructions::read(&offer.body).map_err(|unread| match unread {
+        Unread::Header(error) => Refusal::Header(error),
+        Unread::Control(fault) => Refusal::Control(fault),
+    })?;
+    match asked.send_at {
+        Some(send_at) if send_at > now.after(schedule_max) => {
+            Err(wrong(ControlName::SendAt, Wrong::TooFar(schedule_max)))
+        }
+        _ => Ok(asked),
+    }
+}
+
+/// The configuration set that decides: the one that the message names, else that of its domain.
+pub(crate) fn chosen_set<'a>(
+    asked: &Asked,
+    origin: &Origin<'_>,
+    directory: &'a Directory,
+) -> Result<(ConfigurationSetId, Option<&'a ConfigurationSet>), Refusal> {
+    let Some(name) = &asked.configuration_set else {
+        let id = origin.domain.configuration_set;
+        return Ok((id, directory.configuration_set(id)));
+    };
+    let set = directory.configuration_set_named(origin.domain.workspace, name);
+    let set = set.ok_or_else(|| {
+        wrong(
+            ControlName::ConfigurationSet,
+            Wrong::NoSuchSet(Shown::of(name)),
+        )
+    })?;
+    Ok((set.id, Some(set)))
+}
+
+fn wrong(name: ControlName, wrong: Wrong) -> Refusal {
+    Refusal::Control(ControlFault::Wrong(name, wrong))
+}
+
 /// What the octets alone must be like.
 fn check_shape(summary: &Summary) -> Result<(), Refusal> {
     if summary.bare_line_end {
@@ -86,9 +141,6 @@ fn check_shape(summary: &Summary) -> Result<(), Refusal> {
     }
     if let Some(line) = summary.stray_line {
         return Err(Refusal::StrayLine(line));
-    }
-    if summary.longest_line > LINE_MAX {
-        return Err(Refusal::LongLine(summary.longest_line));
     }
     if summary
         .message_id
@@ -99,6 +151,21 @@ fn check_shape(summary: &Summary) -> Result<(), Refusal> {
     }
     let repeated = summary.repeated.iter().find(|name| SINGLE.contains(name));
     repeated.map_or(Ok(()), |name| Err(Refusal::Repeated(name)))
+}
+
+/// Long lines are folded and encoded before they are sent; here is refused what can't be.
+fn check_lines(summary: &Summary, body: &Bytes) -> Result<(), Refusal> {
+    if summary.longest_line <= transfer::LINE_MAX {
+        return Ok(());
+    }
+    let left = transfer::long_lines(body);
+    if let Some((field, _)) = left.field {
+        return Err(Refusal::LongField(Shown::of(&field)));
+    }
+    if left.body > LINE_MAX {
+        return Err(Refusal::LongLine(left.body));
+    }
+    Ok(())
 }
 
 /// The one mailbox of From.

@@ -8,9 +8,11 @@ use std::fmt;
 
 use postbell_mail::header::HeaderError;
 use postbell_mail::mailbox::MailboxError;
+use postbell_mail::transfer::LINE_MAX as FIELD_LINE_MAX;
 use postbell_model::{Domain, Reply};
 use postbell_store::StoreError;
 
+use crate::instructions::{ControlFault, Shown};
 use crate::message::{LINE_MAX, MESSAGE_ID_MAX};
 
 /// Where a message says whom it is from.
@@ -70,10 +72,13 @@ pub enum Refusal {
     BareLineEnd,
     /// A line that hosts won't take (RFC 5322 §2.1.1).
     #[error(
-        "A line of the message has {0} octets and at most {LINE_MAX} are taken; \
-         encode the content as quoted-printable or base64"
+        "A line of the message has {0} octets and at most {LINE_MAX} are taken where it can't be \
+         encoded on the way; encode the content as quoted-printable or base64"
     )]
     LongLine(usize),
+    /// A line of the header that can't be folded (RFC 5322 §2.1.1).
+    #[error("The field {0} has a word of more than {FIELD_LINE_MAX} octets, which fits no line")]
+    LongField(Shown),
     /// A Message-ID that is longer than a line.
     #[error("The Message-ID is longer than {MESSAGE_ID_MAX} octets")]
     LongMessageId,
@@ -89,6 +94,9 @@ pub enum Refusal {
     /// Several authors or senders.
     #[error("There is more than one address in {0}; send from one")]
     Several(Originator),
+    /// A control field can't be followed.
+    #[error(transparent)]
+    Control(ControlFault),
     /// The message goes in circles (RFC 5321 §6.3).
     #[error("Routing loop: the message has {0} Received fields already")]
     Loop(usize),
@@ -126,9 +134,11 @@ impl Refusal {
             | Self::StrayLine(_)
             | Self::BareLineEnd
             | Self::LongLine(_)
+            | Self::LongField(_)
             | Self::LongMessageId
             | Self::Repeated(_)
             | Self::NoFrom
+            | Self::Control(_)
             | Self::Malformed(..) => (550, 6, 0),
             // X.4.6: routing loop detected.
             Self::Loop(_) => (554, 4, 6),

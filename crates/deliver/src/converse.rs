@@ -48,7 +48,10 @@ pub(crate) enum Ending {
 impl Stage {
     /// Renders the delivery's message and hands it to the host.
     pub(crate) async fn converse(&self, connection: &mut Connection, task: &mut Task) -> Ending {
-        let letter = match self.prepare(&task.in_hand).await {
+        let letter = match self
+            .prepare(&task.in_hand, &connection.session.extensions())
+            .await
+        {
             Ok(letter) => letter,
             Err(Unready::NoRoom) => {
                 return Ending::NoRoom {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use postbell_mail::transfer::{Need, Unfit, fit};
 use postbell_mail::{Rendering, render};
 use postbell_model::token::{Claim, Purpose};
 use postbell_model::{Address, Message, Reply, ReversePath};
-use postbell_smtp::Transaction;
+use postbell_smtp::{Extensions, Transaction};
 use postbell_store::{Body, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -34,11 +35,52 @@ pub(crate) enum Unready {
     Bad(Reply),
 }
 
+/// A message as one host takes it.
+#[derive(Debug)]
+struct Fitted {
+    body: Bytes,
+    /// Whether it has octets over 127.
+    eight_bit: bool,
+}
+
+/// The message with lines of a length that hosts take, and in ASCII for a host that takes no more
+/// (RFC 6152 §3). Comes before signing, which covers what is sent.
+fn fitted(body: &Bytes, message: &Message, host: &Extensions) -> Result<Fitted, Reply> {
+    let eight_bit = message.eight_bit && host.eight_bit_mime;
+    let need = if message.eight_bit && !eight_bit {
+        Need::SevenBit
+    } else {
+        Need::ShortLines
+    };
+    match fit(body, need) {
+        Ok(body) => Ok(Fitted { body, eight_bit }),
+        // RFC 6531 §3.5
+        Err(Unfit::Header) if message.smtputf8 => Err(Reply::new(
+            553,
+            6,
+            7,
+            "The message needs SMTPUTF8, which the host does not offer",
+        )),
+        // RFC 3463 §3.7, X.6.3: conversion required but not supported.
+        Err(why) => Err(Reply::new(
+            554,
+            6,
+            3,
+            format!("The host takes 7-bit messages alone, and this one is not: {why}"),
+        )),
+    }
+}
+
 impl Stage {
-    /// Reads and renders the message for this delivery.
-    pub(crate) async fn prepare(&self, parcel: &Parcel) -> Result<Letter, Unready> {
+    /// Reads and renders the message for this delivery and this host.
+    pub(crate) async fn prepare(
+        &self,
+        parcel: &Parcel,
+        host: &Extensions,
+    ) -> Result<Letter, Unready> {
         let (body, room) = self.body(parcel).await?;
-        let transaction = self.render(parcel, &body).map_err(Unready::Bad)?;
+        let fitted = fitted(&body, &parcel.claimed.message, host).map_err(Unready::Bad)?;
+        let transaction = self.render(parcel, &fitted).map_err(Unready::Bad)?;
         Ok(Letter {
             transaction,
             _room: room,
@@ -78,7 +120,7 @@ impl Stage {
         Unready::Bad(Reply::new(451, 3, 0, "The stored message can't be read"))
     }
 
-    fn render(&self, parcel: &Parcel, body: &Bytes) -> Result<Transaction, Reply> {
+    fn render(&self, parcel: &Parcel, fitted: &Fitted) -> Result<Transaction, Reply> {
         let (delivery, message) = (&parcel.claimed.delivery, &*parcel.claimed.message);
         let claim = Claim {
             workspace: message.workspace,
@@ -86,7 +128,7 @@ impl Stage {
         };
         let rendering = Rendering {
             message,
-            body,
+            body: &fitted.body,
             hostname: &self.options.hostname,
             header_token: &self.keys.sign(Purpose::Header, claim),
         };
@@ -96,7 +138,7 @@ impl Stage {
             from: self.return_path(message, claim),
             to: delivery.recipient.clone(),
             body: rendered.chunks,
-            eight_bit: message.eight_bit,
+            eight_bit: fitted.eight_bit,
             smtputf8: message.smtputf8,
         })
     }

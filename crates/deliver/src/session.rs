@@ -10,7 +10,9 @@ use bytes::{Buf, Bytes};
 use postbell_model::attempt::TlsUsed;
 use postbell_model::{Domain, Monotonic, Timestamp};
 use postbell_net::{HandshakeError, OpportunisticTls, Stream};
-use postbell_smtp::{Client, ClientOptions, ClientStep, Security, StartTls, Transaction};
+use postbell_smtp::{
+    Client, ClientOptions, ClientStep, Extensions, Security, StartTls, Transaction,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -85,6 +87,11 @@ impl Session {
     /// How the session stands with STARTTLS.
     pub(crate) const fn security(&self) -> Security {
         self.client.security()
+    }
+
+    /// What the host can do.
+    pub(crate) const fn extensions(&self) -> Extensions {
+        *self.client.extensions()
     }
 
     /// Whether the host offers STARTTLS.

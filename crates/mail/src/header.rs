@@ -11,7 +11,9 @@ use std::borrow::Cow;
 use std::iter::FusedIterator;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter};
+use mail_parser::HeaderValue;
+use mail_parser::parsers::MessageStream;
+use memchr::{memchr, memchr_iter, memmem};
 
 /// A longer header is not read.
 pub const HEADER_MAX: usize = 256 * 1024;
@@ -110,6 +112,21 @@ impl<'a> Field<'a> {
             .split(|&octet| octet == b'\n')
             .flat_map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         Cow::Owned(lines.copied().collect())
+    }
+
+    /// The value as text on one line: encoded words decoded (RFC 2047), everything else taken as
+    /// UTF-8, which RFC 6532 §3 allows and many send without saying so.
+    pub fn text(&self) -> String {
+        let value = self.unfolded();
+        if memmem::find(&value, b"=?").is_none() {
+            return String::from_utf8_lossy(&value).into_owned();
+        }
+        let mut line = value.to_vec();
+        line.push(b'\n');
+        match MessageStream::new(&line).parse_unstructured() {
+            HeaderValue::Text(text) => text.into_owned(),
+            _ => String::from_utf8_lossy(&value).into_owned(),
+        }
     }
 
     /// Whether there is nothing but white space in it.

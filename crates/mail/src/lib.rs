@@ -2,21 +2,24 @@
 //!
 //! What is read here was written by strangers: nothing panics on it, everything has a limit, and
 //! where a message can be understood in two ways the reading says so, so that the gate can
-//! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`mod@render`],
-//! [`mod@classify`].
+//! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`control`],
+//! [`transfer`], [`mod@render`], [`mod@classify`].
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing)]
 
 pub mod classify;
+pub mod control;
 pub mod header;
 pub mod mailbox;
 pub mod render;
 pub mod summary;
+pub mod transfer;
 
 #[cfg(test)]
 mod corpus;
 
 pub use classify::Classifier;
+pub use control::controls;
 pub use render::{Rendered, Rendering, render};
 pub use summary::{Summary, summarise};

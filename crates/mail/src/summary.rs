@@ -3,11 +3,7 @@
 //!
 //! Nothing is repaired and nothing refused here: what is odd about a message is told.
 
-use std::borrow::Cow;
-
-use mail_parser::HeaderValue;
-use mail_parser::parsers::MessageStream;
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
 use postbell_model::Address;
 
 use crate::header::{Field, Header, HeaderError};
@@ -187,30 +183,14 @@ fn scan_octets(raw: &[u8], header: Header<'_>) -> Summary {
     }
 }
 
-/// RFC 2047: decodes encoded words. What has none is taken as UTF-8, which RFC 6532 §3 allows
-/// and many send without saying so.
 fn decode_subject(field: &Field<'_>) -> String {
-    let value = field.unfolded();
-    let text = match memmem::find(&value, b"=?") {
-        None => String::from_utf8_lossy(&value),
-        Some(_) => decode_words(&value),
-    };
-    let mut subject = without_controls(&text);
+    let mut subject = without_controls(&field.text());
     subject.truncate(subject.floor_char_boundary(SUBJECT_MAX));
     subject
 }
 
 fn without_controls(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
-}
-
-fn decode_words(value: &[u8]) -> Cow<'_, str> {
-    let mut line = value.to_vec();
-    line.push(b'\n');
-    match MessageStream::new(&line).parse_unstructured() {
-        HeaderValue::Text(text) => Cow::Owned(text.into_owned()),
-        _ => String::from_utf8_lossy(value),
-    }
 }
 
 #[cfg(test)]

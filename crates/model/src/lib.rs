@@ -12,6 +12,7 @@ pub mod bounce;
 pub mod clock;
 pub mod consequence;
 pub mod delivery;
+pub mod duration;
 pub mod event;
 pub mod id;
 pub mod instructions;

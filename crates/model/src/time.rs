@@ -1,4 +1,4 @@
-//! Wall-clock time: microseconds since 1970, printed as RFC 3339 and RFC 5322 say.
+//! Wall-clock time: microseconds since 1970, read and printed as RFC 3339 and RFC 5322 say.
 
 use std::fmt;
 use std::time::Duration;
@@ -51,6 +51,26 @@ impl Timestamp {
             .to_string()
     }
 
+    /// Reads RFC 3339 §5.6 `date-time` (`2026-05-03T14:34:57+02:00`) or what
+    /// [`Timestamp::read_rfc5322`] reads. Without a zone there is no moment.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let rfc3339 = |c: char| c.is_ascii_digit() || "-+:.TtZz ".contains(c);
+        if !text.chars().all(rfc3339) {
+            return Self::read_rfc5322(text);
+        }
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(moment.as_microsecond()))
+    }
+
+    /// Reads RFC 5322 §3.3 `date-time` (`Sun, 3 May 2026 14:34:57 +0200`), the obsolete names of
+    /// zones included. The day of the week is not held against the date.
+    pub fn read_rfc5322(text: &str) -> Option<Self> {
+        let reader = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let moment = reader.parse_timestamp(text.trim()).ok()?;
+        Some(Self(moment.as_microsecond()))
+    }
+
     fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 {
             jiff::Timestamp::MIN
@@ -87,6 +107,39 @@ mod tests {
             Timestamp::from_micros(0).to_string(),
             "1970-01-01T00:00:00.000000Z"
         );
+    }
+
+    #[test]
+    fn reads_what_the_rfcs_say() {
+        for text in [
+            "2026-05-03T12:34:57.456123Z",
+            "2026-05-03t12:34:57.456123z",
+            "2026-05-03 14:34:57.456123+02:00",
+            " 2026-05-03T07:04:57.456123-05:30 ",
+        ] {
+            assert_eq!(Timestamp::read(text), Some(MOMENT), "{text}");
+        }
+        let second = Timestamp::from_micros(1_777_811_697_000_000);
+        for text in [
+            "Sun, 3 May 2026 14:34:57 +0200",
+            "3 May 2026 12:34:57 GMT",
+            "Mon, 03 May 2026 08:34:57 EDT",
+            "Sun, 03 May 2026 12:34:57 +0000 (UTC)",
+        ] {
+            assert_eq!(Timestamp::read(text), Some(second), "{text}");
+        }
+        for text in [
+            "",
+            "tomorrow",
+            "2026-05-03T12:34:57",
+            "2026-05-03",
+            "2026-13-03T12:34:57Z",
+            "3 May 2026 12:34:57",
+            "1777811697",
+            "2026-05-03T12:34:57+02:00[Europe/Berlin]",
+        ] {
+            assert_eq!(Timestamp::read(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -230,6 +230,13 @@ pub trait Tenants: Send + Sync {
         now: Timestamp,
     ) -> Result<ConfigurationSet, TenantError>;
 
+    /// Changes what a configuration set says of retries, expiry and reports; mail that was
+    /// accepted before is not affected. Its name, workspace and age stay as they are.
+    ///
+    /// # Errors
+    /// There is no such set in its workspace.
+    async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError>;
+
     /// Adds a domain to a workspace.
     ///
     /// # Errors

@@ -24,7 +24,8 @@ pub(super) const OURS: WorkspaceId = WorkspaceId(1);
 const THEIRS: WorkspaceId = WorkspaceId(2);
 /// The set that gives up after an hour.
 pub(super) const HASTY: ConfigurationSetId = ConfigurationSetId(11);
-const PLAIN: ConfigurationSetId = ConfigurationSetId(12);
+/// The set that says nothing but that nobody is told.
+pub(super) const PLAIN: ConfigurationSetId = ConfigurationSetId(12);
 
 /// The gate and what it stored.
 pub(super) struct World {
@@ -62,18 +63,37 @@ impl World {
         self.intake.stored.lock().unwrap().clone()
     }
 
+    /// A gate that hides who the client was.
+    pub(super) fn hiding() -> Self {
+        let options = AcceptOptions {
+            hide_client: true,
+            ..options(Self::RETRY)
+        };
+        Self::of(options, Answer::Yes)
+    }
+
     fn build(retry: RetryPolicy, answer: Answer) -> Self {
+        Self::of(options(retry), answer)
+    }
+
+    fn of(options: AcceptOptions, answer: Answer) -> Self {
         let intake = Arc::new(PaperIntake {
             answer,
             stored: Mutex::default(),
         });
-        let options = AcceptOptions {
-            retry,
-            max_hops: 50,
-        };
         let tenants = Arc::new(PaperTenants(Arc::new(directory())));
         let gate = Gate::new(options, intake.clone(), tenants, Arc::new(StandingClock));
         Self { gate, intake }
+    }
+}
+
+fn options(retry: RetryPolicy) -> AcceptOptions {
+    AcceptOptions {
+        retry,
+        max_hops: 50,
+        schedule_max: Duration::from_secs(366 * 86_400),
+        keep_keys: Duration::from_secs(86_400),
+        hide_client: false,
     }
 }
 
@@ -116,14 +136,18 @@ fn directory() -> Directory {
         configuration_set,
         created_at: NOW,
     };
-    let set = |id, name: &str, expire_after| ConfigurationSet {
+    let set = |id, name: &str, expire_after, reports| ConfigurationSet {
         id,
         workspace: OURS,
         name: name.to_owned(),
         max_retries: None,
         expire_after,
-        reports: None,
+        reports,
         created_at: NOW,
+    };
+    let theirs = ConfigurationSet {
+        workspace: THEIRS,
+        ..set(ConfigurationSetId(13), "of-theirs", None, None)
     };
     Directory::new(
         [],
@@ -133,8 +157,9 @@ fn directory() -> Directory {
             domain("theirs.example", THEIRS, PLAIN),
         ],
         [
-            set(HASTY, "hasty", Some(Duration::from_secs(3_600))),
-            set(PLAIN, "plain", None),
+            set(HASTY, "hasty", Some(Duration::from_secs(3_600)), None),
+            set(PLAIN, "plain", None, Some(false)),
+            theirs,
         ],
         [],
     )
@@ -188,6 +213,10 @@ impl Tenants for PaperTenants {
         _: NewConfigurationSet,
         _: Timestamp,
     ) -> Result<ConfigurationSet, TenantError> {
+        unreachable!("the gate makes nothing")
+    }
+
+    async fn change_configuration_set(&self, _: ConfigurationSet) -> Result<(), TenantError> {
         unreachable!("the gate makes nothing")
     }
 

@@ -1,5 +1,6 @@
 //! The gate before a store of paper: offers and what becomes of them.
 
+mod asked;
 mod fakes;
 mod offers;
 

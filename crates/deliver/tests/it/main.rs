@@ -6,6 +6,7 @@
 mod clock;
 mod drops;
 mod faults;
+mod fit;
 mod hosts;
 mod outcomes;
 mod queue;

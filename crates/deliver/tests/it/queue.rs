@@ -301,6 +301,10 @@ impl Tenants for MemoryQueue {
         unreachable!("delivery sets nothing up")
     }
 
+    async fn change_configuration_set(&self, _: ConfigurationSet) -> Result<(), TenantError> {
+        unreachable!("delivery sets nothing up")
+    }
+
     async fn add_domain(&self, _: SendingDomain) -> Result<(), TenantError> {
         unreachable!("delivery sets nothing up")
     }

@@ -82,7 +82,8 @@ async fn accept(store: &SqliteStore, clock: &HandClock, text: usize) {
             store.create_configuration_set(set, now).await.unwrap().id
         }
     };
-    let body = Bytes::from(format!("Subject: stored\r\n\r\n{}\r\n", "x".repeat(text)));
+    let lines = "12345678\r\n".repeat(text / 10);
+    let body = Bytes::from(format!("Subject: stored\r\n\r\n{lines}\r\n"));
     let message = postbell_model::Message {
         workspace,
         configuration_set: set,

@@ -1,7 +1,8 @@
 //! What goes out for one delivery: the submitted message, with our header fields in front and
 //! without those that are not for the recipient.
 //!
-//! RFC 5321 §4.4 (Received), RFC 6409 §8.2 and §8.3 (Date and Message-ID where missing),
+//! RFC 5321 §4.4 (Received), RFC 6409 §8.2 and §8.3 (Date and Message-ID where missing; a Date that
+//! nobody can read),
 //! RFC 5322 §3.6.3 (Bcc is taken away). The body is never copied: the result is the new block
 //! and slices of what was stored.
 //!
@@ -15,8 +16,11 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use bytes::Bytes;
-use postbell_model::{Domain, Message};
+use mail_parser::HeaderValue;
+use mail_parser::parsers::MessageStream;
+use postbell_model::{Domain, Message, Timestamp};
 
+use crate::control;
 use crate::header::{Field, Header, HeaderError};
 
 /// What one delivery's message is rendered from.
@@ -89,17 +93,27 @@ impl Has {
 }
 
 /// Fields that stay with us: who else got the message, where its bounces go, what the sender
-/// told us about it, and the blank ones that we write in full.
-fn is_removed(field: &Field<'_>) -> bool {
-    const CONTROL: &[u8] = b"X-Postbell-";
-    let control = field
-        .name()
-        .get(..CONTROL.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(CONTROL));
-    control
+/// told us about it, and those that we write in full.
+pub(crate) fn is_removed(field: &Field<'_>) -> bool {
+    control::is_control(field)
         || field.is("Bcc")
         || field.is("Return-Path")
-        || (field.is_blank() && (field.is("Message-ID") || field.is("Date")))
+        || (field.is("Message-ID") && field.is_blank())
+        || (field.is("Date") && !is_date(field))
+}
+
+/// Whether a reader makes a moment of a Date field, well-formed or not. RFC 6409 §8.2 lets us
+/// correct one that does not conform; what can be read is left as it is.
+fn is_date(field: &Field<'_>) -> bool {
+    let mut line = field.unfolded().into_owned();
+    if std::str::from_utf8(&line).is_ok_and(|text| Timestamp::read_rfc5322(text).is_some()) {
+        return true;
+    }
+    line.push(b'\n');
+    match MessageStream::new(&line).parse_date() {
+        HeaderValue::DateTime(date) => date.is_valid(),
+        _ => false,
+    }
 }
 
 /// What lies between the removed spans, which are in order.

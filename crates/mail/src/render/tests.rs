@@ -70,7 +70,7 @@ fn what_is_missing_stands_in_front() {
 
 #[test]
 fn what_is_there_is_kept() {
-    let given = "Feedback-ID: x\r\nmessage-id: <1@example.com>\r\nDATE: today\r\n\r\nHello\r\n";
+    let given = "Feedback-ID: x\r\nmessage-id: <1@example.com>\r\nDATE: Sun, 3 May 26 12:34 GMT\r\n\r\nHello\r\n";
     let text = text(&message(), given);
     let (ours, theirs) = text.split_at(text.len() - given.len());
     assert_eq!(theirs, given);
@@ -91,6 +91,26 @@ fn what_is_not_for_the_recipient_is_removed() {
     assert!(text.ends_with(&format!("+0000\r\n{kept}")), "{text}");
     assert!(text.contains("\r\nMessage-ID: <given@example.com>\r\nDate: Sun,"));
     assert!(!text.contains("forged"));
+}
+
+// RFC 6409 §8.2
+#[test]
+fn a_date_that_nobody_can_read_is_replaced() {
+    for (date, kept) in [
+        ("Sun, 3 May 2026 12:34:60 +0200 (CEST)", true),
+        ("3 May 2026 12:34 EST", true),
+        ("Mon, 4 May 2026 25:34:57", false),
+        ("today", false),
+        ("2026-05-03T12:34:57Z", false),
+        ("Sun, 33 May 2026 12:34:57 +0000", false),
+        ("$date", false),
+    ] {
+        let text = text(&message(), &format!("Date: {date}\r\n\r\n"));
+        let ours = "Date: Sun, 03 May 2026 12:34:57 +0000\r\n";
+        assert_eq!(text.contains(&format!("Date: {date}\r\n")), kept, "{text}");
+        assert_eq!(text.contains(ours), !kept, "{text}");
+        assert_eq!(text.matches("Date:").count(), 1);
+    }
 }
 
 #[test]
@@ -168,7 +188,7 @@ fn line() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("Bcc: a@example.org".to_owned()),
         Just("X-Postbell-Stream: x".to_owned()),
-        Just("Date: today".to_owned()),
+        Just("Date: Sun, 03 May 2026 12:34:57 +0000".to_owned()),
         Just("\tfolded".to_owned()),
         Just(String::new()),
         "[A-Za-z]{1,8}: [ -~é]{0,20}",

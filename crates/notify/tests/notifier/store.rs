@@ -263,6 +263,10 @@ impl Tenants for MemoryStore {
         Err(TenantError::NoSuchWorkspace(set.workspace))
     }
 
+    async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError> {
+        Err(TenantError::NoSuchWorkspace(set.workspace))
+    }
+
     async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {
         Err(TenantError::NoSuchWorkspace(domain.workspace))
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::InWorkspace;
 use super::desk::{self, Desk};
-use crate::cli::ConfigSetAdd;
+use crate::cli::{ConfigSetAdd, ConfigSetSet};
 use crate::config::format_duration;
 
 pub(super) async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
@@ -20,20 +20,37 @@ pub(super) async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
         name: add.name.clone(),
         max_retries: add.max_retries,
         expire_after: add.expire_after,
-        reports: None,
+        reports: add.reports,
     };
     let set = desk
         .tenants
         .create_configuration_set(new, desk.clock.now())
         .await?;
-    let sentence = format!(
-        "made configuration set {} of workspace {}: retries {}, expiry {}",
-        set.name,
-        workspace.name,
-        retries(&set),
-        expiry(&set)
-    );
+    let sentence = format!("made configuration set {}", described(&directory, &set));
     desk.tell(&add.output, &document(&directory, &set), &sentence);
+    Ok(())
+}
+
+pub(super) async fn set(desk: &Desk, set: &ConfigSetSet) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let workspace = desk::workspace(&directory, &set.workspace)?;
+    let mut changed = desk::configuration_set(&directory, workspace, &set.name)?.clone();
+    if let Some(choice) = set.max_retries {
+        changed.max_retries = choice.into_option();
+    }
+    if let Some(choice) = set.expire_after {
+        changed.expire_after = choice.into_option();
+    }
+    if let Some(choice) = set.reports {
+        changed.reports = choice.into_option();
+    }
+    let sentence = format!(
+        "changed configuration set {}",
+        described(&directory, &changed)
+    );
+    let document = document(&directory, &changed);
+    desk.tenants.change_configuration_set(changed).await?;
+    desk.tell(&set.output, &document, &sentence);
     Ok(())
 }
 
@@ -45,7 +62,7 @@ pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     }
     let documents = sets.iter().map(|s| document(&directory, s)).collect();
     let rows: Vec<_> = sets.iter().map(|s| row(&directory, s)).collect();
-    let heading = ["NAME", "WORKSPACE", "RETRIES", "EXPIRY"];
+    let heading = ["NAME", "WORKSPACE", "RETRIES", "EXPIRY", "REPORTS"];
     desk.tell_list(&list.output, documents, &heading, &rows);
     Ok(())
 }
@@ -56,6 +73,7 @@ fn document(directory: &Directory, set: &ConfigurationSet) -> Value {
         "workspace": desk::workspace_name(directory, set.workspace),
         "maxRetries": set.max_retries,
         "expireAfterSeconds": set.expire_after.map(|duration| duration.as_secs()),
+        "reports": set.reports,
         "createdAt": set.created_at.to_string(),
     })
 }
@@ -66,7 +84,19 @@ fn row(directory: &Directory, set: &ConfigurationSet) -> Vec<String> {
         desk::workspace_name(directory, set.workspace),
         retries(set),
         expiry(set),
+        reports(set),
     ]
+}
+
+fn described(directory: &Directory, set: &ConfigurationSet) -> String {
+    format!(
+        "{} of workspace {}: retries {}, expiry {}, reports {}",
+        set.name,
+        desk::workspace_name(directory, set.workspace),
+        retries(set),
+        expiry(set),
+        reports(set)
+    )
 }
 
 fn retries(set: &ConfigurationSet) -> String {
@@ -77,6 +107,15 @@ fn retries(set: &ConfigurationSet) -> String {
 fn expiry(set: &ConfigurationSet) -> String {
     set.expire_after
         .map_or_else(as_configured, |d: Duration| format_duration(d))
+}
+
+fn reports(set: &ConfigurationSet) -> String {
+    let word = match set.reports {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "of SMTP mail",
+    };
+    word.to_owned()
 }
 
 fn as_configured() -> String {

@@ -157,6 +157,12 @@ impl TlsSection {
 pub struct GateOptions {
     /// A message with as many Received fields is in a loop.
     pub max_hops: usize,
+    /// How far ahead mail can be scheduled.
+    pub schedule_max: Duration,
+    /// How long an idempotency key is kept.
+    pub keep_keys: Duration,
+    /// Whether the Received field leaves out who the client was.
+    pub hide_client: bool,
 }
 
 /// The `[guard]` section.

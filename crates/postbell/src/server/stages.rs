@@ -80,6 +80,9 @@ pub(super) fn submission_door(
     let options = AcceptOptions {
         retry: config.deliver.retry.into(),
         max_hops: config.accept.max_hops,
+        schedule_max: config.accept.schedule_max,
+        keep_keys: config.accept.keep_keys,
+        hide_client: config.accept.hide_client,
     };
     let (intake, tenants) = (store.clone(), store.clone());
     let gate = Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)));

@@ -1,7 +1,10 @@
-//! The `postbell` command as a person or a script meets it: arguments in, text and exit code out.
+//! The `postbell` command as a person or a script meets it: arguments in, text and exit code out;
+//! and the server within this process, where a test has to turn its clock.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asked;
 mod config;
+mod corpus;
 mod dev;
 mod explain;
 mod help;
@@ -9,3 +12,4 @@ mod kit;
 mod operator;
 mod serve;
 mod tenants;
+mod world;

@@ -39,10 +39,53 @@ fn a_table_for_people() {
     ]
     .concat());
     insta::assert_snapshot!(place.ok(&["config-set", "list"]), @r#"
-    NAME     WORKSPACE  RETRIES        EXPIRY
-    default  acme       as configured  as configured
-    urgent   acme       3              1h30m
+    NAME     WORKSPACE  RETRIES        EXPIRY         REPORTS
+    default  acme       as configured  as configured  of SMTP mail
+    urgent   acme       3              1h30m          of SMTP mail
     "#);
+}
+
+#[test]
+fn a_configuration_set_can_be_changed() {
+    let place = with_workspace();
+    let add = ["config-set", "add", "quiet", "--workspace", "acme"];
+    let made = json(&place, &[&add[..], &["--reports", "off"]].concat());
+    assert_eq!(made["reports"], false);
+    let set = |more: &[&'static str]| {
+        let words = ["config-set", "set", "quiet", "--workspace", "acme"];
+        [&words[..], more].concat()
+    };
+    let changed = json(&place, &set(&["--reports", "on", "--max-retries", "0"]));
+    assert_eq!(
+        (&changed["reports"], &changed["maxRetries"]),
+        (&true.into(), &0.into())
+    );
+    let said = place.ok(&set(&["--reports", "default", "--expire-after", "1h"]));
+    insta::assert_snapshot!(said, @"changed configuration set quiet of workspace acme: retries 0, expiry 1h, reports of SMTP mail");
+    let listed = json(&place, &["config-set", "list"]);
+    assert_eq!(listed[1]["reports"], Value::Null);
+    assert_eq!(listed[1]["maxRetries"], 0);
+    assert_eq!(listed[1]["expireAfterSeconds"], 3_600);
+
+    for (options, said) in [
+        (&[][..], "--reports"),
+        (&["--reports", "maybe"], "write on or off, or default"),
+    ] {
+        let outcome = place.run(&set(options));
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains(said), "{outcome:?}");
+    }
+    let unknown = [
+        "config-set",
+        "set",
+        "loud",
+        "--workspace",
+        "acme",
+        "--reports",
+        "on",
+    ];
+    let unknown = place.fails(&unknown);
+    assert!(unknown.contains("there are: default, quiet"), "{unknown}");
 }
 
 #[test]

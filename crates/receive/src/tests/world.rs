@@ -276,6 +276,9 @@ fn door(
         expire_after: Duration::from_secs(86_400),
     };
     let accept = AcceptOptions {
+        schedule_max: Duration::from_secs(366 * 86_400),
+        keep_keys: Duration::from_secs(86_400),
+        hide_client: false,
         retry,
         max_hops: 50,
     };
@@ -480,6 +483,10 @@ impl Tenants for PaperTenants {
         _: NewConfigurationSet,
         _: Timestamp,
     ) -> Result<ConfigurationSet, TenantError> {
+        unreachable!("a door makes nothing")
+    }
+
+    async fn change_configuration_set(&self, _: ConfigurationSet) -> Result<(), TenantError> {
         unreachable!("a door makes nothing")
     }
 

@@ -4,6 +4,7 @@ mod allowances;
 mod changes;
 mod claims;
 mod committer;
+mod config_sets;
 mod credentials;
 mod database;
 mod errors;
@@ -492,6 +493,10 @@ impl Tenants for SqliteStore {
         now: Timestamp,
     ) -> Result<ConfigurationSet, TenantError> {
         self.tenants.create_configuration_set(set, now).await
+    }
+
+    async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError> {
+        self.tenants.change_configuration_set(set).await
     }
 
     async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {

@@ -247,6 +247,10 @@ impl Tenants for SqliteTenants {
         })
     }
 
+    async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError> {
+        self.write_set(set).await
+    }
+
     async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {
         self.check_set(domain.workspace, domain.configuration_set)?;
         if let Some(taken) = self.directory().domain(&domain.name) {
@@ -325,7 +329,7 @@ pub(super) fn store_error(error: &sqlx::Error) -> StoreError {
     }
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 

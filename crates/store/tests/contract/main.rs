@@ -72,6 +72,7 @@ contract!(sqlite:
     operator::a_history_has_every_event_and_who_was_told,
     operator::events_are_found_by_what_they_are_about,
     tenants::what_is_made_shows_in_the_directory,
+    tenants::a_configuration_set_is_changed,
     tenants::a_credential_is_made_and_revoked_and_keeps_its_name,
     tenants::names_are_taken_once,
     tenants::token_keys_stay,

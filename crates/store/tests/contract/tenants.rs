@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use postbell_model::{
-    ConfigurationSetId, Credential, Destination, DestinationId, DestinationState, Domain,
-    ScramKeys, Secret, SendingDomain, SendingLimits, Timestamp, WorkspaceId,
+    ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, DestinationState,
+    Domain, ScramKeys, Secret, SendingDomain, SendingLimits, Timestamp, WorkspaceId,
 };
 use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 
@@ -31,6 +31,41 @@ pub(crate) fn destination(fixture: &Fixture, name: &str) -> Destination {
         state: DestinationState::Active,
         created_at: NOW,
     }
+}
+
+pub(crate) async fn a_configuration_set_is_changed(fixture: &Fixture) {
+    let store = &fixture.store;
+    let before = store.directory();
+    let before = before.configuration_set(fixture.set).unwrap();
+    let changed = ConfigurationSet {
+        max_retries: Some(3),
+        expire_after: Some(Duration::from_secs(60)),
+        reports: Some(false),
+        ..before.clone()
+    };
+    let asked = ConfigurationSet {
+        name: "another".to_owned(),
+        created_at: Timestamp::default(),
+        ..changed.clone()
+    };
+    store.change_configuration_set(asked).await.unwrap();
+    let seen = store.directory();
+    assert_eq!(seen.configuration_set(fixture.set), Some(&changed));
+    store
+        .change_configuration_set(before.clone())
+        .await
+        .unwrap();
+    let seen = store.directory();
+    assert_eq!(seen.configuration_set(fixture.set), Some(before));
+    let nobodys = ConfigurationSet {
+        workspace: WorkspaceId(999),
+        ..changed
+    };
+    let refused = store.change_configuration_set(nobodys).await;
+    assert!(matches!(
+        refused,
+        Err(TenantError::NoSuchConfigurationSet(_))
+    ));
 }
 
 pub(crate) async fn a_credential_is_made_and_revoked_and_keeps_its_name(fixture: &Fixture) {
