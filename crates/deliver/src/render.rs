@@ -7,7 +7,7 @@ use bytes::Bytes;
 use postbell_mail::{Rendering, render};
 use postbell_model::token::{Claim, Purpose};
 use postbell_model::{Address, Message, Reply, ReversePath};
-use postbell_smtp::Transaction;
+use postbell_smtp::{DsnRequest, Transaction};
 use postbell_store::{Body, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -98,6 +98,12 @@ impl Stage {
             body: rendered.chunks,
             eight_bit: message.eight_bit,
             smtputf8: message.smtputf8,
+            dsn: DsnRequest {
+                ret: message.instructions.ret,
+                envid: message.instructions.envid.clone(),
+                notify: delivery.report.notify,
+                orcpt: delivery.report.orcpt.clone(),
+            },
         })
     }
 

@@ -21,7 +21,7 @@ pub mod reply;
 pub mod server;
 
 pub use client::{
-    Client, ClientOptions, ClientStep, ClientTimeouts, Security, StartTls, Transaction,
+    Client, ClientOptions, ClientStep, ClientTimeouts, DsnRequest, Security, StartTls, Transaction,
     TransactionEnd,
 };
 pub use server::{

@@ -42,6 +42,8 @@ pub(super) async fn apply(
             Change::Send(due, at) => {
                 newest = newest.max(scheduled::send(connection, statements, due, *at).await?);
             }
+            // Done with what the settlements of the batch note: see `reports`.
+            Change::EndReports(_) => {}
             Change::Hold(delivery) => hold(connection, *delivery).await?,
             Change::SleepLane(lane) => sleep_lane(connection, lane).await?,
             Change::Advance {

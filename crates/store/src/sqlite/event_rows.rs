@@ -32,6 +32,12 @@ pub(super) const INSERT: (&str, usize, &str) = (
      AND delivery.state = v.column9 WHERE true ON CONFLICT (delivery_id, sequence) DO NOTHING",
 );
 
+/// The columns that [`read_event`] expects, before those of the message.
+pub(super) const EVENT_COLUMNS: &str = "e.position, e.id, e.at, e.delivery_id, e.sequence, \
+    e.kind, e.payload, d.recipient";
+/// Where those of the message begin.
+pub(super) const MESSAGE_AT: usize = 8;
+
 /// An event on its way into the log.
 #[derive(Debug)]
 pub(super) struct EventRow {
@@ -91,8 +97,7 @@ pub(super) struct EventQueries {
 impl EventQueries {
     pub(super) fn new() -> Self {
         let select = format!(
-            "SELECT e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload, \
-             d.recipient, {} FROM event e JOIN delivery d ON d.id = e.delivery_id \
+            "SELECT {EVENT_COLUMNS}, {} FROM event e JOIN delivery d ON d.id = e.delivery_id \
              JOIN message m ON m.id = d.message_id",
             rows::MESSAGE_COLUMNS
         );
@@ -162,7 +167,8 @@ fn position(row: &SqliteRow) -> Result<Position, RowError> {
     Ok(Position(rows::unsigned(row, 0, "event.position")?))
 }
 
-fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
+/// Reads an event with its message.
+pub(super) fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
     let kind: EventKind = row
         .try_get::<&str, _>(5)?
         .parse()
@@ -175,7 +181,7 @@ fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
         fact: record::read(kind, row.try_get(6)?)?,
     };
     let recipient = rows::address(row.try_get(7)?, "delivery.recipient")?;
-    let (message, _) = rows::read_message(row, 8)?;
+    let (message, _) = rows::read_message(row, MESSAGE_AT)?;
     Ok(LoggedEvent {
         position: position(row)?,
         event,

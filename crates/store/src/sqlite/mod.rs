@@ -10,6 +10,7 @@ mod event_rows;
 mod idempotency;
 mod intake;
 mod lanes;
+mod reports;
 mod rows;
 mod scheduled;
 mod script;

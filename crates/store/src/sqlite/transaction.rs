@@ -16,6 +16,7 @@ use super::claims::Claim;
 use super::committer::Committer;
 use super::idempotency::{self, Known};
 use super::intake::{self, Arrival};
+use super::reports::{self, Noted};
 use super::rows::integer;
 use super::script::{Rows, Written, without_event};
 use super::work::{Outcome, Work};
@@ -43,6 +44,8 @@ impl From<sqlx::Error> for CommitError {
 #[derive(Debug, Default)]
 pub(super) struct Staged<'b> {
     pub rows: Rows<'b>,
+    /// Events that senders are perhaps to be told of.
+    pub reports: Vec<Noted>,
     /// The earliest time at which something became due in each lane that was touched.
     pub lanes: HashMap<Lane, Timestamp>,
     /// Whether something became due that nobody was offered.
@@ -212,6 +215,9 @@ impl<'c> Transaction<'c> {
         if rings {
             self.committer.shared.ring_queued();
         }
+        if !staged.reports.is_empty() {
+            self.committer.shared.ring_reports();
+        }
         if !aftermath.dead_segments.is_empty() {
             let remove = self.committer.segments.remover(aftermath.dead_segments);
             self.committer.removals.spawn_blocking(remove);
@@ -260,7 +266,7 @@ async fn write_rows(
         segments,
         ..
     } = committer;
-    let written = script.run(connection, &staged.rows).await?;
+    let mut written = script.run(connection, &staged.rows).await?;
     if written.events < staged.rows.events.len() as u64 {
         let ended = without_event(connection, &staged.rows.events).await?;
         return Err(CommitError::Ended(ended));
@@ -269,6 +275,8 @@ async fn write_rows(
         idempotency::write(connection, submission).await?;
     }
     let newest = changes::apply(connection, statements, batch).await?;
+    let counted = reports::apply(connection, statements, &staged.reports, batch).await?;
+    written.live.extend(counted);
     let dead_segments = dead(&written, segments.current());
     for segment in &dead_segments {
         let delete = sqlx::query("DELETE FROM segment WHERE id = ?");
