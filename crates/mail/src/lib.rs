@@ -3,7 +3,7 @@
 //! What is read here was written by strangers: nothing panics on it, everything has a limit, and
 //! where a message can be understood in two ways the reading says so, so that the gate can
 //! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`mod@render`],
-//! [`mod@classify`].
+//! [`mod@classify`], [`report`].
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing)]
@@ -12,6 +12,7 @@ pub mod classify;
 pub mod header;
 pub mod mailbox;
 pub mod render;
+pub mod report;
 pub mod summary;
 
 #[cfg(test)]
@@ -19,4 +20,5 @@ mod corpus;
 
 pub use classify::Classifier;
 pub use render::{Rendered, Rendering, render};
+pub use report::Report;
 pub use summary::{Summary, summarise};
