@@ -66,7 +66,11 @@ fn reports(offer: &Offer, set: Option<&ConfigurationSet>) -> bool {
 
 /// One delivery for each different recipient; the first place of one counts. Two copies of a
 /// message in one mailbox are never wanted, and the client can't tell them apart.
-pub(crate) fn deliveries(recipients: Vec<Recipient>, policy: RetryPolicy, now: Timestamp) -> Vec<NewDelivery> {
+pub(crate) fn deliveries(
+    recipients: Vec<Recipient>,
+    policy: RetryPolicy,
+    now: Timestamp,
+) -> Vec<NewDelivery> {
     let mut seen = HashSet::with_capacity(recipients.len());
     recipients
         .into_iter()

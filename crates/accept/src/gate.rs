@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy, ReversePath,
-    Timestamp, WorkspaceId,
+    Address, Clock, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy, ReversePath, Timestamp,
+    WorkspaceId,
 };
 use postbell_store::{Intake, StoreError, Stored, Submission, Tenants};
 

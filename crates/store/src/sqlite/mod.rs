@@ -10,6 +10,7 @@ mod event_rows;
 mod idempotency;
 mod intake;
 mod lanes;
+mod opening;
 mod reports;
 mod rows;
 mod scheduled;
@@ -22,8 +23,7 @@ mod transaction;
 mod webhooks;
 mod work;
 
-use std::collections::HashSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,7 +40,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::segment::SegmentWriter;
 use crate::{
     Bodies, BodyRef, Claimed, Destinations, Directory, EventLog, Intake, LoggedEvent,
     NewConfigurationSet, NewCredential, Page, Position, Queue, Retry, RetryOutcome, SettleError,
@@ -54,6 +53,7 @@ use claims::FreshLimits;
 use committer::Committer;
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
+use opening::{lock, newest, segments, unusable};
 use script::Script;
 use shared::Shared;
 use statements::Statements;
@@ -61,7 +61,6 @@ use work::{Change, Work};
 
 const DATABASE: &str = "postbell.db";
 const BODIES: &str = "bodies";
-const LOCK: &str = "postbell.lock";
 
 /// The limits of a store. Their defaults stand in the program's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -197,48 +196,6 @@ impl SqliteStore {
 
 fn closed() -> StoreError {
     StoreError::Stopped("it was closed".into())
-}
-
-fn lock(folder: &Path) -> Result<File, OpenError> {
-    fs::create_dir_all(folder).map_err(|source| unusable(folder, source))?;
-    let path = folder.join(LOCK);
-    let file = File::create(&path).map_err(|source| unusable(&path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
-        Err(TryLockError::Error(source)) => Err(unusable(&path, source)),
-    }
-}
-
-fn unusable(path: &Path, source: std::io::Error) -> OpenError {
-    OpenError::Folder {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-async fn segments(
-    writer: &mut SqliteConnection,
-    folder: &Path,
-    octets: u64,
-) -> Result<SegmentWriter, OpenError> {
-    // A file is kept while a row refers to it; one whose bodies have all ended goes here, too,
-    // where the process died before it removed it.
-    sqlx::query("DELETE FROM segment WHERE live <= 0")
-        .execute(&mut *writer)
-        .await?;
-    let live: Vec<i64> = sqlx::query_scalar("SELECT id FROM segment")
-        .fetch_all(writer)
-        .await?;
-    let live: HashSet<u64> = live.into_iter().map(i64::unsigned_abs).collect();
-    SegmentWriter::open(folder, octets, &live).map_err(|source| unusable(folder, source))
-}
-
-async fn newest(writer: &mut SqliteConnection) -> Result<Position, OpenError> {
-    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(position) FROM event")
-        .fetch_one(writer)
-        .await?;
-    Ok(Position(newest.unwrap_or(0).unsigned_abs()))
 }
 
 #[async_trait]
