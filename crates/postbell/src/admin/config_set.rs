@@ -20,18 +20,19 @@ pub(super) async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
         name: add.name.clone(),
         max_retries: add.max_retries,
         expire_after: add.expire_after,
-        reports: None,
+        reports: add.reports,
     };
     let set = desk
         .tenants
         .create_configuration_set(new, desk.clock.now())
         .await?;
     let sentence = format!(
-        "made configuration set {} of workspace {}: retries {}, expiry {}",
+        "made configuration set {} of workspace {}: retries {}, expiry {}, reports {}",
         set.name,
         workspace.name,
         retries(&set),
-        expiry(&set)
+        expiry(&set),
+        reports(&set)
     );
     desk.tell(&add.output, &document(&directory, &set), &sentence);
     Ok(())
@@ -45,7 +46,7 @@ pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     }
     let documents = sets.iter().map(|s| document(&directory, s)).collect();
     let rows: Vec<_> = sets.iter().map(|s| row(&directory, s)).collect();
-    let heading = ["NAME", "WORKSPACE", "RETRIES", "EXPIRY"];
+    let heading = ["NAME", "WORKSPACE", "RETRIES", "EXPIRY", "REPORTS"];
     desk.tell_list(&list.output, documents, &heading, &rows);
     Ok(())
 }
@@ -56,6 +57,7 @@ fn document(directory: &Directory, set: &ConfigurationSet) -> Value {
         "workspace": desk::workspace_name(directory, set.workspace),
         "maxRetries": set.max_retries,
         "expireAfterSeconds": set.expire_after.map(|duration| duration.as_secs()),
+        "reports": set.reports,
         "createdAt": set.created_at.to_string(),
     })
 }
@@ -66,6 +68,7 @@ fn row(directory: &Directory, set: &ConfigurationSet) -> Vec<String> {
         desk::workspace_name(directory, set.workspace),
         retries(set),
         expiry(set),
+        reports(set),
     ]
 }
 
@@ -77,6 +80,11 @@ fn retries(set: &ConfigurationSet) -> String {
 fn expiry(set: &ConfigurationSet) -> String {
     set.expire_after
         .map_or_else(as_configured, |d: Duration| format_duration(d))
+}
+
+fn reports(set: &ConfigurationSet) -> String {
+    let word = |on: bool| if on { "on" } else { "off" };
+    set.reports.map_or("on for SMTP", word).to_owned()
 }
 
 fn as_configured() -> String {

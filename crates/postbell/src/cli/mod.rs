@@ -261,6 +261,9 @@ pub struct ConfigSetAdd {
     /// How long a delivery is tried [default: as configured]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub expire_after: Option<Duration>,
+    /// Whether MAIL FROM gets reports of failures and delays [default: on for mail by SMTP]
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    pub reports: Option<bool>,
     #[command(flatten)]
     pub output: Output,
 }
@@ -323,6 +326,14 @@ pub struct Output {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write it as on or off".to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

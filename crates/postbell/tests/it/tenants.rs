@@ -36,12 +36,13 @@ fn a_table_for_people() {
     place.ok(&[
         &urgent[..],
         &["--max-retries", "3", "--expire-after", "1h30m"],
+        &["--reports", "off"],
     ]
     .concat());
     insta::assert_snapshot!(place.ok(&["config-set", "list"]), @r#"
-    NAME     WORKSPACE  RETRIES        EXPIRY
-    default  acme       as configured  as configured
-    urgent   acme       3              1h30m
+    NAME     WORKSPACE  RETRIES        EXPIRY         REPORTS
+    default  acme       as configured  as configured  on for SMTP
+    urgent   acme       3              1h30m          off
     "#);
 }
 
