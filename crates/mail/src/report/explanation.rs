@@ -69,7 +69,13 @@ fn happened(report: &Report<'_>) -> String {
             class.sentence(),
             expires_at.to_rfc5322()
         ),
-        Fact::Delivery { .. } | Fact::Send | Fact::Scheduled { .. } => format!(
+        // Of the others no report is made.
+        Fact::Delivery { .. }
+        | Fact::Send
+        | Fact::Scheduled { .. }
+        | Fact::Held
+        | Fact::Released { .. }
+        | Fact::Cancelled => format!(
             "Your message to {to} was taken by the recipient's server. That server sends no \
              reports of success, so this is the last that you hear of it from us, unless the \
              message is returned later."

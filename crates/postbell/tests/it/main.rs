@@ -6,6 +6,7 @@ mod dev;
 mod explain;
 mod help;
 mod kit;
+mod operator;
 mod reports;
 mod serve;
 mod tenants;

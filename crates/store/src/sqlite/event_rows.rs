@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use postbell_model::{
     ConfigurationSetId, DeliveryId, DeliveryState, Event, EventId, EventKind, Fact, Timestamp,
     WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use tokio::sync::watch;
 
-use crate::{LoggedEvent, Page, Position, StoreError, record};
+use crate::{EventLog, LoggedEvent, Page, Position, StoreError, record};
 
+use super::SqliteStore;
 use super::errors::read_error;
 use super::rows::{self, RowError, blob, integer};
-use super::statements::Query;
+use super::statements::{Query, placeholders};
 
 // How far ahead one look goes, whoever's events they are: what a destination whose set is
 // silent costs.
@@ -71,6 +74,20 @@ impl EventRow {
             payload: record::write(fact),
             state,
         }
+    }
+
+    /// Appends it alone: its place, or `None` where the delivery is not as it tells.
+    pub(super) async fn append(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Option<Position>, sqlx::Error> {
+        let (head, columns, tail) = INSERT;
+        let sql = format!("{head} {} {tail}", placeholders(columns, 1));
+        let written = Self::bind(sqlx::query(AssertSqlSafe(sql)), self)
+            .execute(connection)
+            .await?;
+        let position = Position(written.last_insert_rowid().unsigned_abs());
+        Ok((written.rows_affected() > 0).then_some(position))
     }
 
     pub(super) fn bind(query: Query<'static>, event: &Self) -> Query<'static> {
@@ -150,6 +167,29 @@ impl EventQueries {
             .await
             .map_err(|error| read_error(&error))?;
         Ok(row.as_ref().map(read_event).transpose()?)
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteStore {
+    fn newest(&self) -> watch::Receiver<Position> {
+        self.newest.clone()
+    }
+
+    async fn events_after(
+        &self,
+        set: ConfigurationSetId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let newest = *self.newest.borrow();
+        self.event_queries
+            .after(&self.readers, set, (after, newest), limit)
+            .await
+    }
+
+    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
+        self.event_queries.one(&self.readers, position).await
     }
 }
 

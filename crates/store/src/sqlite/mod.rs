@@ -8,9 +8,11 @@ mod database;
 mod errors;
 mod event_rows;
 mod idempotency;
+mod inspect;
 mod intake;
 mod lanes;
 mod opening;
+mod operate;
 mod reports;
 mod rows;
 mod scheduled;
@@ -30,8 +32,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination,
-    DestinationId, Lane, Secret, SendingDomain, Timestamp, Workspace,
+    Clock, ConfigurationSet, Credential, DeliveryId, Destination, DestinationId, Lane, Secret,
+    SendingDomain, Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -41,12 +43,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Bodies, BodyRef, Claimed, Destinations, Directory, EventLog, Intake, LoggedEvent,
-    NewConfigurationSet, NewCredential, Page, Position, Queue, Retry, RetryOutcome, SettleError,
-    Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants, segment,
+    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Destinations, Directory, Intake,
+    NewConfigurationSet, NewCredential, Operate, Operated, Position, Queue, Retry, RetryOutcome,
+    SettleError, Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
+pub use inspect::SqliteInspector;
 pub use tenants::SqliteTenants;
 
 use claims::FreshLimits;
@@ -54,6 +57,7 @@ use committer::Committer;
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
 use opening::{lock, newest, segments, unusable};
+use operate::Operation;
 use script::Script;
 use shared::Shared;
 use statements::Statements;
@@ -168,6 +172,10 @@ impl SqliteStore {
     }
 
     async fn change(&self, change: Change) -> Result<(), StoreError> {
+        self.changed(change).await.map(drop)
+    }
+
+    async fn changed(&self, change: Change) -> Result<u64, StoreError> {
         let (answer, answered) = oneshot::channel();
         let work = Work::Change(change, answer);
         self.committer()?
@@ -300,34 +308,47 @@ impl Queue for SqliteStore {
 }
 
 #[async_trait]
+impl Operate for SqliteStore {
+    async fn operate(
+        &self,
+        filter: &DeliveryFilter,
+        action: &Action,
+        now: Timestamp,
+    ) -> Result<Operated, StoreError> {
+        let mut operated = Operated::default();
+        let Some(filter) = action.about(filter) else {
+            return Ok(operated);
+        };
+        // What is due already needs no push.
+        let later_than = (*action == Action::Retry).then_some(now);
+        for waits in inspect::Waits::of(&filter) {
+            let mut last = None;
+            loop {
+                let page = operate::page(&self.readers, (&filter, waits), later_than, last);
+                let found = page.await?;
+                let Some(end) = found.last() else { break };
+                last = Some(end.place());
+                let count = found.len() as u64;
+                let operation = Operation {
+                    found,
+                    action: action.clone(),
+                    at: now,
+                };
+                let changed = self.changed(Change::Operate(operation)).await?;
+                operated.changed += changed;
+                operated.left_alone += count - changed;
+            }
+        }
+        Ok(operated)
+    }
+}
+
+#[async_trait]
 impl Bodies for SqliteStore {
     async fn body(&self, body: BodyRef) -> Result<Bytes, StoreError> {
         let folder = self.bodies.clone();
         let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
         read.map_err(|error| StoreError::Read(error.to_string().into()))?
-    }
-}
-
-#[async_trait]
-impl EventLog for SqliteStore {
-    fn newest(&self) -> watch::Receiver<Position> {
-        self.newest.clone()
-    }
-
-    async fn events_after(
-        &self,
-        set: ConfigurationSetId,
-        after: Position,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        let newest = *self.newest.borrow();
-        self.event_queries
-            .after(&self.readers, set, (after, newest), limit)
-            .await
-    }
-
-    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
-        self.event_queries.one(&self.readers, position).await
     }
 }
 

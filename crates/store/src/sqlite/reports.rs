@@ -48,7 +48,7 @@ pub(super) struct Noted {
 }
 
 impl Noted {
-    fn bind(query: Query<'static>, noted: &Self) -> Query<'static> {
+    fn bind(query: Query<'static>, noted: &&Self) -> Query<'static> {
         query
             .bind(blob(noted.delivery.as_bytes()))
             .bind(noted.sequence)
@@ -85,7 +85,7 @@ pub(super) fn wanted(message: &Message, request: &ReportRequest) -> Option<Notif
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     statements: &Statements,
-    noted: &[Noted],
+    noted: &[&Noted],
     batch: &[Work],
 ) -> Result<Vec<(u64, i64)>, sqlx::Error> {
     let mut counts = HashMap::new();

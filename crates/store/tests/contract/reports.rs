@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
-use postbell_model::{DeliveryId, Fact, Message, Notify, ReportKind, ReportRequest};
-use postbell_store::{IdempotencyKey, ReportDue, ReportEnd, Settlement, Stored, Submission};
+use postbell_model::{DeliveryId, Fact, Message, Notify, Reply, ReportKind, ReportRequest};
+use postbell_store::{
+    Action, DeliveryFilter, IdempotencyKey, ReportDue, ReportEnd, Settlement, Stored, Submission,
+};
 
 use crate::fixture::{Fixture, NOW, attempt, bounced, delayed, delivered, later, message};
 
@@ -183,4 +185,18 @@ pub(crate) async fn the_key_of_a_report_goes_with_it(fixture: &Fixture) {
     let third = fixture.store.accept(vec![report()]).await;
     assert!(matches!(third.as_slice(), [Ok(Stored::New)]));
     fixture.close().await;
+}
+
+pub(crate) async fn what_an_operator_fails_is_noted(fixture: &Fixture) {
+    for (request, count) in [(notify("FAILURE"), 1), (notify("NEVER"), 0)] {
+        let mut submission = fixture.submission(&["a@example.com"], "Subject: x\r\n\r\n");
+        submission.deliveries[0].report = request;
+        let stored = fixture.store.accept(vec![submission]).await;
+        assert!(matches!(stored.as_slice(), [Ok(Stored::New)]));
+        let fail = Action::Fail(Reply::new(554, 7, 0, "Taken out of the queue"));
+        let filter = DeliveryFilter::default();
+        fixture.store.operate(&filter, &fail, NOW).await.unwrap();
+        assert_eq!(due(fixture).await.len(), count);
+        end_all(fixture).await;
+    }
 }
