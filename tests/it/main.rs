@@ -7,6 +7,7 @@ mod house;
 mod layers;
 mod notify;
 mod purity;
+mod reports;
 mod restart;
 mod rfcs;
 mod sources;

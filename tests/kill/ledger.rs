@@ -28,6 +28,8 @@ pub(crate) struct Books {
     pub(crate) refusals: BTreeMap<String, u64>,
     /// Each time that the MX took a message for a recipient, in order.
     pub(crate) taken: HashMap<String, Vec<Taken>>,
+    /// The deliveries of reports about a recipient that the MX took, by the token of each.
+    pub(crate) reported: HashMap<String, HashSet<String>>,
     /// Each event of a recipient that the webhook was told, once an id, in order.
     pub(crate) told: HashMap<String, Vec<Told>>,
     /// Posts that told an event once more.
@@ -103,6 +105,9 @@ impl Ledgers {
     }
 
     pub(crate) fn taken(&self, received: &Received) {
+        if received.from.is_empty() {
+            return self.reported(&received.body);
+        }
         let taken = Taken {
             at: Instant::now(),
             is_whole: is_whole(&received.body),
@@ -112,6 +117,21 @@ impl Ledgers {
             let times = books.taken.entry(recipient.clone()).or_default();
             times.push(taken);
         }
+    }
+
+    /// A copy that the MX took twice has the token of the first.
+    fn reported(&self, body: &[u8]) {
+        let text = String::from_utf8_lossy(body);
+        let value = |name: &str| {
+            let mut lines = text.lines();
+            lines
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::to_owned)
+        };
+        let recipient = value("Final-Recipient: rfc822; ").unwrap_or_default();
+        let token = value("X-Postbell-Delivery: ").unwrap_or_default();
+        let mut books = self.books();
+        books.reported.entry(recipient).or_default().insert(token);
     }
 
     pub(crate) fn told(&self, post: &Post) {
@@ -145,6 +165,7 @@ impl Ledgers {
             .filter(|recipient| {
                 let told = books.told.get(*recipient);
                 !told.is_some_and(|events| events.iter().any(Told::is_final))
+                    || books.bounced(recipient) && !books.reported.contains_key(*recipient)
             })
             .count()
     }
@@ -160,6 +181,12 @@ impl Books {
             .filter(|recipient| !self.acknowledged.contains(*recipient))
             .collect::<HashSet<_>>();
         self.acknowledged.iter().chain(unacknowledged)
+    }
+
+    /// Whether the webhook was told of a bounce.
+    pub(crate) fn bounced(&self, recipient: &str) -> bool {
+        let told = self.told.get(recipient);
+        told.is_some_and(|events| events.iter().any(|event| event.kind == "Bounce"))
     }
 }
 

@@ -6,6 +6,7 @@
 //!   event last. Numbers are missing only after the first `DeliveryDelay`: a destination is not
 //!   told of further ones, unless it asks for them.
 //! - What the MX took is whole, was offered, and ended in `Delivery`.
+//! - Of each `Bounce` the sender got one report.
 //! - What the MX took twice it took the first time shortly before a kill: the server could not
 //!   commit the reply to the final dot any more.
 
@@ -63,6 +64,7 @@ pub(crate) fn reconcile(ledgers: &Ledgers, window: Duration) -> Verdict {
     check_acknowledged(&books, &mut verdict);
     check_events(&books, &mut verdict);
     check_taken(&books, &mut verdict);
+    check_reports(&books, &mut verdict);
     check_duplicates(ledgers, &books, window, &mut verdict);
     if books.unreadable > 0 {
         verdict.violation(format!("{} posts are no events", books.unreadable));
@@ -97,11 +99,8 @@ fn count(books: &Books, verdict: &mut Verdict) {
 }
 
 fn check_acknowledged(books: &Books, verdict: &mut Verdict) {
-    let is_lost = |recipient: &&String| {
-        let told = books.told.get(*recipient);
-        let bounced = told.is_some_and(|events| events.iter().any(|e| e.kind == "Bounce"));
-        !bounced && !books.taken.contains_key(*recipient)
-    };
+    let is_lost =
+        |recipient: &&String| !books.bounced(recipient) && !books.taken.contains_key(*recipient);
     let lost: Vec<_> = books.acknowledged.iter().filter(is_lost).collect();
     verdict.row("lost", lost.len());
     for recipient in lost {
@@ -165,6 +164,24 @@ fn check_taken(books: &Books, verdict: &mut Verdict) {
         let delivered = events.iter().any(|event| event.kind == "Delivery");
         if delivered != books.taken.contains_key(recipient) {
             verdict.violation(format!("{recipient}: the MX and the events disagree"));
+        }
+    }
+}
+
+/// The sender of each message that bounced was told of it once, and of no other.
+fn check_reports(books: &Books, verdict: &mut Verdict) {
+    verdict.row("senders told of a bounce", books.reported.len());
+    for (recipient, deliveries) in &books.reported {
+        if deliveries.len() != 1 {
+            verdict.violation(format!("{recipient}: {} reports", deliveries.len()));
+        }
+        if !books.bounced(recipient) {
+            verdict.violation(format!("{recipient}: reported without a bounce"));
+        }
+    }
+    for recipient in books.told.keys() {
+        if books.bounced(recipient) && !books.reported.contains_key(recipient) {
+            verdict.violation(format!("{recipient}: its sender was not told"));
         }
     }
 }

@@ -120,14 +120,28 @@ fn reports(offer: &Offer, set: Option<&ConfigurationSet>) -> bool {
 }
 
 /// From when on ids, and from when on retries count.
-struct Times {
+pub(crate) struct Times {
     accepted: Timestamp,
     released: Timestamp,
 }
 
+impl Times {
+    /// Mail that is sent at once.
+    pub(crate) const fn at(now: Timestamp) -> Self {
+        Self {
+            accepted: now,
+            released: now,
+        }
+    }
+}
+
 /// One delivery for each different recipient; the first place of one counts. Two copies of a
 /// message in one mailbox are never wanted, and the client can't tell them apart.
-fn deliveries(recipients: Vec<Recipient>, policy: RetryPolicy, times: &Times) -> Vec<NewDelivery> {
+pub(crate) fn deliveries(
+    recipients: Vec<Recipient>,
+    policy: RetryPolicy,
+    times: &Times,
+) -> Vec<NewDelivery> {
     let mut seen = HashSet::with_capacity(recipients.len());
     recipients
         .into_iter()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy, ReversePath,
+    Address, Clock, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy, ReversePath, Timestamp,
     WorkspaceId,
 };
 use postbell_store::{Intake, StoreError, Stored, Submission, Tenants};
@@ -165,6 +165,15 @@ impl Gate {
         self.commit(submission).await
     }
 
+    /// How mail is retried that is of no configuration set.
+    pub(crate) const fn retry(&self) -> RetryPolicy {
+        self.options.retry
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     fn check_envelope(&self, offer: &Offer) -> Result<(), Refusal> {
         self.check_sender(offer.workspace, &offer.envelope_from)?;
         if offer.recipients.is_empty() {
@@ -188,7 +197,7 @@ impl Gate {
         }
     }
 
-    async fn commit(&self, submission: Submission) -> Result<Accepted, Refusal> {
+    pub(crate) async fn commit(&self, submission: Submission) -> Result<Accepted, Refusal> {
         let accepted = Accepted {
             message: submission.message.id,
             deliveries: submission.deliveries.iter().map(|new| new.id).collect(),

@@ -5,6 +5,9 @@
 //! the gate refuses it refuses in the peer's presence, with a [`Refusal`] that says what to
 //! change; nothing that was refused is stored, and nothing that was accepted is changed: the
 //! body is kept as it was submitted, and deliver renders it.
+//!
+//! What we send ourselves comes in by [`Gate::submit_own`]. The [`Reporter`] is what writes most
+//! of it: it tells senders what became of their mail.
 
 #![warn(missing_docs)]
 
@@ -12,11 +15,15 @@ mod decide;
 mod gate;
 mod instructions;
 mod message;
+mod own;
 mod refusal;
+pub mod reporter;
 
 #[cfg(test)]
 mod tests;
 
 pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
 pub use instructions::{ControlFault, ControlName, Shown, Wrong};
+pub use own::OwnMail;
 pub use refusal::{Originator, Refusal};
+pub use reporter::{ReportOptions, Reporter};

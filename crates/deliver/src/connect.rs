@@ -63,6 +63,7 @@ fn tried(target: &Target, phase: Phase, reply: Reply, from_peer: bool) -> HostTr
         phase,
         reply,
         from_peer,
+        dsn: false,
     }
 }
 

@@ -67,6 +67,7 @@ impl Stage {
                 };
             }
         };
+        let asks = letter.transaction.dsn.notify.is_some();
         connection.session.send(letter.transaction);
         let end = transaction_end(connection).await;
         let was_reused = connection.served > 0;
@@ -74,7 +75,8 @@ impl Stage {
         if was_reused && !task.retried && is_stale(&end, connection.session.has_timed_out()) {
             return Ending::Stale;
         }
-        let tried = connection.to_try(end.phase, end.reply, end.from_peer);
+        let mut tried = connection.to_try(end.phase, end.reply, end.from_peer);
+        tried.dsn = asks && tried.phase == Phase::Message && connection.session.offers_dsn();
         let gave_out = !end.reusable && may_try_next_host(&tried);
         task.tries.push(tried);
         if gave_out {

@@ -35,6 +35,7 @@ pub(crate) fn unsent(host: &Domain, phase: Phase, reply: Reply) -> HostTry {
         phase,
         reply,
         from_peer: false,
+        dsn: false,
     }
 }
 
@@ -125,6 +126,7 @@ mod tests {
             phase,
             reply: Reply::plain(code, "text"),
             from_peer,
+            dsn: false,
         }
     }
 

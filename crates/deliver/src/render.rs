@@ -8,7 +8,7 @@ use postbell_mail::transfer::{Need, Unfit, fit};
 use postbell_mail::{Rendering, render};
 use postbell_model::token::{Claim, Purpose};
 use postbell_model::{Address, Message, Reply, ReversePath};
-use postbell_smtp::{Extensions, Transaction};
+use postbell_smtp::{DsnRequest, Extensions, Transaction};
 use postbell_store::{Body, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -140,6 +140,12 @@ impl Stage {
             body: rendered.chunks,
             eight_bit: fitted.eight_bit,
             smtputf8: message.smtputf8,
+            dsn: DsnRequest {
+                ret: message.instructions.ret,
+                envid: message.instructions.envid.clone(),
+                notify: delivery.report.notify,
+                orcpt: delivery.report.orcpt.clone(),
+            },
         })
     }
 

@@ -99,6 +99,11 @@ impl Session {
         self.client.extensions().starttls
     }
 
+    /// Whether the host takes requests for reports over.
+    pub(crate) const fn offers_dsn(&self) -> bool {
+        self.client.extensions().dsn
+    }
+
     /// Whether a deadline has ended the session.
     pub(crate) const fn has_timed_out(&self) -> bool {
         self.timed_out

@@ -3,7 +3,7 @@
 //! What is read here was written by strangers: nothing panics on it, everything has a limit, and
 //! where a message can be understood in two ways the reading says so, so that the gate can
 //! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`control`],
-//! [`transfer`], [`mod@render`], [`mod@classify`].
+//! [`transfer`], [`mod@render`], [`mod@classify`], [`report`].
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing)]
@@ -13,6 +13,7 @@ pub mod control;
 pub mod header;
 pub mod mailbox;
 pub mod render;
+pub mod report;
 pub mod summary;
 pub mod transfer;
 
@@ -22,4 +23,5 @@ mod corpus;
 pub use classify::Classifier;
 pub use control::controls;
 pub use render::{Rendered, Rendering, render};
+pub use report::Report;
 pub use summary::{Summary, summarise};

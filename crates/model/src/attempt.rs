@@ -181,6 +181,9 @@ pub struct HostTry {
     pub reply: Reply,
     /// Whether the host itself gave the reply.
     pub from_peer: bool,
+    /// Whether the host was handed what was asked about reports (RFC 3461 §5.2.1): what it took
+    /// over it reports itself.
+    pub dsn: bool,
 }
 
 /// One scheduled round, listing each host tried. A delivery's first attempt is number 1.

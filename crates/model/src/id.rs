@@ -163,6 +163,12 @@ number_id!(
     "set_7"
 );
 
+impl ConfigurationSetId {
+    /// The set of what we send on our own account: no workspace has it, so no destination hears
+    /// of that mail, and it is retried as the configuration says.
+    pub const OWN: Self = Self(0);
+}
+
 fn uuid_v7(now: Timestamp) -> Uuid {
     let micros = now.as_micros().max(0).unsigned_abs();
     let seconds = micros / 1_000_000;

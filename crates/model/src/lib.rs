@@ -18,6 +18,7 @@ pub mod id;
 pub mod instructions;
 pub mod message;
 pub mod reply;
+pub mod report;
 pub mod retry;
 pub mod secret;
 pub mod tenant;
@@ -36,6 +37,7 @@ pub use id::{
 pub use instructions::{Instructions, Notify, OriginalRecipient, ReportRequest, Ret};
 pub use message::Message;
 pub use reply::{EnhancedCode, Reply};
+pub use report::ReportKind;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use tenant::{

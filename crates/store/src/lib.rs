@@ -147,6 +147,28 @@ pub trait EventLog: Send + Sync {
     async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError>;
 }
 
+/// Events that senders are perhaps to be told of (RFC 3464), each until it was dealt with.
+///
+/// Which they are, [`postbell_model::report::called_for`] says; they are noted in the transaction
+/// that records the event, and their messages' bodies are kept.
+#[async_trait]
+pub trait Reports: Send + Sync {
+    /// Rings when there is one more.
+    fn reports_noted(&self) -> watch::Receiver<u64>;
+
+    /// Those that were not dealt with, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The database can't be read. One that can't be read is logged and given up instead.
+    async fn reports_due(&self, limit: usize) -> Result<Vec<ReportDue>, StoreError>;
+
+    /// Takes them off the list and lets their bodies go. Those that are not on it change nothing.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    async fn end_reports(&self, ended: Vec<ReportEnd>) -> Result<(), StoreError>;
+}
+
 /// What became of events at their destinations.
 #[async_trait]
 pub trait Destinations: Send + Sync {
@@ -303,7 +325,16 @@ pub trait Allowances: Send + Sync {
 /// All parts together, as the program wires them.
 #[async_trait]
 pub trait Store:
-    Intake + Queue + Bodies + EventLog + Destinations + Tenants + Allowances + Operate + std::fmt::Debug
+    Intake
+    + Queue
+    + Bodies
+    + EventLog
+    + Reports
+    + Destinations
+    + Tenants
+    + Allowances
+    + Operate
+    + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.
     fn failure(&self) -> watch::Receiver<Option<Arc<str>>>;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::{
-    Address, CredentialId, Delivery, DeliveryId, Event, Fact, Message, MessageId, ReportRequest,
-    ScramKeys, Secret, SendingLimits, Timestamp, WorkspaceId,
+    Address, CredentialId, Delivery, DeliveryId, Event, Fact, Message, MessageId, ReportKind,
+    ReportRequest, ScramKeys, Secret, SendingLimits, Timestamp, WorkspaceId,
 };
 
 /// A message to be accepted, with all that was decided about it.
@@ -125,6 +125,45 @@ pub struct Page {
     /// How far the log was read: the cursor once these events have been dealt with, also where
     /// there are none. Equal to what was asked after where there is nothing newer.
     pub read_to: Position,
+}
+
+/// An event that a sender is perhaps to be told of.
+#[derive(Debug, Clone)]
+pub struct ReportDue {
+    /// The event with its message.
+    pub logged: LoggedEvent,
+    /// What it calls for.
+    pub kind: ReportKind,
+    /// What was asked about reports.
+    pub request: ReportRequest,
+    /// The message's body, which is kept until [`crate::Reports::end_reports`].
+    pub body: BodyRef,
+    /// When the delivery was queued first.
+    pub queued_at: Timestamp,
+    /// Whether the delivery is still queued and its sender was not yet told of its delay.
+    pub unwarned: bool,
+}
+
+/// What became of an event that a sender was perhaps to be told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportEnd {
+    /// The event.
+    pub position: Position,
+    /// The idempotency key that the report was submitted with: it goes with the event.
+    pub key: Option<String>,
+    /// Whether the sender was told of a delay: of one delivery that is done once.
+    pub warned: bool,
+}
+
+impl ReportEnd {
+    /// Nobody is told of this event.
+    pub const fn without_report(position: Position) -> Self {
+        Self {
+            position,
+            key: None,
+            warned: false,
+        }
+    }
 }
 
 /// A webhook call that failed and is due again.

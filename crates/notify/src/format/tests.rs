@@ -73,6 +73,7 @@ fn attempt(number: u32, phase: Phase, reply: Reply, from_peer: bool) -> Attempt 
             phase,
             reply,
             from_peer,
+            dsn: false,
         }],
     }
 }

@@ -222,6 +222,7 @@ fn attempt(code: u16) -> Attempt {
             phase: Phase::Message,
             reply: Reply::new(code, 1, 1, "so be it"),
             from_peer: true,
+            dsn: false,
         }],
     }
 }

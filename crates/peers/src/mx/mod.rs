@@ -126,6 +126,8 @@ pub struct Received {
     pub parameters: String,
     /// The recipients that were taken.
     pub recipients: Vec<String>,
+    /// The parameters of RCPT of each, as given.
+    pub recipient_parameters: Vec<String>,
     /// The message, dots unstuffed, without the final dot. Empty where neither kept nor told
     /// to a ledger.
     pub body: Bytes,

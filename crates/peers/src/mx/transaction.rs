@@ -9,6 +9,8 @@ pub(super) struct Transaction {
     pub(super) from: String,
     pub(super) parameters: String,
     pub(super) recipients: Vec<String>,
+    /// Their parameters, at the same places.
+    pub(super) recipient_parameters: Vec<String>,
     /// Whether a recipient answers the final dot late.
     pub(super) slow: bool,
 }
@@ -19,13 +21,15 @@ impl Transaction {
             from: from.to_owned(),
             parameters: parameters.to_owned(),
             recipients: Vec::with_capacity(1),
+            recipient_parameters: Vec::with_capacity(1),
             slow: false,
         }
     }
 
-    pub(super) fn add(&mut self, recipient: &str) {
+    pub(super) fn add(&mut self, recipient: &str, parameters: &str) {
         self.slow |= Conduct::of(recipient) == Conduct::Slow;
         self.recipients.push(recipient.to_owned());
+        self.recipient_parameters.push(parameters.to_owned());
     }
 }
 

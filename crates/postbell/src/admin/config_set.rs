@@ -113,7 +113,7 @@ fn reports(set: &ConfigurationSet) -> String {
     let word = match set.reports {
         Some(true) => "on",
         Some(false) => "off",
-        None => "of SMTP mail",
+        None => "on for SMTP",
     };
     word.to_owned()
 }

@@ -331,7 +331,7 @@ pub struct ConfigSetAdd {
     /// How long a delivery is tried [default: as configured]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub expire_after: Option<Duration>,
-    /// Whether senders are mailed reports of failures [default: of mail that came by SMTP]
+    /// Whether MAIL FROM gets reports of failures and delays [default: on for mail by SMTP]
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     pub reports: Option<bool>,
     #[command(flatten)]
@@ -444,20 +444,20 @@ pub struct Output {
     pub json: bool,
 }
 
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write it as on or off".to_owned()),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write it as 30s, 5m, 1h30m or 5d".to_owned())
 }
 
 fn count(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "write a number".to_owned())
-}
-
-fn on_or_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("write on or off".to_owned()),
-    }
 }
 
 /// Reads `default`, or what `read` reads.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use postbell_accept::ReportOptions;
 use postbell_api::HttpDoorOptions;
 use postbell_deliver::DeliverOptions;
 use postbell_model::WorkspaceId;
@@ -25,6 +26,10 @@ pub(super) const SHARED: &[Shared] = &[
     Shared {
         set_at: "server.hostname",
         read_at: "deliver.hostname",
+    },
+    Shared {
+        set_at: "server.hostname",
+        read_at: "reports.hostname",
     },
     Shared {
         set_at: "server.grace",
@@ -50,6 +55,8 @@ pub struct Config {
     pub store: SqliteOptions,
     /// What every door refuses.
     pub accept: GateOptions,
+    /// What senders are told of.
+    pub reports: ReportOptions,
     /// What DNS is asked, and how.
     pub dns: DnsOptions,
     /// What may be dialled although it is not public.

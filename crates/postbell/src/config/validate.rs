@@ -34,6 +34,7 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.pauses(config);
     rules.limits(defaults, tree);
     rules.message_size(config);
+    rules.reports(config);
     rules.trusted(config);
     rules.tls(config);
     rules.login(config);
@@ -135,6 +136,17 @@ impl Rules {
                 "submission.limits.max_message_size",
                 "must be 1 GiB or less",
             );
+        }
+    }
+
+    fn reports(&mut self, config: &Config) {
+        if config.reports.from.is_some()
+            && let Err(error) = config.reports.sender()
+        {
+            self.broken("reports.from", error.to_string());
+        }
+        if config.reports.max_returned > MESSAGE_MAX {
+            self.broken("reports.max_returned", "must be 1 GiB or less");
         }
     }
 

@@ -41,6 +41,7 @@ pub struct Server {
     draining: CancellationToken,
     doors: Stage,
     deliver: Stage,
+    reports: Stage,
     notify: Stage,
     http: Stage,
     addresses: Addresses,
@@ -96,7 +97,9 @@ impl Server {
         let notifier = stages::notifier(config, &store, &clock)?;
         let deliverer = stages::deliverer(config, &store, &clock)?;
         let tls = stages::tls(config)?;
-        let door = stages::submission_door(config, &store, tls.as_ref(), &clock)?;
+        let gate = stages::gate(config, &store, &clock);
+        let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
+        let door = stages::submission_door(config, &store, gate, tls.as_ref(), &clock)?;
         let listeners = Listeners::bind(config).await?;
         let server = Self {
             store,
@@ -104,6 +107,7 @@ impl Server {
             draining: CancellationToken::new(),
             doors: Stage::new("submission"),
             deliver: Stage::new("deliver"),
+            reports: Stage::new("reports"),
             notify: Stage::new("notify"),
             http: Stage::new("http"),
             addresses: listeners.addresses.clone(),
@@ -111,6 +115,7 @@ impl Server {
         };
         server.run_notify(notifier);
         server.run_deliver(deliverer);
+        server.run_reports(reporter);
         server.run_submission(door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, clock);
         server.run_http(config, listeners.http);
@@ -138,6 +143,7 @@ impl Server {
             }
             name = self.doors.broken() => name,
             name = self.deliver.broken() => name,
+            name = self.reports.broken() => name,
             name = self.notify.broken() => name,
             name = self.http.broken() => name,
         };
@@ -155,7 +161,8 @@ impl Server {
         self.draining.cancel();
         self.doors.finish(self.grace.mul_f64(DOORS_SHARE)).await;
         self.deliver.finish(self.grace.mul_f64(DELIVER_SHARE)).await;
-        self.notify.finish(self.grace.mul_f64(NOTIFY_SHARE)).await;
+        let share = self.grace.mul_f64(NOTIFY_SHARE);
+        tokio::join!(self.reports.finish(share), self.notify.finish(share));
         if tokio::time::timeout(CLOSE_LIMIT, self.close_store())
             .await
             .is_err()

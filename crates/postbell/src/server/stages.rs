@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use ipnet::IpNet;
-use postbell_accept::{AcceptOptions, Gate};
+use postbell_accept::{AcceptOptions, Gate, Reporter};
 use postbell_api::{Health, HttpDoor};
 use postbell_deliver::{Deliverer, Reach};
 use postbell_mail::Classifier;
@@ -69,14 +69,8 @@ pub(super) fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
     tls.context("the certificate of [tls]")
 }
 
-/// What applications hand mail in at, with the gate behind it.
-pub(super) fn submission_door(
-    config: &Config,
-    store: &Arc<dyn Store>,
-    tls: Option<&ServerTls>,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<SubmissionDoor> {
-    let trusted = trusted(config, &store.directory())?;
+/// The gate that all mail passes.
+pub(super) fn gate(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Arc<Gate> {
     let options = AcceptOptions {
         retry: config.deliver.retry.into(),
         max_hops: config.accept.max_hops,
@@ -85,7 +79,31 @@ pub(super) fn submission_door(
         hide_client: config.accept.hide_client,
     };
     let (intake, tenants) = (store.clone(), store.clone());
-    let gate = Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)));
+    Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)))
+}
+
+/// What tells senders what became of their mail.
+pub(super) fn reporter(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    gate: Arc<Gate>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Reporter> {
+    let options = config.reports.clone();
+    let (reports, bodies) = (store.clone(), store.clone());
+    let reporter = Reporter::new(options, gate, reports, bodies, Arc::clone(clock));
+    reporter.context("reports.from")
+}
+
+/// What applications hand mail in at, with the gate behind it.
+pub(super) fn submission_door(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    gate: Arc<Gate>,
+    tls: Option<&ServerTls>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<SubmissionDoor> {
+    let trusted = trusted(config, &store.directory())?;
     let (tenants, allowances) = (store.clone(), store.clone());
     let options = config
         .submission
@@ -121,6 +139,11 @@ impl Server {
         let (tasks, stop) = (self.notify.tasks().clone(), self.notify.stop());
         self.notify
             .run(async move { notifier.run(&tasks, stop).await });
+    }
+
+    pub(super) fn run_reports(&self, reporter: Reporter) {
+        let stop = self.reports.stop();
+        self.reports.run(async move { reporter.run(stop).await });
     }
 
     pub(super) fn run_deliver(&self, deliverer: Deliverer) {

@@ -10,6 +10,7 @@ mod explain;
 mod help;
 mod kit;
 mod operator;
+mod reports;
 mod serve;
 mod tenants;
 mod world;

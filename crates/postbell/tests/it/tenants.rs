@@ -36,12 +36,13 @@ fn a_table_for_people() {
     place.ok(&[
         &urgent[..],
         &["--max-retries", "3", "--expire-after", "1h30m"],
+        &["--reports", "off"],
     ]
     .concat());
     insta::assert_snapshot!(place.ok(&["config-set", "list"]), @r#"
     NAME     WORKSPACE  RETRIES        EXPIRY         REPORTS
-    default  acme       as configured  as configured  of SMTP mail
-    urgent   acme       3              1h30m          of SMTP mail
+    default  acme       as configured  as configured  on for SMTP
+    urgent   acme       3              1h30m          off
     "#);
 }
 
@@ -61,7 +62,7 @@ fn a_configuration_set_can_be_changed() {
         (&true.into(), &0.into())
     );
     let said = place.ok(&set(&["--reports", "default", "--expire-after", "1h"]));
-    insta::assert_snapshot!(said, @"changed configuration set quiet of workspace acme: retries 0, expiry 1h, reports of SMTP mail");
+    insta::assert_snapshot!(said, @"changed configuration set quiet of workspace acme: retries 0, expiry 1h, reports on for SMTP");
     let listed = json(&place, &["config-set", "list"]);
     assert_eq!(listed[1]["reports"], Value::Null);
     assert_eq!(listed[1]["maxRetries"], 0);

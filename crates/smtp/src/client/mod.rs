@@ -15,6 +15,7 @@
 //! Refused: sending what the host has not announced that it can take, sending a bare CR or LF,
 //! believing a reply that came before its command.
 
+mod dsn;
 mod extensions;
 mod options;
 mod security;
@@ -31,6 +32,7 @@ use crate::reply::ReplyReader;
 use security::{STARTTLS, injected};
 use transaction::{After, Exchange, Giver, Next, Verdict};
 
+pub use dsn::DsnRequest;
 pub use extensions::Extensions;
 pub use options::{ClientOptions, ClientTimeouts, StartTls};
 pub use security::Security;
@@ -50,6 +52,8 @@ pub struct Transaction {
     pub eight_bit: bool,
     /// Whether its header needs SMTPUTF8 (RFC 6531); addresses that need it are seen here.
     pub smtputf8: bool,
+    /// What is asked about reports, of a host that offers DSN (RFC 3461).
+    pub dsn: DsnRequest,
 }
 
 /// What a transaction came to.

@@ -23,6 +23,7 @@ fn transaction() -> Transaction {
         body: vec![Bytes::from_static(SMALL.as_bytes())],
         eight_bit: false,
         smtputf8: false,
+        dsn: DsnRequest::default(),
     }
 }
 

@@ -80,7 +80,7 @@ impl Exchange {
         before: After,
     ) -> Result<(Self, Bytes), Reply> {
         let mail = mail_line(&transaction, extensions)?;
-        let rcpt = format!("RCPT TO:<{}>\r\n", transaction.to);
+        let rcpt = rcpt_line(&transaction, extensions);
         let body = data::stuff(transaction.body)
             .map_err(|error| Reply::new(554, 6, 0, error.to_string()))?;
         let needs_reset = before == After::NeedsReset;
@@ -280,8 +280,20 @@ fn mail_line(transaction: &Transaction, extensions: &Extensions) -> Result<Strin
         }
         line.push_str(" SMTPUTF8");
     }
+    if extensions.dsn {
+        line.push_str(&transaction.dsn.mail_parameters());
+    }
     line.push_str("\r\n");
     Ok(line)
+}
+
+fn rcpt_line(transaction: &Transaction, extensions: &Extensions) -> String {
+    let to = &transaction.to;
+    if extensions.dsn {
+        let parameters = transaction.dsn.rcpt_parameters(to);
+        return format!("RCPT TO:<{to}>{parameters}\r\n");
+    }
+    format!("RCPT TO:<{to}>\r\n")
 }
 
 fn octets(chunk: &Bytes) -> u64 {

@@ -56,6 +56,8 @@ struct TryRecord {
     enhanced: Option<String>,
     text: String,
     from_peer: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    dsn: bool,
 }
 
 /// The payload of a `Scheduled`.
@@ -215,6 +217,7 @@ fn try_record(host_try: &HostTry) -> TryRecord {
         enhanced: host_try.reply.enhanced.map(|code| code.to_string()),
         text: host_try.reply.text.clone(),
         from_peer: host_try.from_peer,
+        dsn: host_try.dsn,
     }
 }
 
@@ -282,6 +285,7 @@ fn read_try(record: &TryRecord) -> Option<HostTry> {
             text: record.text.clone(),
         },
         from_peer: record.from_peer,
+        dsn: record.dsn,
     })
 }
 
@@ -305,6 +309,7 @@ mod tests {
                     phase: Phase::Dns,
                     reply: Reply::new(451, 4, 3, "no address"),
                     from_peer: false,
+                    dsn: false,
                 },
                 HostTry {
                     host: Domain::parse("mx2.example.com").unwrap(),
@@ -319,6 +324,7 @@ mod tests {
                     phase: Phase::Message,
                     reply: Reply::plain(250, "OK\nqueued \"here\""),
                     from_peer: true,
+                    dsn: true,
                 },
             ],
         }

@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 
 use crate::{Position, Retry, RetryOutcome};
 
+use super::reports::Noted;
 use super::rows::{blob, integer};
 use super::scheduled;
 use super::shared::Shared;
@@ -34,6 +35,8 @@ pub(super) struct Applied {
     pub newest: Option<Position>,
     /// What each segment that was counted is still needed for.
     pub live: Vec<(u64, i64)>,
+    /// Events that senders are perhaps to be told of.
+    pub noted: Vec<Noted>,
     /// How many deliveries each operation has changed, in the order of the batch.
     pub operated: Vec<u64>,
 }
@@ -59,8 +62,11 @@ pub(super) async fn apply(
                 let done = operation.carry_out(connection, statements, shared).await?;
                 applied.newest = applied.newest.max(done.newest);
                 applied.live.extend(done.live);
+                applied.noted.extend(done.noted);
                 applied.operated.push(done.changed);
             }
+            // Done with what the settlements of the batch note: see `reports`.
+            Change::EndReports(_) => {}
             Change::Hold(delivery) => hold(connection, *delivery).await?,
             Change::SleepLane(lane) => sleep_lane(connection, lane).await?,
             Change::Advance {

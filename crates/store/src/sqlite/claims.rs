@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use postbell_model::{ConfigurationSetId, DeliveryId, Lane, Timestamp};
+use postbell_model::{ConfigurationSetId, DeliveryId, Lane, Notify, Timestamp};
 
 /// What is known of a delivery in flight, so that its settlement needs no look-up.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub(super) struct Claim {
     pub segment: u64,
     /// The number of its latest event.
     pub sequence: u32,
+    /// The reports that its sender wants; `None`: the sender gets none.
+    pub reports: Option<Notify>,
     /// Octets that its body holds in memory; zero where it was claimed by the index.
     pub octets: u64,
     pub origin: Origin,
@@ -187,6 +189,7 @@ mod tests {
             configuration_set: ConfigurationSetId(1),
             segment: 1,
             sequence: 1,
+            reports: None,
             octets: 10,
             origin,
         }

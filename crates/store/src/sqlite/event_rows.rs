@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use postbell_model::{
     ConfigurationSetId, DeliveryId, DeliveryState, Event, EventId, EventKind, Fact, Timestamp,
     WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use tokio::sync::watch;
 
-use crate::{LoggedEvent, Page, Position, StoreError, record};
+use crate::{EventLog, LoggedEvent, Page, Position, StoreError, record};
 
+use super::SqliteStore;
 use super::errors::read_error;
 use super::rows::{self, RowError, blob, integer};
 use super::statements::{Query, placeholders};
@@ -31,6 +34,12 @@ pub(super) const INSERT: (&str, usize, &str) = (
     "AS v JOIN delivery ON delivery.id = v.column4 AND delivery.sequence = v.column5 \
      AND delivery.state = v.column9 WHERE true ON CONFLICT (delivery_id, sequence) DO NOTHING",
 );
+
+/// The columns that [`read_event`] expects, before those of the message.
+pub(super) const EVENT_COLUMNS: &str = "e.position, e.id, e.at, e.delivery_id, e.sequence, \
+    e.kind, e.payload, d.recipient";
+/// Where those of the message begin.
+pub(super) const MESSAGE_AT: usize = 8;
 
 /// An event on its way into the log.
 #[derive(Debug)]
@@ -105,8 +114,7 @@ pub(super) struct EventQueries {
 impl EventQueries {
     pub(super) fn new() -> Self {
         let select = format!(
-            "SELECT e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload, \
-             d.recipient, {} FROM event e JOIN delivery d ON d.id = e.delivery_id \
+            "SELECT {EVENT_COLUMNS}, {} FROM event e JOIN delivery d ON d.id = e.delivery_id \
              JOIN message m ON m.id = d.message_id",
             rows::MESSAGE_COLUMNS
         );
@@ -162,6 +170,29 @@ impl EventQueries {
     }
 }
 
+#[async_trait]
+impl EventLog for SqliteStore {
+    fn newest(&self) -> watch::Receiver<Position> {
+        self.newest.clone()
+    }
+
+    async fn events_after(
+        &self,
+        set: ConfigurationSetId,
+        after: Position,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let newest = *self.newest.borrow();
+        self.event_queries
+            .after(&self.readers, set, (after, newest), limit)
+            .await
+    }
+
+    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
+        self.event_queries.one(&self.readers, position).await
+    }
+}
+
 /// An event that can't be read is reported and passed over: it must not hold up the others.
 fn readable(row: &SqliteRow) -> Option<LoggedEvent> {
     read_event(row)
@@ -176,7 +207,8 @@ fn position(row: &SqliteRow) -> Result<Position, RowError> {
     Ok(Position(rows::unsigned(row, 0, "event.position")?))
 }
 
-fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
+/// Reads an event with its message.
+pub(super) fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
     let kind: EventKind = row
         .try_get::<&str, _>(5)?
         .parse()
@@ -189,7 +221,7 @@ fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
         fact: record::read(kind, row.try_get(6)?)?,
     };
     let recipient = rows::address(row.try_get(7)?, "delivery.recipient")?;
-    let (message, _) = rows::read_message(row, 8)?;
+    let (message, _) = rows::read_message(row, MESSAGE_AT)?;
     Ok(LoggedEvent {
         position: position(row)?,
         event,

@@ -9,6 +9,7 @@ use crate::{Body, BodyRef, Claimed, NewDelivery, Submission};
 
 use super::claims::{Claim, Origin};
 use super::event_rows::EventRow;
+use super::reports;
 use super::rows::{self, blob};
 use super::shared::Shared;
 use super::statements::Query;
@@ -100,11 +101,13 @@ impl Arrival<'_> {
     }
 
     pub(super) fn claim(&self, delivery: &ArrivingDelivery<'_>) -> Claim {
+        let message = &self.submission.message;
         Claim {
             lane: delivery.lane.clone(),
-            configuration_set: self.submission.message.configuration_set,
+            configuration_set: message.configuration_set,
             segment: self.body.segment,
             sequence: 1,
+            reports: reports::wanted(message, &delivery.new.report),
             octets: u64::from(self.body.length),
             origin: Origin::Fresh,
         }

@@ -12,6 +12,7 @@ use crate::{Body, BodyRef, Claimed, StoreError};
 use super::claims::{Claim, Origin};
 use super::committer::NEVER;
 use super::errors::read_error;
+use super::reports;
 use super::rows::{self, RowError};
 use super::scheduled;
 use super::shared::Shared;
@@ -219,6 +220,7 @@ fn take(
                     configuration_set: claimed.message.configuration_set,
                     segment: body.segment,
                     sequence: claimed.delivery.sequence,
+                    reports: reports::wanted(&claimed.message, &claimed.delivery.report),
                     octets: 0,
                     origin: Origin::Index,
                 };

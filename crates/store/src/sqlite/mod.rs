@@ -13,7 +13,9 @@ mod idempotency;
 mod inspect;
 mod intake;
 mod lanes;
+mod opening;
 mod operate;
+mod reports;
 mod rows;
 mod scheduled;
 mod script;
@@ -25,16 +27,15 @@ mod transaction;
 mod webhooks;
 mod work;
 
-use std::collections::HashSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination,
-    DestinationId, Lane, Secret, SendingDomain, Timestamp, Workspace,
+    Clock, ConfigurationSet, Credential, DeliveryId, Destination, DestinationId, Lane, Secret,
+    SendingDomain, Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -43,12 +44,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::segment::SegmentWriter;
 use crate::{
-    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Destinations, Directory, EventLog, Intake,
-    LoggedEvent, NewConfigurationSet, NewCredential, Operate, Operated, Page, Position, Queue,
-    Retry, RetryOutcome, SettleError, Settlement, Store, StoreError, Stored, Submission,
-    TenantError, Tenants, segment,
+    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Destinations, Directory, Intake,
+    NewConfigurationSet, NewCredential, Operate, Operated, Position, Queue, Retry, RetryOutcome,
+    SettleError, Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
@@ -59,6 +58,7 @@ use claims::FreshLimits;
 use committer::Committer;
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
+use opening::{lock, newest, segments, unusable};
 use operate::Operation;
 use script::Script;
 use shared::Shared;
@@ -67,7 +67,6 @@ use work::{Change, Work};
 
 const DATABASE: &str = "postbell.db";
 const BODIES: &str = "bodies";
-const LOCK: &str = "postbell.lock";
 
 /// The limits of a store. Their defaults stand in the program's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -207,48 +206,6 @@ impl SqliteStore {
 
 fn closed() -> StoreError {
     StoreError::Stopped("it was closed".into())
-}
-
-fn lock(folder: &Path) -> Result<File, OpenError> {
-    fs::create_dir_all(folder).map_err(|source| unusable(folder, source))?;
-    let path = folder.join(LOCK);
-    let file = File::create(&path).map_err(|source| unusable(&path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
-        Err(TryLockError::Error(source)) => Err(unusable(&path, source)),
-    }
-}
-
-fn unusable(path: &Path, source: std::io::Error) -> OpenError {
-    OpenError::Folder {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-async fn segments(
-    writer: &mut SqliteConnection,
-    folder: &Path,
-    octets: u64,
-) -> Result<SegmentWriter, OpenError> {
-    // A file is kept while a row refers to it; one whose bodies have all ended goes here, too,
-    // where the process died before it removed it.
-    sqlx::query("DELETE FROM segment WHERE live <= 0")
-        .execute(&mut *writer)
-        .await?;
-    let live: Vec<i64> = sqlx::query_scalar("SELECT id FROM segment")
-        .fetch_all(writer)
-        .await?;
-    let live: HashSet<u64> = live.into_iter().map(i64::unsigned_abs).collect();
-    SegmentWriter::open(folder, octets, &live).map_err(|source| unusable(folder, source))
-}
-
-async fn newest(writer: &mut SqliteConnection) -> Result<Position, OpenError> {
-    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(position) FROM event")
-        .fetch_one(writer)
-        .await?;
-    Ok(Position(newest.unwrap_or(0).unsigned_abs()))
 }
 
 #[async_trait]
@@ -394,29 +351,6 @@ impl Bodies for SqliteStore {
         let folder = self.bodies.clone();
         let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
         read.map_err(|error| StoreError::Read(error.to_string().into()))?
-    }
-}
-
-#[async_trait]
-impl EventLog for SqliteStore {
-    fn newest(&self) -> watch::Receiver<Position> {
-        self.newest.clone()
-    }
-
-    async fn events_after(
-        &self,
-        set: ConfigurationSetId,
-        after: Position,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        let newest = *self.newest.borrow();
-        self.event_queries
-            .after(&self.readers, set, (after, newest), limit)
-            .await
-    }
-
-    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
-        self.event_queries.one(&self.readers, position).await
     }
 }
 

@@ -2,9 +2,10 @@
 //! and changed by the committer, which leaves alone what is in flight or has changed meanwhile.
 
 use postbell_model::consequence::consequence;
+use postbell_model::report::called_for;
 use postbell_model::{
     Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, DeliveryState, Domain, Fact,
-    HostTry, Lane, Phase, Reply, Timestamp, WorkspaceId,
+    HostTry, Lane, Notify, Phase, Reply, Timestamp, WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
@@ -14,6 +15,7 @@ use crate::{Action, DeliveryFilter, Position, StoreError};
 use super::errors::read_error;
 use super::event_rows::EventRow;
 use super::inspect::{Waits, push_filter};
+use super::reports::Noted;
 use super::rows::{self, RowError, blob, integer};
 use super::shared::Shared;
 use super::statements::{Query, Statements};
@@ -33,6 +35,8 @@ pub(super) struct Found {
     next_at: Timestamp,
     segment: u64,
     was_sent: bool,
+    /// The reports that its sender wants; `None`: the sender gets none.
+    reports: Option<Notify>,
 }
 
 /// A page of them, and what to do.
@@ -50,6 +54,8 @@ pub(super) struct Done {
     pub newest: Option<Position>,
     /// What each segment that was counted is still needed for.
     pub live: Vec<(u64, i64)>,
+    /// Events that senders are perhaps to be told of.
+    pub noted: Vec<Noted>,
 }
 
 /// The page of deliveries in one state after the last one of the page before; only those that are
@@ -62,7 +68,7 @@ pub(super) async fn page(
 ) -> Result<Vec<Found>, StoreError> {
     let mut query = QueryBuilder::new(
         "WITH page AS (SELECT d.id, d.next_at, d.workspace_id, d.domain, d.message_id, d.state, \
-         d.attempt, d.sequence",
+         d.attempt, d.sequence, d.notify, d.orcpt",
     );
     query.push(waits.from(filter));
     push_filter(&mut query, filter);
@@ -82,8 +88,8 @@ pub(super) async fn page(
     query.push(
         ") SELECT page.id, page.workspace_id, page.domain, m.configuration_set_id, page.state, \
          page.attempt, page.sequence, page.next_at, m.body_segment, EXISTS (SELECT 1 FROM event e \
-         WHERE e.delivery_id = page.id AND e.kind = 'Send') \
-         FROM page JOIN message m ON m.id = page.message_id ORDER BY page.next_at, page.id",
+         WHERE e.delivery_id = page.id AND e.kind = 'Send'), \
+         m.reports, page.notify, page.orcpt FROM page JOIN message m ON m.id = page.message_id ORDER BY page.next_at, page.id",
     );
     let found = query.build().fetch_all(pool).await;
     let found = found.map_err(|error| read_error(&error))?;
@@ -105,6 +111,11 @@ fn read(row: &SqliteRow) -> Result<Found, RowError> {
         next_at: rows::time(row, 7)?,
         segment: rows::unsigned(row, 8, "message.body_segment")?,
         was_sent: row.try_get(9)?,
+        reports: if row.try_get(10)? {
+            Some(rows::report_request(row, 11)?.wanted())
+        } else {
+            None
+        },
     })
 }
 
@@ -154,6 +165,7 @@ const fn operator_try(host: Domain, reply: Reply) -> HostTry {
         phase: Phase::Render,
         reply,
         from_peer: false,
+        dsn: false,
     }
 }
 
@@ -234,6 +246,17 @@ impl Operation {
             (self.at, &fact, follows.state),
         );
         done.newest = event.append(connection).await?.or(done.newest);
+        if found
+            .reports
+            .and_then(|wanted| called_for(wanted, &fact))
+            .is_some()
+        {
+            done.noted.push(Noted {
+                delivery: found.delivery,
+                sequence: i64::from(found.sequence) + 1,
+                segment: found.segment,
+            });
+        }
         if follows.state.is_final() {
             let live = end_body(connection, found.segment).await?;
             done.live.retain(|(segment, _)| *segment != found.segment);

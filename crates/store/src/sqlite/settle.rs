@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use postbell_model::consequence::consequence;
+use postbell_model::report::called_for;
 use postbell_model::{DeliveryId, DeliveryState, Timestamp};
 
 use crate::{SettleError, Settlement, Stored};
@@ -10,6 +11,7 @@ use crate::{SettleError, Settlement, Stored};
 use super::claims::Claim;
 use super::event_rows::EventRow;
 use super::idempotency::Known;
+use super::reports::Noted;
 use super::rows::blob;
 use super::shared::Shared;
 use super::statements::Query;
@@ -99,6 +101,15 @@ fn stage_one(row: &Settling<'_>, staged: &mut Staged<'_>) {
     } else {
         staged.due(&claim.lane, row.next_at);
         staged.rings = true;
+    }
+    if let Some(wanted) = claim.reports
+        && called_for(wanted, &settlement.fact).is_some()
+    {
+        staged.reports.push(Noted {
+            delivery: settlement.delivery,
+            sequence: row.sequence(),
+            segment: claim.segment,
+        });
     }
     staged.rows.events.push(EventRow::new(
         (claim.lane.workspace, claim.configuration_set),

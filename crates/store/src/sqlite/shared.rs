@@ -14,6 +14,7 @@ pub(super) struct Shared {
     pub limits: FreshLimits,
     failure: watch::Sender<Option<Arc<str>>>,
     queued: watch::Sender<u64>,
+    reports: watch::Sender<u64>,
     offers: AtomicBool,
 }
 
@@ -24,6 +25,7 @@ impl Shared {
             limits,
             failure: watch::Sender::new(None),
             queued: watch::Sender::new(0),
+            reports: watch::Sender::new(0),
             offers: AtomicBool::new(false),
         }
     }
@@ -60,6 +62,15 @@ impl Shared {
     /// Something may be due sooner than was thought.
     pub(super) fn ring_queued(&self) {
         self.queued.send_modify(|count| *count += 1);
+    }
+
+    /// A report may be due.
+    pub(super) fn ring_reports(&self) {
+        self.reports.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn reports(&self) -> watch::Receiver<u64> {
+        self.reports.subscribe()
     }
 
     pub(super) fn queued(&self) -> watch::Receiver<u64> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
-use super::event_rows;
+use super::{event_rows, reports};
 
 /// The most rows of one statement.
 pub(super) const ROWS_MAX: usize = 256;
@@ -75,6 +75,10 @@ pub(super) struct Statements {
     pub retries: BatchStatement,
     /// Destination, position, document.
     pub end_retries: BatchStatement,
+    /// As [`reports::Noted`] binds them.
+    pub note_reports: BatchStatement,
+    /// Position.
+    pub end_reports: BatchStatement,
 }
 
 impl Statements {
@@ -110,6 +114,14 @@ impl Statements {
                 3,
                 "",
             ),
+            note_reports: {
+                let (head, columns, tail) = reports::NOTE;
+                BatchStatement::new(head, columns, tail)
+            },
+            end_reports: {
+                let (head, columns, tail) = reports::END;
+                BatchStatement::new(head, columns, tail)
+            },
         }
     }
 }

@@ -16,6 +16,7 @@ use super::claims::Claim;
 use super::committer::Committer;
 use super::idempotency::{self, Known};
 use super::intake::{self, Arrival};
+use super::reports::{self, Noted};
 use super::rows::integer;
 use super::script::{Rows, without_event};
 use super::work::{Outcome, Work};
@@ -43,6 +44,8 @@ impl From<sqlx::Error> for CommitError {
 #[derive(Debug, Default)]
 pub(super) struct Staged<'b> {
     pub rows: Rows<'b>,
+    /// Events that senders are perhaps to be told of.
+    pub reports: Vec<Noted>,
     /// The earliest time at which something became due in each lane that was touched.
     pub lanes: HashMap<Lane, Timestamp>,
     /// Whether something became due that nobody was offered.
@@ -58,6 +61,8 @@ pub(super) struct Staged<'b> {
 struct Aftermath {
     newest: Option<Position>,
     dead_segments: Vec<u64>,
+    /// Whether senders are perhaps to be told of something.
+    reports: bool,
     /// How many deliveries each operation has changed, in the order of the batch.
     operated: Vec<u64>,
 }
@@ -215,6 +220,9 @@ impl<'c> Transaction<'c> {
         if rings {
             self.committer.shared.ring_queued();
         }
+        if aftermath.reports {
+            self.committer.shared.ring_reports();
+        }
         if !aftermath.dead_segments.is_empty() {
             let remove = self.committer.segments.remover(aftermath.dead_segments);
             self.committer.removals.spawn_blocking(remove);
@@ -274,7 +282,9 @@ async fn write_rows(
         idempotency::write(connection, submission).await?;
     }
     let applied = changes::apply(connection, (&*statements, &**shared), batch).await?;
-    let live = written.live.iter().chain(&applied.live);
+    let noted: Vec<_> = staged.reports.iter().chain(&applied.noted).collect();
+    let reports = reports::apply(connection, statements, &noted, batch).await?;
+    let live = written.live.iter().chain(&applied.live).chain(&reports);
     let dead_segments = dead(live, segments.current());
     for segment in &dead_segments {
         let delete = sqlx::query("DELETE FROM segment WHERE id = ?");
@@ -286,6 +296,7 @@ async fn write_rows(
     Ok(Aftermath {
         newest: written.newest.max(applied.newest),
         dead_segments,
+        reports: !noted.is_empty(),
         operated: applied.operated,
     })
 }

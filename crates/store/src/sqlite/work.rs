@@ -4,7 +4,8 @@ use postbell_model::{DeliveryId, DestinationId, Lane, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::{
-    Position, Retry, RetryOutcome, SettleError, Settlement, StoreError, Stored, Submission,
+    Position, ReportEnd, Retry, RetryOutcome, SettleError, Settlement, StoreError, Stored,
+    Submission,
 };
 
 use super::operate::Operation;
@@ -43,6 +44,8 @@ pub(super) enum Change {
         destination: DestinationId,
         outcomes: Vec<RetryOutcome>,
     },
+    /// Reports were sent, or need not be.
+    EndReports(Vec<ReportEnd>),
 }
 
 /// What became of a piece of work.
@@ -74,6 +77,7 @@ impl Work {
             Self::Change(Change::Retries { outcomes, .. }, _) => outcomes.len(),
             Self::Change(Change::Release(claims, _), _) => claims.len(),
             Self::Change(Change::Send(due, _), _) => due.len(),
+            Self::Change(Change::EndReports(ended), _) => ended.len(),
             Self::Change(Change::Operate(operation), _) => operation.found.len(),
             Self::Change(Change::Hold(_) | Change::SleepLane(_), _) => 1,
         }

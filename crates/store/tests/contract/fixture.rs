@@ -214,6 +214,8 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         phase: Phase::Rcpt,
         reply,
         from_peer: true,
+        // The host reports the success itself.
+        dsn: true,
     };
     Attempt {
         number,

@@ -9,6 +9,7 @@ mod events;
 mod fixture;
 mod idempotency;
 mod operator;
+mod reports;
 mod scheduled;
 mod settle;
 mod sqlite_only;
@@ -58,6 +59,12 @@ contract!(sqlite:
     settle::one_batch_settles_each_delivery_alone,
     settle::bodies_go_when_nothing_needs_them,
     settle::bodies_that_ended_before_their_file_was_full_go_with_it,
+    reports::only_what_was_asked_for_is_noted,
+    reports::mail_without_reports_notes_nothing,
+    reports::a_body_stays_until_its_reports_have_ended,
+    reports::of_a_delay_a_sender_is_told_once,
+    reports::what_an_operator_fails_is_noted,
+    reports::the_key_of_a_report_goes_with_it,
     events::pages_follow_the_log,
     events::a_set_sees_only_its_own,
     events::sequence_numbers_have_no_gaps,

@@ -217,7 +217,7 @@ impl Session<'_> {
         let accepted = manner.accepts();
         self.utter(manner).await?;
         if let (true, Some(transaction)) = (accepted, &mut self.transaction) {
-            transaction.add(path);
+            transaction.add(path, parameters);
         }
         Ok(())
     }
@@ -283,6 +283,7 @@ impl Session<'_> {
             from: transaction.from,
             parameters: transaction.parameters,
             recipients: transaction.recipients,
+            recipient_parameters: transaction.recipient_parameters,
             size: data.size,
             body: data.body,
             at,

@@ -1,0 +1,257 @@
+//! The server in this process, on a clock that is turned by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use postbell::config::{self, Config, Sources};
+use postbell::server::Server;
+use postbell_accept::{AcceptOptions, Door, Gate, Offer, Recipient};
+use postbell_model::clock::Sleep;
+use postbell_model::message::Received as Trace;
+use postbell_model::{
+    Address, Clock, ConfigurationSetId, Domain, EventKind, Monotonic, ReportRequest, Ret,
+    RetryPolicy, ReversePath, SendingDomain, Timestamp, WorkspaceId,
+};
+use postbell_peers::dns::{DnsOptions, DnsServer};
+use postbell_peers::mx::{MxOptions, MxServer, Received};
+use postbell_store::{NewConfigurationSet, Position, Store};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
+const NUDGE: Duration = Duration::from_millis(200);
+const START: Timestamp = Timestamp::from_micros(1_777_811_697_000_000);
+pub(super) const SENDER: &str = "orders@sender.test";
+
+pub(super) struct World {
+    pub(super) mx: MxServer,
+    pub(super) clock: Arc<HandClock>,
+    pub(super) set: ConfigurationSetId,
+    workspace: WorkspaceId,
+    server: Server,
+    _dns: DnsServer,
+    _folder: TempDir,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl World {
+    pub(super) async fn start(extensions: &[&str]) -> Self {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let mut mx = MxOptions::default();
+        mx.extensions
+            .extend(extensions.iter().map(|&e| e.to_owned()));
+        let mx = MxServer::start(mx, &tasks, stop.clone()).await.unwrap();
+        let dns = DnsServer::start(DnsOptions::default(), &tasks, stop.clone());
+        let dns = dns.await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HandClock::new());
+        let config = config(&folder, &mx, &dns);
+        let server = Server::start(&config, clock.clone()).await.unwrap();
+        let (workspace, set) = set_up(&**server.store()).await;
+        Self {
+            mx,
+            clock,
+            set,
+            workspace,
+            server,
+            _dns: dns,
+            _folder: folder,
+            tasks,
+            stop,
+        }
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        self.server.store()
+    }
+
+    /// Submits a message as the door will once it reads the parameters.
+    pub(super) async fn submit(&self, to: &str, notify: Option<&str>) {
+        self.submit_body(to, notify, "Hello.").await;
+    }
+
+    pub(super) async fn submit_body(&self, to: &str, notify: Option<&str>, header: &str) {
+        let gate = gate(self.store(), self.clock.clone());
+        let offer = offer(self.workspace, to, notify, header);
+        gate.submit(offer).await.unwrap();
+    }
+
+    /// The report about this recipient.
+    pub(super) async fn report(&self, about: &str) -> Arc<Received> {
+        let field = format!("Final-Recipient: rfc822; {about}\r\n");
+        let is_it = |m: &Received| m.from.is_empty() && text(m).contains(&field);
+        self.mx.wait_for_message(LIMIT, is_it).await.unwrap()
+    }
+
+    /// How many reports the MX has taken.
+    pub(super) fn reports(&self) -> usize {
+        let messages = self.mx.messages();
+        messages.iter().filter(|m| m.from.is_empty()).count()
+    }
+
+    /// Waits until a set has as many events of this kind.
+    pub(super) async fn events(&self, set: ConfigurationSetId, kind: EventKind, count: usize) {
+        let mut newest = self.store().newest();
+        let waited = tokio::time::timeout(LIMIT, async {
+            loop {
+                newest.borrow_and_update();
+                if self.kinds(set).await.iter().filter(|k| **k == kind).count() >= count {
+                    return;
+                }
+                // Who looks at the clock and then sleeps may have missed that it was turned.
+                let changed = tokio::time::timeout(NUDGE, newest.changed()).await;
+                if changed.is_err() {
+                    self.clock.turn(Duration::from_secs(60));
+                }
+            }
+        });
+        let waited = waited.await;
+        assert!(
+            waited.is_ok(),
+            "{count} × {kind}: {:?}",
+            self.kinds(set).await
+        );
+    }
+
+    /// The kinds of a set's events, in the order of the log.
+    pub(super) async fn kinds(&self, set: ConfigurationSetId) -> Vec<EventKind> {
+        let page = self.store().events_after(set, Position(0), 1_000).await;
+        let events = page.unwrap().events;
+        events.iter().map(|e| e.event.fact.kind()).collect()
+    }
+
+    pub(super) async fn end(self) {
+        self.server.shut_down().await;
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(LIMIT, self.tasks.wait())
+            .await
+            .unwrap();
+    }
+}
+
+pub(super) fn text(received: &Received) -> String {
+    String::from_utf8(received.body.to_vec()).unwrap()
+}
+
+/// A workspace with the domain of the sender.
+pub(super) async fn set_up(store: &dyn Store) -> (WorkspaceId, ConfigurationSetId) {
+    let workspace = store.create_workspace("acme", START).await.unwrap().id;
+    let set = NewConfigurationSet {
+        workspace,
+        name: "default".to_owned(),
+        max_retries: None,
+        expire_after: None,
+        reports: None,
+    };
+    let set = store.create_configuration_set(set, START).await.unwrap().id;
+    let sender = Address::parse(SENDER).unwrap();
+    let domain = SendingDomain {
+        name: sender.domain().clone(),
+        workspace,
+        return_path_host: Domain::parse("bounce.sender.test").unwrap(),
+        configuration_set: set,
+        created_at: START,
+    };
+    store.add_domain(domain).await.unwrap();
+    (workspace, set)
+}
+
+pub(super) fn gate(store: &Arc<dyn Store>, clock: Arc<dyn Clock>) -> Gate {
+    let options = AcceptOptions {
+        retry: RetryPolicy {
+            first: Duration::from_secs(3_600),
+            longest: Duration::from_secs(3_600),
+            max_retries: None,
+            expire_after: Duration::from_secs(86_400),
+        },
+        max_hops: 50,
+    };
+    Gate::new(options, store.clone(), store.clone(), clock)
+}
+
+pub(super) fn offer(workspace: WorkspaceId, to: &str, notify: Option<&str>, header: &str) -> Offer {
+    let body = format!(
+        "From: <{SENDER}>\r\nTo: <{to}>\r\nSubject: Your order\r\nX-Note: {header}\r\n\r\nHi.\r\n"
+    );
+    Offer {
+        door: Door::Smtp,
+        workspace,
+        envelope_from: ReversePath::Mailbox(Address::parse(SENDER).unwrap()),
+        envid: notify.map(|_| "QQ=1".to_owned()),
+        ret: notify.map(|_| Ret::Headers),
+        recipients: vec![Recipient {
+            address: Address::parse(to).unwrap(),
+            report: ReportRequest {
+                notify: notify.map(|words| words.parse().unwrap()),
+                orcpt: None,
+            },
+        }],
+        smtputf8: false,
+        body: Bytes::from(body),
+        received: Trace {
+            helo: "app.sender.test".to_owned(),
+            peer: None,
+            with: "ESMTP".to_owned(),
+        },
+    }
+}
+
+fn config(folder: &TempDir, mx: &MxServer, dns: &DnsServer) -> Config {
+    let text = format!(
+        r#"
+server.hostname = "postbell.test"
+server.data_dir = "{}"
+submission.listen = ["127.0.0.1:0"]
+http.listen = ["127.0.0.1:0"]
+dns.servers = ["{}"]
+guard.allow_deliver = ["127.0.0.0/8"]
+deliver.smtp_port = {}
+deliver.retry.first = "1h"
+deliver.retry.longest = "1h"
+deliver.retry.expire_after = "1d"
+"#,
+        folder.path().join("data").display(),
+        dns.addr(),
+        mx.addr().port(),
+    );
+    let sources = Sources::of(Some(("postbell.toml".into(), text)), Vec::new());
+    config::load(&sources).unwrap().config
+}
+
+#[derive(Debug)]
+pub(super) struct HandClock(watch::Sender<Duration>);
+
+impl HandClock {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(Duration::ZERO))
+    }
+
+    pub(super) fn turn(&self, by: Duration) {
+        self.0.send_modify(|elapsed| *elapsed += by);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        START.after(*self.0.borrow())
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(*self.0.borrow())
+    }
+
+    fn sleep_until(&self, at: Monotonic) -> Sleep<'_> {
+        let mut elapsed = self.0.subscribe();
+        Box::pin(async move {
+            elapsed
+                .wait_for(|elapsed| *elapsed >= at.0)
+                .await
+                .expect("the clock outlives those who sleep");
+        })
+    }
+}
