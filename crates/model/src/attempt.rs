@@ -20,6 +20,8 @@ pub enum Phase {
     Ehlo,
     /// STARTTLS and the handshake.
     Tls,
+    /// Logging in at a relay.
+    Auth,
     /// MAIL FROM.
     Mail,
     /// RCPT TO.
@@ -39,6 +41,7 @@ impl Phase {
         (Self::Greeting, "greeting"),
         (Self::Ehlo, "ehlo"),
         (Self::Tls, "tls"),
+        (Self::Auth, "auth"),
         (Self::Mail, "mail"),
         (Self::Rcpt, "rcpt"),
         (Self::Data, "data"),

@@ -21,7 +21,7 @@ pub mod reply;
 pub mod server;
 
 pub use client::{
-    Client, ClientOptions, ClientStep, ClientTimeouts, Security, StartTls, Transaction,
+    Client, ClientLogin, ClientOptions, ClientStep, ClientTimeouts, Security, StartTls, Transaction,
     TransactionEnd,
 };
 pub use server::{
