@@ -10,7 +10,9 @@ use bytes::{Buf, Bytes};
 use postbell_model::attempt::TlsUsed;
 use postbell_model::{Domain, Monotonic, Timestamp};
 use postbell_net::{HandshakeError, OpportunisticTls, Stream};
-use postbell_smtp::{Client, ClientOptions, ClientStep, Security, StartTls, Transaction};
+use postbell_smtp::{
+    Client, ClientLogin, ClientOptions, ClientStep, Security, StartTls, Transaction,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -34,6 +36,8 @@ pub(crate) struct Session {
     block: Duration,
     handshake: Duration,
     timed_out: bool,
+    /// Whether the handshake comes before the greeting.
+    implicit: bool,
 }
 
 /// How the waiting for work ended.
@@ -48,20 +52,27 @@ pub(crate) enum Waited {
 }
 
 impl Session {
-    pub(crate) fn new(stream: TcpStream, options: Arc<ClientOptions>, start_tls: StartTls) -> Self {
+    pub(crate) fn new(
+        stream: TcpStream,
+        options: Arc<ClientOptions>,
+        start_tls: StartTls,
+        login: Option<ClientLogin>,
+    ) -> Self {
         Self {
             stream: Stream::Plain(stream),
             tls: None,
             block: options.timeouts.block,
             handshake: options.timeouts.tls,
-            client: Client::new(options, start_tls, Monotonic::default()),
+            client: Client::new(options, start_tls, Monotonic::default()).with_login(login),
+            implicit: start_tls == StartTls::Active,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             begun: Instant::now(),
             timed_out: false,
         }
     }
 
-    /// Does the handshake that the machine has asked for with [`ClientStep::StartTls`].
+    /// Does the handshake: before the greeting where TLS is implicit, else when the machine has
+    /// asked for it with [`ClientStep::StartTls`].
     pub(crate) async fn secure(
         mut self,
         tls: &OpportunisticTls,
@@ -72,9 +83,18 @@ impl Session {
             let (stream, used) = tls.secure(stream, host, now, self.handshake).await?;
             (self.stream, self.tls) = (stream, Some(used));
         }
-        let now = self.now();
-        self.client.secured(now);
+        if !self.implicit {
+            let now = self.now();
+            self.client.secured(now);
+        }
         Ok(self)
+    }
+
+    /// Takes note of what asked for TLS, where it was not opportunity.
+    pub(crate) fn note_policy(&mut self, policy: &'static str) {
+        if let Some(used) = &mut self.tls {
+            used.policy = policy.into();
+        }
     }
 
     /// How the connection was secured; `None` in plaintext.

@@ -28,8 +28,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId, Lane,
-    Secret, SendingDomain, Timestamp, Workspace,
+    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId,
+    Egress, Lane, Secret, SendingDomain, Timestamp, Workspace,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -226,6 +226,12 @@ pub trait Tenants: Send + Sync {
         set: NewConfigurationSet,
         now: Timestamp,
     ) -> Result<ConfigurationSet, TenantError>;
+
+    /// Says how a configuration set's mail leaves.
+    ///
+    /// # Errors
+    /// There is no such set.
+    async fn set_egress(&self, set: ConfigurationSetId, egress: Egress) -> Result<(), TenantError>;
 
     /// Adds a domain to a workspace.
     ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::{
-    Address, Delivery, DeliveryId, Event, Fact, Message, MessageId, ReportRequest, Secret,
+    Address, Delivery, DeliveryId, Egress, Event, Fact, Message, MessageId, ReportRequest, Secret,
     Timestamp, WorkspaceId,
 };
 
@@ -171,6 +171,8 @@ pub struct NewConfigurationSet {
     pub expire_after: Option<Duration>,
     /// Whether MAIL FROM gets reports.
     pub reports: Option<bool>,
+    /// How its mail leaves.
+    pub egress: Egress,
 }
 
 /// A credential to be made.

@@ -123,6 +123,7 @@ fn directory() -> Directory {
         max_retries: None,
         expire_after,
         reports: None,
+        egress: Default::default(),
         created_at: NOW,
     };
     Directory::new(
@@ -181,6 +182,14 @@ impl Tenants for PaperTenants {
 
     async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
         unreachable!("the gate makes nothing")
+    }
+
+    async fn set_egress(
+        &self,
+        _: postbell_model::ConfigurationSetId,
+        _: postbell_model::Egress,
+    ) -> Result<(), TenantError> {
+        unreachable!("nobody asks for it here")
     }
 
     async fn create_configuration_set(

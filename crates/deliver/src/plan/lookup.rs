@@ -6,6 +6,8 @@ use futures_util::future::join_all;
 use postbell_model::Domain;
 use postbell_net::{Addresses, Guard, Resolver};
 
+use crate::relay::Relays;
+
 use super::{Exchangers, Planned, Refusal, exchangers, implicit, route};
 
 /// Hosts of one domain whose addresses are asked for, best first.
@@ -17,6 +19,7 @@ pub(crate) struct Lookup {
     pub(crate) resolver: Resolver,
     pub(crate) guard: Guard,
     pub(crate) ourselves: String,
+    pub(crate) relays: Relays,
     pub(crate) max_addresses: usize,
     pub(crate) lifetime: Duration,
     pub(crate) timeout: Duration,
@@ -33,6 +36,10 @@ impl Lookup {
     }
 
     async fn look_up(&self, domain: &Domain) -> Planned {
+        let relays = self.relays.of(domain);
+        if !relays.is_empty() {
+            return self.by_relays(relays).await;
+        }
         if let Some(ip) = domain.literal() {
             let literal = Addresses {
                 ips: vec![ip],

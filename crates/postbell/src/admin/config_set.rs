@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use postbell_model::ConfigurationSet;
+use postbell_model::{ConfigurationSet, Egress};
 use postbell_store::{Directory, NewConfigurationSet};
 use serde_json::{Value, json};
 
 use super::InWorkspace;
 use super::desk::{self, Desk};
+use super::egress;
 use crate::cli::ConfigSetAdd;
 use crate::config::format_duration;
 
@@ -21,17 +22,19 @@ pub(super) async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
         max_retries: add.max_retries,
         expire_after: add.expire_after,
         reports: None,
+        egress: add.egress.over(Egress::default()),
     };
     let set = desk
         .tenants
         .create_configuration_set(new, desk.clock.now())
         .await?;
     let sentence = format!(
-        "made configuration set {} of workspace {}: retries {}, expiry {}",
+        "made configuration set {} of workspace {}: retries {}, expiry {}, {}",
         set.name,
         workspace.name,
         retries(&set),
-        expiry(&set)
+        expiry(&set),
+        egress::told(&set.egress)
     );
     desk.tell(&add.output, &document(&directory, &set), &sentence);
     Ok(())
@@ -56,6 +59,7 @@ fn document(directory: &Directory, set: &ConfigurationSet) -> Value {
         "workspace": desk::workspace_name(directory, set.workspace),
         "maxRetries": set.max_retries,
         "expireAfterSeconds": set.expire_after.map(|duration| duration.as_secs()),
+        "egress": egress::document(&set.egress),
         "createdAt": set.created_at.to_string(),
     })
 }

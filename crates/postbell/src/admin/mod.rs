@@ -9,6 +9,7 @@ mod credential;
 mod desk;
 mod destination;
 mod domain;
+mod egress;
 mod workspace;
 
 pub(crate) use credential::make_credential;
@@ -57,6 +58,7 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
             credential::revoke(desk, username, output).await
         }
         Request::ConfigSet(ConfigSetCommand::Add(add)) => config_set::add(desk, add).await,
+        Request::ConfigSet(ConfigSetCommand::Set(set)) => egress::set(desk, set).await,
         Request::ConfigSet(ConfigSetCommand::List(list)) => config_set::list(desk, list),
         Request::Destination(DestinationCommand::Add(add)) => destination::add(desk, add).await,
         Request::Destination(DestinationCommand::List(list)) => destination::list(desk, list),

@@ -1,11 +1,15 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
+mod egress;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::parse_duration;
+
+pub use egress::EgressArgs;
 
 /// Exit codes, told in `postbell --help`.
 pub mod exit {
@@ -242,6 +246,13 @@ pub enum ConfigSetCommand {
 Example:
   postbell config-set add urgent --workspace acme --max-retries 3 --expire-after 1h")]
     Add(ConfigSetAdd),
+    /// Change a configuration set
+    #[command(after_help = "\
+Examples:
+  postbell config-set set urgent --workspace acme --source-address 192.0.2.7,2001:db8::7
+  postbell config-set set urgent --workspace acme --ehlo-name out7.acme.example
+  postbell config-set set urgent --workspace acme --source-address default")]
+    Set(ConfigSetSet),
     /// List configuration sets
     #[command(after_help = "Example:\n  postbell config-set list --workspace acme")]
     List(InWorkspace),
@@ -261,6 +272,22 @@ pub struct ConfigSetAdd {
     /// How long a delivery is tried [default: as configured]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub expire_after: Option<Duration>,
+    #[command(flatten)]
+    pub egress: EgressArgs,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell config-set set`
+#[derive(Debug, Args)]
+pub struct ConfigSetSet {
+    /// Its name
+    pub name: String,
+    /// Whose it is
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    #[command(flatten)]
+    pub egress: EgressArgs,
     #[command(flatten)]
     pub output: Output,
 }

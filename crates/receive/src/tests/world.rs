@@ -331,6 +331,7 @@ fn directory() -> Directory {
         max_retries: None,
         expire_after: None,
         reports: None,
+        egress: Default::default(),
         created_at: NOW,
     };
     let domains = [
@@ -371,6 +372,14 @@ impl Tenants for PaperTenants {
 
     async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
         unreachable!("a door makes nothing")
+    }
+
+    async fn set_egress(
+        &self,
+        _: postbell_model::ConfigurationSetId,
+        _: postbell_model::Egress,
+    ) -> Result<(), TenantError> {
+        unreachable!("nobody asks for it here")
     }
 
     async fn create_configuration_set(

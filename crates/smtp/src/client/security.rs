@@ -51,10 +51,7 @@ impl Client {
 
     pub(super) fn wants_tls(&self) -> bool {
         self.extensions.starttls
-            && matches!(
-                self.start_tls,
-                StartTls::WhenOffered | StartTls::Required
-            )
+            && matches!(self.start_tls, StartTls::WhenOffered | StartTls::Required)
             && self.security == Security::Plaintext
     }
 

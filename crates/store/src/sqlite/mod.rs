@@ -5,6 +5,7 @@ mod claims;
 mod committer;
 mod credentials;
 mod database;
+mod egress;
 mod errors;
 mod event_rows;
 mod idempotency;
@@ -30,7 +31,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination,
-    DestinationId, Lane, Secret, SendingDomain, Timestamp, Workspace,
+    DestinationId, Egress, Lane, Secret, SendingDomain, Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -446,6 +447,10 @@ impl Tenants for SqliteStore {
         now: Timestamp,
     ) -> Result<ConfigurationSet, TenantError> {
         self.tenants.create_configuration_set(set, now).await
+    }
+
+    async fn set_egress(&self, set: ConfigurationSetId, egress: Egress) -> Result<(), TenantError> {
+        self.tenants.set_egress(set, egress).await
     }
 
     async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {

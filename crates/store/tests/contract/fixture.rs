@@ -80,6 +80,7 @@ pub(crate) async fn set_of(
         max_retries: None,
         expire_after: None,
         reports: None,
+        egress: Default::default(),
     };
     store.create_configuration_set(set, NOW).await.unwrap().id
 }
@@ -185,6 +186,7 @@ pub(crate) fn message(workspace: WorkspaceId, set: ConfigurationSetId) -> Messag
             with: "ESMTP".to_owned(),
         },
         reports: true,
+        egress: Default::default(),
         instructions: Instructions {
             envid: Some("QQ314159".to_owned()),
             tags: vec!["welcome".to_owned()],

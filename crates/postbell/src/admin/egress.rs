@@ -1,0 +1,47 @@
+//! `postbell config-set set`: how a set's mail leaves.
+
+use anyhow::bail;
+use postbell_model::Egress;
+use serde_json::{Value, json};
+
+use super::desk::{self, Desk};
+use crate::cli::ConfigSetSet;
+
+pub(super) async fn set(desk: &Desk, set: &ConfigSetSet) -> anyhow::Result<()> {
+    if set.egress.is_empty() {
+        bail!("nothing to set; say --source-address or --ehlo-name");
+    }
+    let directory = desk.directory();
+    let workspace = desk::workspace(&directory, &set.workspace)?;
+    let found = desk::configuration_set(&directory, workspace, &set.name)?;
+    let egress = set.egress.over(found.egress.clone());
+    desk.tenants.set_egress(found.id, egress.clone()).await?;
+    let mut document = document(&egress);
+    document["name"] = json!(found.name);
+    document["workspace"] = json!(workspace.name);
+    let sentence = format!("configuration set {}: {}", found.name, told(&egress));
+    desk.tell(&set.output, &document, &sentence);
+    Ok(())
+}
+
+pub(super) fn document(egress: &Egress) -> Value {
+    json!({
+        "sourceIpv4": egress.ipv4,
+        "sourceIpv6": egress.ipv6,
+        "ehloName": egress.ehlo_name.as_ref().map(ToString::to_string),
+    })
+}
+
+/// In words: `from 192.0.2.1 as out.example`.
+pub(super) fn told(egress: &Egress) -> String {
+    let v4 = egress.ipv4.map(|ip| ip.to_string());
+    let v6 = egress.ipv6.map(|ip| ip.to_string());
+    let sources: Vec<_> = v4.into_iter().chain(v6).collect();
+    let name = egress.ehlo_name.as_ref().map(ToString::to_string);
+    match (sources.is_empty(), name) {
+        (true, None) => "mail leaves as configured".to_owned(),
+        (true, Some(name)) => format!("mail leaves as {name}"),
+        (false, None) => format!("mail leaves from {}", sources.join(" and ")),
+        (false, Some(name)) => format!("mail leaves from {} as {name}", sources.join(" and ")),
+    }
+}
