@@ -4,12 +4,14 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use postbell_model::attempt::PlaintextReason;
 use postbell_model::{Egress, HostTry, Phase, Reply, Timestamp};
 use postbell_smtp::{ClientOptions, ClientStep, Security, StartTls};
 
 use postbell_net::Guard;
+use postbell_net::trace::{Role, SessionTrace};
 
 use crate::TlsPolicy;
 use crate::plan::{Route, SiteKey, Target};
@@ -195,7 +197,8 @@ impl Stage {
             .relay
             .as_ref()
             .and_then(|relay| relay.login_at(target.ip));
-        let mut session = Session::new(stream, leaving.client.clone(), start_tls, login);
+        let trace = self.trace(target, addr.port());
+        let mut session = Session::new(stream, leaving.client.clone(), start_tls, login, trace);
         if start_tls == StartTls::Active {
             session = self.secure(session, target).await?;
         }
@@ -223,6 +226,18 @@ impl Stage {
             })),
             None => Ok(session),
         }
+    }
+
+    fn trace(&self, target: &Target, port: u16) -> SessionTrace {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut trace = self.tracer.session(Role::Delivery, number, target.ip);
+        if trace.is_watched() {
+            trace.note(&format!(
+                "[connected to {} {}:{port}]",
+                target.host, target.ip
+            ));
+        }
+        trace
     }
 
     fn client_of(&self, egress: Option<&Egress>) -> Arc<ClientOptions> {

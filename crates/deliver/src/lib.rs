@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use postbell_mail::Classifier;
 use postbell_model::{Clock, TokenKeys};
-use postbell_net::{Guard, OpportunisticTls, Resolver};
+use postbell_net::{Guard, OpportunisticTls, Resolver, Tracer};
 use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Queue, Tenants};
 use tokio::sync::Semaphore;
@@ -99,6 +99,7 @@ pub struct Deliverer {
     relays: Relays,
     board: Arc<Board>,
     clock: Arc<dyn Clock>,
+    tracer: Tracer,
 }
 
 impl Deliverer {
@@ -128,6 +129,7 @@ impl Deliverer {
             reach,
             classifier: Arc::new(Classifier::standard()),
             clock,
+            tracer: Tracer::default(),
         })
     }
 
@@ -135,6 +137,13 @@ impl Deliverer {
     #[must_use]
     pub fn with_classifier(mut self, classifier: Classifier) -> Self {
         self.classifier = Arc::new(classifier);
+        self
+    }
+
+    /// With a tracer that shows its sessions to whoever watches.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
         self
     }
 
@@ -202,6 +211,8 @@ impl Deliverer {
             broken_tls: Arc::default(),
             classifier: self.classifier.clone(),
             clock: self.clock.clone(),
+            tracer: self.tracer.clone(),
+            sessions: Arc::default(),
             board: self.board.clone(),
             settler,
             body_room: Arc::new(Semaphore::new(body_room)),

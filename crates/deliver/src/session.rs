@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use postbell_model::attempt::TlsUsed;
 use postbell_model::{Domain, Monotonic, Timestamp};
+use postbell_net::trace::{SessionTrace, Speaker};
 use postbell_net::{HandshakeError, OpportunisticTls, Stream};
 use postbell_smtp::{
     Client, ClientLogin, ClientOptions, ClientStep, Security, StartTls, Transaction,
@@ -36,6 +37,7 @@ pub(crate) struct Session {
     block: Duration,
     handshake: Duration,
     timed_out: bool,
+    trace: SessionTrace,
     /// Whether the handshake comes before the greeting.
     implicit: bool,
 }
@@ -57,6 +59,7 @@ impl Session {
         options: Arc<ClientOptions>,
         start_tls: StartTls,
         login: Option<ClientLogin>,
+        trace: SessionTrace,
     ) -> Self {
         Self {
             stream: Stream::Plain(stream),
@@ -64,6 +67,7 @@ impl Session {
             block: options.timeouts.block,
             handshake: options.timeouts.tls,
             client: Client::new(options, start_tls, Monotonic::default()).with_login(login),
+            trace,
             implicit: start_tls == StartTls::Active,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             begun: Instant::now(),
@@ -81,6 +85,15 @@ impl Session {
     ) -> Result<Self, HandshakeError> {
         if let Stream::Plain(stream) = self.stream {
             let (stream, used) = tls.secure(stream, host, now, self.handshake).await?;
+            if self.trace.is_watched() {
+                let how = format!(
+                    "{} {}, certificate {}",
+                    used.version,
+                    used.cipher,
+                    used.verification.name()
+                );
+                self.trace.note(&how);
+            }
             (self.stream, self.tls) = (stream, Some(used));
         }
         if !self.implicit {
@@ -127,7 +140,10 @@ impl Session {
     pub(crate) async fn run(&mut self) -> ClientStep {
         loop {
             match self.client.poll() {
-                ClientStep::Write(chunks) => self.write(chunks).await,
+                ClientStep::Write(chunks) => {
+                    self.show(&chunks);
+                    self.write(chunks).await;
+                }
                 ClientStep::Read => self.read().await,
                 told => return told,
             }
@@ -155,6 +171,20 @@ impl Session {
         }
     }
 
+    /// Shows what is about to be written to whoever watches.
+    fn show(&mut self, chunks: &[Bytes]) {
+        if !self.trace.is_watched() {
+            return;
+        }
+        if self.client.is_logging_in() {
+            self.trace.said_secret(Speaker::Client, "AUTH");
+        } else if self.client.is_sending_message() {
+            chunks.iter().for_each(|chunk| self.trace.data(chunk));
+        } else {
+            self.trace.said(Speaker::Client, &chunks.concat());
+        }
+    }
+
     async fn read(&mut self) {
         let read = self.stream.read(&mut self.buffer);
         let read = match self.client.deadline() {
@@ -163,8 +193,14 @@ impl Session {
         };
         let now = self.now();
         match read {
-            Ok(Ok(0) | Err(_)) => self.client.closed(now),
-            Ok(Ok(len)) => self.client.handle(&self.buffer[..len], now),
+            Ok(Ok(0) | Err(_)) => {
+                self.trace.note("[the host has closed the connection]");
+                self.client.closed(now);
+            }
+            Ok(Ok(len)) => {
+                self.trace.said(Speaker::Server, &self.buffer[..len]);
+                self.client.handle(&self.buffer[..len], now);
+            }
             Err(_) => self.time_out(now),
         }
     }
@@ -204,6 +240,7 @@ impl Session {
         let by = Instant::now() + LAST_WORDS;
         while let Ok(Ok(len @ 1..)) = timeout_at(by, self.stream.read(&mut self.buffer)).await {
             let now = self.now();
+            self.trace.said(Speaker::Server, &self.buffer[..len]);
             self.client.handle(&self.buffer[..len], now);
         }
         let now = self.now();
@@ -212,6 +249,7 @@ impl Session {
 
     fn time_out(&mut self, now: Monotonic) {
         self.timed_out = true;
+        self.trace.note("[the host took too long]");
         self.client.timed_out(now);
     }
 

@@ -2,12 +2,13 @@
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use postbell_mail::Classifier;
 use postbell_model::retry::Jitter;
 use postbell_model::{Attempt, BounceClass, Clock, HostTry, RetryPolicy, Timestamp, TokenKeys};
-use postbell_net::{Guard, OpportunisticTls};
+use postbell_net::{Guard, OpportunisticTls, Tracer};
 use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Claimed, Queue, Settlement, Tenants};
 use tokio::sync::Semaphore;
@@ -36,6 +37,9 @@ pub(crate) struct Stage {
     pub(crate) broken_tls: Arc<BrokenTls>,
     pub(crate) classifier: Arc<Classifier>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tracer: Tracer,
+    /// Connections made so far.
+    pub(crate) sessions: Arc<AtomicU64>,
     pub(crate) board: Arc<Board>,
     pub(crate) settler: Settler,
     /// Room for bodies read back from the disk, in KiB.

@@ -17,3 +17,4 @@ mod logging;
 pub mod program;
 mod serve;
 pub mod server;
+mod trace;

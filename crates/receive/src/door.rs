@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use postbell_accept::Gate;
 use postbell_model::{Clock, Reply, WorkspaceId};
-use postbell_net::ServerTls;
+use postbell_net::trace::Role;
+use postbell_net::{ServerTls, Tracer};
 use postbell_smtp::{Login, Terms, Tls, reply};
 use postbell_store::Tenants;
 use tokio::net::{TcpListener, TcpStream};
@@ -42,6 +43,7 @@ pub struct SubmissionDoor {
     slots: Arc<Semaphore>,
     peers: Peers,
     sessions: AtomicU64,
+    tracer: Tracer,
 }
 
 impl SubmissionDoor {
@@ -67,9 +69,17 @@ impl SubmissionDoor {
             slots: Arc::new(Semaphore::new(options.limits.max_connections)),
             peers: Peers::new(options.limits.max_connections_per_ip),
             sessions: AtomicU64::new(1),
+            tracer: Tracer::default(),
             options,
             clock,
         }
+    }
+
+    /// With a tracer that shows its sessions to whoever watches.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
     }
 
     /// Accepts connections until `stop`, each with a task of its own. The sessions then end:
@@ -157,7 +167,8 @@ impl SubmissionDoor {
                         cleartext_login: local.ip().to_canonical().is_loopback(),
                     },
                 };
-                let session = Session::new(socket, Arc::clone(&self.shared), caller);
+                let trace = self.tracer.session(Role::Submission, number, ip);
+                let session = Session::new(socket, Arc::clone(&self.shared), caller, trace);
                 let stop = stop.clone();
                 tasks.spawn(
                     async move {

@@ -19,6 +19,7 @@ mod options;
 mod peers;
 mod session;
 mod socket;
+mod trace;
 
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use directory::Directory;
 pub use error::{SettleError, StoreError, TenantError};
-pub use sqlite::{OpenError, SqliteOptions, SqliteStore, SqliteTenants};
+pub use sqlite::{OpenError, QueuedLane, SqliteOptions, SqliteStore, SqliteTenants};
 pub use types::*;
 
 /// Where mail comes in.

@@ -396,13 +396,15 @@ fn mail_that_leaves_in_different_ways_shares_no_connection() {
         "the usual way is open"
     );
     assert_eq!(state.sites_of(Some(&domain("a.example")), START).len(), 2);
-    state.planned(&domain("a.example"), route_to("new.example"), START);
+    let late = START.after(HOUR * 2);
+    state.offer(parcels(1, 1, "a.example"), late);
+    state.planned(&domain("a.example"), route_to("new.example"), late);
     assert_eq!(
         take_all(&mut state, &usual).len(),
         0,
         "all of it moves along"
     );
-    assert_eq!(take_all(&mut state, &site("new.example")).len(), 1);
+    assert_eq!(take_all(&mut state, &site("new.example")).len(), 2);
 }
 
 #[test]

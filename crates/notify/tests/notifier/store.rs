@@ -258,7 +258,7 @@ impl Tenants for MemoryStore {
 
     async fn set_egress(
         &self,
-        _: postbell_model::ConfigurationSetId,
+        _: ConfigurationSetId,
         _: postbell_model::Egress,
     ) -> Result<(), TenantError> {
         unreachable!("nobody asks for it here")

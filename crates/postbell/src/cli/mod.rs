@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
 mod egress;
+mod trace;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::parse_duration;
 
 pub use egress::EgressArgs;
+pub use trace::{TraceArgs, TraceRole};
 
 /// Exit codes, told in `postbell --help`.
 pub mod exit {
@@ -73,14 +75,25 @@ Examples:
   postbell dev --data ./try    keep the data for the next time
   postbell dev --once          end when the sample's events have arrived")]
     Dev(DevArgs),
-    /// Say where a domain's mail would go now, and why
+    /// Say where a domain's mail would go now, and why; with a running server, how it fares there
     #[command(after_help = "\
 Examples:
   postbell explain example.org          its MX hosts, their addresses, and what would be dialled
   postbell explain bob@example.org --json
 
-It asks the DNS servers of the configuration and dials nothing.")]
+It asks the DNS servers of the configuration and dials nothing. What is queued is read from the data
+folder; connections, pauses and the last replies are asked of the server that runs on it.")]
     Explain(ExplainArgs),
+    /// Show SMTP sessions of the running server as they happen
+    #[command(after_help = "\
+Examples:
+  postbell trace --all
+  postbell trace --domain example.org --role delivery
+  postbell trace --client-ip 10.0.0.7 --data
+
+It runs until Ctrl-C. Logins are never shown; messages are shown by their size alone, but with
+--data. Sessions that began before are shown from now on.")]
+    Trace(TraceArgs),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -129,6 +142,9 @@ pub struct DevArgs {
 pub struct ExplainArgs {
     /// The domain, or an address of it
     pub domain: String,
+    /// The data folder of the server [default: server.data_dir]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub output: Output,
 }

@@ -2,7 +2,7 @@
 
 mod login;
 mod tls;
-mod world;
+pub(crate) mod world;
 
 use std::io;
 use std::time::Duration;

@@ -376,7 +376,7 @@ impl Tenants for PaperTenants {
 
     async fn set_egress(
         &self,
-        _: postbell_model::ConfigurationSetId,
+        _: ConfigurationSetId,
         _: postbell_model::Egress,
     ) -> Result<(), TenantError> {
         unreachable!("nobody asks for it here")
@@ -417,7 +417,7 @@ impl Tenants for PaperTenants {
 
 /// A clock that stands, and on which every sleep ends at once.
 #[derive(Debug, Default)]
-pub(super) struct RestlessClock(Mutex<Vec<Duration>>);
+pub(crate) struct RestlessClock(Mutex<Vec<Duration>>);
 
 impl RestlessClock {
     /// How long it was slept, each time.

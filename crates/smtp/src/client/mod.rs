@@ -212,6 +212,11 @@ impl Client {
         }
     }
 
+    /// Whether what is written now is a part of a message.
+    pub fn is_sending_message(&self) -> bool {
+        matches!(&self.state, State::Busy(exchange) if exchange.phase() == Phase::Message)
+    }
+
     /// What the host announced; valid once [`ClientStep::Ready`] was told.
     pub const fn extensions(&self) -> &Extensions {
         &self.extensions

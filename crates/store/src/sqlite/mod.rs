@@ -11,6 +11,7 @@ mod event_rows;
 mod idempotency;
 mod intake;
 mod lanes;
+mod queued;
 mod rows;
 mod scheduled;
 mod script;
@@ -48,6 +49,7 @@ use crate::{
 };
 
 pub use errors::OpenError;
+pub use queued::QueuedLane;
 pub use tenants::SqliteTenants;
 
 use claims::FreshLimits;
