@@ -10,6 +10,7 @@ use postbell_model::{BounceClass, Domain, Reply};
 use postbell_net::{Guard, LookupError, Resolver};
 
 use crate::plan::lookup::Lookup;
+use crate::plan::ourselves::Ourselves;
 use crate::plan::{Plan, Route};
 use crate::relay::{Relay, Relays};
 use crate::{DeliverOptions, RelayTls, SiteLimits, TlsPolicy, site_rules};
@@ -129,6 +130,7 @@ pub async fn explain(
         resolver: resolver.clone(),
         guard: guard.clone(),
         ourselves: options.hostname.clone(),
+        own: Ourselves::default(),
         relays: relays.clone(),
         max_addresses: options.max_addresses.max(1),
         lifetime: options.plan_lifetime,

@@ -36,6 +36,7 @@ mod tls;
 mod worker;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use postbell_mail::Classifier;
@@ -58,12 +59,15 @@ pub use tls::TlsPolicy;
 
 use board::{Board, Limits};
 use plan::lookup::Lookup;
+use plan::ourselves::Ourselves;
 use relay::Relays;
 use rules::SiteRules;
 use stage::{Dice, Stage};
 
 /// Octets of one reply of a host; a longer one ends the session.
 const MAX_REPLY: usize = 64 * 1024;
+/// By how many hundredths a site's pause may be shorter than configured.
+const PAUSE_SPREAD: u32 = 25;
 
 /// Why there can be no deliverer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +101,7 @@ pub struct Deliverer {
     reach: Reach,
     classifier: Arc<Classifier>,
     relays: Relays,
+    own: Ourselves,
     board: Arc<Board>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
@@ -121,6 +126,7 @@ impl Deliverer {
         Ok(Self {
             relays: Relays::read(&options.relay)?,
             board: Arc::new(Board::new(limits(&options), site_rules(&options))),
+            own: Ourselves::default(),
             options: Arc::new(options),
             queue,
             bodies,
@@ -137,6 +143,13 @@ impl Deliverer {
     #[must_use]
     pub fn with_classifier(mut self, classifier: Classifier) -> Self {
         self.classifier = Arc::new(classifier);
+        self
+    }
+
+    /// With the addresses of our own SMTP listeners, so that no mail is sent to ourselves.
+    #[must_use]
+    pub fn with_listeners(mut self, listeners: &[SocketAddr]) -> Self {
+        self.own = Ourselves::new(listeners, self.options.smtp_port);
         self
     }
 
@@ -230,6 +243,7 @@ impl Deliverer {
             resolver: self.reach.resolver.clone(),
             guard: self.reach.guard.clone(),
             ourselves: self.options.hostname.clone(),
+            own: self.own.clone(),
             relays: self.relays.clone(),
             max_addresses: self.options.max_addresses,
             lifetime: self.options.plan_lifetime,
@@ -273,6 +287,7 @@ fn limits(options: &DeliverOptions) -> Limits {
         plans: options.max_plans,
         pause: options.site_pause,
         longest_pause: options.longest_site_pause,
+        pause_spread: PAUSE_SPREAD,
     }
 }
 

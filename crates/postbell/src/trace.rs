@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use postbell_api::control::CONTROL_SOCKET;
-use postbell_net::control::ControlLines;
+use postbell_net::control::{ControlError, ControlLines};
 use serde_json::Value;
 
 use crate::cli::{TraceArgs, TraceRole};
@@ -16,7 +16,13 @@ pub(crate) async fn run(args: &TraceArgs, config: &Config, console: Console) -> 
     let folder = args.data_dir.as_deref().unwrap_or(&config.server.data_dir);
     let socket = Path::new(folder).join(CONTROL_SOCKET);
     let mut lines = ControlLines::open(&socket, &target(args)).await?;
-    while let Some(line) = lines.next().await? {
+    loop {
+        let line = match lines.next().await {
+            Ok(Some(line)) => line,
+            // A server that ends does not wait for who watches it.
+            Ok(None) | Err(ControlError::Broken(_)) => break,
+            Err(error) => return Err(error.into()),
+        };
         let document: Value = serde_json::from_slice(&line).context("the server's answer")?;
         let told = if args.json {
             console.stream(document.to_string())

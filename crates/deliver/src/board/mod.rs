@@ -69,6 +69,9 @@ pub(crate) struct Limits {
     pub(crate) plans: usize,
     pub(crate) pause: Duration,
     pub(crate) longest_pause: Duration,
+    /// By how much a pause may be shorter, in hundredths: a site that comes and goes in step with
+    /// our pauses would else never be met.
+    pub(crate) pause_spread: u32,
 }
 
 /// What is to be done outside the board.

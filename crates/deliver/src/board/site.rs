@@ -126,9 +126,15 @@ impl Site {
     }
 
     /// None of the hosts could be reached: the site is left alone.
-    pub(super) fn unreachable(&mut self, now: Monotonic, first: Duration, longest: Duration) {
+    pub(super) fn unreachable(
+        &mut self,
+        now: Monotonic,
+        first: Duration,
+        longest: Duration,
+        shortened: impl FnOnce(Duration) -> Duration,
+    ) {
         self.pause = (self.pause * 2).clamp(first, longest.max(first));
-        self.paused_until = Some(now.after(self.pause));
+        self.paused_until = Some(now.after(shortened(self.pause)));
         self.window = 1;
     }
 

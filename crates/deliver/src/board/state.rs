@@ -15,6 +15,23 @@ use super::{Limits, Next, Order, Parcel, SiteReply, SiteView, Stand};
 use crate::plan::{Plan, Planned, Route, SiteKey};
 use crate::rules::{SiteLimits, SiteRules};
 
+/// By how much a pause is shorter than it could be.
+struct Spread {
+    /// Any number that was not drawn from before.
+    seed: WorkerId,
+    hundredths: u32,
+}
+
+impl Spread {
+    fn shorten(&self, pause: Duration) -> Duration {
+        // Fibonacci hashing: neighbouring numbers lead far from each other.
+        let roll = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let roll = u32::try_from(roll).unwrap_or(u32::MAX);
+        let share = f64::from(roll) / f64::from(u32::MAX) * f64::from(self.hundredths) / 100.0;
+        pause.mul_f64(1.0 - share.clamp(0.0, 1.0))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     limits: Limits,
@@ -447,11 +464,17 @@ impl State {
             site.refused();
             return Vec::new();
         }
-        site.unreachable(now, self.limits.pause, self.limits.longest_pause);
+        let spread = Spread {
+            seed: self.last_worker,
+            hundredths: self.limits.pause_spread,
+        };
+        site.unreachable(now, self.limits.pause, self.limits.longest_pause, |pause| {
+            spread.shorten(pause)
+        });
         if std::mem::replace(&mut site.proven, false) {
             self.slots.disproved(site.connections);
         }
-        let pause = site.pause;
+        let pause = site.pause_left(now).unwrap_or_default();
         let parcels = site.lanes.drain();
         self.waiting -= parcels.len();
         if !known {

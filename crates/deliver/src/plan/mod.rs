@@ -18,6 +18,7 @@
 //! error and not as a dead address.
 
 pub(crate) mod lookup;
+pub(crate) mod ourselves;
 mod relayed;
 
 use std::net::IpAddr;

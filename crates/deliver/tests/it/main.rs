@@ -5,10 +5,12 @@
 
 mod clock;
 mod drops;
+mod egress;
 mod faults;
 mod hosts;
 mod outcomes;
 mod queue;
+mod relay;
 mod reuse;
 mod stop;
 mod stored;

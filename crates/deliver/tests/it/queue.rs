@@ -74,7 +74,7 @@ impl Row {
 }
 
 impl MemoryQueue {
-    pub(crate) fn new(now: Timestamp, max_retries: Option<u32>) -> Self {
+    pub(crate) fn new(now: Timestamp, max_retries: Option<u32>, egress: Egress) -> Self {
         let (offers, offered) = mpsc::channel(10_000);
         Self {
             rows: Mutex::default(),
@@ -82,7 +82,7 @@ impl MemoryQueue {
             offered: Mutex::new(Some(offered)),
             queued: watch::Sender::new(0),
             changed: watch::Sender::new(0),
-            directory: Arc::new(directory(now, max_retries)),
+            directory: Arc::new(directory(now, max_retries, egress)),
         }
     }
 
@@ -336,7 +336,7 @@ impl Tenants for MemoryQueue {
     }
 }
 
-fn directory(now: Timestamp, max_retries: Option<u32>) -> Directory {
+fn directory(now: Timestamp, max_retries: Option<u32>, egress: Egress) -> Directory {
     let domain = SendingDomain {
         name: Domain::parse("sender.example").unwrap(),
         workspace: WORKSPACE,
@@ -351,7 +351,7 @@ fn directory(now: Timestamp, max_retries: Option<u32>) -> Directory {
         max_retries,
         expire_after: None,
         reports: None,
-        egress: Default::default(),
+        egress,
         created_at: now,
     };
     Directory::new([], [domain], [set], [])

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use postbell_deliver::{DeliverOptions, Deliverer, Reach, RetryOptions, TimeoutOptions, TlsPolicy};
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, Delivery, DeliveryId, Fact, Instructions, Message, MessageId, ReportRequest,
-    ReversePath, Timestamp,
+    Address, Clock, Delivery, DeliveryId, Egress, Fact, Instructions, Message, MessageId,
+    ReportRequest, ReversePath, Timestamp,
 };
 use postbell_net::{DnsOptions, Guard, OpportunisticTls, Resolver};
 use postbell_peers::dns::{self, DnsServer, Entry};
@@ -44,6 +44,7 @@ pub(crate) struct World {
 pub(crate) struct Setup {
     pub(crate) mx: MxOptions,
     pub(crate) max_retries: Option<u32>,
+    pub(crate) egress: Egress,
     pub(crate) change: fn(&mut DeliverOptions),
 }
 
@@ -52,6 +53,7 @@ impl Default for Setup {
         Self {
             mx: MxOptions::default(),
             max_retries: None,
+            egress: Egress::default(),
             change: |_| {},
         }
     }
@@ -70,7 +72,11 @@ impl World {
         let dns = DnsServer::start(dns::DnsOptions::default(), &tasks, stop_peers.clone());
         let dns = dns.await.unwrap();
         let clock = Arc::new(HandClock::new());
-        let queue = Arc::new(MemoryQueue::new(clock.now(), setup.max_retries));
+        let queue = Arc::new(MemoryQueue::new(
+            clock.now(),
+            setup.max_retries,
+            setup.egress,
+        ));
         let mut options = options(mx.addr().port());
         (setup.change)(&mut options);
         let stop = CancellationToken::new();

@@ -103,6 +103,7 @@ impl Server {
         let door = stages::submission_door(config, &store, tls.as_ref(), &clock)?;
         let door = door.with_tracer(tracer.clone());
         let listeners = Listeners::bind(config).await?;
+        let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
             store,
             store_tasks,

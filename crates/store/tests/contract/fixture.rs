@@ -186,7 +186,6 @@ pub(crate) fn message(workspace: WorkspaceId, set: ConfigurationSetId) -> Messag
             with: "ESMTP".to_owned(),
         },
         reports: true,
-        egress: Default::default(),
         instructions: Instructions {
             envid: Some("QQ314159".to_owned()),
             tags: vec!["welcome".to_owned()],

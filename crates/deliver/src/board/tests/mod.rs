@@ -1,3 +1,5 @@
+mod flapping;
+
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
@@ -25,6 +27,7 @@ const LIMITS: Limits = Limits {
     plans: 100,
     pause: Duration::from_secs(10),
     longest_pause: Duration::from_secs(60),
+    pause_spread: 0,
 };
 
 fn parcel(workspace: u32, domain: &str, size: u64) -> Parcel {
@@ -423,7 +426,7 @@ fn a_rate_holds_messages_back_and_one_worker_waits() {
     state.greeted(&key);
     state.greeted(&key);
     let bell = Arc::new(Notify::new());
-    let mut next =
+    let next =
         |state: &mut State, worker: usize, now| state.next(&key, workers[worker].1, &bell, now);
     assert!(matches!(next(&mut state, 0, START), Next::Deliver(_)));
     assert!(matches!(next(&mut state, 1, START), Next::Leave));
