@@ -104,10 +104,11 @@ impl SiteRules {
     }
 
     /// The limits of a site of these hosts: the first entry that means one of them decides.
-    pub(crate) fn of<'a>(&self, hosts: impl IntoIterator<Item = &'a Domain> + Clone) -> SiteLimits {
+    pub(crate) fn of<'a>(&self, hosts: impl IntoIterator<Item = &'a Domain>) -> SiteLimits {
+        let hosts: Vec<_> = hosts.into_iter().collect();
         let means = |entry: &&SiteOptions| {
-            let mut hosts = hosts.clone().into_iter();
-            hosts.any(|host| entry.hosts.iter().any(|pattern| pattern.matches(host)))
+            let named = |host: &&Domain| entry.hosts.iter().any(|p| p.matches(host));
+            hosts.iter().any(named)
         };
         let Some(entry) = self.special.iter().find(means) else {
             return self.usual;
