@@ -186,7 +186,7 @@ impl Tenants for PaperTenants {
 
     async fn set_egress(
         &self,
-        _: postbell_model::ConfigurationSetId,
+        _: ConfigurationSetId,
         _: postbell_model::Egress,
     ) -> Result<(), TenantError> {
         unreachable!("nobody asks for it here")

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
 mod egress;
+mod operate;
 mod trace;
 
 use std::path::PathBuf;
@@ -11,6 +12,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::parse_duration;
 
 pub use egress::EgressArgs;
+pub use operate::{
+    Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, WaitingState, Which,
+    WhichEvents,
+};
 pub use trace::{TraceArgs, TraceRole};
 
 /// Exit codes, told in `postbell --help`.
@@ -94,6 +99,19 @@ Examples:
 It runs until Ctrl-C. Logins are never shown; messages are shown by their size alone, but with
 --data. Sessions that began before are shown from now on.")]
     Trace(TraceArgs),
+    /// See what waits, and act on it
+    #[command(after_help = "\
+Examples:
+  postbell queue                              what waits, by workspace and domain
+  postbell queue show --domain example.org    the same, one by one
+  postbell queue hold --domain example.org    how many would be held; --yes holds them")]
+    Queue(QueueArgs),
+    /// See all that happened to a message
+    #[command(subcommand)]
+    Message(MessageCommand),
+    /// See events
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

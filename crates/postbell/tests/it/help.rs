@@ -15,6 +15,9 @@ fn help_says_what_there_is_and_how_to_begin() {
       explain      Say where a domain's mail would go now, and why; with a running server, how it fares
                    there
       trace        Show SMTP sessions of the running server as they happen
+      queue        See what waits, and act on it
+      message      See all that happened to a message
+      events       See events
       config       Check or show the configuration
       workspace    Tenants: each owns its domains, configuration sets and destinations
       domain       Domains that a workspace sends from
