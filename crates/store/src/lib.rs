@@ -37,9 +37,7 @@ use tokio::sync::{mpsc, watch};
 pub use directory::Directory;
 pub use error::{SettleError, StoreError, TenantError};
 pub use operator::*;
-pub use sqlite::{
-    OpenError, QueuedLane, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants,
-};
+pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};
 pub use types::*;
 
 /// Where mail comes in.

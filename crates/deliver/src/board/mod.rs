@@ -11,6 +11,7 @@ mod replies;
 mod seat;
 mod site;
 mod slots;
+mod spread;
 mod state;
 mod view;
 

@@ -11,32 +11,16 @@ use tokio::sync::Notify;
 use super::domain::DomainState;
 use super::site::{Site, WorkerId};
 use super::slots::Slots;
-use super::{Limits, Next, Order, Parcel, SiteReply, SiteView, Stand};
+use super::spread::Spread;
+use super::{Limits, Next, Order, Parcel, Stand};
 use crate::plan::{Plan, Planned, Route, SiteKey};
 use crate::rules::{SiteLimits, SiteRules};
-
-/// By how much a pause is shorter than it could be.
-struct Spread {
-    /// Any number that was not drawn from before.
-    seed: WorkerId,
-    hundredths: u32,
-}
-
-impl Spread {
-    fn shorten(&self, pause: Duration) -> Duration {
-        // Fibonacci hashing: neighbouring numbers lead far from each other.
-        let roll = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let roll = u32::try_from(roll).unwrap_or(u32::MAX);
-        let share = f64::from(roll) / f64::from(u32::MAX) * f64::from(self.hundredths) / 100.0;
-        pause.mul_f64(1.0 - share.clamp(0.0, 1.0))
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct State {
     limits: Limits,
     rules: SiteRules,
-    domains: HashMap<Domain, DomainState>,
+    pub(super) domains: HashMap<Domain, DomainState>,
     pub(super) sites: HashMap<SiteKey, Site>,
     slots: Slots,
     /// Deliveries in memory that nobody works on.
@@ -411,32 +395,6 @@ impl State {
             self.feed_the_starved();
         }
         self.summon_if_needed(key);
-    }
-
-    /// What a site is given at most.
-    pub(super) fn limits_of(&self, key: &SiteKey) -> Option<SiteLimits> {
-        self.sites.get(key).map(|site| site.limits)
-    }
-
-    /// A try at a host of the site has ended.
-    pub(super) fn note(&mut self, key: &SiteKey, reply: SiteReply) {
-        if let Some(site) = self.sites.get_mut(key) {
-            site.replies.note(reply);
-        }
-    }
-
-    /// The sites that a domain's mail waits at, or all.
-    pub(super) fn sites_of(&self, domain: Option<&Domain>, now: Monotonic) -> Vec<SiteView> {
-        let found: Vec<_> = match domain {
-            Some(domain) => {
-                let keys = self.domains.get(domain).into_iter().flat_map(|d| &d.sites);
-                keys.filter_map(|key| self.sites.get_key_value(key))
-                    .collect()
-            }
-            None => self.sites.iter().collect(),
-        };
-        let view = |(key, site)| SiteView::of(key, site, now);
-        found.into_iter().map(view).collect()
     }
 
     /// A connection that had worked is lost.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use postbell_model::{Egress, Monotonic};
+use postbell_model::{Domain, Egress, Monotonic};
 
 use super::SiteReply;
 use super::site::Site;
+use super::state::State;
 use crate::plan::SiteKey;
 use crate::rules::SiteLimits;
 
@@ -55,5 +56,33 @@ impl SiteView {
             held_for: site.wait_for_turn(now),
             replies: site.replies.iter().cloned().collect(),
         }
+    }
+}
+
+impl State {
+    /// What a site is given at most.
+    pub(super) fn limits_of(&self, key: &SiteKey) -> Option<SiteLimits> {
+        self.sites.get(key).map(|site| site.limits)
+    }
+
+    /// A try at a host of the site has ended.
+    pub(super) fn note(&mut self, key: &SiteKey, reply: SiteReply) {
+        if let Some(site) = self.sites.get_mut(key) {
+            site.replies.note(reply);
+        }
+    }
+
+    /// The sites that a domain's mail waits at, or all.
+    pub(super) fn sites_of(&self, domain: Option<&Domain>, now: Monotonic) -> Vec<SiteView> {
+        let found: Vec<_> = match domain {
+            Some(domain) => {
+                let keys = self.domains.get(domain).into_iter().flat_map(|d| &d.sites);
+                keys.filter_map(|key| self.sites.get_key_value(key))
+                    .collect()
+            }
+            None => self.sites.iter().collect(),
+        };
+        let view = |(key, site)| SiteView::of(key, site, now);
+        found.into_iter().map(view).collect()
     }
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 use postbell_api::control::CONTROL_SOCKET;
 use postbell_model::Domain;
 use postbell_net::control::{self, ControlError};
-use postbell_store::{QueuedLane, SqliteTenants, Tenants};
+use postbell_store::{DeliveryFilter, Inspect, LaneDepth, SqliteInspector, SqliteTenants, Tenants};
 use serde_json::{Value, json};
 
 /// What is known beside the DNS.
 #[derive(Debug)]
 pub(super) struct Present {
     /// The lanes with the names of their workspaces, or why they can't be read.
-    lanes: Result<Vec<(String, QueuedLane)>, String>,
+    lanes: Result<Vec<(String, LaneDepth)>, String>,
     /// The sites as the running server tells them.
     sites: Result<Value, ControlError>,
 }
@@ -31,10 +31,11 @@ impl Present {
     }
 
     pub(super) fn add_to(&self, document: &mut Value) {
-        let lane = |(workspace, lane): &(String, QueuedLane)| {
+        let lane = |(workspace, lane): &(String, LaneDepth)| {
             json!({
                 "workspace": workspace,
-                "deliveries": lane.deliveries,
+                "state": lane.state.name(),
+                "deliveries": lane.count,
                 "nextAt": lane.next_at.to_string(),
             })
         };
@@ -69,27 +70,35 @@ impl Present {
         if lanes.is_empty() {
             return vec!["Nothing is queued for it.".to_owned()];
         }
-        let line = |(workspace, lane): &(String, QueuedLane)| {
-            let (count, next) = (lane.deliveries, lane.next_at);
-            format!("Queued by {workspace}: {count} deliveries, the next is due {next}")
+        let line = |(workspace, lane): &(String, LaneDepth)| {
+            let (state, count, next) = (lane.state.name(), lane.count, lane.next_at);
+            format!("Of {workspace}: {count} deliveries {state}, the next is due {next}")
         };
         lanes.iter().map(line).collect()
     }
 }
 
-async fn lanes(folder: &Path, domain: &Domain) -> Result<Vec<(String, QueuedLane)>, String> {
+async fn lanes(folder: &Path, domain: &Domain) -> Result<Vec<(String, LaneDepth)>, String> {
     if !folder.exists() {
         return Err(format!("there is no data folder {}", folder.display()));
     }
     let opened = SqliteTenants::open(folder).await;
     let tenants = opened.map_err(|error| error.to_string())?;
-    let queued = tenants.queued_for(domain).await;
     let directory = tenants.directory();
     tenants.close().await;
-    let named = |lane: QueuedLane| {
+    let opened = SqliteInspector::open(folder).await;
+    let inspector = opened.map_err(|error| error.to_string())?;
+    let wanted = DeliveryFilter {
+        domain: Some(domain.clone()),
+        ..DeliveryFilter::default()
+    };
+    let queued = inspector.lanes(&wanted).await;
+    inspector.close().await;
+    let named = |lane: LaneDepth| {
+        let id = lane.lane.workspace;
         let workspaces = directory.workspaces();
-        let workspace = workspaces.iter().find(|one| one.id == lane.workspace);
-        let name = workspace.map_or_else(|| lane.workspace.to_string(), |w| w.name.clone());
+        let workspace = workspaces.iter().find(|one| one.id == id);
+        let name = workspace.map_or_else(|| id.to_string(), |w| w.name.clone());
         (name, lane)
     };
     let lanes = queued.map_err(|error| error.to_string())?;

@@ -13,7 +13,6 @@ mod inspect;
 mod intake;
 mod lanes;
 mod operate;
-mod queued;
 mod rows;
 mod scheduled;
 mod script;
@@ -53,7 +52,6 @@ use crate::{
 
 pub use errors::OpenError;
 pub use inspect::SqliteInspector;
-pub use queued::QueuedLane;
 pub use tenants::SqliteTenants;
 
 use claims::FreshLimits;

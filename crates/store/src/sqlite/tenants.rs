@@ -16,7 +16,7 @@ use postbell_model::{
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Directory, NewConfigurationSet, NewCredential, StoreError, TenantError, Tenants};
@@ -155,11 +155,6 @@ impl SqliteTenants {
             }),
             Err(error) => Err(store_error(&error).into()),
         }
-    }
-
-    /// The connection, while nobody else uses it; `None` once it is closed.
-    pub(super) async fn connection(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
-        self.inner.connection.lock().await
     }
 
     fn check_set(

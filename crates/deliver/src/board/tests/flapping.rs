@@ -164,7 +164,7 @@ impl Flapping {
 
 #[test]
 fn a_site_that_comes_and_goes_costs_few_attempts_more_than_needed() {
-    let messages = 500;
+    let messages = 300;
     let mut flapping = Flapping::new(messages);
     flapping.run();
     // With the one that the route was looked up for.
