@@ -8,6 +8,7 @@ mod domain;
 mod lane;
 mod pace;
 mod replies;
+mod room;
 mod seat;
 mod site;
 mod slots;

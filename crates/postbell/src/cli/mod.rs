@@ -160,7 +160,7 @@ pub struct DevArgs {
 pub struct ExplainArgs {
     /// The domain, or an address of it
     pub domain: String,
-    /// The data folder of the server [default: server.data_dir]
+    /// The data folder of the server [default: that of the configuration]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]

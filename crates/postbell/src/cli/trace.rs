@@ -26,7 +26,7 @@ pub struct TraceArgs {
     /// Show messages line by line
     #[arg(long)]
     pub data: bool,
-    /// The data folder of the server [default: server.data_dir]
+    /// The data folder of the server [default: that of the configuration]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Print JSON, a document a line
