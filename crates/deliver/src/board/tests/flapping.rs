@@ -59,7 +59,9 @@ impl Flapping {
     fn failed(&mut self, parcels: impl IntoIterator<Item = Parcel>) {
         for parcel in parcels {
             self.attempts += 1;
-            let due = self.now.after(RETRY);
+            // Retries are spread by chance, too.
+            let spread = SECOND * u32::try_from(self.attempts * 7 % 31).unwrap();
+            let due = self.now.after(RETRY + spread);
             self.queue.push(Queued { parcel, due });
         }
     }
@@ -149,9 +151,9 @@ impl Flapping {
         true
     }
 
-    /// An hour of two seconds up and eight down.
-    fn run(&mut self) {
-        for second in 0..3_600_u64 {
+    /// Two seconds up and eight down, over and over.
+    fn run(&mut self, seconds: std::ops::Range<u64>) {
+        for second in seconds {
             let up = second % 10 < 2;
             self.now = START.after(SECOND * u32::try_from(second).unwrap());
             self.claim();
@@ -166,7 +168,17 @@ impl Flapping {
 fn a_site_that_comes_and_goes_costs_few_attempts_more_than_needed() {
     let messages = 300;
     let mut flapping = Flapping::new(messages);
-    flapping.run();
+    flapping.run(0..3_600);
+    assert!(
+        flapping.delivered * 100 >= messages * 95,
+        "{}",
+        flapping.delivered
+    );
+    let most = flapping.delivered * 3 / 2;
+    assert!(flapping.attempts <= most, "{} attempts", flapping.attempts);
+    assert!(flapping.dials <= 720, "{} dials", flapping.dials);
+    // The last ones have a site almost to themselves, and each failure of theirs costs a retry.
+    flapping.run(3_600..10_800);
     // With the one that the route was looked up for.
     assert_eq!(
         flapping.delivered,
@@ -174,7 +186,9 @@ fn a_site_that_comes_and_goes_costs_few_attempts_more_than_needed() {
         "{} attempts",
         flapping.attempts
     );
-    let most = (messages + 1) * 3 / 2;
-    assert!(flapping.attempts <= most, "{} attempts", flapping.attempts);
-    assert!(flapping.dials <= 3_600, "{} dials", flapping.dials);
+    assert!(
+        flapping.attempts <= (messages + 1) * 3 / 2,
+        "{} attempts",
+        flapping.attempts
+    );
 }
