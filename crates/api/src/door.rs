@@ -11,14 +11,15 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 /// How long accepting rests after it failed, typically for want of file descriptors.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// The `[http]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -76,35 +77,39 @@ impl HttpDoor {
             Ok((stream, _)) => stream,
             Err(error) => return rest_after(&error).await,
         };
-        let connection = self.converse(stream, stop.clone());
+        let router = self.router.clone();
+        let connection = converse(router, stream, self.header_timeout, stop.clone());
         tasks.spawn(async move {
             connection.await;
             drop(slot);
         });
     }
+}
 
-    fn converse(
-        &self,
-        stream: TcpStream,
-        stop: CancellationToken,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let service = TowerToHyperService::new(self.router.clone());
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
-            .serve_connection(TokioIo::new(stream), service);
-        async move {
-            let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                debug!("an HTTP connection broke: {error}");
+/// Serves the routes on one connection, until either side ends it; on `stop` after the answer that
+/// it is at.
+pub(crate) fn converse(
+    router: Router,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    header_timeout: Duration,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static {
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .serve_connection(TokioIo::new(stream), service);
+    async move {
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
+        };
+        if let Err(error) = ended {
+            debug!("an HTTP connection broke: {error}");
         }
     }
 }

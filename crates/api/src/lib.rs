@@ -1,11 +1,12 @@
 //! The HTTP doors of the program.
 //!
-//! What is here: `GET /healthz`, and answers to everything else as problem documents (RFC 9457).
+//! What is here: `GET /healthz`, the control door on a Unix socket, and answers to everything else as problem documents (RFC 9457).
 //! A door holds a bounded number of connections, gives each a deadline to send its request, and
 //! is left open while the program drains, so that whoever asks can see that it does.
 //!
 //! It refuses to terminate TLS: a reverse proxy does that, or a later listener of its own.
 
+pub mod control;
 mod door;
 mod health;
 mod problem;

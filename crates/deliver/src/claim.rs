@@ -7,7 +7,6 @@ use postbell_model::{Lane, Timestamp};
 use postbell_store::{Claimed, StoreError};
 use tokio::sync::{mpsc, watch};
 
-use crate::board::Parcel;
 use crate::stage::Stage;
 
 /// Fresh deliveries taken at a time.
@@ -34,11 +33,12 @@ pub(crate) async fn take_fresh(stage: &Stage, mut offered: mpsc::Receiver<Claime
         if count == 0 {
             return;
         }
-        stage.board.offer(batch.drain(..), stage.clock.monotonic());
+        let parcels = stage.parcels(batch.drain(..));
+        stage.board.offer(parcels, stage.clock.monotonic());
     }
     offered.close();
     while offered.recv_many(&mut batch, FRESH_BATCH).await > 0 {
-        let parcels = batch.drain(..).map(Parcel::new).collect();
+        let parcels = stage.parcels(batch.drain(..));
         stage.release(parcels, Duration::ZERO).await;
     }
 }
@@ -121,8 +121,11 @@ async fn claim_lanes(stage: &Stage, lanes: Vec<Lane>) -> Result<bool, StoreError
             continue;
         }
         let claims = stage.queue.claim(&lane, stage.clock.now(), room).await?;
-        claimed |= !claims.is_empty();
-        stage.board.offer(claims, now);
+        if claims.is_empty() {
+            continue;
+        }
+        claimed = true;
+        stage.board.offer(stage.parcels(claims), now);
     }
     Ok(claimed)
 }

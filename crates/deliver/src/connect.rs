@@ -2,14 +2,20 @@
 //! the host can (RFC 3207).
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use postbell_model::attempt::PlaintextReason;
-use postbell_model::{HostTry, Phase, Reply, Timestamp};
-use postbell_smtp::{ClientStep, Security, StartTls};
+use postbell_model::{Egress, HostTry, Phase, Reply, Timestamp};
+use postbell_smtp::{ClientOptions, ClientStep, Security, StartTls};
+
+use postbell_net::Guard;
+use postbell_net::trace::{Role, SessionTrace};
 
 use crate::TlsPolicy;
-use crate::plan::{Route, Target};
+use crate::plan::{Route, SiteKey, Target};
+use crate::relay::Relay;
 use crate::session::Session;
 use crate::stage::Stage;
 
@@ -17,6 +23,8 @@ use crate::stage::Stage;
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     targets: VecDeque<Target>,
+    /// How the connections leave; `None`: as configured.
+    egress: Option<Arc<Egress>>,
     /// How many more hosts may greet us.
     sessions: usize,
     /// The tries that failed.
@@ -38,12 +46,19 @@ pub(crate) struct Connection {
 impl Connection {
     /// A try at this host.
     pub(crate) fn to_try(&self, phase: Phase, reply: Reply, from_peer: bool) -> HostTry {
+        let phase = self.target.phase_of(phase, &reply);
         HostTry {
             tls: self.session.tls().cloned(),
             plaintext: self.plaintext,
             ..tried(&self.target, phase, reply, from_peer)
         }
     }
+}
+
+/// How a connection is made.
+struct Leaving {
+    client: Arc<ClientOptions>,
+    source: Option<IpAddr>,
 }
 
 /// Why there is no session with a host.
@@ -69,7 +84,7 @@ fn tried(target: &Target, phase: Phase, reply: Reply, from_peer: bool) -> HostTr
 
 impl Stage {
     /// The beginning of an attempt at a route.
-    pub(crate) fn begin_round(&self, route: &Route, seed: u64) -> Round {
+    pub(crate) fn begin_round(&self, site: &SiteKey, route: &Route, seed: u64) -> Round {
         let mut count = 0_u64;
         let targets = route.shuffled(|| {
             count += 1;
@@ -80,6 +95,7 @@ impl Stage {
                 .into_iter()
                 .take(self.options.max_addresses)
                 .collect(),
+            egress: site.egress().cloned(),
             sessions: self.options.max_sessions,
             tries: Vec::new(),
             started_at: self.clock.now(),
@@ -90,7 +106,11 @@ impl Stage {
     pub(crate) async fn connect(&self, round: &mut Round) -> Option<Connection> {
         while round.sessions > 0 {
             let target = round.targets.pop_front()?;
-            match self.reach(&target, &mut round.tries).await {
+            let leaving = Leaving {
+                client: self.client_of(round.egress.as_deref()),
+                source: self.source_for(target.ip, round.egress.as_deref()),
+            };
+            match self.reach(&target, &leaving, &mut round.tries).await {
                 Ok(session) => {
                     round.sessions -= 1;
                     return Some(Connection {
@@ -110,13 +130,22 @@ impl Stage {
     }
 
     /// A session with this host: under TLS where that works, else without.
-    async fn reach(&self, target: &Target, tries: &mut Vec<HostTry>) -> Result<Session, HostTry> {
+    async fn reach(
+        &self,
+        target: &Target,
+        leaving: &Leaving,
+        tries: &mut Vec<HostTry>,
+    ) -> Result<Session, HostTry> {
+        if let Some(relay) = &target.relay {
+            let reached = self.dial(target, leaving, relay.start_tls()).await;
+            return reached.map_err(|(Stumble::Host(tried) | Stumble::Tls(tried))| tried);
+        }
         let broken = self.broken_tls.has(target, self.clock.monotonic());
         let start_tls = match self.options.tls {
             TlsPolicy::Opportunistic if !broken => StartTls::WhenOffered,
             TlsPolicy::Opportunistic | TlsPolicy::Off => StartTls::Never,
         };
-        match self.dial(target, start_tls).await {
+        match self.dial(target, leaving, start_tls).await {
             Ok(session) => return Ok(session),
             Err(Stumble::Host(tried)) => return Err(tried),
             Err(Stumble::Tls(tried)) => {
@@ -130,7 +159,7 @@ impl Stage {
             }
         }
         self.broken_tls.remember(target, self.clock.monotonic());
-        let again = self.dial(target, StartTls::Never).await;
+        let again = self.dial(target, leaving, StartTls::Never).await;
         again.map_err(|(Stumble::Host(tried) | Stumble::Tls(tried))| tried)
     }
 
@@ -145,37 +174,105 @@ impl Stage {
         }
     }
 
-    async fn dial(&self, target: &Target, start_tls: StartTls) -> Result<Session, Stumble> {
+    async fn dial(
+        &self,
+        target: &Target,
+        leaving: &Leaving,
+        start_tls: StartTls,
+    ) -> Result<Session, Stumble> {
         let limit = self.options.timeouts.connect;
-        let addr = SocketAddr::new(target.ip, self.options.smtp_port);
-        let stream = postbell_net::connect(addr, &self.guard, self.options.source_address, limit)
+        let addr = SocketAddr::new(target.ip, target.port(self.options.smtp_port));
+        let named = Guard::open();
+        let guard = match &target.relay {
+            Some(_) => &named,
+            None => &self.guard,
+        };
+        let stream = postbell_net::connect(addr, guard, leaving.source, limit)
             .await
             // RFC 3463 §3.5: X.4.1, no answer from host.
             .map_err(|error| {
                 let reply = Reply::new(451, 4, 1, error.to_string());
                 Stumble::Host(tried(target, Phase::Connect, reply, false))
             })?;
-        let session = Session::new(stream, self.client.clone(), start_tls);
+        let login = target
+            .relay
+            .as_ref()
+            .and_then(|relay| relay.login_at(target.ip));
+        let trace = self.trace(target, addr.port());
+        let mut session = Session::new(stream, leaving.client.clone(), start_tls, login, trace);
+        if start_tls == StartTls::Active {
+            session = self.secure(session, target).await?;
+        }
         self.introduce(session, target).await
+    }
+
+    /// Does the handshake, and looks at the certificate where it matters.
+    async fn secure(&self, session: Session, target: &Target) -> Result<Session, Stumble> {
+        let secured = session
+            .secure(&self.tls, &target.host, self.clock.now())
+            .await;
+        // RFC 3463 §3.8: X.7.5, cryptographic failure.
+        let mut session = secured.map_err(|error| {
+            let reply = Reply::new(451, 7, 5, error.to_string());
+            Stumble::Tls(tried(target, Phase::Tls, reply, false))
+        })?;
+        if target.relay.is_some() {
+            session.note_policy("relay");
+        }
+        let mistrust = |relay: &Arc<Relay>| relay.mistrusts(session.tls()?);
+        match target.relay.as_ref().and_then(mistrust) {
+            Some(reply) => Err(Stumble::Tls(HostTry {
+                tls: session.tls().cloned(),
+                ..tried(target, Phase::Tls, reply, false)
+            })),
+            None => Ok(session),
+        }
+    }
+
+    fn trace(&self, target: &Target, port: u16) -> SessionTrace {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut trace = self.tracer.session(Role::Delivery, number, target.ip);
+        if trace.is_watched() {
+            trace.note(&format!(
+                "[connected to {} {}:{port}]",
+                target.host, target.ip
+            ));
+        }
+        trace
+    }
+
+    fn client_of(&self, egress: Option<&Egress>) -> Arc<ClientOptions> {
+        match egress.and_then(|egress| egress.ehlo_name.as_ref()) {
+            Some(name) => Arc::new(ClientOptions {
+                ehlo_name: name.to_string(),
+                ..ClientOptions::clone(&self.client)
+            }),
+            None => Arc::clone(&self.client),
+        }
+    }
+
+    /// The address to dial `ip` from: the configuration set's, else the configured one, where
+    /// they are of its family.
+    fn source_for(&self, ip: IpAddr, egress: Option<&Egress>) -> Option<IpAddr> {
+        let own = egress.and_then(|egress| egress.source_for(ip));
+        let configured = self.options.source_address;
+        own.or(configured.filter(|source| source.is_ipv4() == ip.is_ipv4()))
     }
 
     /// From the greeting to the first transaction.
     async fn introduce(&self, mut session: Session, target: &Target) -> Result<Session, Stumble> {
         let mut step = session.run().await;
         if step == ClientStep::StartTls {
-            let now = self.clock.now();
-            session = session
-                .secure(&self.tls, &target.host, now)
-                .await
-                // RFC 3463 §3.8: X.7.5, cryptographic failure.
-                .map_err(|error| {
-                    let reply = Reply::new(451, 7, 5, error.to_string());
-                    Stumble::Tls(tried(target, Phase::Tls, reply, false))
-                })?;
+            session = self.secure(session, target).await?;
             step = session.run().await;
         }
         match step {
-            ClientStep::Ready => Ok(session),
+            ClientStep::Ready => {
+                if let Some(relay) = &target.relay {
+                    relay.note_welcome();
+                }
+                Ok(session)
+            }
             ClientStep::Failed {
                 phase,
                 reply,
@@ -185,6 +282,9 @@ impl Stage {
                     tls: session.tls().cloned(),
                     ..tried(target, phase, reply, from_peer)
                 };
+                if let (Phase::Auth, Some(relay)) = (phase, &target.relay) {
+                    relay.note_refusal(&tried.reply);
+                }
                 let broken = session.security() == Security::Broken;
                 session.quit().await;
                 Err(if broken {

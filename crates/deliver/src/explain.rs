@@ -10,8 +10,10 @@ use postbell_model::{BounceClass, Domain, Reply};
 use postbell_net::{Guard, LookupError, Resolver};
 
 use crate::plan::lookup::Lookup;
+use crate::plan::ourselves::Ourselves;
 use crate::plan::{Plan, Route};
-use crate::{DeliverOptions, TlsPolicy};
+use crate::relay::{Relay, Relays};
+use crate::{DeliverOptions, RelayTls, SiteLimits, TlsPolicy, site_rules};
 
 /// Hosts that are told about.
 const MAX_HOSTS: usize = 32;
@@ -29,8 +31,10 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// How long that holds.
     pub valid_for: Duration,
-    /// Whether connections are secured.
+    /// Whether connections to MX hosts are secured.
     pub tls: TlsPolicy,
+    /// What the site is given at most; `None` where there is none.
+    pub limits: Option<SiteLimits>,
 }
 
 /// What says which hosts a domain has.
@@ -44,6 +48,8 @@ pub enum Source {
     Implicit,
     /// It is an address itself.
     Literal,
+    /// The configuration, which names relays for it.
+    Relay,
     /// Nothing: the question failed.
     Failed(String),
 }
@@ -56,6 +62,7 @@ impl Source {
             Self::NullMx => "null_mx",
             Self::Implicit => "implicit",
             Self::Literal => "literal",
+            Self::Relay => "relay",
             Self::Failed(_) => "failed",
         }
     }
@@ -83,11 +90,24 @@ pub struct HostAddress {
     pub refused: Option<&'static str>,
 }
 
+/// What is dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialled {
+    /// The host.
+    pub host: Domain,
+    /// Its address.
+    pub ip: IpAddr,
+    /// The port.
+    pub port: u16,
+    /// How the connection is secured, where it is a relay.
+    pub relay: Option<RelayTls>,
+}
+
 /// What a delivery would do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Dial these, best first; hosts of equal preference in random order.
-    Dial(Vec<(Domain, IpAddr)>),
+    Dial(Vec<Dialled>),
     /// Wait, or bounce where the reply is a 5xx.
     Refuse {
         /// What is said in the place of a host.
@@ -104,36 +124,61 @@ pub async fn explain(
     resolver: &Resolver,
     guard: &Guard,
 ) -> Explanation {
+    // The configuration was checked; what does not hold in it is no relay.
+    let relays = Relays::without_passwords(&options.relay).unwrap_or_default();
     let lookup = Lookup {
         resolver: resolver.clone(),
         guard: guard.clone(),
         ourselves: options.hostname.clone(),
+        own: Ourselves::default(),
+        relays: relays.clone(),
         max_addresses: options.max_addresses.max(1),
         lifetime: options.plan_lifetime,
         timeout: options.plan_timeout,
     };
     // The plan comes first: what it asks is cached, so that what is shown is what it saw.
     let planned = lookup.plan(domain).await;
-    let shown = tokio::time::timeout(options.plan_timeout, hosts(domain, resolver, guard)).await;
+    let shown = match &*relays.of(domain) {
+        [] => tokio::time::timeout(options.plan_timeout, hosts(domain, resolver, guard)).await,
+        chosen => {
+            let asked = relay_hosts(chosen, resolver);
+            tokio::time::timeout(options.plan_timeout, asked).await
+        }
+    };
     let (source, hosts) = shown.unwrap_or_else(|_| {
         let why = "no answer in the time allowed".to_owned();
         (Source::Failed(why), Vec::new())
     });
+    let limits = limits(&planned.plan, options);
     Explanation {
+        limits,
         domain: domain.clone(),
         source,
         hosts,
-        verdict: verdict(planned.plan),
+        verdict: verdict(planned.plan, options.smtp_port),
         valid_for: planned.valid_for,
         tls: options.tls,
     }
 }
 
-fn verdict(plan: Plan) -> Verdict {
+fn limits(plan: &Plan, options: &DeliverOptions) -> Option<SiteLimits> {
+    let Plan::Route(route) = plan else {
+        return None;
+    };
+    let hosts = route.targets.iter().map(|target| &target.host);
+    Some(site_rules(options).of(hosts))
+}
+
+fn verdict(plan: Plan, mx_port: u16) -> Verdict {
     match plan {
         Plan::Route(route) => {
             let Route { targets, .. } = Arc::unwrap_or_clone(route);
-            let dialled = targets.into_iter().map(|target| (target.host, target.ip));
+            let dialled = targets.into_iter().map(|target| Dialled {
+                port: target.port(mx_port),
+                relay: target.relay.as_ref().map(|relay| relay.tls()),
+                host: target.host,
+                ip: target.ip,
+            });
             Verdict::Dial(dialled.collect())
         }
         Plan::Refused(refusal) => Verdict::Refuse {
@@ -167,6 +212,24 @@ async fn hosts(domain: &Domain, resolver: &Resolver, guard: &Guard) -> (Source, 
         }
         Err(error) => (Source::Failed(error.to_string()), Vec::new()),
     }
+}
+
+/// The relays in the place of MX hosts; the guard has no say about what the operator named.
+async fn relay_hosts(relays: &[Arc<Relay>], resolver: &Resolver) -> (Source, Vec<Host>) {
+    let anywhere = Guard::open();
+    let asked = relays.iter().map(|relay| async {
+        let (preference, name) = (Some(relay.preference), relay.host.clone());
+        match name.literal() {
+            Some(ip) => Host {
+                preference,
+                addresses: vec![looked_at(ip, &anywhere)],
+                name,
+                trouble: None,
+            },
+            None => host(preference, name, resolver, &anywhere).await,
+        }
+    });
+    (Source::Relay, join_all(asked).await)
 }
 
 async fn host(preference: Option<u16>, name: Domain, resolver: &Resolver, guard: &Guard) -> Host {

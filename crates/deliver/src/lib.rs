@@ -21,10 +21,14 @@ mod connect;
 mod converse;
 mod dispatch;
 mod explain;
+mod live;
 mod options;
 mod outcome;
+mod pattern;
 mod plan;
+mod relay;
 mod render;
+mod rules;
 mod session;
 mod settle;
 mod stage;
@@ -32,34 +36,48 @@ mod tls;
 mod worker;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use postbell_mail::Classifier;
 use postbell_model::{Clock, TokenKeys};
-use postbell_net::{Guard, OpportunisticTls, Resolver};
+use postbell_net::{Guard, OpportunisticTls, Resolver, Tracer};
 use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Queue, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use explain::{Explanation, Host, HostAddress, Source, Verdict, explain};
+pub use board::{SiteReply, SiteView};
+pub use explain::{Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
+pub use live::Live;
 pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
+pub use pattern::DomainPattern;
+pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};
+pub use rules::{Rate, SiteLimits, SiteOptions};
 pub use tls::TlsPolicy;
 
 use board::{Board, Limits};
 use plan::lookup::Lookup;
+use plan::ourselves::Ourselves;
+use relay::Relays;
+use rules::SiteRules;
 use stage::{Dice, Stage};
 
 /// Octets of one reply of a host; a longer one ends the session.
 const MAX_REPLY: usize = 64 * 1024;
+/// By how many hundredths a site's pause may be shorter than configured.
+const PAUSE_SPREAD: u32 = 25;
 
 /// Why there can be no deliverer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeliverError {
     /// The store has no key to make tokens with.
     #[error("the store has no token keys, or their ids are not below 16")]
     NoTokenKeys,
+    /// A relay's entry does not hold, or its password can't be read.
+    #[error("deliver.relay: {0}")]
+    Relay(#[from] RelayFault),
 }
 
 /// What hosts are found, checked and secured with.
@@ -82,14 +100,18 @@ pub struct Deliverer {
     keys: Arc<TokenKeys>,
     reach: Reach,
     classifier: Arc<Classifier>,
+    relays: Relays,
+    own: Ourselves,
+    board: Arc<Board>,
     clock: Arc<dyn Clock>,
+    tracer: Tracer,
 }
 
 impl Deliverer {
     /// A deliverer of what is in `queue`.
     ///
     /// # Errors
-    /// The store has no token keys.
+    /// The store has no token keys, or a relay's password can't be read.
     pub fn new(
         options: DeliverOptions,
         queue: Arc<dyn Queue>,
@@ -100,8 +122,12 @@ impl Deliverer {
     ) -> Result<Self, DeliverError> {
         let secrets = tenants.token_keys();
         let keys = TokenKeys::new(secrets.iter().map(|(id, secret)| (*id, secret)));
+        let options = options.at_least_one_of_each();
         Ok(Self {
-            options: Arc::new(options.at_least_one_of_each()),
+            relays: Relays::read(&options.relay)?,
+            board: Arc::new(Board::new(limits(&options), site_rules(&options))),
+            own: Ourselves::default(),
+            options: Arc::new(options),
             queue,
             bodies,
             keys: Arc::new(keys.ok_or(DeliverError::NoTokenKeys)?),
@@ -109,6 +135,7 @@ impl Deliverer {
             reach,
             classifier: Arc::new(Classifier::standard()),
             clock,
+            tracer: Tracer::default(),
         })
     }
 
@@ -117,6 +144,25 @@ impl Deliverer {
     pub fn with_classifier(mut self, classifier: Classifier) -> Self {
         self.classifier = Arc::new(classifier);
         self
+    }
+
+    /// With the addresses of our own SMTP listeners, so that no mail is sent to ourselves.
+    #[must_use]
+    pub fn with_listeners(mut self, listeners: &[SocketAddr]) -> Self {
+        self.own = Ourselves::new(listeners, self.options.smtp_port);
+        self
+    }
+
+    /// With a tracer that shows its sessions to whoever watches.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
+    /// What people may look at while it runs.
+    pub fn live(&self) -> Live {
+        Live::new(self.board.clone(), self.clock.clone())
     }
 
     /// Claims, delivers and settles until `stop`. Then finishes the transactions under way
@@ -178,7 +224,9 @@ impl Deliverer {
             broken_tls: Arc::default(),
             classifier: self.classifier.clone(),
             clock: self.clock.clone(),
-            board: Arc::new(Board::new(limits(options))),
+            tracer: self.tracer.clone(),
+            sessions: Arc::default(),
+            board: self.board.clone(),
             settler,
             body_room: Arc::new(Semaphore::new(body_room)),
             dice: Dice::default(),
@@ -195,6 +243,8 @@ impl Deliverer {
             resolver: self.reach.resolver.clone(),
             guard: self.reach.guard.clone(),
             ourselves: self.options.hostname.clone(),
+            own: self.own.clone(),
+            relays: self.relays.clone(),
             max_addresses: self.options.max_addresses,
             lifetime: self.options.plan_lifetime,
             timeout: self.options.plan_timeout,
@@ -218,6 +268,15 @@ async fn wind_down(stage: Stage) {
     dispatch::close(&stage).await;
 }
 
+pub(crate) fn site_rules(options: &DeliverOptions) -> SiteRules {
+    let usual = SiteLimits {
+        connections: options.max_connections_per_site,
+        messages_per_connection: options.max_messages_per_connection,
+        rate: options.rate_per_site,
+    };
+    SiteRules::new(usual, options.site.clone())
+}
+
 fn limits(options: &DeliverOptions) -> Limits {
     Limits {
         waiting: options.max_waiting,
@@ -228,6 +287,7 @@ fn limits(options: &DeliverOptions) -> Limits {
         plans: options.max_plans,
         pause: options.site_pause,
         longest_pause: options.longest_site_pause,
+        pause_spread: PAUSE_SPREAD,
     }
 }
 

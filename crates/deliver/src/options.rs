@@ -8,6 +8,8 @@ use postbell_smtp::ClientTimeouts;
 use serde::Deserialize;
 
 use crate::TlsPolicy;
+use crate::relay::RelayOptions;
+use crate::rules::{Rate, SiteOptions};
 
 /// How mail goes out.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,6 +23,12 @@ pub struct DeliverOptions {
     pub source_address: Option<IpAddr>,
     /// Whether connections are secured.
     pub tls: TlsPolicy,
+    /// Hosts that take mail in the place of MX hosts.
+    pub relay: Vec<RelayOptions>,
+    /// What holds for some sites alone.
+    pub site: Vec<SiteOptions>,
+    /// How fast each site gets mail; absent: as fast as it takes it.
+    pub rate_per_site: Option<Rate>,
     /// Open connections, to all sites together.
     pub max_connections: usize,
     /// Open connections to one site.
@@ -115,6 +123,8 @@ pub struct TimeoutOptions {
     pub ehlo: Duration,
     /// For the reply to STARTTLS, and once more for the handshake.
     pub tls: Duration,
+    /// For each reply to AUTH.
+    pub auth: Duration,
     /// For the reply to MAIL.
     pub mail: Duration,
     /// For the reply to RCPT.
@@ -137,6 +147,7 @@ impl From<TimeoutOptions> for ClientTimeouts {
             greeting: options.greeting,
             ehlo: options.ehlo,
             tls: options.tls,
+            auth: options.auth,
             mail: options.mail,
             rcpt: options.rcpt,
             data: options.data,

@@ -5,7 +5,7 @@
 //! | 2xx to the final dot | delivered |
 //! | 5xx to MAIL, RCPT, DATA or the dot | refused for good |
 //! | 5xx of ours: the DNS, or a message that the host can't take | refused for good |
-//! | 5xx at the greeting or to EHLO | tried again: the trouble is the host's, not the message's |
+//! | 5xx at the greeting, to EHLO or to AUTH | tried again: the trouble is the host's, not the message's |
 //! | 4xx, silence, disconnection, nonsense | tried again |
 //!
 //! A host that greets with 5xx is passed over for the next one (RFC 5321 §4.2.4.2 and §5.1 leave
@@ -53,7 +53,7 @@ const fn is_about_the_delivery(phase: Phase) -> bool {
         Phase::Dns | Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Message | Phase::Render => {
             true
         }
-        Phase::Connect | Phase::Greeting | Phase::Ehlo | Phase::Tls => false,
+        Phase::Connect | Phase::Greeting | Phase::Ehlo | Phase::Tls | Phase::Auth => false,
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn may_try_next_host(tried: &HostTry) -> bool {
     let gave_out = !tried.from_peer || tried.reply.code == 421;
     match tried.phase {
         Phase::Dns | Phase::Render => false,
-        Phase::Connect | Phase::Greeting | Phase::Ehlo | Phase::Tls => true,
+        Phase::Connect | Phase::Greeting | Phase::Ehlo | Phase::Tls | Phase::Auth => true,
         Phase::Mail | Phase::Rcpt | Phase::Data => gave_out,
         Phase::Message => tried.from_peer && tried.reply.code == 421,
     }
@@ -147,6 +147,7 @@ mod tests {
             (Phase::Render, 552, false, fail),
             (Phase::Greeting, 554, true, retry),
             (Phase::Ehlo, 550, true, retry),
+            (Phase::Auth, 535, true, retry),
             (Phase::Connect, 451, false, retry),
             (Phase::Dns, 451, false, retry),
             (Phase::Rcpt, 451, true, retry),

@@ -9,9 +9,10 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use postbell_model::attempt::TlsUsed;
 use postbell_model::{Domain, Monotonic, Timestamp};
+use postbell_net::trace::{SessionTrace, Speaker};
 use postbell_net::{HandshakeError, OpportunisticTls, Stream};
 use postbell_smtp::{
-    Client, ClientOptions, ClientStep, Extensions, Security, StartTls, Transaction,
+    Client, ClientLogin, ClientOptions, ClientStep, Extensions, Security, StartTls, Transaction,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -36,6 +37,9 @@ pub(crate) struct Session {
     block: Duration,
     handshake: Duration,
     timed_out: bool,
+    trace: SessionTrace,
+    /// Whether the handshake comes before the greeting.
+    implicit: bool,
 }
 
 /// How the waiting for work ended.
@@ -50,20 +54,29 @@ pub(crate) enum Waited {
 }
 
 impl Session {
-    pub(crate) fn new(stream: TcpStream, options: Arc<ClientOptions>, start_tls: StartTls) -> Self {
+    pub(crate) fn new(
+        stream: TcpStream,
+        options: Arc<ClientOptions>,
+        start_tls: StartTls,
+        login: Option<ClientLogin>,
+        trace: SessionTrace,
+    ) -> Self {
         Self {
             stream: Stream::Plain(stream),
             tls: None,
             block: options.timeouts.block,
             handshake: options.timeouts.tls,
-            client: Client::new(options, start_tls, Monotonic::default()),
+            client: Client::new(options, start_tls, Monotonic::default()).with_login(login),
+            trace,
+            implicit: start_tls == StartTls::Active,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             begun: Instant::now(),
             timed_out: false,
         }
     }
 
-    /// Does the handshake that the machine has asked for with [`ClientStep::StartTls`].
+    /// Does the handshake: before the greeting where TLS is implicit, else when the machine has
+    /// asked for it with [`ClientStep::StartTls`].
     pub(crate) async fn secure(
         mut self,
         tls: &OpportunisticTls,
@@ -72,11 +85,29 @@ impl Session {
     ) -> Result<Self, HandshakeError> {
         if let Stream::Plain(stream) = self.stream {
             let (stream, used) = tls.secure(stream, host, now, self.handshake).await?;
+            if self.trace.is_watched() {
+                let how = format!(
+                    "{} {}, certificate {}",
+                    used.version,
+                    used.cipher,
+                    used.verification.name()
+                );
+                self.trace.note(&how);
+            }
             (self.stream, self.tls) = (stream, Some(used));
         }
-        let now = self.now();
-        self.client.secured(now);
+        if !self.implicit {
+            let now = self.now();
+            self.client.secured(now);
+        }
         Ok(self)
+    }
+
+    /// Takes note of what asked for TLS, where it was not opportunity.
+    pub(crate) fn note_policy(&mut self, policy: &'static str) {
+        if let Some(used) = &mut self.tls {
+            used.policy = policy.into();
+        }
     }
 
     /// How the connection was secured; `None` in plaintext.
@@ -119,7 +150,10 @@ impl Session {
     pub(crate) async fn run(&mut self) -> ClientStep {
         loop {
             match self.client.poll() {
-                ClientStep::Write(chunks) => self.write(chunks).await,
+                ClientStep::Write(chunks) => {
+                    self.show(&chunks);
+                    self.write(chunks).await;
+                }
                 ClientStep::Read => self.read().await,
                 told => return told,
             }
@@ -147,6 +181,20 @@ impl Session {
         }
     }
 
+    /// Shows what is about to be written to whoever watches.
+    fn show(&mut self, chunks: &[Bytes]) {
+        if !self.trace.is_watched() {
+            return;
+        }
+        if self.client.is_logging_in() {
+            self.trace.said_secret(Speaker::Client, "AUTH");
+        } else if self.client.is_sending_message() {
+            chunks.iter().for_each(|chunk| self.trace.data(chunk));
+        } else {
+            self.trace.said(Speaker::Client, &chunks.concat());
+        }
+    }
+
     async fn read(&mut self) {
         let read = self.stream.read(&mut self.buffer);
         let read = match self.client.deadline() {
@@ -155,8 +203,14 @@ impl Session {
         };
         let now = self.now();
         match read {
-            Ok(Ok(0) | Err(_)) => self.client.closed(now),
-            Ok(Ok(len)) => self.client.handle(&self.buffer[..len], now),
+            Ok(Ok(0) | Err(_)) => {
+                self.trace.note("[the host has closed the connection]");
+                self.client.closed(now);
+            }
+            Ok(Ok(len)) => {
+                self.trace.said(Speaker::Server, &self.buffer[..len]);
+                self.client.handle(&self.buffer[..len], now);
+            }
             Err(_) => self.time_out(now),
         }
     }
@@ -196,6 +250,7 @@ impl Session {
         let by = Instant::now() + LAST_WORDS;
         while let Ok(Ok(len @ 1..)) = timeout_at(by, self.stream.read(&mut self.buffer)).await {
             let now = self.now();
+            self.trace.said(Speaker::Server, &self.buffer[..len]);
             self.client.handle(&self.buffer[..len], now);
         }
         let now = self.now();
@@ -204,6 +259,7 @@ impl Session {
 
     fn time_out(&mut self, now: Monotonic) {
         self.timed_out = true;
+        self.trace.note("[the host took too long]");
         self.client.timed_out(now);
     }
 

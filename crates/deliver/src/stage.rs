@@ -2,14 +2,15 @@
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use postbell_mail::Classifier;
 use postbell_model::retry::Jitter;
 use postbell_model::{Attempt, BounceClass, Clock, HostTry, RetryPolicy, Timestamp, TokenKeys};
-use postbell_net::{Guard, OpportunisticTls};
+use postbell_net::{Guard, OpportunisticTls, Tracer};
 use postbell_smtp::ClientOptions;
-use postbell_store::{Bodies, Queue, Settlement, Tenants};
+use postbell_store::{Bodies, Claimed, Queue, Settlement, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +37,9 @@ pub(crate) struct Stage {
     pub(crate) broken_tls: Arc<BrokenTls>,
     pub(crate) classifier: Arc<Classifier>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tracer: Tracer,
+    /// Connections made so far.
+    pub(crate) sessions: Arc<AtomicU64>,
     pub(crate) board: Arc<Board>,
     pub(crate) settler: Settler,
     /// Room for bodies read back from the disk, in KiB.
@@ -56,6 +60,22 @@ impl Stage {
         let abort = self.abort.clone();
         let task = async move { abort.run_until_cancelled(task).await.unwrap_or_default() };
         self.tasks.spawn(self.own.track_future(task));
+    }
+
+    /// What was claimed, with how each of it leaves.
+    pub(crate) fn parcels(&self, claimed: impl IntoIterator<Item = Claimed>) -> Vec<Parcel> {
+        let directory = self.tenants.directory();
+        let egress = |claimed: &Claimed| {
+            let set = directory.configuration_set(claimed.message.configuration_set)?;
+            (!set.egress.is_default()).then(|| Arc::new(set.egress.clone()))
+        };
+        claimed
+            .into_iter()
+            .map(|claimed| {
+                let egress = egress(&claimed);
+                Parcel::new(claimed, egress)
+            })
+            .collect()
     }
 
     /// Settles a delivery with the outcome of its attempt. Waits only where the store is far

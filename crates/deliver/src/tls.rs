@@ -76,6 +76,7 @@ mod tests {
             preference: 10,
             host: Domain::parse("mx.example.com").unwrap(),
             ip: Ipv4Addr::from_bits(number).into(),
+            relay: None,
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use postbell_model::{HostTry, Monotonic};
+use tokio::sync::Notify;
+
 use crate::board::{InHand, NextInHand, Seat};
 use crate::connect::{Connection, Round};
 use crate::converse::{Ending, Task};
@@ -12,7 +15,12 @@ use crate::stage::Stage;
 /// Connects to the site of `seat`, delivers what is its turn, and goes when there is no more.
 pub(crate) async fn work(stage: Stage, seat: Seat) {
     let Some(route) = seat.route() else { return };
-    let mut worker = Worker { stage, seat, route };
+    let mut worker = Worker {
+        messages: seat.messages_per_connection(),
+        stage,
+        seat,
+        route,
+    };
     worker.run().await;
 }
 
@@ -20,6 +28,16 @@ struct Worker {
     stage: Stage,
     seat: Seat,
     route: Arc<Route>,
+    /// On one connection, before it is closed.
+    messages: u32,
+}
+
+/// What a connection is for next.
+enum Turn {
+    Deliver(InHand),
+    Leave,
+    /// Nothing, and the site's next turn is then.
+    Rest(Monotonic),
 }
 
 /// What follows on a transaction.
@@ -28,13 +46,15 @@ enum After {
     Next,
     /// The connection is of no more use, and the delivery has its outcome.
     Leave,
+    /// The connection was closed, since the site's next turn is later than that.
+    Rest(Monotonic),
     /// The connection is of no more use, and the delivery goes on to the hosts that are left.
     Onward(Box<Task>, Round),
 }
 
 impl Worker {
     async fn run(&mut self) {
-        let mut round = self.stage.begin_round(&self.route, self.seat.number());
+        let mut round = self.begin_round(self.seat.number());
         let mut carried: Option<Box<Task>> = None;
         loop {
             let connecting = self.stage.connect(&mut round);
@@ -46,9 +66,21 @@ impl Worker {
             self.seat.greeted();
             match self.serve(connection, round, carried.take()).await {
                 After::Onward(task, rest) => (carried, round) = (Some(task), rest),
+                After::Rest(until) => return self.rest(until).await,
                 After::Next | After::Leave => return,
             }
         }
+    }
+
+    fn begin_round(&self, seed: u64) -> Round {
+        let (site, route) = (self.seat.site(), &self.route);
+        self.stage.begin_round(site, route, seed)
+    }
+
+    /// Keeps the seat, so that nobody else dials, until the site's next turn.
+    async fn rest(&self, until: Monotonic) {
+        let sleep = self.stage.clock.sleep_until(until);
+        self.stage.stop.run_until_cancelled(sleep).await;
     }
 
     /// No host is left. Ends the attempt of the delivery under way, or else of all that waited
@@ -58,7 +90,9 @@ impl Worker {
             task.tries.extend(round.tries);
             return self.settle(*task).await;
         }
-        for in_hand in self.seat.unreachable(self.stage.clock.monotonic()) {
+        self.note(&round.tries);
+        let (now, time) = (self.stage.clock.monotonic(), self.stage.clock.now());
+        for in_hand in self.seat.unreachable(now, time) {
             let tries = round.tries.clone();
             self.stage.settle(in_hand, round.started_at, tries).await;
         }
@@ -78,13 +112,18 @@ impl Worker {
                     task
                 }
                 None => match self.next_delivery(&mut connection, &mut round).await {
-                    Some(in_hand) => Box::new(self.begin(in_hand, &connection, &mut round)),
-                    None => return leave(connection).await,
+                    Turn::Deliver(in_hand) => {
+                        Box::new(self.begin(in_hand, &connection, &mut round))
+                    }
+                    Turn::Leave => return leave(connection).await,
+                    Turn::Rest(until) => {
+                        leave(connection).await;
+                        return After::Rest(until);
+                    }
                 },
             };
             match self.deliver(&mut connection, &mut round, task).await {
-                After::Next
-                    if connection.served < self.stage.options.max_messages_per_connection => {}
+                After::Next if connection.served < self.messages => {}
                 After::Next => return leave(connection).await,
                 after => return after,
             }
@@ -93,26 +132,41 @@ impl Worker {
 
     /// The next delivery of the site, waiting for one as long as the connection is worth
     /// keeping.
-    async fn next_delivery(
-        &mut self,
-        connection: &mut Connection,
-        round: &mut Round,
-    ) -> Option<InHand> {
+    async fn next_delivery(&mut self, connection: &mut Connection, round: &mut Round) -> Turn {
         loop {
-            match self.seat.next() {
-                NextInHand::Deliver(in_hand) => return Some(in_hand),
-                NextInHand::Leave => return None,
+            let now = self.stage.clock.monotonic();
+            match self.seat.next(now) {
+                NextInHand::Deliver(in_hand) => return Turn::Deliver(in_hand),
+                NextInHand::Leave => return Turn::Leave,
+                NextInHand::Hold(wait) => {
+                    let until = now.after(wait);
+                    if self.hold(connection, until).await != Waited::Called {
+                        return Turn::Rest(until);
+                    }
+                    continue;
+                }
                 NextInHand::Wait => {}
             }
             let keep_alive = self.stage.options.keep_alive;
             let waited = connection.session.wait(self.seat.bell(), keep_alive).await;
             self.seat.awake();
             if waited != Waited::Called {
-                return None;
+                return Turn::Leave;
             }
             // What comes now was not there when the hosts before this one were tried.
             round.tries.clear();
             round.started_at = self.stage.clock.now();
+        }
+    }
+
+    /// Keeps the connection until the site's next turn, where that is soon enough.
+    async fn hold(&self, connection: &mut Connection, until: Monotonic) -> Waited {
+        let (bell, stage) = (Notify::new(), &self.stage);
+        let keep = connection.session.wait(&bell, stage.options.keep_alive);
+        tokio::select! {
+            waited = keep => waited,
+            () = stage.clock.sleep_until(until) => Waited::Called,
+            () = stage.stop.cancelled() => Waited::Enough,
         }
     }
 
@@ -159,7 +213,7 @@ impl Worker {
             }
             Ending::Stale => {
                 task.retried = true;
-                let again = self.stage.begin_round(&self.route, task.seed());
+                let again = self.begin_round(task.seed());
                 After::Onward(task, again)
             }
             Ending::GaveOut => {
@@ -167,7 +221,7 @@ impl Worker {
                 let rest = if first {
                     std::mem::take(round)
                 } else {
-                    let all = self.stage.begin_round(&self.route, task.seed());
+                    let all = self.begin_round(task.seed());
                     all.without(&connection.target)
                 };
                 if rest.has_more() {
@@ -179,6 +233,14 @@ impl Worker {
         }
     }
 
+    /// Remembers what the hosts said.
+    fn note(&self, tries: &[HostTry]) {
+        let now = self.stage.clock.now();
+        for tried in tries {
+            self.seat.note(tried, now);
+        }
+    }
+
     async fn settle(&self, task: Task) {
         let Task {
             in_hand,
@@ -186,6 +248,7 @@ impl Worker {
             tries,
             ..
         } = task;
+        self.note(&tries);
         self.stage.settle(in_hand, started_at, tries).await;
     }
 }

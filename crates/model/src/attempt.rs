@@ -20,6 +20,8 @@ pub enum Phase {
     Ehlo,
     /// STARTTLS and the handshake.
     Tls,
+    /// Logging in at a relay.
+    Auth,
     /// MAIL FROM.
     Mail,
     /// RCPT TO.
@@ -39,6 +41,7 @@ impl Phase {
         (Self::Greeting, "greeting"),
         (Self::Ehlo, "ehlo"),
         (Self::Tls, "tls"),
+        (Self::Auth, "auth"),
         (Self::Mail, "mail"),
         (Self::Rcpt, "rcpt"),
         (Self::Data, "data"),
@@ -81,7 +84,7 @@ impl FromStr for Phase {
 pub struct TlsUsed {
     /// `TLSv1.3`.
     pub version: Cow<'static, str>,
-    /// What asked for it: `opportunistic`, `mta-sts`, `dane`.
+    /// What asked for it: `opportunistic`, `relay`, `mta-sts`, `dane`.
     pub policy: Cow<'static, str>,
     /// The cipher suite by its IANA name: `TLS_AES_128_GCM_SHA256`. Empty where it was not noted.
     pub cipher: Cow<'static, str>,

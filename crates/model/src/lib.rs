@@ -13,6 +13,7 @@ pub mod clock;
 pub mod consequence;
 pub mod delivery;
 pub mod duration;
+pub mod egress;
 pub mod event;
 pub mod id;
 pub mod instructions;
@@ -30,6 +31,7 @@ pub use attempt::{Attempt, HostTry, Phase};
 pub use bounce::{BounceClass, BounceType};
 pub use clock::{Clock, Monotonic};
 pub use delivery::{Delivery, DeliveryState, Lane};
+pub use egress::Egress;
 pub use event::{Event, EventKind, Fact};
 pub use id::{
     ConfigurationSetId, CredentialId, DeliveryId, DestinationId, EventId, MessageId, WorkspaceId,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    ConfigurationSetId, CredentialId, DestinationId, Domain, Secret, Timestamp, WorkspaceId,
+    ConfigurationSetId, CredentialId, DestinationId, Domain, Egress, Secret, Timestamp, WorkspaceId,
 };
 
 /// A tenant.
@@ -95,6 +95,8 @@ pub struct ConfigurationSet {
     /// Whether MAIL FROM gets reports (RFC 3464); `None`: mail that came by SMTP does, other mail
     /// does not.
     pub reports: Option<bool>,
+    /// How its mail leaves.
+    pub egress: Egress,
     /// When it was made.
     pub created_at: Timestamp,
 }

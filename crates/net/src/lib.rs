@@ -1,4 +1,5 @@
-//! Reaching out: DNS resolver, TLS of both sides, the guarded connector and the one HTTP client.
+//! Reaching out: DNS resolver, TLS of both sides, the guarded connector and the one HTTP client;
+//! the client of our own control door, and the live trace of sessions.
 //!
 //! Everything that the program dials goes through [`Guard`], which refuses addresses that are
 //! not public unless the configuration allows them. What is dialled is the address that was
@@ -8,11 +9,13 @@
 
 mod certificate;
 mod connect;
+pub mod control;
 mod guard;
 pub mod http;
 mod opportunistic;
 mod resolver;
 mod stream;
+pub mod trace;
 
 pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refresh, ServerTls};
 pub use connect::{ConnectError, connect};
@@ -21,3 +24,4 @@ pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
 pub use opportunistic::{HandshakeError, OpportunisticTls};
 pub use resolver::{Addresses, DnsOptions, LookupError, MxAnswer, Resolver, ResolverError};
 pub use stream::Stream;
+pub use trace::Tracer;

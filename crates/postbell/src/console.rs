@@ -37,6 +37,13 @@ impl Console {
         let _ = out.flush();
     }
 
+    /// A line on standard output, for who has to know whether anybody reads on.
+    pub(crate) fn stream(self, line: impl AsRef<str>) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", line.as_ref())?;
+        out.flush()
+    }
+
     /// A line on standard error.
     pub(crate) fn complain(self, line: impl AsRef<str>) {
         let _ = writeln!(io::stderr().lock(), "{}", line.as_ref());

@@ -18,3 +18,4 @@ mod operator;
 pub mod program;
 mod serve;
 pub mod server;
+mod trace;

@@ -15,7 +15,7 @@ use crate::config::{self, Faults, Sources};
 use crate::console::{Console, Style};
 use crate::lifecycle::{SystemClock, make_data_folder};
 use crate::server::Trouble;
-use crate::{dev, explain, operator, serve};
+use crate::{dev, explain, operator, serve, trace};
 
 /// What abandoned tasks get before the process ends without them.
 const RUNTIME_LIMIT: Duration = Duration::from_secs(1);
@@ -50,6 +50,10 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Explain(args) => {
             let config = config::load(&Sources::find(named)?)?.config;
             on_runtime(explain::run(&args, &config, console))
+        }
+        Command::Trace(args) => {
+            let config = config::load(&Sources::find(named)?)?.config;
+            on_runtime(trace::run(&args, &config, console))
         }
         Command::Queue(args) => look(named, operator::Request::Queue(Box::new(args)), console),
         Command::Message(command) => look(named, operator::Request::Message(command), console),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use postbell_accept::Gate;
 use postbell_model::Clock;
-use postbell_net::ServerTls;
+use postbell_net::{ServerTls, Tracer};
 use postbell_store::{Allowances, Tenants};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -65,6 +65,15 @@ impl SubmissionDoor {
             entrance: Arc::new(Entrance::new(Arc::new(shared), options)),
             clock,
         }
+    }
+
+    /// With a tracer that shows its sessions to whoever watches.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Tracer) -> Self {
+        let entrance = Arc::get_mut(&mut self.entrance);
+        let entrance = entrance.expect("invariant: a door that serves nobody yet is not shared");
+        entrance.trace_with(tracer);
+        self
     }
 
     /// Accepts connections until `stop`, each with a task of its own. The sessions then end:

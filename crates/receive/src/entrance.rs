@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use ipnet::IpNet;
 use postbell_model::{Reply, WorkspaceId};
+use postbell_net::Tracer;
+use postbell_net::trace::Role;
 use postbell_smtp::{Login, Terms, Tls, reply};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -23,6 +25,7 @@ pub(crate) struct Entrance {
     shared: Arc<Shared>,
     peers: Peers,
     options: SubmissionOptions,
+    tracer: Tracer,
 }
 
 /// A connection that was accepted.
@@ -41,7 +44,13 @@ impl Entrance {
             peers: Peers::new(options.limits.max_connections_per_ip),
             shared,
             options,
+            tracer: Tracer::default(),
         }
+    }
+
+    /// Shows its sessions to whoever watches.
+    pub(crate) fn trace_with(&mut self, tracer: Tracer) {
+        self.tracer = tracer;
     }
 
     /// Converses with a client until its session has ended.
@@ -96,7 +105,8 @@ impl Entrance {
                         ..socket_terms
                     },
                 };
-                let session = Session::new(socket, Arc::clone(&self.shared), caller);
+                let trace = self.tracer.session(Role::Submission, arrival.number, ip);
+                let session = Session::new(socket, Arc::clone(&self.shared), caller, trace);
                 session.run(stop).await;
                 drop(place);
             }

@@ -23,6 +23,7 @@ mod peers;
 mod proxy;
 mod session;
 mod socket;
+mod trace;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use postbell_accept::{Door, Gate, Offer, Recipient, Refusal};
 use postbell_model::message::Received;
 use postbell_model::{Address, Monotonic, Reply, ReversePath, Secret, WorkspaceId};
+use postbell_net::trace::SessionTrace;
 use postbell_smtp::{Answer, Ask, Envelope, Incoming, Server, ServerOptions, Step, Terms, Tls};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -17,6 +18,7 @@ use tracing::{debug, error, info};
 use crate::allowance::{Counter, Reserved, Submitter};
 use crate::login::{Challenged, Logins, User};
 use crate::socket::{Reading, Socket};
+use crate::trace::{Talk, Trace};
 
 // RFC 5321 §4.5.3.2.6: clients wait ten minutes for the reply to the final dot. Half of that is
 // far more than a commit takes, and the client still hears of it.
@@ -55,6 +57,7 @@ pub(crate) struct Session {
     /// Clients live in real time: their deadlines follow the runtime's timer.
     began: Instant,
     messages: u32,
+    trace: Trace,
 }
 
 /// Where a conversation stopped.
@@ -83,8 +86,14 @@ enum Broken {
 impl Session {
     /// A session on a connection that was just accepted. Where its terms say that TLS is active,
     /// the handshake is still to be made.
-    pub(crate) fn new(socket: Socket, shared: Arc<Shared>, caller: Caller) -> Self {
+    pub(crate) fn new(
+        socket: Socket,
+        shared: Arc<Shared>,
+        caller: Caller,
+        trace: SessionTrace,
+    ) -> Self {
         Self {
+            trace: Trace::new(trace),
             socket,
             server: Server::new(
                 Arc::clone(&shared.server),
@@ -140,7 +149,13 @@ impl Session {
             None => return Err(Broken::Stopped),
             Some(secured) => secured.map_err(Broken::NoTls)?,
         };
-        Ok(Self { socket, ..self })
+        let mut trace = self.trace;
+        trace.note("[TLS]");
+        Ok(Self {
+            socket,
+            trace,
+            ..self
+        })
     }
 
     async fn converse(&mut self, stop: &CancellationToken) -> Result<Pause, Broken> {
@@ -148,6 +163,7 @@ impl Session {
         loop {
             match self.server.poll() {
                 Step::Write(octets) => {
+                    self.trace.server_said(&octets);
                     self.socket.write(&octets).await.map_err(Broken::Failed)?;
                 }
                 Step::Ask(ask) => {
@@ -172,6 +188,11 @@ impl Session {
         } else {
             Reading::Commands
         };
+        let talk = match reading {
+            Reading::Message => Talk::Message,
+            Reading::Commands if self.server.is_logging_in() => Talk::Login,
+            Reading::Commands => Talk::Commands,
+        };
         let deadline = self.server.deadline();
         let limit = deadline.since(self.now());
         let began = self.began;
@@ -180,14 +201,19 @@ impl Session {
             () = stop.cancelled(), if !stopping => return Ok(()),
         };
         match octets {
-            Ok(Ok([])) => Err(Broken::Closed),
+            Ok(Ok([])) => {
+                self.trace.note("[the client has closed the connection]");
+                Err(Broken::Closed)
+            }
             Ok(Ok(octets)) => {
+                self.trace.client_said(talk, octets);
                 self.server.handle(octets, Monotonic(began.elapsed()));
                 Ok(())
             }
             Ok(Err(error)) => Err(Broken::Failed(error)),
             Err(_) => {
                 info!("the client took too long");
+                self.trace.note("[the client took too long]");
                 self.server.timed_out(deadline);
                 Ok(())
             }

@@ -21,8 +21,8 @@ pub mod reply;
 pub mod server;
 
 pub use client::{
-    Client, ClientOptions, ClientStep, ClientTimeouts, DsnRequest, Extensions, Security, StartTls,
-    Transaction, TransactionEnd,
+    Client, ClientLogin, ClientOptions, ClientStep, ClientTimeouts, DsnRequest, Extensions,
+    Security, StartTls, Transaction, TransactionEnd,
 };
 pub use server::{
     Answer, Ask, BareLineEnds, Envelope, Incoming, Login, Recipient, ScramChallenge, Server,

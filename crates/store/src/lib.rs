@@ -30,8 +30,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId, Lane,
-    Secret, SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
+    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId,
+    Egress, Lane, Secret, SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -258,6 +258,12 @@ pub trait Tenants: Send + Sync {
     /// # Errors
     /// There is no such set in its workspace.
     async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError>;
+
+    /// Says how a configuration set's mail leaves.
+    ///
+    /// # Errors
+    /// There is no such set.
+    async fn set_egress(&self, set: ConfigurationSetId, egress: Egress) -> Result<(), TenantError>;
 
     /// Adds a domain to a workspace.
     ///

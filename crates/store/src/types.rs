@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::{
-    Address, CredentialId, Delivery, DeliveryId, Event, Fact, Message, MessageId, ReportKind,
-    ReportRequest, ScramKeys, Secret, SendingLimits, Timestamp, WorkspaceId,
+    Address, CredentialId, Delivery, DeliveryId, Egress, Event, Fact, Message, MessageId,
+    ReportKind, ReportRequest, ScramKeys, Secret, SendingLimits, Timestamp, WorkspaceId,
 };
 
 /// A message to be accepted, with all that was decided about it.
@@ -210,6 +210,8 @@ pub struct NewConfigurationSet {
     pub expire_after: Option<Duration>,
     /// Whether MAIL FROM gets reports.
     pub reports: Option<bool>,
+    /// How its mail leaves.
+    pub egress: Egress,
 }
 
 /// A credential to be made.

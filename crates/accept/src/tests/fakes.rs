@@ -143,6 +143,7 @@ fn directory() -> Directory {
         max_retries: None,
         expire_after,
         reports,
+        egress: Default::default(),
         created_at: NOW,
     };
     let theirs = ConfigurationSet {
@@ -206,6 +207,14 @@ impl Tenants for PaperTenants {
 
     async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
         unreachable!("the gate makes nothing")
+    }
+
+    async fn set_egress(
+        &self,
+        _: ConfigurationSetId,
+        _: postbell_model::Egress,
+    ) -> Result<(), TenantError> {
+        unreachable!("nobody asks for it here")
     }
 
     async fn create_configuration_set(

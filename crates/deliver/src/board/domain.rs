@@ -13,6 +13,8 @@ pub(super) struct DomainState {
     pub(super) looking: bool,
     /// Deliveries that wait for the plan.
     pub(super) waiting: Vec<Parcel>,
+    /// The sites that its deliveries waited at: one, or several where mail leaves in several ways.
+    pub(super) sites: Vec<SiteKey>,
 }
 
 impl DomainState {
@@ -36,11 +38,10 @@ impl DomainState {
             && matches!(new, Plan::Refused(refusal) if refusal.is_temporary())
     }
 
-    /// The site that its deliveries wait at.
-    pub(super) fn site(&self) -> Option<&SiteKey> {
-        match &self.plan {
-            Some(Plan::Route(route)) => Some(&route.site),
-            Some(Plan::Refused(_)) | None => None,
+    /// Takes note that deliveries wait at a site.
+    pub(super) fn note_site(&mut self, key: &SiteKey) {
+        if !self.sites.contains(key) {
+            self.sites.push(key.clone());
         }
     }
 }

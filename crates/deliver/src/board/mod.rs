@@ -6,33 +6,44 @@
 
 mod domain;
 mod lane;
+mod pace;
+mod replies;
+mod room;
 mod seat;
 mod site;
 mod slots;
+mod spread;
 mod state;
+mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use postbell_model::{Domain, Lane, Monotonic};
+use postbell_model::{Domain, Egress, Lane, Monotonic};
 use postbell_store::Claimed;
 use tokio::sync::Notify;
+
+pub use replies::SiteReply;
+pub use view::SiteView;
 
 pub(crate) use seat::{InHand, NextInHand, Seat};
 pub(crate) use site::WorkerId;
 use state::State;
 
 use crate::plan::{Planned, Refusal, Route, SiteKey};
+use crate::rules::SiteRules;
 
 /// A claimed delivery.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) claimed: Claimed,
+    /// How it leaves; `None`: as configured.
+    pub(crate) egress: Option<Arc<Egress>>,
 }
 
 impl Parcel {
-    pub(crate) const fn new(claimed: Claimed) -> Self {
-        Self { claimed }
+    pub(crate) const fn new(claimed: Claimed, egress: Option<Arc<Egress>>) -> Self {
+        Self { claimed, egress }
     }
 
     pub(crate) const fn domain(&self) -> &Domain {
@@ -60,6 +71,9 @@ pub(crate) struct Limits {
     pub(crate) plans: usize,
     pub(crate) pause: Duration,
     pub(crate) longest_pause: Duration,
+    /// By how much a pause may be shorter, in hundredths: a site that comes and goes in step with
+    /// our pauses would else never be met.
+    pub(crate) pause_spread: u32,
 }
 
 /// What is to be done outside the board.
@@ -84,6 +98,8 @@ pub(crate) enum Next {
     Deliver(Box<Parcel>),
     /// Wait until its bell rings.
     Wait,
+    /// Wait for so long: it is not yet the next message's turn.
+    Hold(Duration),
     /// Close the connection.
     Leave,
 }
@@ -107,16 +123,15 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, rules: SiteRules) -> Self {
         Self {
-            state: Mutex::new(State::new(limits)),
+            state: Mutex::new(State::new(limits).with_rules(rules)),
             ordered: Notify::new(),
         }
     }
 
     /// Takes in deliveries that were claimed.
-    pub(crate) fn offer(&self, claimed: impl IntoIterator<Item = Claimed>, now: Monotonic) {
-        let parcels = claimed.into_iter().map(Parcel::new).collect();
+    pub(crate) fn offer(&self, parcels: Vec<Parcel>, now: Monotonic) {
         self.change(|state| state.offer(parcels, now));
     }
 
@@ -138,6 +153,11 @@ impl Board {
     /// The route of a site.
     pub(crate) fn route(&self, site: &SiteKey) -> Option<Arc<Route>> {
         self.locked().route(site)
+    }
+
+    /// The sites that mail to a domain goes to, or all.
+    pub(crate) fn sites_of(&self, domain: Option<&Domain>, now: Monotonic) -> Vec<SiteView> {
+        self.locked().sites_of(domain, now)
     }
 
     /// Takes what is to be done; waits until there is something.

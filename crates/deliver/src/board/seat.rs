@@ -5,10 +5,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::Monotonic;
+use postbell_model::{HostTry, Monotonic, Timestamp};
 use tokio::sync::Notify;
 
-use super::{Board, Next, Order, Parcel, Stand, WorkerId};
+use super::{Board, Next, Order, Parcel, SiteReply, Stand, WorkerId};
 use crate::plan::{Route, SiteKey};
 
 /// A worker's place at a site: one of the connections that are counted.
@@ -38,6 +38,23 @@ impl Seat {
         self.worker
     }
 
+    /// The site.
+    pub(crate) const fn site(&self) -> &SiteKey {
+        &self.site
+    }
+
+    /// Messages on one connection to it.
+    pub(crate) fn messages_per_connection(&self) -> u32 {
+        let limits = self.board.change(|state| state.limits_of(&self.site));
+        limits.map_or(u32::MAX, |limits| limits.messages_per_connection)
+    }
+
+    /// What is remembered of a try.
+    pub(crate) fn note(&self, tried: &HostTry, at: Timestamp) {
+        let reply = SiteReply::of(tried, at);
+        self.board.change(|state| state.note(&self.site, reply));
+    }
+
     /// Where to dial.
     pub(crate) fn route(&self) -> Option<Arc<Route>> {
         self.board.route(&self.site)
@@ -52,10 +69,10 @@ impl Seat {
     }
 
     /// No host could be reached; what waits for the site shares this fate.
-    pub(crate) fn unreachable(&self, now: Monotonic) -> Vec<InHand> {
+    pub(crate) fn unreachable(&self, now: Monotonic, time: Timestamp) -> Vec<InHand> {
         let parcels = self
             .board
-            .change(|state| state.unreachable(&self.site, now));
+            .change(|state| state.unreachable(&self.site, now, time));
         parcels
             .into_iter()
             .map(|parcel| self.in_hand(parcel))
@@ -73,13 +90,14 @@ impl Seat {
     }
 
     /// What to do next. Where that is to wait, [`Seat::bell`] rings.
-    pub(crate) fn next(&mut self) -> NextInHand {
+    pub(crate) fn next(&mut self, now: Monotonic) -> NextInHand {
         let next = self
             .board
-            .change(|state| state.next(&self.site, self.worker, &self.bell));
+            .change(|state| state.next(&self.site, self.worker, &self.bell, now));
         match next {
             Next::Deliver(parcel) => NextInHand::Deliver(self.in_hand(*parcel)),
             Next::Leave => NextInHand::Leave,
+            Next::Hold(wait) => NextInHand::Hold(wait),
             Next::Wait => {
                 self.stand = Stand::Idle;
                 NextInHand::Wait
@@ -121,6 +139,7 @@ impl Drop for Seat {
 pub(crate) enum NextInHand {
     Deliver(InHand),
     Wait,
+    Hold(Duration),
     Leave,
 }
 

@@ -11,7 +11,10 @@ use postbell_model::Monotonic;
 use tokio::sync::Notify;
 
 use super::lane::Lanes;
+use super::pace::Pace;
+use super::replies::Replies;
 use crate::plan::Route;
+use crate::rules::SiteLimits;
 
 /// Connections to a site that has not yet taken anything.
 const FIRST_WINDOW: usize = 2;
@@ -39,15 +42,20 @@ pub(super) struct Site {
     /// Whether it has answered a transaction since it last failed altogether.
     pub(super) proven: bool,
     pub(super) paused_until: Option<Monotonic>,
-    pause: Duration,
-    window: usize,
+    pub(super) pause: Duration,
+    pub(super) limits: SiteLimits,
+    pub(super) pace: Option<Pace>,
+    /// Whether what waits is held back by the pace: more connections would be of no use.
+    pub(super) slowed: bool,
+    pub(super) replies: Replies,
+    pub(super) window: usize,
     /// Deliveries until the window grows, and how many that takes.
     credit: u32,
     price: u32,
 }
 
 impl Site {
-    pub(super) fn new(route: Arc<Route>) -> Self {
+    pub(super) fn new(route: Arc<Route>, limits: SiteLimits) -> Self {
         Self {
             route,
             lanes: Lanes::default(),
@@ -59,6 +67,10 @@ impl Site {
             proven: false,
             paused_until: None,
             pause: Duration::ZERO,
+            limits,
+            pace: limits.rate.map(Pace::of),
+            slowed: false,
+            replies: Replies::default(),
             window: FIRST_WINDOW,
             credit: 0,
             price: 1,
@@ -66,17 +78,22 @@ impl Site {
     }
 
     /// Whether one more connection has something to do and is welcome.
-    pub(super) fn wants_connection(&self, most: usize) -> bool {
-        self.lanes.len() > self.opening + self.woken && self.connections < self.window.min(most)
+    pub(super) fn wants_connection(&self) -> bool {
+        if self.slowed && self.connections > 0 {
+            return false;
+        }
+        self.lanes.len() > self.opening + self.woken
+            && self.connections < self.window.min(self.limits.connections)
     }
 
     /// Whether there are more connections than the site is trusted with.
-    pub(super) fn is_crowded(&self, most: usize) -> bool {
-        self.connections > self.window.min(most).max(1)
+    pub(super) fn is_crowded(&self) -> bool {
+        self.connections > self.window.min(self.limits.connections).max(1)
     }
 
     /// A transaction was answered, whatever the answer.
-    pub(super) fn answered(&mut self, most: usize) {
+    pub(super) fn answered(&mut self) {
+        let most = self.limits.connections;
         self.credit += 1;
         if self.credit >= self.price && self.window < most && self.connections >= self.window {
             self.credit = 0;
@@ -109,10 +126,27 @@ impl Site {
     }
 
     /// None of the hosts could be reached: the site is left alone.
-    pub(super) fn unreachable(&mut self, now: Monotonic, first: Duration, longest: Duration) {
+    pub(super) fn unreachable(
+        &mut self,
+        now: Monotonic,
+        first: Duration,
+        longest: Duration,
+        shortened: impl FnOnce(Duration) -> Duration,
+    ) {
         self.pause = (self.pause * 2).clamp(first, longest.max(first));
-        self.paused_until = Some(now.after(self.pause));
+        self.paused_until = Some(now.after(shortened(self.pause)));
         self.window = 1;
+    }
+
+    /// Whether the site has shown that it takes mail, or is being tried again after a pause: then
+    /// that a connection fails says nothing new about each delivery that waits.
+    pub(super) fn is_known(&self) -> bool {
+        self.proven || !self.pause.is_zero()
+    }
+
+    /// How long the next message has to wait for its turn; `None`: it may go.
+    pub(super) fn wait_for_turn(&self, now: Monotonic) -> Option<Duration> {
+        self.pace.as_ref()?.wait(now)
     }
 
     /// For how long the site is still left alone; `None`: it may be dialled.

@@ -5,35 +5,46 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::{Domain, Lane, Monotonic};
+use postbell_model::{Domain, Monotonic, Timestamp};
 use tokio::sync::Notify;
 
 use super::domain::DomainState;
 use super::site::{Site, WorkerId};
 use super::slots::Slots;
+use super::spread::Spread;
 use super::{Limits, Next, Order, Parcel, Stand};
 use crate::plan::{Plan, Planned, Route, SiteKey};
+use crate::rules::{SiteLimits, SiteRules};
 
 #[derive(Debug)]
 pub(super) struct State {
-    limits: Limits,
-    domains: HashMap<Domain, DomainState>,
-    sites: HashMap<SiteKey, Site>,
+    pub(super) limits: Limits,
+    rules: SiteRules,
+    pub(super) domains: HashMap<Domain, DomainState>,
+    pub(super) sites: HashMap<SiteKey, Site>,
     slots: Slots,
     /// Deliveries in memory that nobody works on.
-    waiting: usize,
+    pub(super) waiting: usize,
     lookups: usize,
     to_look_up: VecDeque<Domain>,
     /// What is to be done outside.
     pub(super) orders: Vec<Order>,
     last_worker: WorkerId,
-    closed: bool,
+    pub(super) closed: bool,
 }
 
 impl State {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             slots: Slots::new(limits.connections),
+            rules: SiteRules::new(
+                SiteLimits {
+                    connections: limits.connections_per_site,
+                    messages_per_connection: u32::MAX,
+                    rate: None,
+                },
+                Vec::new(),
+            ),
             limits,
             domains: HashMap::new(),
             sites: HashMap::new(),
@@ -46,34 +57,18 @@ impl State {
         }
     }
 
+    #[cfg(test)]
+    pub(super) const fn rules(&self) -> &SiteRules {
+        &self.rules
+    }
+
+    /// With other limits for the sites than those of all.
+    pub(super) fn with_rules(mut self, rules: SiteRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
     // What comes in.
-
-    /// How many deliveries of a lane may be claimed now.
-    ///
-    /// No lane takes more than an eighth of the room that is left: however many lanes stand
-    /// still, there is room for one more.
-    pub(super) fn room_for(&self, lane: &Lane, now: Monotonic) -> usize {
-        if self.closed || self.pause_left(&lane.domain, now).is_some() {
-            return 0;
-        }
-        let free = self.limits.waiting.saturating_sub(self.waiting);
-        let batch = self.limits.batch.min(free.div_ceil(8));
-        batch.saturating_sub(self.waiting_in(lane))
-    }
-
-    fn waiting_in(&self, lane: &Lane) -> usize {
-        let Some(state) = self.domains.get(&lane.domain) else {
-            return 0;
-        };
-        let on_site = state.site().and_then(|key| self.sites.get(key));
-        state.waiting.len() + on_site.map_or(0, |site| site.lanes.len_of(lane))
-    }
-
-    /// For how long the site of a domain is left alone.
-    fn pause_left(&self, domain: &Domain, now: Monotonic) -> Option<Duration> {
-        let site = self.domains.get(domain)?.site()?;
-        self.sites.get(site)?.pause_left(now)
-    }
 
     /// Takes deliveries in, and orders what they need.
     pub(super) fn offer(&mut self, parcels: Vec<Parcel>, now: Monotonic) {
@@ -95,7 +90,7 @@ impl State {
         match state.usable_plan(now) {
             Some(Plan::Route(route)) => {
                 let route = route.clone();
-                self.place(&route, vec![parcel], now);
+                self.place(&domain, &route, vec![parcel], now);
             }
             Some(Plan::Refused(refusal)) => {
                 let refusal = refusal.clone();
@@ -111,13 +106,41 @@ impl State {
         }
     }
 
+    /// Puts deliveries of a domain into their lanes, each at the site that it leaves for.
+    fn place(
+        &mut self,
+        domain: &Domain,
+        route: &Arc<Route>,
+        mut parcels: Vec<Parcel>,
+        now: Monotonic,
+    ) {
+        while let Some(first) = parcels.first() {
+            let egress = first.egress.clone();
+            let alike = |parcel: &Parcel| parcel.egress == egress;
+            let (group, others) = parcels.into_iter().partition(alike);
+            let key = route.site.leaving_by(egress);
+            if let Some(state) = self.domains.get_mut(domain) {
+                state.note_site(&key);
+            }
+            self.place_at(&key, route, group, now);
+            parcels = others;
+        }
+    }
+
     /// Puts deliveries into their lanes at a site, unless it is to be left alone.
-    fn place(&mut self, route: &Arc<Route>, parcels: Vec<Parcel>, now: Monotonic) {
-        let key = &route.site;
-        let site = self
-            .sites
-            .entry(key.clone())
-            .or_insert_with(|| Site::new(route.clone()));
+    fn place_at(
+        &mut self,
+        key: &SiteKey,
+        route: &Arc<Route>,
+        parcels: Vec<Parcel>,
+        now: Monotonic,
+    ) {
+        let rules = &self.rules;
+        let site = self.sites.entry(key.clone()).or_insert_with(|| {
+            let hosts = route.targets.iter().map(|target| &target.host);
+            Site::new(route.clone(), rules.of(hosts))
+        });
+        let most = site.limits.connections;
         if let Some(left) = site.pause_left(now) {
             return self.release(parcels, left);
         }
@@ -126,7 +149,7 @@ impl State {
         for parcel in parcels {
             site.lanes.push(parcel);
         }
-        for _ in 0..count.min(self.limits.connections_per_site) {
+        for _ in 0..count.min(most) {
             self.summon(key);
         }
     }
@@ -181,22 +204,24 @@ impl State {
             return;
         }
         let mut parcels = std::mem::take(&mut state.waiting);
-        let old_site = state.site().cloned();
+        let old = std::mem::take(&mut state.sites);
         state.plan = Some(planned.plan.clone());
         state.valid_until = until;
-        if let Some(old) = old_site.and_then(|key| self.sites.get_mut(&key))
-            && !matches!(&planned.plan, Plan::Route(new) if new.site == old.route.site)
-        {
-            parcels.extend(old.lanes.drain_domain(domain));
+        for key in old {
+            let Some(site) = self.sites.get_mut(&key) else {
+                continue;
+            };
+            match &planned.plan {
+                Plan::Route(new) if new.site.hosts() == key.hosts() => {
+                    site.route = new.clone();
+                    state.note_site(&key);
+                }
+                _ => parcels.extend(site.lanes.drain_domain(domain)),
+            }
         }
         self.waiting -= parcels.len();
         match planned.plan {
-            Plan::Route(route) => {
-                if let Some(site) = self.sites.get_mut(&route.site) {
-                    site.route = route.clone();
-                }
-                self.place(&route, parcels, now);
-            }
+            Plan::Route(route) => self.place(domain, &route, parcels, now),
             Plan::Refused(refusal) if !parcels.is_empty() => {
                 self.orders.push(Order::Refuse(parcels, refusal));
             }
@@ -220,7 +245,7 @@ impl State {
         let used: HashSet<_> = self
             .domains
             .values()
-            .filter_map(DomainState::site)
+            .flat_map(|state| &state.sites)
             .collect();
         self.sites
             .retain(|key, site| used.contains(key) || !site.is_forgettable(now));
@@ -238,7 +263,7 @@ impl State {
             bell.notify_one();
             return;
         }
-        if self.closed || !site.wants_connection(self.limits.connections_per_site) {
+        if self.closed || !site.wants_connection() {
             return;
         }
         if !self.slots.has_room(site.proven) {
@@ -279,17 +304,37 @@ impl State {
     }
 
     /// What a worker whose connection is ready does next.
-    pub(super) fn next(&mut self, key: &SiteKey, worker: WorkerId, bell: &Arc<Notify>) -> Next {
+    pub(super) fn next(
+        &mut self,
+        key: &SiteKey,
+        worker: WorkerId,
+        bell: &Arc<Notify>,
+        now: Monotonic,
+    ) -> Next {
         let Some(site) = self.sites.get_mut(key) else {
             return Next::Leave;
         };
         let short = self.slots.are_short(site.proven);
         let others = site.connections > 1;
-        if self.closed || site.is_crowded(self.limits.connections_per_site) || (short && others) {
+        if self.closed || site.is_crowded() || (short && others) {
             return Next::Leave;
         }
+        if !site.lanes.is_empty()
+            && let Some(wait) = site.wait_for_turn(now)
+        {
+            site.slowed = true;
+            return if others {
+                Next::Leave
+            } else {
+                Next::Hold(wait)
+            };
+        }
+        site.slowed = false;
         if let Some(parcel) = site.lanes.pop() {
             self.waiting -= 1;
+            if let Some(pace) = &mut site.pace {
+                pace.take(now);
+            }
             return Next::Deliver(Box::new(parcel));
         }
         if short {
@@ -316,7 +361,7 @@ impl State {
         let Some(site) = self.sites.get_mut(key) else {
             return;
         };
-        site.answered(self.limits.connections_per_site);
+        site.answered();
         if !std::mem::replace(&mut site.proven, true) {
             self.slots.proved(site.connections);
             self.feed_the_starved();
@@ -331,24 +376,47 @@ impl State {
         }
     }
 
-    /// No host could be reached. Where no other connection works or is being made, gives back
-    /// all that waits for the site, since the attempt was made for all of it, and leaves the
-    /// site alone for a while.
-    pub(super) fn unreachable(&mut self, key: &SiteKey, now: Monotonic) -> Vec<Parcel> {
+    /// No host could be reached. Where no other connection works or is being made, the site is
+    /// left alone for a while. Gives back those for which this was an attempt: all that wait for a
+    /// site that nobody knew; else the one that went first, with those that have no time to wait,
+    /// while the others wait for the end of the pause.
+    pub(super) fn unreachable(
+        &mut self,
+        key: &SiteKey,
+        now: Monotonic,
+        time: Timestamp,
+    ) -> Vec<Parcel> {
         let Some(site) = self.sites.get_mut(key) else {
             return Vec::new();
         };
+        let known = site.is_known();
         if site.connections > 1 {
             site.refused();
             return Vec::new();
         }
-        site.unreachable(now, self.limits.pause, self.limits.longest_pause);
+        let spread = Spread {
+            seed: self.last_worker,
+            hundredths: self.limits.pause_spread,
+        };
+        site.unreachable(now, self.limits.pause, self.limits.longest_pause, |pause| {
+            spread.shorten(pause)
+        });
         if std::mem::replace(&mut site.proven, false) {
             self.slots.disproved(site.connections);
         }
+        let pause = site.pause_left(now).unwrap_or_default();
         let parcels = site.lanes.drain();
         self.waiting -= parcels.len();
-        parcels
+        if !known {
+            return parcels;
+        }
+        let end = time.after(pause);
+        let mut first = true;
+        let (tried, others) = parcels.into_iter().partition(|parcel| {
+            std::mem::take(&mut first) || parcel.claimed.delivery.expires_at <= end
+        });
+        self.release(others, pause);
+        tried
     }
 
     /// A worker has closed its connection.

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use postbell_model::Domain;
-use postbell_net::{Addresses, Guard, Resolver};
+use postbell_net::{Addresses, Guard, LookupError, Resolver};
 
-use super::{Exchangers, Planned, Refusal, exchangers, implicit, route};
+use crate::relay::Relays;
+
+use super::ourselves::Ourselves;
+use super::{Exchangers, Planned, Refusal, exchangers, implicit, is_ourselves, route};
 
 /// Hosts of one domain whose addresses are asked for, best first.
 const MAX_HOSTS: usize = 8;
@@ -17,6 +20,8 @@ pub(crate) struct Lookup {
     pub(crate) resolver: Resolver,
     pub(crate) guard: Guard,
     pub(crate) ourselves: String,
+    pub(crate) own: Ourselves,
+    pub(crate) relays: Relays,
     pub(crate) max_addresses: usize,
     pub(crate) lifetime: Duration,
     pub(crate) timeout: Duration,
@@ -33,18 +38,22 @@ impl Lookup {
     }
 
     async fn look_up(&self, domain: &Domain) -> Planned {
+        let relays = self.relays.of(domain);
+        if !relays.is_empty() {
+            return self.by_relays(relays).await;
+        }
         if let Some(ip) = domain.literal() {
             let literal = Addresses {
                 ips: vec![ip],
                 valid_for: self.lifetime,
             };
-            return implicit(domain, Ok(literal), &self.guard, self.max_addresses);
+            return self.implicit(domain, Ok(literal));
         }
         match exchangers(domain, &self.ourselves, self.resolver.mx(domain).await) {
             Err(refusal) => Planned::refused(refusal),
             Ok(Exchangers::Implicit) => {
                 let answer = self.resolver.addresses(domain).await;
-                implicit(domain, answer, &self.guard, self.max_addresses)
+                self.implicit(domain, answer)
             }
             Ok(Exchangers::Hosts { hosts, valid_for }) => {
                 let mut planned = self.route(domain, hosts).await;
@@ -54,17 +63,27 @@ impl Lookup {
         }
     }
 
+    fn implicit(&self, domain: &Domain, answer: Result<Addresses, LookupError>) -> Planned {
+        if self.own.are_in(&answer) {
+            return Planned::refused(is_ourselves(domain));
+        }
+        implicit(domain, answer, &self.guard, self.max_addresses)
+    }
+
     async fn route(&self, domain: &Domain, hosts: Vec<(u16, Domain)>) -> Planned {
         let asked = hosts.into_iter().take(MAX_HOSTS);
         let answers = asked.map(|(preference, host)| async move {
             let answer = match host.literal() {
                 // RFC 1035 §3.3.9: an MX names a host. One that names an address names none.
-                Some(_) => Err(postbell_net::LookupError::NoSuchDomain),
+                Some(_) => Err(LookupError::NoSuchDomain),
                 None => self.resolver.addresses(&host).await,
             };
             (preference, host, answer)
         });
-        let answers = join_all(answers).await;
+        let answers = self.own.left_out_of(join_all(answers).await);
+        if answers.is_empty() {
+            return Planned::refused(is_ourselves(domain));
+        }
         route(domain, answers, &self.guard, self.max_addresses)
     }
 }

@@ -18,30 +18,64 @@
 //! error and not as a dead address.
 
 pub(crate) mod lookup;
+pub(crate) mod ourselves;
+mod relayed;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use postbell_model::reply::Severity;
-use postbell_model::{BounceClass, Domain, Reply};
+use postbell_model::{BounceClass, Domain, Egress, Phase, Reply};
 use postbell_net::{Addresses, Guard, LookupError, MxAnswer};
+
+use crate::relay::Relay;
 
 /// How long a refusal or a failure is remembered: the answers carry no lifetime of their own.
 const REFUSAL_LIFETIME: Duration = Duration::from_secs(60);
 /// How long an answer is remembered at least.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(5);
 
-/// The name of a site: its hosts, sorted. Domains with the same MX hosts share the site.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SiteKey(Arc<str>);
+/// The name of a site: its hosts, sorted, and how mail leaves for them. Domains with the same MX
+/// hosts share the site; connections from another address or by another name are another site's,
+/// since receivers count by them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SiteKey {
+    hosts: Arc<str>,
+    /// `None`: as configured.
+    egress: Option<Arc<Egress>>,
+}
 
 impl SiteKey {
     pub(crate) fn new<'a>(hosts: impl IntoIterator<Item = &'a Domain>) -> Self {
-        let mut names: Vec<_> = hosts.into_iter().map(Domain::as_str).collect();
+        Self::of_names(hosts.into_iter().map(ToString::to_string).collect())
+    }
+
+    pub(crate) fn of_names(mut names: Vec<String>) -> Self {
         names.sort_unstable();
         names.dedup();
-        Self(names.join(",").into())
+        Self {
+            hosts: names.join(",").into(),
+            egress: None,
+        }
+    }
+
+    /// The site of the same hosts for mail that leaves like this.
+    pub(crate) fn leaving_by(&self, egress: Option<Arc<Egress>>) -> Self {
+        Self {
+            hosts: Arc::clone(&self.hosts),
+            egress,
+        }
+    }
+
+    /// Its hosts, sorted, with commas.
+    pub(crate) fn hosts(&self) -> &str {
+        &self.hosts
+    }
+
+    /// How mail leaves for it; `None`: as configured.
+    pub(crate) const fn egress(&self) -> Option<&Arc<Egress>> {
+        self.egress.as_ref()
     }
 }
 
@@ -51,6 +85,23 @@ pub(crate) struct Target {
     pub(crate) preference: u16,
     pub(crate) host: Domain,
     pub(crate) ip: IpAddr,
+    /// Absent: it is an MX host.
+    pub(crate) relay: Option<Arc<Relay>>,
+}
+
+impl Target {
+    /// The port to dial; `mx_port` is that of MX hosts.
+    pub(crate) fn port(&self, mx_port: u16) -> u16 {
+        self.relay.as_ref().map_or(mx_port, |relay| relay.port)
+    }
+
+    /// What a reply of this host is about.
+    pub(crate) fn phase_of(&self, phase: Phase, reply: &Reply) -> Phase {
+        match &self.relay {
+            Some(_) => Relay::phase_of(phase, reply),
+            None => phase,
+        }
+    }
 }
 
 /// The hosts of a domain that can be dialled; there is at least one.
@@ -86,7 +137,7 @@ impl Route {
             .collect()
     }
 
-    fn hosts(&self) -> Vec<(u16, Domain)> {
+    pub(crate) fn hosts(&self) -> Vec<(u16, Domain)> {
         let mut hosts: Vec<(u16, Domain)> = Vec::new();
         for target in &self.targets {
             if hosts.iter().all(|(_, host)| *host != target.host) {
@@ -297,6 +348,7 @@ impl Found {
                         preference,
                         host: host.clone(),
                         ip,
+                        relay: None,
                     });
                 }
                 Ok(()) => {}

@@ -11,7 +11,8 @@
 //! | M7 different replies to recipients | `each_recipient_has_its_own_outcome` |
 //! | M8 TLS that fails | `tls::a_handshake_that_fails_leads_to_plaintext` and its neighbours |
 //! | M11 no such domain, DNS failure, silence, null MX | `hosts::a_domain_that_does_not_exist_bounces`, `hosts::a_dns_failure_is_tried_again_and_holds_up_nobody`, `outcomes::a_null_mx_bounces_at_once` |
-//! | M12 odd MX records | `an_mx_that_is_an_alias_is_followed`, `a_hundred_hosts_cost_five_dials`, `hosts::at_most_two_hosts_are_spoken_to_in_an_attempt`; ourselves, addresses that are refused, lifetimes: the tests of `plan` |
+//! | M14 a host that comes and goes | `board::flapping`: attempts stay close to what is needed |
+//! | M12 odd MX records | `an_mx_that_is_an_alias_is_followed`, `a_hundred_hosts_cost_five_dials`, `hosts::at_most_two_hosts_are_spoken_to_in_an_attempt`; ourselves by name or by address, addresses that are refused, lifetimes: the tests of `plan`; names in other scripts: `hosts` |
 //! | M15 a host that takes few connections | `a_host_with_few_places_delays_next_to_nothing` |
 
 use std::net::Ipv4Addr;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postbell_model::{BounceClass, Fact, Phase};
 use postbell_peers::dns::{Answer, Entry};
-use postbell_peers::mx::{Script, Stage};
+use postbell_peers::mx::{Action, Script, Stage};
 
 use crate::world::World;
 
@@ -165,6 +165,52 @@ async fn a_domain_without_mx_is_its_own_host() {
     assert_eq!(
         codes(&fact),
         [("example.com".to_owned(), Phase::Message, 250)]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_domain_in_another_script_is_asked_for_by_its_a_label() {
+    let world = World::new().await;
+    world.route("xn--mller-kva.example", &[FIRST]);
+    let delivery = world.accept("bob@müller.example");
+    let fact = world.outcome(delivery).await;
+    assert!(matches!(fact, Fact::Delivery { .. }), "{fact:?}");
+    let limit = Duration::from_secs(10);
+    let message = world.mx.wait_for_message(limit, |_| true).await.unwrap();
+    assert_eq!(message.recipients, ["bob@xn--mller-kva.example"]);
+    assert!(!message.parameters.contains("SMTPUTF8"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_local_part_in_another_script_needs_smtputf8() {
+    let world = World::new().await;
+    world.route("example.com", &[FIRST]);
+    let delivery = world.accept("jürgen@example.com");
+    assert!(matches!(
+        world.outcome(delivery).await,
+        Fact::Delivery { .. }
+    ));
+    let limit = Duration::from_secs(10);
+    let message = world.mx.wait_for_message(limit, |_| true).await.unwrap();
+    assert!(
+        message.parameters.contains("SMTPUTF8"),
+        "{}",
+        message.parameters
+    );
+    let without = "250 mx.peer.test".to_owned();
+    let script = Script::new().then(Stage::Ehlo, Action::Reply(without));
+    let plain = world.start_mx_at(SECOND).await;
+    plain.script_always(script);
+    world.route("old.example", &[SECOND]);
+    let delivery = world.accept("jürgen@old.example");
+    let Fact::Bounce { attempt, .. } = world.outcome(delivery).await else {
+        panic!("not bounced");
+    };
+    assert_eq!(
+        attempt.last().unwrap().reply.enhanced.unwrap().to_string(),
+        "5.6.7"
     );
     world.end().await;
 }

@@ -5,11 +5,13 @@
 
 mod clock;
 mod drops;
+mod egress;
 mod faults;
 mod fit;
 mod hosts;
 mod outcomes;
 mod queue;
+mod relay;
 mod reuse;
 mod stop;
 mod stored;

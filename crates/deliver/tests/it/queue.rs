@@ -9,7 +9,7 @@ use bytes::Bytes;
 use postbell_model::consequence::consequence;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
-    Domain, Fact, Lane, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    Domain, Egress, Fact, Lane, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
     Bodies, BodyRef, Claimed, Directory, NewConfigurationSet, NewCredential, Queue, SettleError,
@@ -38,8 +38,10 @@ pub(crate) enum Trouble {
     Busy,
     /// The next settlement finds the store stopped.
     Stopped,
-    /// The next look at the directory panics.
+    /// The next look but one at the directory panics.
     Panic,
+    /// The next one does.
+    PanicNext,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +74,7 @@ impl Row {
 }
 
 impl MemoryQueue {
-    pub(crate) fn new(now: Timestamp, max_retries: Option<u32>) -> Self {
+    pub(crate) fn new(now: Timestamp, max_retries: Option<u32>, egress: Egress) -> Self {
         let (offers, offered) = mpsc::channel(10_000);
         Self {
             rows: Mutex::default(),
@@ -80,7 +82,7 @@ impl MemoryQueue {
             offered: Mutex::new(Some(offered)),
             queued: watch::Sender::new(0),
             changed: watch::Sender::new(0),
-            directory: Arc::new(directory(now, max_retries)),
+            directory: Arc::new(directory(now, max_retries, egress)),
         }
     }
 
@@ -281,7 +283,11 @@ impl Bodies for MemoryQueue {
 #[async_trait]
 impl Tenants for MemoryQueue {
     fn directory(&self) -> Arc<Directory> {
-        assert!(!self.meets(Trouble::Panic), "a panic on purpose");
+        assert!(!self.meets(Trouble::PanicNext), "a panic on purpose");
+        // The first look is that of the claim, and no attempt's.
+        if self.meets(Trouble::Panic) {
+            self.make_trouble(Trouble::PanicNext);
+        }
         self.directory.clone()
     }
 
@@ -291,6 +297,10 @@ impl Tenants for MemoryQueue {
 
     async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
         unreachable!("delivery sets nothing up")
+    }
+
+    async fn set_egress(&self, _: ConfigurationSetId, _: Egress) -> Result<(), TenantError> {
+        unreachable!("nobody asks for it here")
     }
 
     async fn create_configuration_set(
@@ -330,7 +340,7 @@ impl Tenants for MemoryQueue {
     }
 }
 
-fn directory(now: Timestamp, max_retries: Option<u32>) -> Directory {
+fn directory(now: Timestamp, max_retries: Option<u32>, egress: Egress) -> Directory {
     let domain = SendingDomain {
         name: Domain::parse("sender.example").unwrap(),
         workspace: WORKSPACE,
@@ -345,6 +355,7 @@ fn directory(now: Timestamp, max_retries: Option<u32>) -> Directory {
         max_retries,
         expire_after: None,
         reports: None,
+        egress,
         created_at: now,
     };
     Directory::new([], [domain], [set], [])

@@ -78,6 +78,7 @@ async fn accept(store: &SqliteStore, clock: &HandClock, text: usize) {
                 max_retries: None,
                 expire_after: None,
                 reports: None,
+                egress: Default::default(),
             };
             store.create_configuration_set(set, now).await.unwrap().id
         }

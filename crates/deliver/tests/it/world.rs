@@ -8,8 +8,8 @@ use bytes::Bytes;
 use postbell_deliver::{DeliverOptions, Deliverer, Reach, RetryOptions, TimeoutOptions, TlsPolicy};
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, Delivery, DeliveryId, Fact, Instructions, Message, MessageId, ReportRequest,
-    ReversePath, Timestamp,
+    Address, Clock, Delivery, DeliveryId, Egress, Fact, Instructions, Message, MessageId,
+    ReportRequest, ReversePath, Timestamp,
 };
 use postbell_net::{DnsOptions, Guard, OpportunisticTls, Resolver};
 use postbell_peers::dns::{self, DnsServer, Entry};
@@ -44,6 +44,7 @@ pub(crate) struct World {
 pub(crate) struct Setup {
     pub(crate) mx: MxOptions,
     pub(crate) max_retries: Option<u32>,
+    pub(crate) egress: Egress,
     pub(crate) change: fn(&mut DeliverOptions),
 }
 
@@ -52,6 +53,7 @@ impl Default for Setup {
         Self {
             mx: MxOptions::default(),
             max_retries: None,
+            egress: Egress::default(),
             change: |_| {},
         }
     }
@@ -70,7 +72,11 @@ impl World {
         let dns = DnsServer::start(dns::DnsOptions::default(), &tasks, stop_peers.clone());
         let dns = dns.await.unwrap();
         let clock = Arc::new(HandClock::new());
-        let queue = Arc::new(MemoryQueue::new(clock.now(), setup.max_retries));
+        let queue = Arc::new(MemoryQueue::new(
+            clock.now(),
+            setup.max_retries,
+            setup.egress,
+        ));
         let mut options = options(mx.addr().port());
         (setup.change)(&mut options);
         let stop = CancellationToken::new();
@@ -242,6 +248,9 @@ pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
         smtp_port,
         source_address: None,
         tls: TlsPolicy::Opportunistic,
+        relay: Vec::new(),
+        site: Vec::new(),
+        rate_per_site: None,
         max_connections: 100,
         max_connections_per_site: 5,
         max_messages_per_connection: 1_000,
@@ -269,6 +278,7 @@ pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
             greeting: seconds(5),
             ehlo: seconds(5),
             tls: seconds(5),
+            auth: seconds(5),
             mail: seconds(5),
             rcpt: seconds(5),
             data: seconds(5),

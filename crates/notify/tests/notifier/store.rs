@@ -242,6 +242,7 @@ impl Tenants for MemoryStore {
             max_retries: None,
             expire_after: None,
             reports: None,
+            egress: Default::default(),
             created_at: Timestamp::default(),
         });
         Arc::new(Directory::new([], [], sets, destinations))
@@ -253,6 +254,14 @@ impl Tenants for MemoryStore {
 
     async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
         Err(TenantError::NoSuchWorkspace(WorkspaceId(0)))
+    }
+
+    async fn set_egress(
+        &self,
+        _: ConfigurationSetId,
+        _: postbell_model::Egress,
+    ) -> Result<(), TenantError> {
+        unreachable!("nobody asks for it here")
     }
 
     async fn create_configuration_set(

@@ -69,7 +69,7 @@ impl RequestHandler for Handler {
         metadata.recursion_available = true;
         let response = match request.request_info() {
             Ok(info) if request.metadata.op_code == OpCode::Query => {
-                let name = normal(&info.query.name().to_string());
+                let name = normal(&info.query.name().to_ascii());
                 self.table.count(&name);
                 self.answer(&name, info.query.query_type()).await
             }

@@ -15,6 +15,7 @@ pub(super) enum Command<'a> {
     },
     Data,
     StartTls,
+    Auth(&'a str),
     Rset,
     Noop,
     Vrfy,
@@ -54,6 +55,7 @@ impl<'a> Command<'a> {
             () if is("HELO") && !rest.is_empty() => Self::Helo(rest),
             () if is("EHLO") || is("HELO") => Self::Malformed,
             () if is("STARTTLS") => bare(Self::StartTls),
+            () if is("AUTH") && !rest.is_empty() => Self::Auth(rest),
             () if is("RSET") => bare(Self::Rset),
             () if is("QUIT") => bare(Self::Quit),
             () if is("NOOP") => Self::Noop,
@@ -119,7 +121,8 @@ mod tests {
             ("DATA", Command::Data),
             ("NOOP x", Command::Noop),
             ("STARTTLS", Command::StartTls),
-            ("AUTH PLAIN", Command::Unknown),
+            ("AUTH PLAIN", Command::Auth("PLAIN")),
+            ("HELP", Command::Unknown),
         ] {
             assert_eq!(Command::parse(line), command, "{line}");
         }

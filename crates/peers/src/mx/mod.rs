@@ -5,7 +5,7 @@
 //! in CRLF, commands come in order, parameters need their extension, data ends at CRLF.CRLF only.
 //! It is fast enough to be the sink of load tests: one buffer, one write for the replies to a
 //! batch of pipelined commands. It has STARTTLS where it is given a certificate (RFC 3207), and
-//! refuses AUTH.
+//! AUTH where it is given a login (RFC 4954).
 
 mod command;
 mod conduct;
@@ -48,6 +48,10 @@ pub struct MxOptions {
     pub extensions: Vec<String>,
     /// What it offers STARTTLS with.
     pub tls: Option<ServerTls>,
+    /// Whether the handshake comes before the greeting.
+    pub implicit_tls: bool,
+    /// Username and password without which it takes nothing.
+    pub login: Option<(String, String)>,
     /// What it keeps to be looked at.
     pub keep: Keep,
     /// The largest message; a larger one is read to its end and refused.
@@ -81,6 +85,8 @@ impl Default for MxOptions {
             .map(str::to_owned)
             .to_vec(),
             tls: None,
+            implicit_tls: false,
+            login: None,
             keep: Keep::default(),
             max_message: 50 << 20,
             max_connections: 4_096,
@@ -316,6 +322,7 @@ impl fmt::Debug for State {
 fn ehlo_reply(options: &MxOptions, more: Option<&str>) -> String {
     let mut lines = vec![options.hostname.as_str()];
     lines.extend(options.extensions.iter().map(String::as_str));
+    lines.extend(options.login.as_ref().map(|_| "AUTH PLAIN LOGIN"));
     lines.extend(more);
     let last = lines.len() - 1;
     let line = |(index, text): (usize, &&str)| {

@@ -18,6 +18,8 @@ pub enum Stage {
     StartTls,
     /// In place of the TLS handshake: whatever is scripted, the connection is closed after it.
     Handshake,
+    /// A login that is right.
+    Auth,
     /// MAIL FROM.
     Mail,
     /// RCPT TO.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use postbell_model::ConfigurationSet;
+use postbell_model::{ConfigurationSet, Egress};
 use postbell_store::{Directory, NewConfigurationSet};
 use serde_json::{Value, json};
 
 use super::InWorkspace;
 use super::desk::{self, Desk};
+use super::egress;
 use crate::cli::{ConfigSetAdd, ConfigSetSet};
 use crate::config::format_duration;
 
@@ -21,6 +22,7 @@ pub(super) async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
         max_retries: add.max_retries,
         expire_after: add.expire_after,
         reports: add.reports,
+        egress: add.egress.over(Egress::default()),
     };
     let set = desk
         .tenants
@@ -44,11 +46,16 @@ pub(super) async fn set(desk: &Desk, set: &ConfigSetSet) -> anyhow::Result<()> {
     if let Some(choice) = set.reports {
         changed.reports = choice.into_option();
     }
+    changed.egress = set.egress.over(changed.egress);
     let sentence = format!(
         "changed configuration set {}",
         described(&directory, &changed)
     );
     let document = document(&directory, &changed);
+    if !set.egress.is_empty() {
+        let egress = changed.egress.clone();
+        desk.tenants.set_egress(changed.id, egress).await?;
+    }
     desk.tenants.change_configuration_set(changed).await?;
     desk.tell(&set.output, &document, &sentence);
     Ok(())
@@ -74,6 +81,7 @@ fn document(directory: &Directory, set: &ConfigurationSet) -> Value {
         "maxRetries": set.max_retries,
         "expireAfterSeconds": set.expire_after.map(|duration| duration.as_secs()),
         "reports": set.reports,
+        "egress": egress::document(&set.egress),
         "createdAt": set.created_at.to_string(),
     })
 }
@@ -90,12 +98,13 @@ fn row(directory: &Directory, set: &ConfigurationSet) -> Vec<String> {
 
 fn described(directory: &Directory, set: &ConfigurationSet) -> String {
     format!(
-        "{} of workspace {}: retries {}, expiry {}, reports {}",
+        "{} of workspace {}: retries {}, expiry {}, reports {}, {}",
         set.name,
         desk::workspace_name(directory, set.workspace),
         retries(set),
         expiry(set),
-        reports(set)
+        reports(set),
+        egress::told(&set.egress)
     )
 }
 

@@ -9,6 +9,7 @@ mod credential;
 mod desk;
 mod destination;
 mod domain;
+mod egress;
 mod limits;
 mod workspace;
 

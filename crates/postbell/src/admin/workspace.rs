@@ -89,6 +89,7 @@ pub(crate) async fn make_workspace(
         max_retries: None,
         expire_after: None,
         reports: None,
+        egress: Default::default(),
     };
     let set = tenants.create_configuration_set(set, clock.now()).await?;
     Ok((workspace, set))

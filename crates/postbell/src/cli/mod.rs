@@ -1,7 +1,9 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
+mod egress;
 mod limits;
 mod operate;
+mod trace;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,11 +12,13 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::config::parse_duration;
 
+pub use egress::EgressArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use operate::{
     Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, WaitingState, Which,
     WhichEvents,
 };
+pub use trace::{TraceArgs, TraceRole};
 
 /// Exit codes, told in `postbell --help`.
 pub mod exit {
@@ -78,14 +82,25 @@ Examples:
   postbell dev --data ./try    keep the data for the next time
   postbell dev --once          end when the sample's events have arrived")]
     Dev(DevArgs),
-    /// Say where a domain's mail would go now, and why
+    /// Say where a domain's mail would go now, and why; with a running server, how it fares there
     #[command(after_help = "\
 Examples:
   postbell explain example.org          its MX hosts, their addresses, and what would be dialled
   postbell explain bob@example.org --json
 
-It asks the DNS servers of the configuration and dials nothing.")]
+It asks the DNS servers of the configuration and dials nothing. What is queued is read from the data
+folder; connections, pauses and the last replies are asked of the server that runs on it.")]
     Explain(ExplainArgs),
+    /// Show SMTP sessions of the running server as they happen
+    #[command(after_help = "\
+Examples:
+  postbell trace --all
+  postbell trace --domain example.org --role delivery
+  postbell trace --client-ip 10.0.0.7 --data
+
+It runs until Ctrl-C. Logins are never shown; messages are shown by their size alone, but with
+--data. Sessions that began before are shown from now on.")]
+    Trace(TraceArgs),
     /// See what waits, and act on it
     #[command(after_help = "\
 Examples:
@@ -147,6 +162,9 @@ pub struct DevArgs {
 pub struct ExplainArgs {
     /// The domain, or an address of it
     pub domain: String,
+    /// The data folder of the server [default: that of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub output: Output,
 }
@@ -310,7 +328,9 @@ Example:
     #[command(after_help = "\
 Examples:
   postbell config-set set urgent --workspace acme --reports off
-  postbell config-set set urgent --workspace acme --max-retries default")]
+  postbell config-set set urgent --workspace acme --max-retries default
+  postbell config-set set urgent --workspace acme --source-address 192.0.2.7,2001:db8::7
+  postbell config-set set urgent --workspace acme --ehlo-name out7.acme.example")]
     Set(ConfigSetSet),
     /// List configuration sets
     #[command(after_help = "Example:\n  postbell config-set list --workspace acme")]
@@ -334,6 +354,8 @@ pub struct ConfigSetAdd {
     /// Whether MAIL FROM gets reports of failures and delays [default: on for mail by SMTP]
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     pub reports: Option<bool>,
+    #[command(flatten)]
+    pub egress: EgressArgs,
     #[command(flatten)]
     pub output: Output,
 }
@@ -361,6 +383,8 @@ pub struct ConfigSetSet {
         value_parser = or_default(on_or_off)
     )]
     pub reports: Option<Choice<bool>>,
+    #[command(flatten)]
+    pub egress: EgressArgs,
     #[command(flatten)]
     pub output: Output,
 }

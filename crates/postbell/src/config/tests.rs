@@ -308,3 +308,67 @@ proptest! {
         let _ = load(&sources("", &[(&variable, &value)]));
     }
 }
+
+#[test]
+fn relays_and_sites_are_read_and_looked_at() {
+    let text = r#"
+[[deliver.relay]]
+host = "smtp.provider.example"
+username = "acme"
+password_env = "RELAY_PASSWORD"
+domains = ["example.org", "*.example.net"]
+
+[[deliver.relay]]
+host = "10.0.0.7"
+port = 25
+tls = "none"
+preference = 20
+
+[[deliver.site]]
+match = ["*.google.com"]
+rate = "600/m"
+"#;
+    let loaded = load(&sources(text, &[])).unwrap();
+    let deliver = &loaded.config.deliver;
+    let relay = &deliver.relay[0];
+    assert_eq!(
+        (relay.port, relay.preference, relay.tls.name()),
+        (587, 10, "starttls")
+    );
+    assert_eq!(deliver.site[0].rate.unwrap().to_string(), "600/m");
+    let shown = loaded.show();
+    assert!(
+        shown.contains("RELAY_PASSWORD"),
+        "the reference is no secret: {shown}"
+    );
+    let missing = loaded.check_files().unwrap_err().to_string();
+    assert!(
+        missing.contains("deliver.relay[0].password_env"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn faults_of_relays_and_sites_have_their_lines() {
+    let text = r#"[[deliver.relay]]
+host = "smtp.provider.example"
+username = "acme"
+password = "hunter2"
+
+[[deliver.site]]
+match = []
+rate = "fast"
+"#;
+    let faults = load(&sources(text, &[])).unwrap_err().to_string();
+    assert!(faults.contains("deliver.relay[0].password"), "{faults}");
+    assert!(
+        !faults.contains("hunter2"),
+        "a password is never printed: {faults}"
+    );
+    assert!(faults.contains("must be a rate such as"), "{faults}");
+    let text = "[[deliver.relay]]\nhost = \"smtp.provider.example\"\nusername = \"acme\"\n\
+        [[deliver.site]]\nmatch = []\n";
+    let faults = load(&sources(text, &[])).unwrap_err().to_string();
+    assert!(faults.contains(":3"), "{faults}");
+    assert!(faults.contains("deliver.site[0].match"), "{faults}");
+}

@@ -37,6 +37,8 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.reports(config);
     rules.trusted(config);
     rules.tls(config);
+    rules.relays(config);
+    rules.sites(config);
     rules.login(config);
     rules.logging(config);
     rules.violations
@@ -45,6 +47,15 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
 /// What is wrong with the files that the configuration names. They are looked at by who serves or
 /// asks for a check, since other commands may be given by people who can't read the key.
 pub(super) fn check_files(config: &Config) -> Option<Violation> {
+    let relays = (0..).zip(&config.deliver.relay);
+    for (index, relay) in relays {
+        if let Err(fault) = relay.password() {
+            return Some(Violation {
+                keys: vec![format!("deliver.relay[{index}].{}", fault.key)],
+                message: fault.message,
+            });
+        }
+    }
     let error = ServerTls::load(config.tls.files()?).err()?;
     let key = match error.file() {
         CertificateFile::Certificate => "tls.certificate",
@@ -175,6 +186,30 @@ impl Rules {
                 "needs a certificate; set tls.certificate and tls.key",
             ),
             _ => {}
+        }
+    }
+
+    fn relays(&mut self, config: &Config) {
+        for (index, relay) in (0_usize..).zip(&config.deliver.relay) {
+            for fault in relay.faults() {
+                let key = format!("deliver.relay[{index}].{}", fault.key);
+                self.broken(&key, fault.message);
+            }
+        }
+    }
+
+    fn sites(&mut self, config: &Config) {
+        for (index, site) in (0_usize..).zip(&config.deliver.site) {
+            let key = |name: &str| format!("deliver.site[{index}].{name}");
+            if site.hosts.is_empty() {
+                self.broken(&key("match"), "must name a mail host at least");
+            }
+            if site.max_connections == Some(0) {
+                self.broken(&key("max_connections"), "must be 1 or more");
+            }
+            if site.max_messages_per_connection == Some(0) {
+                self.broken(&key("max_messages_per_connection"), "must be 1 or more");
+            }
         }
     }
 

@@ -102,6 +102,9 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
     let mail = folder.mail();
     row("mail", &format!("{}, one .eml file each", mail.display()));
     row("data", folder);
+    let data = folder.data();
+    let look = format!("postbell trace --all --data-dir {}", data.display());
+    row("look", &look);
     console.say("");
 }
 

@@ -89,7 +89,7 @@ impl Folder {
         self.path.join("certs")
     }
 
-    fn data(&self) -> PathBuf {
+    pub(super) fn data(&self) -> PathBuf {
         self.path.join("data")
     }
 

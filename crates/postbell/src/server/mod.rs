@@ -3,6 +3,7 @@
 //! Used by `postbell serve`, by `postbell dev` and by the tests; nothing here knows of a far
 //! side that is not the real one.
 
+mod control;
 mod listen;
 mod stages;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use postbell_model::Clock;
+use postbell_net::Tracer;
 use postbell_store::{SqliteStore, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -95,12 +97,16 @@ impl Server {
         store_tasks: TaskTracker,
     ) -> anyhow::Result<Self> {
         let notifier = stages::notifier(config, &store, &clock)?;
-        let deliverer = stages::deliverer(config, &store, &clock)?;
+        let tracer = Tracer::new(Arc::clone(&clock));
+        let deliverer = stages::deliverer(config, &store, &clock)?.with_tracer(tracer.clone());
+        let live = deliverer.live();
         let tls = stages::tls(config)?;
         let gate = stages::gate(config, &store, &clock);
         let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
         let door = stages::submission_door(config, &store, gate, tls.as_ref(), &clock)?;
+        let door = door.with_tracer(tracer.clone());
         let listeners = Listeners::bind(config).await?;
+        let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
             store,
             store_tasks,
@@ -119,6 +125,7 @@ impl Server {
         server.run_submission(door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, clock);
         server.run_http(config, listeners.http);
+        server.run_control(config, live, tracer);
         Ok(server)
     }
 

@@ -80,17 +80,27 @@ fn hosts_are_told_with_what_is_not_dialled() {
       1. mx1.example.org  8.8.4.4  port 25
       2. mx2.example.org  8.8.8.8  port 25
     Hosts of equal preference take turns. TLS is used where a host offers it.
+    At most 20 connections, 100 messages on each, as fast as they are taken.
     This holds for 300 s, as long as the DNS says the same.
+
+    Of what is queued nothing is known: there is no data folder data
+    Of connections nothing is known: no server runs on this data folder (data/control.sock)
 
     none.example has a null MX: it takes no mail
 
     A delivery would bounce: 556 5.1.10 none.example takes no mail (null MX) (no_such_domain)
     This holds for 60 s, as long as the DNS says the same.
 
+    Of what is queued nothing is known: there is no data folder data
+    Of connections nothing is known: no server runs on this data folder (data/control.sock)
+
     dead.example: the domain does not exist
 
     A delivery would bounce: 550 5.1.2 dead.example does not exist (no_such_domain)
     This holds for 60 s, as long as the DNS says the same.
+
+    Of what is queued nothing is known: there is no data folder data
+    Of connections nothing is known: no server runs on this data folder (data/control.sock)
 
     alone.example has no MX records and is its own mail host:
       alone.example
@@ -98,6 +108,9 @@ fn hosts_are_told_with_what_is_not_dialled() {
 
     A delivery would bounce: 550 5.4.4 alone.example can't be reached: alone.example is a loopback address (network_error)
     This holds for 60 s, as long as the DNS says the same.
+
+    Of what is queued nothing is known: there is no data folder data
+    Of connections nothing is known: no server runs on this data folder (data/control.sock)
     "#);
 }
 
@@ -134,6 +147,11 @@ fn machines_read_json() {
           "preference": 10
         }
       ],
+      "limits": {
+        "maxConnections": 20,
+        "maxMessagesPerConnection": 100,
+        "rate": null
+      },
       "maxSessions": 2,
       "plan": {
         "outcome": "dial",
@@ -141,9 +159,15 @@ fn machines_read_json() {
           {
             "host": "mx.example.org",
             "ip": "8.8.8.8",
-            "port": 25
+            "port": 25,
+            "relay": null
           }
         ]
+      },
+      "queued": null,
+      "server": {
+        "error": "no server runs on this data folder (data/control.sock)",
+        "running": false
       },
       "source": "mx",
       "tls": "opportunistic",
@@ -156,4 +180,23 @@ fn machines_read_json() {
 fn what_is_no_domain_is_refused() {
     let failure = Place::new().fails(&["explain", "a b"]);
     assert!(failure.contains("\"a b\" is no domain"), "{failure}");
+}
+
+#[test]
+fn relays_stand_in_the_place_of_mx_hosts() {
+    let place = Place::new();
+    let settings = "[[deliver.relay]]\nhost = \"10.0.0.7\"\nusername = \"acme\"\n\
+        password_env = \"NOWHERE\"\ndomains = [\"*.example.org\"]\n";
+    place.write("postbell.toml", settings);
+    let told = place.ok(&["explain", "lists.example.org"]);
+    assert!(
+        told.contains("goes by relays (deliver.relay); no MX counts"),
+        "{told}"
+    );
+    assert!(
+        told.contains("1. [10.0.0.7]  10.0.0.7  port 587  TLS: starttls"),
+        "{told}"
+    );
+    let shown = place.ok(&["config", "show"]);
+    assert!(shown.contains("NOWHERE"), "{shown}");
 }

@@ -12,7 +12,9 @@ fn help_says_what_there_is_and_how_to_begin() {
     Commands:
       serve        Run the server
       dev          Try it out: server, far side and webhook receiver on this machine; no mail leaves it
-      explain      Say where a domain's mail would go now, and why
+      explain      Say where a domain's mail would go now, and why; with a running server, how it fares
+                   there
+      trace        Show SMTP sessions of the running server as they happen
       queue        See what waits, and act on it
       message      See all that happened to a message
       events       See events

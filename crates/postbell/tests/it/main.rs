@@ -4,6 +4,7 @@
 
 mod asked;
 mod config;
+mod control;
 mod corpus;
 mod dev;
 mod explain;

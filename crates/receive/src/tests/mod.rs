@@ -6,7 +6,7 @@ mod proxy;
 mod relay;
 mod scram;
 mod tls;
-mod world;
+pub(crate) mod world;
 
 use std::io;
 use std::time::Duration;

@@ -410,6 +410,7 @@ fn directory_with(limits: SendingLimits) -> Directory {
         max_retries: None,
         expire_after: None,
         reports: None,
+        egress: Default::default(),
         created_at: NOW,
     };
     let domains = [
@@ -478,6 +479,14 @@ impl Tenants for PaperTenants {
         unreachable!("a door makes nothing")
     }
 
+    async fn set_egress(
+        &self,
+        _: ConfigurationSetId,
+        _: postbell_model::Egress,
+    ) -> Result<(), TenantError> {
+        unreachable!("nobody asks for it here")
+    }
+
     async fn create_configuration_set(
         &self,
         _: NewConfigurationSet,
@@ -517,7 +526,7 @@ impl Tenants for PaperTenants {
 
 /// A clock that is turned by hand, and on which every sleep ends at once.
 #[derive(Debug, Default)]
-pub(super) struct RestlessClock {
+pub(crate) struct RestlessClock {
     slept: Mutex<Vec<Duration>>,
     since: Mutex<Duration>,
 }

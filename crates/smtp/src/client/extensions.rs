@@ -19,6 +19,10 @@ pub struct Extensions {
     pub dsn: bool,
     /// The connection can be secured (RFC 3207).
     pub starttls: bool,
+    /// AUTH PLAIN is taken (RFC 4954, RFC 4616).
+    pub auth_plain: bool,
+    /// AUTH LOGIN is taken.
+    pub auth_login: bool,
 }
 
 impl Extensions {
@@ -37,10 +41,21 @@ impl Extensions {
                 "ENHANCEDSTATUSCODES" => found.enhanced = true,
                 "DSN" => found.dsn = true,
                 "STARTTLS" => found.starttls = true,
+                "AUTH" => found.add_mechanisms(words),
+                // Deviation: servers of the last century wrote it thus, and some do both.
+                "AUTH=PLAIN" => found.auth_plain = true,
+                "AUTH=LOGIN" => found.auth_login = true,
                 _ => {}
             }
         }
         found
+    }
+
+    fn add_mechanisms<'a>(&mut self, mechanisms: impl Iterator<Item = &'a str>) {
+        for mechanism in mechanisms {
+            self.auth_plain |= mechanism.eq_ignore_ascii_case("PLAIN");
+            self.auth_login |= mechanism.eq_ignore_ascii_case("LOGIN");
+        }
     }
 }
 

@@ -8,6 +8,8 @@
 //! dot. What follows a decisive reply can change only whether the connection is used again.
 //! Silence, disconnection and replies that make no sense never fail a message for good.
 //!
+//! Where a login is given, AUTH comes before any transaction (RFC 4954).
+//!
 //! Where TLS is wanted and offered, STARTTLS comes before any transaction: at
 //! [`ClientStep::StartTls`] the owner of the socket does the handshake, then calls
 //! [`Client::secured`]. A connection on which anything follows the 220 is given up.
@@ -17,6 +19,7 @@
 
 mod dsn;
 mod extensions;
+mod login;
 mod options;
 mod security;
 mod transaction;
@@ -29,11 +32,13 @@ use postbell_model::reply::Severity;
 use postbell_model::{Address, Monotonic, Phase, Reply, ReversePath};
 
 use crate::reply::ReplyReader;
+use login::LoginStep;
 use security::{STARTTLS, injected};
 use transaction::{After, Exchange, Giver, Next, Verdict};
 
 pub use dsn::DsnRequest;
 pub use extensions::Extensions;
+pub use login::ClientLogin;
 pub use options::{ClientOptions, ClientTimeouts, StartTls};
 pub use security::Security;
 
@@ -101,6 +106,7 @@ pub enum ClientStep {
 pub struct Client {
     options: Arc<ClientOptions>,
     start_tls: StartTls,
+    login: Option<ClientLogin>,
     state: State,
     security: Security,
     extensions: Extensions,
@@ -121,6 +127,8 @@ enum State {
     StartTls,
     /// The handshake is under way: what comes is not ours to read.
     Securing,
+    /// AUTH was said, or a part of what follows it.
+    LoggingIn(LoginStep),
     /// Between transactions; the last one left the connection like this.
     Idle(After),
     Busy(Box<Exchange>),
@@ -132,9 +140,10 @@ impl Client {
     /// A session on a connection that has just been made.
     pub fn new(options: Arc<ClientOptions>, start_tls: StartTls, now: Monotonic) -> Self {
         let mut client = Self {
+            security: Security::at_first(start_tls),
             start_tls,
+            login: None,
             state: State::Greeting,
-            security: Security::Plaintext,
             extensions: Extensions::default(),
             reader: ReplyReader::new(options.max_reply),
             steps: VecDeque::new(),
@@ -207,6 +216,11 @@ impl Client {
         }
     }
 
+    /// Whether what is written now is a part of a message.
+    pub fn is_sending_message(&self) -> bool {
+        matches!(&self.state, State::Busy(exchange) if exchange.phase() == Phase::Message)
+    }
+
     /// What the host announced; valid once [`ClientStep::Ready`] was told.
     pub const fn extensions(&self) -> &Extensions {
         &self.extensions
@@ -265,9 +279,13 @@ impl Client {
         match &mut self.state {
             State::Greeting => self.take_greeting(reply, now),
             State::Ehlo => self.take_ehlo(reply, now),
-            State::Helo => self.take_helo(reply),
+            State::Helo => self.take_helo(reply, now),
             State::StartTls => self.take_starttls(&reply),
             State::Securing => self.abandon(injected()),
+            State::LoggingIn(step) => {
+                let step = *step;
+                self.take_login(step, reply, now);
+            }
             State::Idle(_) if reply.code == 421 => self.fail(Phase::Mail, reply, Giver::Host),
             State::Idle(_) => self.abandon(out_of_turn(&reply)),
             State::Busy(exchange) => match exchange.take(reply) {
@@ -310,7 +328,7 @@ impl Client {
                     self.state = State::StartTls;
                     self.say(vec![Bytes::from_static(STARTTLS)], now);
                 } else {
-                    self.become_idle(After::Clean);
+                    self.log_in_or_become_idle(now);
                 }
             }
             // RFC 5321 §3.2: a host that does not know EHLO may know HELO.
@@ -324,9 +342,9 @@ impl Client {
         }
     }
 
-    fn take_helo(&mut self, reply: Reply) {
+    fn take_helo(&mut self, reply: Reply, now: Monotonic) {
         match reply.severity() {
-            Severity::Success => self.become_idle(After::Clean),
+            Severity::Success => self.log_in_or_become_idle(now),
             Severity::Intermediate => self.abandon(out_of_turn(&reply)),
             Severity::Transient | Severity::Permanent => {
                 self.fail(Phase::Ehlo, reply, Giver::Host);
@@ -346,6 +364,7 @@ impl Client {
             State::Greeting => timeouts.greeting,
             State::Ehlo | State::Helo => timeouts.ehlo,
             State::StartTls => timeouts.tls,
+            State::LoggingIn(_) => timeouts.auth,
             State::Busy(exchange) => match exchange.phase() {
                 Phase::Rcpt => timeouts.rcpt,
                 Phase::Data => timeouts.data,
@@ -385,6 +404,7 @@ impl Client {
             State::Greeting => self.fail(Phase::Greeting, reply, Giver::Us),
             State::Ehlo | State::Helo => self.fail(Phase::Ehlo, reply, Giver::Us),
             State::StartTls | State::Securing => self.fail(Phase::Tls, reply, Giver::Us),
+            State::LoggingIn(_) => self.fail(Phase::Auth, reply, Giver::Us),
             State::Idle(_) => self.fail(Phase::Mail, reply, Giver::Us),
             State::Busy(exchange) => {
                 let verdict = exchange.abandon(reply);

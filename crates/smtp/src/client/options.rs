@@ -18,6 +18,10 @@ pub struct ClientOptions {
 pub enum StartTls {
     /// Where the host offers it; refused, the session goes on in plaintext.
     WhenOffered,
+    /// In any case: a host that does not offer it, or refuses, gets no mail.
+    Required,
+    /// It is active already, from the first octet (RFC 8314 §3.3).
+    Active,
     /// Never.
     Never,
 }
@@ -31,6 +35,8 @@ pub struct ClientTimeouts {
     pub ehlo: Duration,
     /// For the reply to STARTTLS; whoever owns the socket applies it to the handshake, too.
     pub tls: Duration,
+    /// For each reply to AUTH.
+    pub auth: Duration,
     /// For the reply to MAIL or RSET.
     pub mail: Duration,
     /// For the reply to RCPT.
@@ -56,6 +62,7 @@ impl Default for ClientTimeouts {
             greeting: minutes(5),
             ehlo: minutes(5),
             tls: minutes(2),
+            auth: minutes(2),
             mail: minutes(5),
             rcpt: minutes(5),
             data: minutes(2),

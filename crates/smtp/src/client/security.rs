@@ -21,6 +21,16 @@ pub enum Security {
     Secured,
 }
 
+impl Security {
+    /// How a session stands that has just begun.
+    pub(super) const fn at_first(start_tls: StartTls) -> Self {
+        match start_tls {
+            StartTls::Active => Self::Secured,
+            StartTls::WhenOffered | StartTls::Required | StartTls::Never => Self::Plaintext,
+        }
+    }
+}
+
 impl Client {
     /// Takes note that the handshake is done, after [`ClientStep::StartTls`]: the session begins
     /// anew under TLS. At any other time it ends.
@@ -41,7 +51,7 @@ impl Client {
 
     pub(super) fn wants_tls(&self) -> bool {
         self.extensions.starttls
-            && self.start_tls == StartTls::WhenOffered
+            && matches!(self.start_tls, StartTls::WhenOffered | StartTls::Required)
             && self.security == Security::Plaintext
     }
 
@@ -54,6 +64,11 @@ impl Client {
                 (self.answer_by, self.end_by) = (None, None);
             }
             (421, _) => self.fail(Phase::Tls, reply.clone(), Giver::Host),
+            (_, Severity::Transient | Severity::Permanent)
+                if self.start_tls == StartTls::Required =>
+            {
+                self.fail(Phase::Tls, reply.clone(), Giver::Host);
+            }
             // RFC 3207 §4.1 leaves it to the client whether to go on without TLS.
             (_, Severity::Transient | Severity::Permanent) => {
                 self.security = Security::Refused;
@@ -67,7 +82,10 @@ impl Client {
     pub(super) fn note_loss(&mut self) {
         self.note_breakage();
         // With TLS 1.3 the host may refuse the client's part when that believes that all is well.
-        if matches!(self.state, State::Ehlo) && self.security == Security::Secured {
+        if matches!(self.state, State::Ehlo)
+            && self.security == Security::Secured
+            && self.start_tls != StartTls::Active
+        {
             self.security = Security::Broken;
         }
     }

@@ -384,6 +384,11 @@ impl Server {
         self.authenticated
     }
 
+    /// Whether what is read now is a part of a login, and not to be shown.
+    pub const fn is_logging_in(&self) -> bool {
+        matches!(self.state, State::LoggingIn(..))
+    }
+
     /// Whether a message is coming in.
     pub const fn is_receiving(&self) -> bool {
         matches!(self.state, State::Receiving(_))

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0002_credential.sql"),
     include_str!("0003_instructions.sql"),
     include_str!("0004_credential_limits.sql"),
+    include_str!("0005_routes.sql"),
     include_str!("0006_reports.sql"),
     include_str!("0009_held.sql"),
 ];

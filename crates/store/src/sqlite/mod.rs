@@ -7,6 +7,7 @@ mod committer;
 mod config_sets;
 mod credentials;
 mod database;
+mod egress;
 mod errors;
 mod event_rows;
 mod idempotency;
@@ -34,8 +35,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Clock, ConfigurationSet, Credential, DeliveryId, Destination, DestinationId, Lane, Secret,
-    SendingDomain, Timestamp, Workspace,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination,
+    DestinationId, Egress, Lane, Secret, SendingDomain, Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -431,6 +432,10 @@ impl Tenants for SqliteStore {
 
     async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError> {
         self.tenants.change_configuration_set(set).await
+    }
+
+    async fn set_egress(&self, set: ConfigurationSetId, egress: Egress) -> Result<(), TenantError> {
+        self.tenants.set_egress(set, egress).await
     }
 
     async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {

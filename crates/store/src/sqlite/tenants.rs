@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use aws_lc_rs::rand;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
-    DestinationState, Domain, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
+    DestinationState, Domain, Egress, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
     WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
@@ -24,6 +24,7 @@ use crate::{Directory, NewConfigurationSet, NewCredential, StoreError, TenantErr
 
 use super::allowances::read_limits;
 use super::credentials::read_credentials;
+use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError, blob};
 use super::{DATABASE, database, unusable};
@@ -227,7 +228,8 @@ impl Tenants for SqliteTenants {
             return Err(TenantError::NoSuchWorkspace(set.workspace));
         }
         let sql = "INSERT INTO configuration_set (workspace_id, name, max_retries, expire_after, \
-            reports, created_at) VALUES (?, ?, ?, ?, ?, ?)";
+            reports, created_at, source_ipv4, source_ipv6, ehlo_name) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let query = sqlx::query(sql)
             .bind(i64::from(set.workspace.0))
             .bind(set.name.clone())
@@ -235,6 +237,7 @@ impl Tenants for SqliteTenants {
             .bind(set.expire_after.map(micros))
             .bind(set.reports)
             .bind(now.as_micros());
+        let query = egress::bind(query, &set.egress);
         let id = self.create(query, "configuration set", &set.name).await?;
         Ok(ConfigurationSet {
             id: ConfigurationSetId(row_number(id)?),
@@ -243,12 +246,22 @@ impl Tenants for SqliteTenants {
             max_retries: set.max_retries,
             expire_after: set.expire_after,
             reports: set.reports,
+            egress: set.egress,
             created_at: now,
         })
     }
 
     async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError> {
         self.write_set(set).await
+    }
+
+    async fn set_egress(&self, set: ConfigurationSetId, egress: Egress) -> Result<(), TenantError> {
+        if self.directory().configuration_set(set).is_none() {
+            return Err(TenantError::NoSuchConfigurationSet(set));
+        }
+        let query = egress::update(set, &egress);
+        self.create(query, "configuration set", "").await?;
+        Ok(())
     }
 
     async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {
@@ -381,8 +394,8 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let domains = "SELECT name, workspace_id, return_path_host, configuration_set_id, created_at \
         FROM domain";
     let domains = read_all(&mut look, domains, read_domain).await?;
-    let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at, reports \
-        FROM configuration_set";
+    let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at, reports, \
+        source_ipv4, source_ipv6, ehlo_name FROM configuration_set";
     let sets = read_all(&mut look, sets, read_set).await?;
     let destinations = "SELECT id, workspace_id, configuration_set_id, name, url, secret, \
         matching_event_types, format, state, created_at FROM destination ORDER BY id";
@@ -429,6 +442,7 @@ fn read_set(row: &SqliteRow) -> Result<ConfigurationSet, RowError> {
             .transpose()?,
         expire_after: expire_after.map(|micros| Duration::from_micros(micros.unsigned_abs())),
         reports: row.try_get(6)?,
+        egress: egress::read(row)?,
         created_at: rows::time(row, 5)?,
     })
 }

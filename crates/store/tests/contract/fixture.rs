@@ -80,6 +80,7 @@ pub(crate) async fn set_of(
         max_retries: None,
         expire_after: None,
         reports: None,
+        egress: Default::default(),
     };
     store.create_configuration_set(set, NOW).await.unwrap().id
 }

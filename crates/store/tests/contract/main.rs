@@ -81,6 +81,7 @@ contract!(sqlite:
     tenants::what_is_made_shows_in_the_directory,
     tenants::a_configuration_set_is_changed,
     tenants::a_credential_is_made_and_revoked_and_keeps_its_name,
+    tenants::how_mail_of_a_set_leaves_is_kept,
     tenants::names_are_taken_once,
     tenants::token_keys_stay,
     webhooks::a_cursor_begins_at_the_newest_event_and_never_goes_back,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, DestinationState,
-    Domain, ScramKeys, Secret, SendingDomain, SendingLimits, Timestamp, WorkspaceId,
+    Domain, Egress, ScramKeys, Secret, SendingDomain, SendingLimits, Timestamp, WorkspaceId,
 };
 use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 
@@ -121,6 +121,7 @@ pub(crate) async fn what_is_made_shows_in_the_directory(fixture: &Fixture) {
         max_retries: Some(3),
         expire_after: Some(Duration::from_secs(600)),
         reports: None,
+        egress: Default::default(),
     };
     let set = fixture
         .store
@@ -208,6 +209,7 @@ pub(crate) async fn names_are_taken_once(fixture: &Fixture) {
         max_retries: None,
         expire_after: None,
         reports: None,
+        egress: Default::default(),
     };
     let nowhere = store.create_configuration_set(nowhere, NOW).await;
     assert!(
@@ -232,4 +234,35 @@ pub(crate) async fn token_keys_stay(fixture: &Fixture) {
     let fixture = fixture.reopened().await;
     assert!(fixture.store.token_keys() == keys);
     fixture.close().await;
+}
+
+pub(crate) async fn how_mail_of_a_set_leaves_is_kept(fixture: &Fixture) {
+    let egress = Egress {
+        ipv4: Some([192, 0, 2, 7].into()),
+        ipv6: Some("2001:db8::7".parse().unwrap()),
+        ehlo_name: Some(Domain::parse("out7.sender.example").unwrap()),
+    };
+    let (store, set) = (&fixture.store, fixture.set);
+    store.set_egress(set, egress.clone()).await.unwrap();
+    assert_eq!(fixture_egress(fixture), egress);
+    let reopened = fixture.reopened().await;
+    assert_eq!(fixture_egress(&reopened), egress);
+    let store = &reopened.store;
+    store.set_egress(set, Egress::default()).await.unwrap();
+    assert!(fixture_egress(&reopened).is_default());
+    let unknown = store.set_egress(ConfigurationSetId(999), egress).await;
+    assert!(matches!(
+        unknown,
+        Err(TenantError::NoSuchConfigurationSet(_))
+    ));
+    reopened.close().await;
+}
+
+fn fixture_egress(fixture: &Fixture) -> Egress {
+    let directory = fixture.store.directory();
+    directory
+        .configuration_set(fixture.set)
+        .unwrap()
+        .egress
+        .clone()
 }

@@ -1,5 +1,6 @@
 //! One connection, from the greeting to its end.
 
+mod login;
 mod starttls;
 
 use std::borrow::Cow;
@@ -41,6 +42,7 @@ pub(super) async fn serve(state: Arc<State>, stream: TcpStream, peer: SocketAddr
         input: BytesMut::with_capacity(READ_SIZE),
         output: Vec::with_capacity(512),
         helo: None,
+        logged_in: state.options.login.is_none(),
         transaction: None,
         unreported: Vec::new(),
     };
@@ -112,6 +114,7 @@ struct Session<'a> {
     input: BytesMut,
     output: Vec<u8>,
     helo: Option<String>,
+    logged_in: bool,
     transaction: Option<Transaction>,
     /// Messages whose ledger waits for the 250 to be written.
     unreported: Vec<Arc<Received>>,
@@ -119,6 +122,9 @@ struct Session<'a> {
 
 impl Session<'_> {
     async fn converse(&mut self) -> Result<Infallible, End> {
+        if let (true, Some(tls)) = (self.state.options.implicit_tls, &self.state.options.tls) {
+            self.handshake(tls).await?;
+        }
         self.greet().await?;
         loop {
             match self.take_line() {
@@ -168,6 +174,7 @@ impl Session<'_> {
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters).await?,
             Command::Data => self.data().await?,
             Command::StartTls => self.start_tls().await?,
+            Command::Auth(arguments) => self.auth(arguments).await?,
             Command::Rset => {
                 self.transaction = None;
                 self.say("250 2.0.0 Reset");
@@ -196,6 +203,10 @@ impl Session<'_> {
     async fn mail(&mut self, path: &str, parameters: &str) -> Result<(), End> {
         if self.helo.is_none() || self.transaction.is_some() {
             self.say("503 5.5.1 MAIL comes after EHLO and once a transaction");
+            return Ok(());
+        }
+        if !self.logged_in {
+            self.say("530 5.7.0 Log in first");
             return Ok(());
         }
         let usual = reply_to_mail(self.state, parameters);

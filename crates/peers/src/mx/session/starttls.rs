@@ -33,7 +33,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn handshake(&mut self, tls: &ServerTls) -> Result<(), End> {
+    pub(super) async fn handshake(&mut self, tls: &ServerTls) -> Result<(), End> {
         match self.step(Stage::Handshake) {
             None | Some(Action::Pass) => {}
             Some(action) => {

@@ -147,6 +147,7 @@ pub(super) async fn set_up(store: &dyn Store) -> (WorkspaceId, ConfigurationSetI
         max_retries: None,
         expire_after: None,
         reports: None,
+        egress: Default::default(),
     };
     let set = store.create_configuration_set(set, START).await.unwrap().id;
     let sender = Address::parse(SENDER).unwrap();
@@ -170,6 +171,9 @@ pub(super) fn gate(store: &Arc<dyn Store>, clock: Arc<dyn Clock>) -> Gate {
             expire_after: Duration::from_secs(86_400),
         },
         max_hops: 50,
+        hide_client: false,
+        schedule_max: Duration::from_secs(86_400),
+        keep_keys: Duration::from_secs(86_400),
     };
     Gate::new(options, store.clone(), store.clone(), clock)
 }

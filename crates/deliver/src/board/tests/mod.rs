@@ -1,3 +1,5 @@
+mod flapping;
+
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use postbell_store::Body;
 
 use super::*;
 use crate::plan::{Plan, Target};
+use crate::rules::{Rate, SiteLimits};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const START: Monotonic = Monotonic(Duration::ZERO);
@@ -24,6 +27,7 @@ const LIMITS: Limits = Limits {
     plans: 100,
     pause: Duration::from_secs(10),
     longest_pause: Duration::from_secs(60),
+    pause_spread: 0,
 };
 
 fn parcel(workspace: u32, domain: &str, size: u64) -> Parcel {
@@ -48,18 +52,24 @@ fn parcel(workspace: u32, domain: &str, size: u64) -> Parcel {
         reports: false,
         instructions: Instructions::default(),
     };
-    Parcel::new(Claimed {
+    let claimed = Claimed {
         delivery: Delivery {
             id: DeliveryId::new(NOW),
             recipient: Address::parse(&format!("a@{domain}")).unwrap(),
             attempt: 1,
             sequence: 1,
-            expires_at: NOW,
+            expires_at: NOW.after(HOUR),
             report: ReportRequest::default(),
         },
         message: Arc::new(message),
         body: Body::Memory(Bytes::new()),
-    })
+    };
+    Parcel::new(claimed, None)
+}
+
+fn board() -> Board {
+    let usual = State::new(LIMITS).rules().clone();
+    Board::new(LIMITS, usual)
 }
 
 fn parcels(count: usize, workspace: u32, domain: &str) -> Vec<Parcel> {
@@ -87,6 +97,7 @@ fn route_to(host: &str) -> Planned {
             preference: 10,
             host,
             ip: Ipv4Addr::LOCALHOST.into(),
+            relay: None,
         }],
     };
     Planned {
@@ -125,7 +136,7 @@ fn state_with(domains: &[&str]) -> State {
 }
 
 fn next(state: &mut State, key: &SiteKey, worker: WorkerId) -> Next {
-    state.next(key, worker, &Arc::default())
+    state.next(key, worker, &Arc::default(), START)
 }
 
 fn dialled(state: &mut State) -> Vec<(SiteKey, WorkerId)> {
@@ -311,11 +322,14 @@ fn an_idle_connection_is_woken_before_another_is_opened() {
     take_all(&mut state, &key);
     let bell = Arc::new(Notify::new());
     state.awake(&key, 0);
-    assert!(matches!(state.next(&key, worker, &bell), Next::Wait));
+    assert!(matches!(state.next(&key, worker, &bell, START), Next::Wait));
     state.offer(parcels(1, 1, "a.example"), START);
     assert!(dialled(&mut state).is_empty());
     state.awake(&key, worker);
-    assert!(matches!(state.next(&key, worker, &bell), Next::Deliver(_)));
+    assert!(matches!(
+        state.next(&key, worker, &bell, START),
+        Next::Deliver(_)
+    ));
 }
 
 #[test]
@@ -335,18 +349,117 @@ fn connections_grow_with_what_is_delivered_up_to_the_limit() {
 }
 
 #[test]
-fn what_waits_for_an_unreachable_site_shares_its_fate_and_the_site_is_left_alone() {
+fn what_waits_for_a_site_that_nobody_knew_shares_its_fate() {
+    let mut state = State::new(LIMITS);
+    let key = site("mx.a.example");
+    state.offer(parcels(5, 1, "a.example"), START);
+    state.planned(&domain("a.example"), route_to("mx.a.example"), START);
+    let workers = dialled(&mut state);
+    assert!(state.unreachable(&key, START, NOW).is_empty());
+    state.leave(&key, workers[0].1, Stand::Opening);
+    assert_eq!(state.unreachable(&key, START, NOW).len(), 5);
+}
+
+#[test]
+fn what_has_no_time_to_wait_shares_the_fate_of_what_went_first() {
+    let mut state = state_with(&["a.example"]);
+    let key = site("mx.a.example");
+    let mut some = parcels(4, 1, "a.example");
+    some[2].claimed.delivery.expires_at = NOW.after(Duration::from_secs(10));
+    state.offer(some, START);
+    let workers = dialled(&mut state);
+    state.unreachable(&key, START, NOW);
+    state.leave(&key, workers[0].1, Stand::Opening);
+    assert_eq!(state.unreachable(&key, START, NOW).len(), 2);
+    assert_eq!(released(&mut state), [(2, Duration::from_secs(10))]);
+}
+
+#[test]
+fn mail_that_leaves_in_different_ways_shares_no_connection() {
+    let mut state = state_with(&["a.example"]);
+    let egress = Arc::new(Egress {
+        ipv4: Some(Ipv4Addr::new(192, 0, 2, 7)),
+        ..Egress::default()
+    });
+    let mut some = parcels(2, 1, "a.example");
+    some[1].egress = Some(Arc::clone(&egress));
+    state.offer(some, START);
+    let (usual, other) = (
+        site("mx.a.example"),
+        site("mx.a.example").leaving_by(Some(egress)),
+    );
+    let keys: Vec<_> = dialled(&mut state)
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(keys, [usual.clone(), other.clone()]);
+    assert_eq!(state.unreachable(&other, START, NOW).len(), 1);
+    assert!(
+        state.room_for(&lane(1, "a.example"), START) > 0,
+        "the usual way is open"
+    );
+    assert_eq!(state.sites_of(Some(&domain("a.example")), START).len(), 2);
+    let late = START.after(HOUR * 2);
+    state.offer(parcels(1, 1, "a.example"), late);
+    state.planned(&domain("a.example"), route_to("new.example"), late);
+    assert_eq!(
+        take_all(&mut state, &usual).len(),
+        0,
+        "all of it moves along"
+    );
+    assert_eq!(take_all(&mut state, &site("new.example")).len(), 2);
+}
+
+#[test]
+fn a_rate_holds_messages_back_and_one_worker_waits() {
+    let usual = State::new(LIMITS).rules().of([]);
+    let limits = SiteLimits {
+        rate: Rate::parse("1/m"),
+        ..usual
+    };
+    let mut state = State::new(LIMITS).with_rules(SiteRules::new(limits, Vec::new()));
+    let key = site("mx.a.example");
+    state.offer(parcels(5, 1, "a.example"), START);
+    state.planned(&domain("a.example"), route_to("mx.a.example"), START);
+    let workers = dialled(&mut state);
+    assert_eq!(workers.len(), 2);
+    state.greeted(&key);
+    state.greeted(&key);
+    let bell = Arc::new(Notify::new());
+    let next =
+        |state: &mut State, worker: usize, now| state.next(&key, workers[worker].1, &bell, now);
+    assert!(matches!(next(&mut state, 0, START), Next::Deliver(_)));
+    assert!(matches!(next(&mut state, 1, START), Next::Leave));
+    state.leave(&key, workers[1].1, Stand::Ready);
+    state.answered(&key);
+    assert!(
+        dialled(&mut state).is_empty(),
+        "more connections would not help"
+    );
+    let minute = Duration::from_secs(60);
+    assert!(matches!(next(&mut state, 0, START), Next::Hold(wait) if wait == minute));
+    let view = &state.sites_of(None, START)[0];
+    assert_eq!((view.held_for, view.waiting), (Some(minute), 4));
+    assert!(matches!(
+        next(&mut state, 0, START.after(minute)),
+        Next::Deliver(_)
+    ));
+}
+
+#[test]
+fn one_goes_first_after_a_failure_and_after_each_pause() {
     let mut state = state_with(&["a.example"]);
     let key = site("mx.a.example");
     state.offer(parcels(5, 1, "a.example"), START);
     let workers = dialled(&mut state);
     assert_eq!(workers.len(), 2);
     assert!(
-        state.unreachable(&key, START).is_empty(),
+        state.unreachable(&key, START, NOW).is_empty(),
         "another is still being made"
     );
     state.leave(&key, workers[0].1, Stand::Opening);
-    assert_eq!(state.unreachable(&key, START).len(), 5);
+    assert_eq!(state.unreachable(&key, START, NOW).len(), 1);
+    assert_eq!(released(&mut state), [(4, Duration::from_secs(10))]);
     state.leave(&key, workers[1].1, Stand::Opening);
     assert_eq!(state.counts(), (0, 0));
     assert_eq!(state.room_for(&lane(1, "a.example"), START), 0);
@@ -357,14 +470,13 @@ fn what_waits_for_an_unreachable_site_shares_its_fate_and_the_site_is_left_alone
     state.offer(parcels(3, 1, "a.example"), over);
     let workers = dialled(&mut state);
     assert_eq!(workers.len(), 1, "one connection tries again");
-    assert_eq!(state.unreachable(&key, over).len(), 3);
+    let tried = state.unreachable(&key, over, NOW);
+    assert_eq!(tried.len(), 1, "the others wait without an attempt");
+    let doubled = Duration::from_secs(20);
+    assert_eq!(released(&mut state), [(2, doubled)], "the pause doubles");
     state.leave(&key, workers[0].1, Stand::Opening);
     state.offer(parcels(1, 1, "a.example"), over);
-    assert_eq!(
-        released(&mut state),
-        [(1, Duration::from_secs(20))],
-        "the pause doubles"
-    );
+    assert_eq!(released(&mut state), [(1, doubled)], "and holds");
 }
 
 #[test]
@@ -374,7 +486,7 @@ fn a_refused_connection_beside_working_ones_costs_nothing() {
     state.offer(parcels(50, 1, "a.example"), START);
     let workers = dialled(&mut state);
     state.greeted(&key);
-    assert!(state.unreachable(&key, START).is_empty());
+    assert!(state.unreachable(&key, START, NOW).is_empty());
     state.leave(&key, workers[1].1, Stand::Opening);
     assert!(
         dialled(&mut state).is_empty(),
@@ -470,8 +582,8 @@ fn when_it_closes_everything_comes_back() {
 
 #[test]
 fn guards_give_back_what_they_hold() {
-    let board = Arc::new(Board::new(LIMITS));
-    board.offer([parcel(1, "a.example", 1).claimed], START);
+    let board = Arc::new(board());
+    board.offer(parcels(1, 1, "a.example"), START);
     board.planned(&domain("a.example"), route_to("mx.example"), START);
     let orders = std::mem::take(&mut board.locked().orders);
     let Some(Order::Dial(key, worker)) = orders.into_iter().nth(1) else {
@@ -479,7 +591,7 @@ fn guards_give_back_what_they_hold() {
     };
     let mut seat = Seat::new(board.clone(), key, worker);
     seat.greeted();
-    let NextInHand::Deliver(in_hand) = seat.next() else {
+    let NextInHand::Deliver(in_hand) = seat.next(START) else {
         panic!("a delivery waits");
     };
     drop(in_hand);
@@ -490,8 +602,8 @@ fn guards_give_back_what_they_hold() {
 
 #[test]
 fn a_panic_delays_the_delivery_and_frees_the_seat() {
-    let board = Arc::new(Board::new(LIMITS));
-    board.offer([parcel(1, "a.example", 1).claimed], START);
+    let board = Arc::new(board());
+    board.offer(parcels(1, 1, "a.example"), START);
     board.planned(&domain("a.example"), route_to("mx.example"), START);
     board.locked().orders.clear();
     let worker = {
@@ -499,7 +611,7 @@ fn a_panic_delays_the_delivery_and_frees_the_seat() {
         std::thread::spawn(move || {
             let mut seat = Seat::new(board, site("mx.example"), 1);
             seat.greeted();
-            let _in_hand = seat.next();
+            let _in_hand = seat.next(START);
             panic!("on purpose");
         })
     };

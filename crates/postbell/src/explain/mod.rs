@@ -1,7 +1,11 @@
 //! `postbell explain`: where a domain's mail would go now, and why not elsewhere.
 
+mod present;
+
 use anyhow::Context;
-use postbell_deliver::{DeliverOptions, Explanation, Host, Source, TlsPolicy, Verdict, explain};
+use postbell_deliver::{
+    DeliverOptions, Dialled, Explanation, Host, SiteLimits, Source, TlsPolicy, Verdict, explain,
+};
 use postbell_model::Domain;
 use postbell_model::reply::Severity;
 use postbell_net::{Guard, Resolver};
@@ -10,6 +14,8 @@ use serde_json::{Value, json};
 use crate::cli::ExplainArgs;
 use crate::config::Config;
 use crate::console::Console;
+
+use present::Present;
 
 /// Asks the DNS and tells what follows.
 pub(crate) async fn run(
@@ -26,23 +32,32 @@ pub(crate) async fn run(
     let resolver = Resolver::new(&config.dns)?;
     let guard = Guard::new(config.guard.allow_deliver.clone());
     let explanation = explain(&domain, &config.deliver, &resolver, &guard).await;
+    let folder = args.data_dir.as_deref();
+    let folder = folder.unwrap_or(&config.server.data_dir);
+    let present = Present::look(folder, &domain).await;
     if args.output.json {
-        console.say(document(&explanation, &config.deliver).to_string());
+        let mut document = document(&explanation, &config.deliver);
+        present.add_to(&mut document);
+        console.say(document.to_string());
     } else {
-        for line in lines(&explanation, &config.deliver) {
+        for line in lines(&explanation) {
+            console.say(line);
+        }
+        for line in present.lines() {
             console.say(line);
         }
     }
     Ok(())
 }
 
-fn lines(explanation: &Explanation, options: &DeliverOptions) -> Vec<String> {
+fn lines(explanation: &Explanation) -> Vec<String> {
     let domain = &explanation.domain;
     let mut lines = vec![match &explanation.source {
         Source::Mx => format!("{domain} has MX records:"),
         Source::NullMx => format!("{domain} has a null MX: it takes no mail"),
         Source::Implicit => format!("{domain} has no MX records and is its own mail host:"),
         Source::Literal => format!("{domain} is an address:"),
+        Source::Relay => format!("mail to {domain} goes by relays (deliver.relay); no MX counts:"),
         Source::Failed(why) => format!("{domain}: {why}"),
     }];
     lines.extend(explanation.hosts.iter().flat_map(host_lines));
@@ -50,13 +65,16 @@ fn lines(explanation: &Explanation, options: &DeliverOptions) -> Vec<String> {
     match &explanation.verdict {
         Verdict::Dial(targets) => {
             lines.push("A delivery would dial, until one takes it:".to_owned());
-            let dialled = (1..).zip(targets).map(|(number, (host, ip))| {
-                format!("  {number}. {host}  {ip}  port {}", options.smtp_port)
+            let dialled = (1..).zip(targets).map(|(number, target)| {
+                let Dialled { host, ip, port, .. } = target;
+                format!("  {number}. {host}  {ip}  port {port}{}", relay_tls(target))
             });
             lines.extend(dialled);
             lines.push(format!(
                 "Hosts of equal preference take turns. {}.",
                 match explanation.tls {
+                    _ if explanation.source == Source::Relay =>
+                        "A login that is refused bounces nothing",
                     TlsPolicy::Opportunistic => "TLS is used where a host offers it",
                     TlsPolicy::Off => "TLS is off",
                 }
@@ -71,11 +89,31 @@ fn lines(explanation: &Explanation, options: &DeliverOptions) -> Vec<String> {
             lines.push(format!("A delivery {fate}: {reply} ({class})"));
         }
     }
+    lines.extend(explanation.limits.as_ref().map(limit_line));
     lines.push(format!(
         "This holds for {} s, as long as the DNS says the same.",
         explanation.valid_for.as_secs()
     ));
     lines
+}
+
+fn relay_tls(target: &Dialled) -> String {
+    match target.relay {
+        Some(tls) => format!("  TLS: {}", tls.name()),
+        None => String::new(),
+    }
+}
+
+fn limit_line(limits: &SiteLimits) -> String {
+    let rate = limits.rate.map(|rate| rate.to_string());
+    format!(
+        "At most {} connections, {} messages on each, {}.",
+        limits.connections,
+        limits.messages_per_connection,
+        rate.map_or("as fast as they are taken".to_owned(), |rate| format!(
+            "{rate} messages"
+        )),
+    )
 }
 
 fn host_lines(host: &Host) -> Vec<String> {
@@ -97,18 +135,23 @@ fn document(explanation: &Explanation, options: &DeliverOptions) -> Value {
     let hosts: Vec<_> = explanation.hosts.iter().map(host_document).collect();
     let why = match &explanation.source {
         Source::Failed(why) => Some(why),
-        Source::Mx | Source::NullMx | Source::Implicit | Source::Literal => None,
+        Source::Mx | Source::NullMx | Source::Implicit | Source::Literal | Source::Relay => None,
     };
     json!({
         "domain": explanation.domain.as_str(),
         "source": explanation.source.name(),
         "error": why,
         "hosts": hosts,
-        "plan": plan_document(&explanation.verdict, options.smtp_port),
+        "plan": plan_document(&explanation.verdict),
         "tls": match explanation.tls {
             TlsPolicy::Opportunistic => "opportunistic",
             TlsPolicy::Off => "off",
         },
+        "limits": explanation.limits.map(|limits| json!({
+            "maxConnections": limits.connections,
+            "maxMessagesPerConnection": limits.messages_per_connection,
+            "rate": limits.rate.map(|rate| rate.to_string()),
+        })),
         "maxSessions": options.max_sessions,
         "validForSeconds": explanation.valid_for.as_secs(),
     })
@@ -126,12 +169,17 @@ fn host_document(host: &Host) -> Value {
     })
 }
 
-fn plan_document(verdict: &Verdict, port: u16) -> Value {
+fn plan_document(verdict: &Verdict) -> Value {
     match verdict {
         Verdict::Dial(targets) => {
-            let targets = targets
-                .iter()
-                .map(|(host, ip)| json!({"host": host.as_str(), "ip": ip, "port": port}));
+            let targets = targets.iter().map(|target| {
+                json!({
+                    "host": target.host.as_str(),
+                    "ip": target.ip,
+                    "port": target.port,
+                    "relay": target.relay.map(|tls| json!({"tls": tls.name()})),
+                })
+            });
             json!({"outcome": "dial", "targets": targets.collect::<Vec<_>>()})
         }
         Verdict::Refuse { reply, class } => json!({
