@@ -14,6 +14,7 @@ mod dev;
 mod explain;
 pub mod lifecycle;
 mod logging;
+mod operator;
 pub mod program;
 mod serve;
 pub mod server;
