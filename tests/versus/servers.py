@@ -1,19 +1,16 @@
 """What is measured: Debian's Postfix, Postbell, and nothing between source and sink. Each has a
 folder of its own and relays all mail for one domain to the sink.
 
-A server is used in a `with` statement; it says the `port` of its door and the `cpu` seconds that its
-processes have used, and tells when nothing is `queued`."""
+A server is used in a `with` statement; it says the `port` of its door, the `cpu` seconds that its
+processes have used, and whether anything is `queued`."""
 
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "outside"))
-
-from dns import Dns  # noqa: E402
-from program import Postbell, free_ports, listens  # noqa: E402
+from dns import Dns
+from program import Postbell, free_ports
 
 SENDER = "orders@sender.test"
 RECIPIENT = "ann@recipients.test"
@@ -30,7 +27,7 @@ POSTFIX_MAIN = [
     ("myhostname", "postfix.sender.test", "no question to the system"),
     ("inet_interfaces", "127.0.0.1", "loopback only"),
     ("inet_protocols", "ipv4", "no search for IPv6 addresses"),
-    ("mynetworks", "127.0.0.0/8", "the source may relay; also exempts it from the limits per client"),
+    ("mynetworks", "127.0.0.0/8", "the source may relay, and has no limits per client"),
     ("smtpd_relay_restrictions", "permit_mynetworks, reject", "the shortest that is not open"),
     ("smtpd_peername_lookup", "no", "no reverse lookups: Postbell makes none"),
     ("mydestination", "", "nothing is local"),
@@ -40,7 +37,7 @@ POSTFIX_MAIN = [
     ("relayhost", "[127.0.0.1]:{sink}", "everything goes to the sink, without MX lookups"),
     ("disable_dns_lookups", "yes", "so DNS need not be asked at all"),
     ("default_process_limit", "200", "50 sessions and 50 deliveries at once, with room"),
-    ("smtp_destination_concurrency_limit", "50", "the default of 20 is meant for other people's hosts"),
+    ("smtp_destination_concurrency_limit", "50", "the default of 20 spares other people's hosts"),
     ("initial_destination_concurrency", "50", "no slow start, the sink can take it"),
     ("in_flow_delay", "{in_flow_delay}", "see docs/performance.md"),
 ]
@@ -169,6 +166,3 @@ def cpu_with_waited(pid):
     # The name, in brackets, may hold spaces. proc(5): utime, stime, cutime, cstime are 14 to 17.
     fields = stat.rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-
-
-__all__ = ["RECIPIENT", "SENDER", "Bell", "Nothing", "Postfix", "cpu_with_waited", "free_ports", "listens"]

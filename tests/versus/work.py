@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from servers import RECIPIENT, SENDER, cpu_with_waited, free_ports, listens
+from program import free_ports, listens
+from servers import RECIPIENT, SENDER, cpu_with_waited
 
 TOOLS = Path("/usr/sbin")
 DEADLINE = 300
