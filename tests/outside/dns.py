@@ -1,4 +1,4 @@
-"""A name server of a few lines: every name has the MX and the address that it was made with."""
+"""A name server of a few lines: it knows some domains, each with one MX host, `mx.` before it."""
 
 import socket
 import struct
@@ -8,13 +8,15 @@ A, MX = 1, 15
 
 
 class Dns:
-    """Answers over UDP on a port of the loopback interface. Use it in a `with` statement."""
+    """Answers over UDP on a port of the loopback interface. It is made with the address of the MX
+    host of each domain. Use it in a `with` statement."""
 
-    def __init__(self, exchange, address):
-        self.answers = {
-            MX: struct.pack("!H", 10) + encode_name(exchange),
-            A: socket.inet_aton(address),
-        }
+    def __init__(self, addresses):
+        self.answers = {}
+        for domain, address in addresses.items():
+            exchange = encode_name(f"mx.{domain}")
+            self.answers[encode_name(domain), MX] = struct.pack("!H", 10) + exchange
+            self.answers[exchange, A] = socket.inet_aton(address)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -40,7 +42,7 @@ class Dns:
         identity = query[:2]
         end = query.index(0, 12) + 5
         kind = struct.unpack("!H", query[end - 4 : end - 2])[0]
-        data = self.answers.get(kind)
+        data = self.answers.get((query[12 : end - 4].lower(), kind))
         answer = b""
         if data is not None:
             # The name is a pointer to the one in the question.

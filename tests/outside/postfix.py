@@ -1,12 +1,14 @@
-"""A real Postfix as the recipients' MX: its own configuration, queue and log in a folder of its
-own, on an unprivileged port of the loopback interface. Needs root, since Postfix does. The system's
-own Postfix, if it runs, is not touched."""
+"""Real Postfixes on both sides: the recipients' MX, and a client that hands in what it is given.
+Each has its own configuration, queue and log in a folder of its own, on unprivileged ports of the
+loopback interface. Needs root, since Postfix does. The system's own, if it runs, is not touched."""
 
 import os
 import pwd
 import shutil
 import subprocess
 from pathlib import Path
+
+from program import CERTS, USERNAME, free_ports
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -17,24 +19,14 @@ maillog_file = {folder}/log/maillog
 maillog_file_prefixes = {folder}
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-myhostname = {host}
 mydestination =
 local_recipient_maps =
 alias_maps =
 alias_database =
-mynetworks = 192.0.2.0/24
 local_header_rewrite_clients =
-smtpd_relay_restrictions = permit_auth_destination, reject
-virtual_mailbox_domains = {domain}
-virtual_mailbox_base = {folder}/mail
-virtual_mailbox_maps = texthash:{folder}/etc/boxes
-virtual_uid_maps = static:{uid}
-virtual_gid_maps = static:{gid}
-default_transport = error:this server sends nothing
 """
 
 MASTER_CF = """
-127.0.0.1:{port} inet n - n - - smtpd
 pickup    unix n - n 60 1 pickup
 cleanup   unix n - n -  0 cleanup
 qmgr      unix n - n 300 1 qmgr
@@ -43,9 +35,58 @@ bounce    unix - - n -  0 bounce
 defer     unix - - n -  0 bounce
 trace     unix - - n -  0 bounce
 error     unix - - n -  - error
-virtual   unix - n n -  - virtual
+retry     unix - - n -  - error
 anvil     unix - - n -  1 anvil
+tlsmgr    unix - - n 1000? 1 tlsmgr
 postlog   unix-dgram n - n - 1 postlogd
+"""
+
+# Bare line feeds are let pass, as by a Postfix of before 2024: the host that a message which
+# smuggles would fool, if it got one.
+HOST_MAIN_CF = """
+myhostname = mx.{domain}
+mynetworks = 192.0.2.0/24
+smtpd_relay_restrictions = permit_auth_destination, reject
+smtpd_forbid_bare_newline = no
+smtpd_tls_cert_file = {certs}/dev.pem
+smtpd_tls_key_file = {certs}/dev-key.pem
+smtpd_tls_loglevel = 1
+virtual_mailbox_domains = {domain}, {secure}
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = texthash:{folder}/etc/boxes
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+default_transport = error:this server sends nothing
+"""
+
+HOST_MASTER_CF = """
+127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.4:{port} inet n - n - - smtpd
+  -o smtpd_tls_security_level=may
+virtual   unix - n n -  - virtual
+"""
+
+CLIENT_MAIN_CF = """
+myhostname = client.{domain}
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+relayhost = [localhost]:{submission}
+transport_maps = inline:{{ {implicit}=implicit:[localhost]:{submissions} }}
+smtp_host_lookup = native
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = texthash:{folder}/etc/passwords
+smtp_sasl_tls_security_options = noanonymous
+smtp_tls_security_level = secure
+smtp_tls_secure_cert_match = nexthop
+smtp_tls_CAfile = {certs}/ca.pem
+smtp_tls_loglevel = 1
+"""
+
+CLIENT_MASTER_CF = """
+127.0.0.1:{port} inet n - n - - smtpd
+smtp      unix - - n -  - smtp
+implicit  unix - - n -  - smtp
+  -o smtp_tls_wrappermode=yes
 """
 
 
@@ -59,17 +100,15 @@ def why_not():
 
 
 class Postfix:
-    """Takes mail for some users of one domain, each with a Maildir, and knows no others. Use it
-    in a `with` statement."""
+    """One Postfix of its own. Use it in a `with` statement."""
 
-    def __init__(self, folder, port, domain, users):
+    def __init__(self, folder, main, master, tables, **facts):
         self.folder = Path(folder)
-        self.port = port
+        self.etc = self.folder / "etc"
         self.log = self.folder / "log" / "maillog"
-        self._write(domain, users)
-
-    def _write(self, domain, users):
         owner = pwd.getpwnam("postfix")
+        facts |= {"folder": self.folder, "certs": CERTS}
+        facts |= {"uid": owner.pw_uid, "gid": owner.pw_gid}
         # Its processes run as the user postfix and have to reach their folders.
         self.folder.mkdir()
         self.folder.chmod(0o755)
@@ -77,18 +116,10 @@ class Postfix:
             (self.folder / name).mkdir(parents=True)
         for name in ("data", "mail"):
             os.chown(self.folder / name, owner.pw_uid, owner.pw_gid)
-        facts = {
-            "folder": self.folder,
-            "port": self.port,
-            "domain": domain,
-            "host": f"mx.{domain}",
-            "uid": owner.pw_uid,
-            "gid": owner.pw_gid,
-        }
-        (self.folder / "etc" / "main.cf").write_text(MAIN_CF.format(**facts))
-        (self.folder / "etc" / "master.cf").write_text(MASTER_CF.format(**facts))
-        boxes = "".join(f"{user}@{domain} {user}/\n" for user in users)
-        (self.folder / "etc" / "boxes").write_text(boxes)
+        (self.etc / "main.cf").write_text((MAIN_CF + main).format(**facts))
+        (self.etc / "master.cf").write_text((MASTER_CF + master).format(**facts))
+        for name, text in tables.items():
+            (self.etc / name).write_text(text)
 
     def __enter__(self):
         self._command("start")
@@ -99,15 +130,58 @@ class Postfix:
 
     def _command(self, verb):
         """`postfix start` answers once the master listens; `stop` once it has gone."""
-        command = ["/usr/sbin/postfix", "-c", self.folder / "etc", verb]
+        command = ["/usr/sbin/postfix", "-c", self.etc, verb]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
             log = self.log.read_text() if self.log.exists() else ""
             raise RuntimeError(f"postfix {verb}: {done.stdout}{done.stderr}{log}")
 
-    def mails(self, user):
-        """The mails that a user has so far."""
-        return [path.read_bytes() for path in sorted(self._box(user).glob("*"))]
+    def queued(self):
+        """How many messages it holds."""
+        folders = ("maildrop", "incoming", "active", "deferred", "hold")
+        return sum(
+            1
+            for name in folders
+            for path in (self.folder / "queue" / name).rglob("*")
+            if path.is_file()
+        )
 
-    def _box(self, user):
-        return self.folder / "mail" / user / "new"
+    def log_lines(self, *words):
+        """The lines of its log that hold all these words."""
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if all(word in line for word in words)]
+
+
+class Host(Postfix):
+    """The MX of two domains: takes mail for some users, each with a Maildir, and knows no others.
+    The first domain's address offers no TLS, the second's does."""
+
+    def __init__(self, folder, port, domain, secure, users):
+        addresses = [(user, each) for user in users for each in (domain, secure)]
+        boxes = "".join(f"{user}@{each} {user}@{each}/\n" for user, each in addresses)
+        facts = {"port": port, "domain": domain, "secure": secure}
+        super().__init__(folder, HOST_MAIN_CF, HOST_MASTER_CF, {"boxes": boxes}, **facts)
+        self.port = port
+
+    def mails(self, address):
+        """The mails that an address has so far."""
+        box = self.folder / "mail" / address / "new"
+        return [path.read_bytes() for path in sorted(box.glob("*"))]
+
+    def accepted(self, address):
+        """Whether its log tells that it put a mail into the box of this address."""
+        return bool(self.log_lines(f"to=<{address}>", "status=sent"))
+
+
+class Client(Postfix):
+    """Hands in all its mail to Postbell, logged in and under TLS: for one address under implicit
+    TLS, for the others by STARTTLS."""
+
+    def __init__(self, folder, domain, implicit, postbell):
+        (self.port,) = free_ports(1)
+        login = f"{USERNAME}:{postbell.password}"
+        ports = {"submission": postbell.smtp, "submissions": postbell.smtps}
+        passwords = "".join(f"[localhost]:{port} {login}\n" for port in ports.values())
+        facts = ports | {"port": self.port, "domain": domain, "implicit": implicit}
+        tables = {"passwords": passwords}
+        super().__init__(folder, CLIENT_MAIN_CF, CLIENT_MASTER_CF, tables, **facts)

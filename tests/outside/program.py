@@ -19,6 +19,7 @@ data_dir = "{folder}/data"
 listen = ["127.0.0.1:{smtp}"]
 listen_tls = ["127.0.0.1:{smtps}"]
 trusted = [{{ network = "127.0.0.0/8", workspace = "acme" }}]
+bare_line_ends = "{bare_line_ends}"
 
 [tls]
 certificate = "{certs}/dev.pem"
@@ -40,16 +41,17 @@ listen = ["127.0.0.1:{http}"]
 
 
 class Postbell:
-    """`postbell serve` with one workspace, one domain and one destination. Use it in a `with`
-    statement."""
+    """`postbell serve` with one workspace, one domain and at most one destination. Use it in a
+    `with` statement."""
 
-    def __init__(self, binary, folder, dns, mx, domain, url):
+    def __init__(self, binary, folder, dns, mx, domain, url=None, bare_line_ends="normalise"):
         self.binary = binary
         self.folder = Path(folder)
         self.smtp, self.smtps, http = free_ports(3)
         self.config = self.folder / "postbell.toml"
         facts = {"folder": folder, "smtp": self.smtp, "smtps": self.smtps, "http": http}
         facts |= {"dns": dns, "mx": mx, "certs": CERTS}
+        facts |= {"bare_line_ends": bare_line_ends}
         self.config.write_text(CONFIG.format(**facts))
         self.log = self.folder / "log"
         self._command("workspace", "add", "acme")
@@ -57,15 +59,17 @@ class Postbell:
         self.password = self._command("credential", "add", USERNAME, "--workspace", "acme")[
             "password"
         ]
-        self.secret = self._command(
-            "destination", "add", "hook", "--workspace", "acme", "--url", url
-        )["secret"]
+        if url is not None:
+            words = ("destination", "add", "hook", "--workspace", "acme", "--url", url)
+            self.secret = self._command(*words)["secret"]
 
     def __enter__(self):
         command = [self.binary, "serve", "--config", self.config]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        self._wait_until_it_listens()
+        if not listens("127.0.0.1", self.smtp, self.process):
+            self.process.kill()
+            raise RuntimeError(f"postbell serve does not listen:\n{self.log.read_text()}")
         return self
 
     def __exit__(self, *_):
@@ -81,15 +85,16 @@ class Postbell:
             raise RuntimeError(f"postbell {' '.join(words)}: {done.stdout}{done.stderr}")
         return json.loads(done.stdout)
 
-    def _wait_until_it_listens(self):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.smtp)) == 0:
-                    return
-            time.sleep(0.02)
-        self.process.kill()
-        raise RuntimeError(f"postbell serve does not listen:\n{self.log.read_text()}")
+
+def listens(address, port, process, seconds=30):
+    """Whether this port is listened on, before the process ends or so many seconds are over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex((address, port)) == 0:
+                return True
+        time.sleep(0.02)
+    return False
 
 
 def free_ports(count):

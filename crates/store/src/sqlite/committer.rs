@@ -1,14 +1,17 @@
 //! Group commit: one task gathers what many want to change into one transaction.
 //!
-//! While a batch is syncing the next one grows. A rule that one piece of work breaks rolls the
+//! While a batch is syncing the next one grows. Outcomes of deliveries alone wait a moment for new
+//! mail, whose client waits for its sync in any case, so that both share one. A rule that one piece of work breaks rolls the
 //! batch back and the batch is halved until that piece stands alone. A sync that fails is never
 //! tried again: the store stops.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use postbell_model::{DeliveryId, Timestamp};
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
@@ -26,6 +29,10 @@ use super::work::{Outcome, Work};
 const BATCH_WORKS: usize = 1_024;
 const BATCH_ROWS: usize = 4_096;
 const BATCH_OCTETS: usize = 16 << 20;
+
+// How long outcomes wait for something else to be committed with. Nobody waits for them; a crash
+// meanwhile has the same effect as one during the sync, which takes as long on most disks.
+const COMPANY: Duration = Duration::from_millis(2);
 
 /// The one writer of the hot tables.
 #[derive(Debug)]
@@ -62,18 +69,34 @@ impl Committer {
 
     /// The first piece of work, and what else has come meanwhile.
     async fn gather(&mut self) -> Option<Vec<Work>> {
-        let first = self.work.recv().await?;
-        let (mut rows, mut octets) = (first.rows(), first.octets());
-        let mut batch = vec![first];
-        while batch.len() < BATCH_WORKS && rows < BATCH_ROWS && octets < BATCH_OCTETS {
+        let mut batch = Batch::default();
+        batch.push(self.work.recv().await?);
+        self.take_what_came(&mut batch);
+        if batch.can_wait() {
+            let _in_time = timeout(COMPANY, self.wait_for_company(&mut batch)).await;
+            self.take_what_came(&mut batch);
+        }
+        Some(batch.works)
+    }
+
+    fn take_what_came(&mut self, batch: &mut Batch) {
+        while !batch.is_full() {
             let Ok(work) = self.work.try_recv() else {
-                break;
+                return;
             };
-            rows += work.rows();
-            octets += work.octets();
             batch.push(work);
         }
-        Some(batch)
+    }
+
+    /// Until there is something that somebody waits for. May be cancelled at any time: what has
+    /// come is in the batch.
+    async fn wait_for_company(&mut self, batch: &mut Batch) {
+        while batch.can_wait() {
+            let Some(work) = self.work.recv().await else {
+                return;
+            };
+            batch.push(work);
+        }
     }
 
     async fn commit_batch(&mut self, batch: Vec<Work>) {
@@ -187,6 +210,33 @@ impl Committer {
             let outcome = work.failed(&StoreError::Stopped(reason));
             work.answer(outcome);
         }
+    }
+}
+
+/// Work for one transaction.
+#[derive(Default)]
+struct Batch {
+    works: Vec<Work>,
+    rows: usize,
+    octets: usize,
+    /// Somebody waits for it, not only for the outcomes of deliveries to be written down.
+    hurried: bool,
+}
+
+impl Batch {
+    fn push(&mut self, work: Work) {
+        self.hurried |= !work.is_settle();
+        self.rows += work.rows();
+        self.octets += work.octets();
+        self.works.push(work);
+    }
+
+    fn is_full(&self) -> bool {
+        self.works.len() >= BATCH_WORKS || self.rows >= BATCH_ROWS || self.octets >= BATCH_OCTETS
+    }
+
+    fn can_wait(&self) -> bool {
+        !self.hurried && !self.is_full()
     }
 }
 

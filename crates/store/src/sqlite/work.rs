@@ -87,6 +87,10 @@ impl Work {
         matches!(self, Self::Accept(..))
     }
 
+    pub(super) const fn is_settle(&self) -> bool {
+        matches!(self, Self::Settle(..))
+    }
+
     pub(super) fn submission(&self) -> Option<&Submission> {
         match self {
             Self::Accept(submission, _) => Some(submission),
