@@ -246,7 +246,6 @@ mod tests {
             "email.unsubscribed",
             "suppression.added",
             "custom:signed up",
-            "email.failed",
         ] {
             assert_eq!(kinds(&[name]), Vec::<&str>::new(), "{name}");
         }
