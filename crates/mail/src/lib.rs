@@ -3,12 +3,13 @@
 //! What is read here was written by strangers: nothing panics on it, everything has a limit, and
 //! where a message can be understood in two ways the reading says so, so that the gate can
 //! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`mod@render`],
-//! [`mod@classify`].
+//! [`dkim`], [`mod@classify`].
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing)]
 
 pub mod classify;
+pub mod dkim;
 pub mod header;
 pub mod mailbox;
 pub mod render;
