@@ -19,6 +19,7 @@ mod directory;
 mod error;
 pub mod password;
 mod record;
+mod seal;
 mod segment;
 mod sqlite;
 mod types;
@@ -28,13 +29,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId, Lane,
-    Secret, SendingDomain, Timestamp, Workspace,
+    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId,
+    Domain, DomainKey, Lane, Secret, SendingDomain, Timestamp, Workspace,
 };
 use tokio::sync::{mpsc, watch};
 
 pub use directory::Directory;
 pub use error::{SettleError, StoreError, TenantError};
+pub use seal::{SealError, SealingKey};
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore, SqliteTenants};
 pub use types::*;
 
@@ -259,10 +261,38 @@ pub trait Tenants: Send + Sync {
     fn token_keys(&self) -> Vec<(u8, Secret)>;
 }
 
+/// The keys that mail is signed with. They stand in the directory.
+#[async_trait]
+pub trait DomainKeys: Send + Sync {
+    /// Adds keys, all or none.
+    ///
+    /// # Errors
+    /// A domain is not there, or has a key of this selector.
+    async fn add_domain_keys(&self, keys: Vec<DomainKey>) -> Result<(), TenantError>;
+
+    /// A pending key signs from now on, and the one of its algorithm that did so retires. A key
+    /// that isn't pending stays as it is.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    async fn activate_domain_key(
+        &self,
+        domain: &Domain,
+        selector: &str,
+        now: Timestamp,
+    ) -> Result<(), TenantError>;
+
+    /// Forgets a key.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    async fn remove_domain_key(&self, domain: &Domain, selector: &str) -> Result<(), TenantError>;
+}
+
 /// All parts together, as the program wires them.
 #[async_trait]
 pub trait Store:
-    Intake + Queue + Bodies + EventLog + Destinations + Tenants + std::fmt::Debug
+    Intake + Queue + Bodies + EventLog + Destinations + Tenants + DomainKeys + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.
     fn failure(&self) -> watch::Receiver<Option<Arc<str>>>;

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0001_spine.sql"),
     include_str!("0002_credential.sql"),
     include_str!("0003_instructions.sql"),
+    include_str!("0007_domain_keys.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

@@ -5,6 +5,7 @@ mod claims;
 mod committer;
 mod credentials;
 mod database;
+mod domain_keys;
 mod errors;
 mod event_rows;
 mod idempotency;

@@ -4,6 +4,7 @@
 
 mod accept;
 mod claim;
+mod domain_keys;
 mod events;
 mod fixture;
 mod idempotency;
@@ -61,6 +62,9 @@ contract!(sqlite:
     tenants::a_credential_is_made_and_revoked_and_keeps_its_name,
     tenants::names_are_taken_once,
     tenants::token_keys_stay,
+    domain_keys::keys_show_in_the_directory_and_survive,
+    domain_keys::a_key_takes_the_place_of_the_one_before,
+    domain_keys::keys_are_added_all_or_none,
     webhooks::a_cursor_begins_at_the_newest_event_and_never_goes_back,
     webhooks::retries_come_due_in_order,
     webhooks::dead_retries_are_never_due,
