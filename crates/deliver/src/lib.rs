@@ -1,9 +1,9 @@
-//! claim → plan → connect → render → converse → settle.
+//! claim → plan → connect → render → sign → converse → settle.
 //!
 //! Takes due deliveries from the store, finds the hosts that take the recipients' mail
 //! (RFC 5321 §5.1), hands each message over with SMTP, and settles what came of it. Read in the
 //! order of a delivery's journey: `claim`, `plan`, `board` (what waits for which site, and whose
-//! turn it is), `worker`, `connect`, `render`, `converse`, `outcome`, `settle`.
+//! turn it is), `worker`, `connect`, `render`, `sign`, `converse`, `outcome`, `settle`.
 //!
 //! **Promises.** Whatever happens to one site, domain or lane holds back only what is addressed
 //! to it. Everything waited for has a deadline and everything held a limit. A delivery that was
@@ -27,6 +27,7 @@ mod plan;
 mod render;
 mod session;
 mod settle;
+mod sign;
 mod stage;
 mod tls;
 mod worker;
@@ -45,6 +46,7 @@ use tokio_util::task::TaskTracker;
 
 pub use explain::{Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
+pub use sign::{Signing, SigningOptions};
 pub use tls::TlsPolicy;
 
 use board::{Board, Limits};
@@ -82,6 +84,7 @@ pub struct Deliverer {
     keys: Arc<TokenKeys>,
     reach: Reach,
     classifier: Arc<Classifier>,
+    signing: Option<Arc<Signing>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -108,6 +111,7 @@ impl Deliverer {
             tenants,
             reach,
             classifier: Arc::new(Classifier::standard()),
+            signing: None,
             clock,
         })
     }
@@ -116,6 +120,13 @@ impl Deliverer {
     #[must_use]
     pub fn with_classifier(mut self, classifier: Classifier) -> Self {
         self.classifier = Arc::new(classifier);
+        self
+    }
+
+    /// With signatures on what goes out.
+    #[must_use]
+    pub fn with_signing(mut self, signing: Signing) -> Self {
+        self.signing = Some(Arc::new(signing));
         self
     }
 
@@ -177,6 +188,7 @@ impl Deliverer {
             tls: self.reach.tls.clone(),
             broken_tls: Arc::default(),
             classifier: self.classifier.clone(),
+            signing: self.signing.clone(),
             clock: self.clock.clone(),
             board: Arc::new(Board::new(limits(options))),
             settler,

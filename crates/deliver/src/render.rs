@@ -35,10 +35,12 @@ pub(crate) enum Unready {
 }
 
 impl Stage {
-    /// Reads and renders the message for this delivery.
+    /// Reads, renders and signs the message for this delivery.
     pub(crate) async fn prepare(&self, parcel: &Parcel) -> Result<Letter, Unready> {
         let (body, room) = self.body(parcel).await?;
-        let transaction = self.render(parcel, &body).map_err(Unready::Bad)?;
+        let mut transaction = self.render(parcel, &body).map_err(Unready::Bad)?;
+        // Nothing changes an octet after this.
+        transaction.body = self.sign(&parcel.claimed.message, transaction.body).await?;
         Ok(Letter {
             transaction,
             _room: room,

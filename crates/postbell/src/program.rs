@@ -91,6 +91,8 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             .with_context(|| format!("the database in {} can't be used", folder.display()))?;
         let desk = Desk {
             tenants: Arc::new(tenants.clone()),
+            keys: Arc::new(tenants.clone()),
+            config: config.clone(),
             clock: Arc::new(SystemClock::new()),
             console,
         };

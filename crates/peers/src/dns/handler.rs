@@ -178,8 +178,16 @@ fn data_of(records: &Records) -> impl Iterator<Item = RData> {
     let txt = records
         .txt
         .iter()
-        .map(|text| RData::TXT(TXT::new(vec![text.clone()])));
+        .map(|text| RData::TXT(TXT::new(strings(text))));
     mx.chain(addresses).chain(txt)
+}
+
+// RFC 1035 §3.3: a string has at most 255 octets.
+fn strings(text: &str) -> Vec<String> {
+    let strings = text.as_bytes().chunks(255);
+    strings
+        .map(|part| String::from_utf8_lossy(part).into_owned())
+        .collect()
 }
 
 fn name_of(text: &str) -> Option<Name> {

@@ -9,6 +9,7 @@ mod credential;
 mod desk;
 mod destination;
 mod domain;
+mod identity;
 mod workspace;
 
 pub(crate) use credential::make_credential;
@@ -51,6 +52,9 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         }
         Request::Domain(DomainCommand::Add(add)) => domain::add(desk, add).await,
         Request::Domain(DomainCommand::List(list)) => domain::list(desk, list),
+        Request::Domain(DomainCommand::Show(show)) => identity::show(desk, show),
+        Request::Domain(DomainCommand::Check(named)) => identity::check_domain(desk, named).await,
+        Request::Domain(DomainCommand::Rotate(named)) => identity::rotate(desk, named).await,
         Request::Credential(CredentialCommand::Add(add)) => credential::add(desk, add).await,
         Request::Credential(CredentialCommand::List(list)) => credential::list(desk, list),
         Request::Credential(CredentialCommand::Revoke { username, output }) => {

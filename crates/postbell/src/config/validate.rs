@@ -37,6 +37,7 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.trusted(config);
     rules.tls(config);
     rules.login(config);
+    rules.signing(config);
     rules.logging(config);
     rules.violations
 }
@@ -157,6 +158,17 @@ impl Rules {
                 "needs a certificate; set tls.certificate and tls.key",
             ),
             _ => {}
+        }
+    }
+
+    fn signing(&mut self, config: &Config) {
+        if let Some(name) = &config.dkim.operator_domain
+            && let Err(error) = Domain::parse(name)
+        {
+            self.broken("dkim.operator_domain", error.to_string());
+        }
+        if config.secrets.place().is_none() {
+            self.broken("secrets.key", "must be \"file:PATH\" or \"env:NAME\"");
         }
     }
 

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::identity::Watch;
 use crate::lifecycle::{Stage, make_data_folder};
 
 use listen::Listeners;
@@ -97,6 +98,7 @@ impl Server {
         let deliverer = stages::deliverer(config, &store, &clock)?;
         let tls = stages::tls(config)?;
         let door = stages::submission_door(config, &store, tls.as_ref(), &clock)?;
+        let watch = Watch::new(config, Arc::clone(&store), Arc::clone(&clock));
         let listeners = Listeners::bind(config).await?;
         let server = Self {
             store,
@@ -111,6 +113,7 @@ impl Server {
         };
         server.run_notify(notifier);
         server.run_deliver(deliverer);
+        server.run_identity(watch);
         server.run_submission(door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, clock);
         server.run_http(config, listeners.http);
