@@ -1,10 +1,11 @@
-"""A name server of a few lines: every name has the MX and the address that it was made with."""
+"""A name server of a few lines: every name has the MX and the address that it was made with, and
+those that were given other records have these."""
 
 import socket
 import struct
 import threading
 
-A, MX = 1, 15
+A, MX, TXT = 1, 15, 16
 
 
 class Dns:
@@ -15,6 +16,7 @@ class Dns:
             MX: struct.pack("!H", 10) + encode_name(exchange),
             A: socket.inet_aton(address),
         }
+        self.records = {}
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -26,6 +28,15 @@ class Dns:
 
     def __exit__(self, *_):
         self.socket.close()
+
+    def publish(self, name, kind, value):
+        """Gives a name a record: of MX the host alone, of TXT the text."""
+        if kind == "MX":
+            data = struct.pack("!H", 10) + encode_name(value)
+            self.records[(name, MX)] = data
+        else:
+            parts = [value[at : at + 255].encode() for at in range(0, len(value), 255)]
+            self.records[(name, TXT)] = b"".join(bytes([len(part)]) + part for part in parts)
 
     def _serve(self):
         while True:
@@ -40,7 +51,8 @@ class Dns:
         identity = query[:2]
         end = query.index(0, 12) + 5
         kind = struct.unpack("!H", query[end - 4 : end - 2])[0]
-        data = self.answers.get(kind)
+        name = decode_name(query[12:])
+        data = self.records.get((name, kind), self.answers.get(kind))
         answer = b""
         if data is not None:
             # The name is a pointer to the one in the question.
@@ -52,3 +64,11 @@ class Dns:
 def encode_name(name):
     labels = name.rstrip(".").split(".")
     return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
+
+
+def decode_name(octets):
+    labels, at = [], 0
+    while octets[at]:
+        labels.append(octets[at + 1 : at + 1 + octets[at]].decode().lower())
+        at += 1 + octets[at]
+    return ".".join(labels)

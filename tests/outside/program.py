@@ -52,12 +52,12 @@ class Postbell:
         facts |= {"dns": dns, "mx": mx, "certs": CERTS}
         self.config.write_text(CONFIG.format(**facts))
         self.log = self.folder / "log"
-        self._command("workspace", "add", "acme")
-        self._command("domain", "add", domain, "--workspace", "acme")
-        self.password = self._command("credential", "add", USERNAME, "--workspace", "acme")[
+        self.command("workspace", "add", "acme")
+        self.command("domain", "add", domain, "--workspace", "acme")
+        self.password = self.command("credential", "add", USERNAME, "--workspace", "acme")[
             "password"
         ]
-        self.secret = self._command(
+        self.secret = self.command(
             "destination", "add", "hook", "--workspace", "acme", "--url", url
         )["secret"]
 
@@ -74,7 +74,7 @@ class Postbell:
         if code != 0:
             raise RuntimeError(f"postbell serve ended with {code}:\n{self.log.read_text()}")
 
-    def _command(self, *words):
+    def command(self, *words):
         command = [self.binary, *words, "--json", "--config", self.config]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if done.returncode != 0:

@@ -21,6 +21,7 @@ import unittest
 from email.message import EmailMessage
 from pathlib import Path
 
+import dkim_verify
 import postfix
 from dns import Dns
 from program import CERTS, USERNAME, Postbell, free_ports
@@ -28,7 +29,7 @@ from webhook import Receiver
 
 RECIPIENTS = "recipients.test"
 SENDER = "orders@sender.test"
-USERS = ["smtplib", "starttls", "implicit", "swaks", "login", "plain", "lettre", "dots", "ann", "bob"]
+USERS = ["smtplib", "starttls", "implicit", "swaks", "login", "plain", "lettre", "dots", "ann", "bob", "dkim"]
 
 
 class World:
@@ -44,16 +45,24 @@ class World:
         self.postfix = stack.enter_context(mx)
         dns = stack.enter_context(Dns(f"mx.{RECIPIENTS}", "127.0.0.1"))
         (folder / "postbell").mkdir()
-        self.postbell = stack.enter_context(
-            Postbell(
-                programs / "postbell",
-                folder / "postbell",
-                dns.port,
-                port,
-                SENDER.partition("@")[2],
-                self.receiver.url,
-            )
+        domain = SENDER.partition("@")[2]
+        postbell = Postbell(
+            programs / "postbell",
+            folder / "postbell",
+            dns.port,
+            port,
+            domain,
+            self.receiver.url,
         )
+        # The records as the operator is told to publish them; then they are checked.
+        self.keys = {}
+        for record in postbell.command("domain", "show", domain)["records"]:
+            name, kind, value = record["name"], record["type"], record["value"]
+            dns.publish(name, kind, value.split()[-1] if kind == "MX" else value)
+            if "._domainkey." in name:
+                self.keys[name] = value
+        self.checked = postbell.command("domain", "check", domain)
+        self.postbell = stack.enter_context(postbell)
 
 
 class Outside(unittest.TestCase):
@@ -139,6 +148,47 @@ class Outside(unittest.TestCase):
         bob = self.check_delivered("bob", "For two", "Hello.")
         paths = {ann["Return-Path"], bob["Return-Path"]}
         self.assertEqual(len(paths), 2, paths)
+
+    def test_the_records_that_are_told_are_what_is_asked_for(self):
+        self.assertTrue(self.world.checked["ready"], self.world.checked)
+        states = [key["state"] for key in self.world.checked["keys"]]
+        self.assertEqual(states, ["active", "active"])
+
+    def test_dkim_with_dkimpy_and_opendkim(self):
+        reason = dkim_verify.why_not()
+        if reason:
+            self.skipTest(reason)
+        text = "Grüße  mit\tLeerzeichen \n\n.\nund einem Punkt.\n \n\n"
+        self.submit(message("dkim", "Signed twice, ünd folded " + "again " * 20, text))
+        to = address("dkim")
+        self.world.receiver.wait_for("Delivery", to)
+        raw = wait(lambda: self.world.postfix.mails("dkim"), f"mail for {to}")[0]
+        mail = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        algorithms = ["rsa-sha256", "ed25519-sha256"]
+        self.assertEqual(dkim_verify.verify(mail, self.world.keys), algorithms)
+        with self.assertRaises(AssertionError):
+            dkim_verify.verify(mail.replace(b"Punkt", b"Pfund"), self.world.keys)
+        if not dkim_verify.OpenDkim.is_installed():
+            self.skipTest("opendkim is not installed; dkimpy has verified")
+        with tempfile.TemporaryDirectory(prefix="postbell-dkim-") as folder:
+            opendkim = dkim_verify.OpenDkim(folder, self.world.keys)
+            path = Path(folder) / "mail"
+            path.write_bytes(mail)
+            self.assertTrue(opendkim.verifies(path))
+            path.write_bytes(mail.replace(b"Punkt", b"Pfund"))
+            self.assertFalse(opendkim.verifies(path))
+
+    def test_dkim_of_a_corpus(self):
+        reason = dkim_verify.why_not()
+        if reason:
+            self.skipTest(reason)
+        corpus = Path(__file__).resolve().parents[3] / "shared" / "corpora" / "mime"
+        if not corpus.exists():
+            self.skipTest(f"{corpus} is not there")
+        program = self.world.programs / "examples" / "sign"
+        counts = dkim_verify.check_corpus(program, corpus)
+        print("(dkimpy %d, opendkim %d, unread %d, no mail %d) " % counts, end="")
+        self.assertGreater(counts[0], 100)
 
     def test_unknown_user_bounces(self):
         self.submit(message("nobody", "To nobody", "Hello?\n"))
