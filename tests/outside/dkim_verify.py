@@ -42,7 +42,11 @@ def verify(mail, records):
         domain = dkim.util.parse_tag_value(value)[b"d"].decode()
         if not any(name.endswith(f"._domainkey.{domain}") for name in records):
             continue
-        if not checker.verify(idx=index, dnsfunc=find):
+        try:
+            is_right = checker.verify(idx=index, dnsfunc=find)
+        except dkim.ValidationError:
+            is_right = False
+        if not is_right:
             raise AssertionError(f"signature {index} is wrong:\n{value.decode()}")
         right.append(checker.signature_fields[b"a"].decode())
     return right
