@@ -116,7 +116,12 @@ fn log(settled: &Settled) {
     };
     let Some(last) = attempt.last() else { return };
     let class = match fact {
-        Fact::Scheduled { .. } | Fact::Send | Fact::Delivery { .. } => None,
+        Fact::Scheduled { .. }
+        | Fact::Send
+        | Fact::Held
+        | Fact::Released { .. }
+        | Fact::Cancelled
+        | Fact::Delivery { .. } => None,
         Fact::DeliveryDelay { class, .. } | Fact::Bounce { class, .. } => Some(class.name()),
     };
     tracing::info!(

@@ -22,9 +22,16 @@ pub struct Impossible {
 /// What follows from `fact` about a delivery in state `state`.
 ///
 /// # Errors
-/// The delivery has ended, and the outcome of an attempt comes too late.
+/// The delivery has ended, and what is told of it comes too late; or it is released without
+/// having been held, or held twice.
 pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Impossible> {
-    if state.is_final() {
+    let held = state == DeliveryState::Held;
+    let possible = match fact {
+        Fact::Held => !held,
+        Fact::Released { .. } => held,
+        _ => true,
+    };
+    if state.is_final() || !possible {
         return Err(Impossible { state });
     }
     Ok(match fact {
@@ -37,6 +44,9 @@ pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Imp
             state: DeliveryState::Queued,
             next_attempt_at: Some(*next_attempt_at),
         },
+        Fact::Held => ended(DeliveryState::Held),
+        Fact::Released { state } => ended(*state),
+        Fact::Cancelled => ended(DeliveryState::Cancelled),
         Fact::Bounce {
             class: BounceClass::Expired,
             ..
@@ -98,6 +108,21 @@ mod tests {
                 next_attempt_at: Some(next)
             })
         );
+    }
+
+    #[test]
+    fn what_is_held_can_be_released() {
+        let release = Fact::Released {
+            state: DeliveryState::Scheduled,
+        };
+        let held = consequence(DeliveryState::Queued, &Fact::Held);
+        assert_eq!(held, Ok(ended(DeliveryState::Held)));
+        let released = consequence(DeliveryState::Held, &release);
+        assert_eq!(released, Ok(ended(DeliveryState::Scheduled)));
+        let cancelled = consequence(DeliveryState::Held, &Fact::Cancelled);
+        assert_eq!(cancelled, Ok(ended(DeliveryState::Cancelled)));
+        assert!(consequence(DeliveryState::Held, &Fact::Held).is_err());
+        assert!(consequence(DeliveryState::Queued, &release).is_err());
     }
 
     #[test]

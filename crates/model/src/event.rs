@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Attempt, BounceClass, BounceType, DeliveryId, EventId, Timestamp};
+use crate::{Attempt, BounceClass, BounceType, DeliveryId, DeliveryState, EventId, Timestamp};
 
 /// An immutable fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,15 @@ pub enum Fact {
         /// When the delivery is given up.
         expires_at: Timestamp,
     },
+    /// Kept back by an operator.
+    Held,
+    /// No longer kept back: queued again, or scheduled again where it was not sent yet.
+    Released {
+        /// [`DeliveryState::Queued`] or [`DeliveryState::Scheduled`].
+        state: DeliveryState,
+    },
+    /// Not sent, or not tried again: an operator or the sender took it back.
+    Cancelled,
     /// Refused for good, or given up.
     Bounce {
         /// The attempt that ended it.
@@ -99,6 +108,12 @@ kinds! {
     Delivery,
     /// Deferred, will be retried.
     DeliveryDelay,
+    /// Kept back by an operator.
+    Held,
+    /// No longer kept back.
+    Released,
+    /// Taken back before it was delivered.
+    Cancelled,
     /// Refused for good, or given up.
     Bounce,
 }
@@ -117,6 +132,9 @@ impl Fact {
             Self::Send => EventKind::Send,
             Self::Delivery { .. } => EventKind::Delivery,
             Self::DeliveryDelay { .. } => EventKind::DeliveryDelay,
+            Self::Held => EventKind::Held,
+            Self::Released { .. } => EventKind::Released,
+            Self::Cancelled => EventKind::Cancelled,
             Self::Bounce { .. } => EventKind::Bounce,
         }
     }
@@ -124,7 +142,11 @@ impl Fact {
     /// The attempt that the fact tells of.
     pub const fn attempt(&self) -> Option<&Attempt> {
         match self {
-            Self::Scheduled { .. } | Self::Send => None,
+            Self::Scheduled { .. }
+            | Self::Send
+            | Self::Held
+            | Self::Released { .. }
+            | Self::Cancelled => None,
             Self::Delivery { attempt }
             | Self::DeliveryDelay { attempt, .. }
             | Self::Bounce { attempt, .. } => Some(attempt),

@@ -31,6 +31,19 @@ macro_rules! uuid_id {
                 Self(uuid_v7(now))
             }
 
+            /// The lowest id of its millisecond: ids of that time and later are not lower.
+            pub const fn lowest_at(time: Timestamp) -> Self {
+                let milliseconds = time.as_micros().unsigned_abs() / 1_000;
+                Self(Uuid::from_u128((milliseconds as u128) << 80))
+            }
+
+            /// When it was made, to the millisecond.
+            pub const fn made_at(&self) -> Timestamp {
+                let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
+                let milliseconds = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+                Timestamp::from_micros(milliseconds * 1_000)
+            }
+
             /// The id of these 16 octets, as stored.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
@@ -166,6 +179,13 @@ mod tests {
         let early = EventId::new(Timestamp::from_micros(1_700_000_000_000_000));
         let late = EventId::new(Timestamp::from_micros(1_700_000_000_001_000));
         assert!(early < late);
+        assert_eq!(
+            late.made_at(),
+            Timestamp::from_micros(1_700_000_000_001_000)
+        );
+        assert!(
+            early < EventId::lowest_at(late.made_at()) && EventId::lowest_at(late.made_at()) < late
+        );
     }
 
     #[test]

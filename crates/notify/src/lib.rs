@@ -24,7 +24,7 @@ mod schedule;
 mod stage;
 mod supervisor;
 
-pub use format::{Document, Format, render};
+pub use format::{Document, Format, preview, render};
 pub use matching::{Matching, UnknownName};
 pub use options::NotifyOptions;
 pub use profile::{BadDestination, check};

@@ -41,6 +41,8 @@ const TOPICS: &[Topic] = &[
     topic("Click", "email", &["clicked"]),
     topic("Reject", "email", &["rejected", "suppressed", "failed"]),
     topic("Cancelled", "email", &["failed"]),
+    topic("Held", "email", &[]),
+    topic("Released", "email", &[]),
     topic("RenderingFailure", "email", &["failed"]),
     topic("Reply", "email", &["replied"]),
     topic("Received", "email", &[]),

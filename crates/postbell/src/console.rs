@@ -4,6 +4,9 @@
 //! is no fault, so failed writes are let go.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use postbell_model::Timestamp;
 
 /// Standard output and standard error.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +85,37 @@ pub(crate) fn colour_wanted(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !objected
 }
 
+/// How long ago a moment was, in its two largest units: `3d 4h`, `12m 5s`.
+pub(crate) fn age(moment: Timestamp, now: Timestamp) -> String {
+    coarse(now.since(moment))
+}
+
+/// When a moment comes: `now`, `in 12m 5s`.
+pub(crate) fn until(moment: Timestamp, now: Timestamp) -> String {
+    match moment.since(now) {
+        left if left.is_zero() => "now".to_owned(),
+        left => format!("in {}", coarse(left)),
+    }
+}
+
+fn coarse(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')];
+    let first = units.iter().position(|(size, _)| seconds >= *size);
+    let Some(first) = first else {
+        return "0s".to_owned();
+    };
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (size, unit) in units.iter().skip(first).take(2) {
+        if rest >= *size {
+            parts.push(format!("{}{unit}", rest / size));
+        }
+        rest %= size;
+    }
+    parts.join(" ")
+}
+
 fn aligned(cells: &[String], widths: &[usize]) -> String {
     let padded: Vec<_> = cells
         .iter()
@@ -99,6 +133,26 @@ mod tests {
     fn columns_line_up_without_trailing_space() {
         let cells = ["ab".to_owned(), "c".to_owned(), String::new()];
         assert_eq!(aligned(&cells, &[4, 1, 3]), "ab    c");
+    }
+
+    #[test]
+    fn spans_are_told_in_two_units() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3_661, "1h 1m"),
+            (86_400 * 3 + 4 * 3_600 + 59, "3d 4h"),
+        ] {
+            assert_eq!(coarse(Duration::from_secs(seconds)), text);
+        }
+        let now = Timestamp::from_micros(1_000_000_000);
+        let later = now.after(Duration::from_secs(90));
+        assert_eq!(
+            (until(now, later), until(later, now)),
+            ("now".to_owned(), "in 1m 30s".to_owned())
+        );
+        assert_eq!(age(now, later), "1m 30s");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod explain;
 mod identity;
 pub mod lifecycle;
 mod logging;
+mod operator;
 pub mod program;
 mod serve;
 pub mod server;

@@ -15,7 +15,7 @@ use crate::config::{self, Faults, Sources};
 use crate::console::{Console, Style};
 use crate::lifecycle::{SystemClock, make_data_folder};
 use crate::server::Trouble;
-use crate::{dev, explain, serve};
+use crate::{dev, explain, operator, serve};
 
 /// What abandoned tasks get before the process ends without them.
 const RUNTIME_LIMIT: Duration = Duration::from_secs(1);
@@ -51,6 +51,9 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
             let config = config::load(&Sources::find(named)?)?.config;
             on_runtime(explain::run(&args, &config, console))
         }
+        Command::Queue(args) => look(named, operator::Request::Queue(Box::new(args)), console),
+        Command::Message(command) => look(named, operator::Request::Message(command), console),
+        Command::Events(command) => look(named, operator::Request::Events(command), console),
         Command::Dev(args) => on_runtime(dev::run(&args, console)),
         Command::Workspace(command) => set_up(named, &Request::Workspace(command), console),
         Command::Domain(command) => set_up(named, &Request::Domain(command), console),
@@ -72,6 +75,11 @@ fn check(sources: &Sources, console: Console) -> anyhow::Result<()> {
         "{file}: {ok}; {set} keys are set, the others have their defaults"
     ));
     Ok(())
+}
+
+fn look(named: Option<&Path>, request: operator::Request, console: Console) -> anyhow::Result<()> {
+    let config = config::load(&Sources::find(named)?)?.config;
+    on_runtime(operator::run(request, &config, console))
 }
 
 fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::Result<()> {

@@ -17,6 +17,7 @@
 
 mod directory;
 mod error;
+mod operator;
 pub mod password;
 mod record;
 mod seal;
@@ -36,8 +37,9 @@ use tokio::sync::{mpsc, watch};
 
 pub use directory::Directory;
 pub use error::{SettleError, StoreError, TenantError};
+pub use operator::*;
 pub use seal::{SealError, SealingKey};
-pub use sqlite::{OpenError, SqliteOptions, SqliteStore, SqliteTenants};
+pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};
 pub use types::*;
 
 /// Where mail comes in.
@@ -292,7 +294,7 @@ pub trait DomainKeys: Send + Sync {
 /// All parts together, as the program wires them.
 #[async_trait]
 pub trait Store:
-    Intake + Queue + Bodies + EventLog + Destinations + Tenants + DomainKeys + std::fmt::Debug
+    Intake + Queue + Bodies + EventLog + Destinations + Tenants + DomainKeys + Operate + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.
     fn failure(&self) -> watch::Receiver<Option<Arc<str>>>;

@@ -201,7 +201,7 @@ async fn each_recipient_has_its_own_outcome() {
             Fact::Delivery { .. } => "delivered".to_owned(),
             Fact::DeliveryDelay { class, .. } => format!("delayed, {class}"),
             Fact::Bounce { class, .. } => format!("bounced, {class}"),
-            Fact::Scheduled { .. } | Fact::Send => "sent".to_owned(),
+            other => format!("{:?}", other.kind()),
         });
     }
     assert_eq!(told[0], "delivered");

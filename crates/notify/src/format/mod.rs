@@ -83,6 +83,11 @@ pub fn render(format: Format, event: &LoggedEvent, configuration_set: &str) -> V
     if is_passed_over(format, event) {
         return Vec::new();
     }
+    preview(format, event, configuration_set)
+}
+
+/// Tells an event in a vocabulary whether or not it is one that is sent.
+pub fn preview(format: Format, event: &LoggedEvent, configuration_set: &str) -> Vec<Document> {
     let json = match format {
         Format::Postbell => write(&postbell::Body::new(event, configuration_set)),
         Format::Splashify => write(&splashify::Body::new(event)),
@@ -98,7 +103,9 @@ pub fn render(format: Format, event: &LoggedEvent, configuration_set: &str) -> V
 /// What a vocabulary has no word for, and what it says once.
 fn is_passed_over(format: Format, event: &LoggedEvent) -> bool {
     match event.event.fact.kind() {
-        EventKind::Scheduled => format == Format::Splashify,
+        EventKind::Scheduled | EventKind::Held | EventKind::Released | EventKind::Cancelled => {
+            format == Format::Splashify
+        }
         EventKind::DeliveryDelay => !is_first_delay(event),
         EventKind::Send | EventKind::Delivery | EventKind::Bounce => false,
     }

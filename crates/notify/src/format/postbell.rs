@@ -27,6 +27,8 @@ pub(super) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduled: Option<Scheduled>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    released: Option<Released>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     send: Option<Send>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<Delivery<'a>>,
@@ -57,6 +59,11 @@ struct Mail<'a> {
 #[serde(rename_all = "camelCase")]
 struct Scheduled {
     send_at: Micros,
+}
+
+#[derive(Serialize)]
+struct Released {
+    state: &'static str,
 }
 
 #[derive(Serialize)]
@@ -148,6 +155,7 @@ impl<'a> Body<'a> {
             sequence: event.sequence,
             mail: mail(logged, configuration_set),
             scheduled: None,
+            released: None,
             send: None,
             delivery: None,
             delivery_delay: None,
@@ -163,6 +171,13 @@ impl<'a> Body<'a> {
                 let send_at = Micros(*send_at);
                 self.scheduled = Some(Scheduled { send_at });
             }
+            Fact::Released { state } => {
+                self.released = Some(Released {
+                    state: state.name(),
+                });
+            }
+            // The type of the event says it all.
+            Fact::Held | Fact::Cancelled => {}
             Fact::Send => self.send = Some(Send {}),
             Fact::Delivery { attempt } => {
                 self.delivery = Some(delivery(event, attempt, recipient, accepted_at));

@@ -91,7 +91,7 @@ impl<'a> Body<'a> {
     fn tell(&mut self, event: &Event, recipient: &'a str) {
         let timestamp = Millis(event.at);
         match &event.fact {
-            Fact::Scheduled { .. } => {}
+            Fact::Scheduled { .. } | Fact::Held | Fact::Released { .. } | Fact::Cancelled => {}
             Fact::Send => self.send = Some(Send {}),
             Fact::Delivery { .. } => {
                 self.delivery = Some(Delivery {

@@ -61,7 +61,7 @@ impl Desk {
 }
 
 /// The workspace of this name.
-pub(super) fn workspace<'a>(directory: &'a Directory, name: &str) -> anyhow::Result<&'a Workspace> {
+pub(crate) fn workspace<'a>(directory: &'a Directory, name: &str) -> anyhow::Result<&'a Workspace> {
     directory.workspace_named(name).with_context(|| {
         let known = names(directory.workspaces().iter().map(|w| w.name.as_str()));
         format!("there is no workspace \"{name}\"; there {known}")
@@ -97,14 +97,14 @@ pub(super) fn configuration_set<'a>(
 }
 
 /// What a configuration set is called.
-pub(super) fn set_name(directory: &Directory, id: ConfigurationSetId) -> String {
+pub(crate) fn set_name(directory: &Directory, id: ConfigurationSetId) -> String {
     directory
         .configuration_set(id)
         .map_or_else(|| id.to_string(), |set| set.name.clone())
 }
 
 /// What a workspace is called.
-pub(super) fn workspace_name(directory: &Directory, id: WorkspaceId) -> String {
+pub(crate) fn workspace_name(directory: &Directory, id: WorkspaceId) -> String {
     let all = directory.workspaces();
     let found = all.iter().find(|workspace| workspace.id == id);
     found.map_or_else(|| id.to_string(), |workspace| workspace.name.clone())

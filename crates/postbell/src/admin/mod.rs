@@ -13,7 +13,7 @@ mod identity;
 mod workspace;
 
 pub(crate) use credential::make_credential;
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, set_name, workspace as workspace_named, workspace_name};
 pub(crate) use domain::{NewDomain, make_domain};
 pub(crate) use workspace::make_workspace;
 

@@ -1,11 +1,18 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
+mod operate;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::parse_duration;
+
+pub use operate::{
+    Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, WaitingState, Which,
+    WhichEvents,
+};
 
 /// Exit codes, told in `postbell --help`.
 pub mod exit {
@@ -77,6 +84,19 @@ Examples:
 
 It asks the DNS servers of the configuration and dials nothing.")]
     Explain(ExplainArgs),
+    /// See what waits, and act on it
+    #[command(after_help = "\
+Examples:
+  postbell queue                              what waits, by workspace and domain
+  postbell queue show --domain example.org    the same, one by one
+  postbell queue hold --domain example.org    how many would be held; --yes holds them")]
+    Queue(QueueArgs),
+    /// See all that happened to a message
+    #[command(subcommand)]
+    Message(MessageCommand),
+    /// See events
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -13,6 +13,9 @@ fn help_says_what_there_is_and_how_to_begin() {
       serve        Run the server
       dev          Try it out: server, far side and webhook receiver on this machine; no mail leaves it
       explain      Say where a domain's mail would go now, and why
+      queue        See what waits, and act on it
+      message      See all that happened to a message
+      events       See events
       config       Check or show the configuration
       workspace    Tenants: each owns its domains, configuration sets and destinations
       domain       Domains that a workspace sends from

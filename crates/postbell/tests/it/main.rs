@@ -6,5 +6,6 @@ mod dev;
 mod explain;
 mod help;
 mod kit;
+mod operator;
 mod serve;
 mod tenants;

@@ -26,7 +26,7 @@ workspace = "acme"
 "#;
 
 /// A server that has said that it is ready. Killed when the test is over.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     _stdout: BufReader<ChildStdout>,
     submission: String,
@@ -57,13 +57,13 @@ impl Running {
     }
 
     /// One that takes mail of acme.example from loopback.
-    fn with_acme(place: &Place, config: &str) -> Self {
+    pub(crate) fn with_acme(place: &Place, config: &str) -> Self {
         place.ok(&["workspace", "add", "acme"]);
         place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
         Self::start(place, &format!("{config}{TRUSTED}"))
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         let kill = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(kill.unwrap().success());
@@ -75,8 +75,15 @@ impl Running {
         while !get(&self.health).contains("\"draining\"") {}
     }
 
+    /// Hands in a message from acme.example to b@b.example.
+    pub(crate) fn submit(&self) {
+        let mut client = in_data(self);
+        say(&mut client, ".");
+        expect(&mut client, "250 ");
+    }
+
     /// The exit code and the log.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
         let mut log = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
@@ -127,7 +134,10 @@ fn in_data(server: &Running) -> BufReader<TcpStream> {
         say(&mut client, command);
         expect(&mut client, code);
     }
-    say(&mut client, "From: <a@acme.example>\r\n\r\nHello");
+    say(
+        &mut client,
+        "From: <a@acme.example>\r\nSubject: x\r\n\r\nHello",
+    );
     client
 }
 

@@ -64,6 +64,12 @@ struct ScheduledRecord {
     send_at: i64,
 }
 
+/// The payload of a `Released`.
+#[derive(Debug, Serialize, Deserialize)]
+struct ReleasedRecord {
+    state: String,
+}
+
 /// A pair was written before there was more to tell than version and policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -82,7 +88,12 @@ enum TlsRecord {
 /// What the row of `fact` carries; `None` where the kind says it all.
 pub(crate) fn write(fact: &Fact) -> Option<String> {
     let payload = match fact {
-        Fact::Send => return None,
+        Fact::Send | Fact::Held | Fact::Cancelled => return None,
+        Fact::Released { state } => {
+            return Some(json(&ReleasedRecord {
+                state: state.name().to_owned(),
+            }));
+        }
         Fact::Scheduled { send_at } => {
             return Some(json(&ScheduledRecord {
                 send_at: send_at.as_micros(),
@@ -124,16 +135,16 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         kind,
         what: what.to_owned(),
     };
-    if kind == EventKind::Send {
-        return Ok(Fact::Send);
-    }
-    let json = payload.ok_or_else(|| fault("there is none"))?;
-    if kind == EventKind::Scheduled {
-        let record: ScheduledRecord =
-            serde_json::from_str(json).map_err(|error| fault(&error.to_string()))?;
-        return Ok(Fact::Scheduled {
-            send_at: Timestamp::from_micros(record.send_at),
-        });
+    let json = match kind {
+        EventKind::Send => return Ok(Fact::Send),
+        EventKind::Held => return Ok(Fact::Held),
+        EventKind::Cancelled => return Ok(Fact::Cancelled),
+        _ => payload.ok_or_else(|| fault("there is none"))?,
+    };
+    match kind {
+        EventKind::Scheduled => return read_scheduled(json).map_err(|error| fault(&error)),
+        EventKind::Released => return read_released(json).map_err(|error| fault(&error)),
+        _ => {}
     }
     let payload: Payload = serde_json::from_str(json).map_err(|error| fault(&error.to_string()))?;
     let attempt = read_attempt(&payload).ok_or_else(|| fault("an attempt is malformed"))?;
@@ -150,7 +161,11 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
             .ok_or_else(|| fault("a time is missing"))
     };
     Ok(match kind {
-        EventKind::Send | EventKind::Scheduled => return Err(fault("it tells of no attempt")),
+        EventKind::Send
+        | EventKind::Scheduled
+        | EventKind::Held
+        | EventKind::Released
+        | EventKind::Cancelled => return Err(fault("it tells of no attempt")),
         EventKind::Delivery => Fact::Delivery { attempt },
         EventKind::DeliveryDelay => Fact::DeliveryDelay {
             attempt,
@@ -164,6 +179,19 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
             bounce_type: read_bounce_type(&payload).ok_or_else(|| fault("it has no type"))?,
         },
     })
+}
+
+fn read_scheduled(json: &str) -> Result<Fact, String> {
+    let record: ScheduledRecord = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    Ok(Fact::Scheduled {
+        send_at: Timestamp::from_micros(record.send_at),
+    })
+}
+
+fn read_released(json: &str) -> Result<Fact, String> {
+    let record: ReleasedRecord = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let state = record.state.parse().map_err(|_| "its state is unknown")?;
+    Ok(Fact::Released { state })
 }
 
 fn attempt_payload(attempt: &Attempt) -> Payload {
@@ -259,7 +287,7 @@ fn read_try(record: &TryRecord) -> Option<HostTry> {
 
 #[cfg(test)]
 mod tests {
-    use postbell_model::Phase;
+    use postbell_model::{DeliveryState, Phase};
 
     use super::*;
 
@@ -302,6 +330,11 @@ mod tests {
         for fact in [
             Fact::Send,
             Fact::Scheduled { send_at: moment },
+            Fact::Held,
+            Fact::Released {
+                state: DeliveryState::Queued,
+            },
+            Fact::Cancelled,
             Fact::Delivery { attempt: attempt() },
             Fact::DeliveryDelay {
                 attempt: attempt(),

@@ -21,18 +21,30 @@ pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
             }
             Work::Change(Change::SleepLane(lane), _) => staged.slept.push(lane.clone()),
             Work::Change(Change::Send(due, at), _) => scheduled::stage(due, *at, staged),
+            Work::Change(Change::Operate(operation), _) => operation.stage(staged),
             Work::Change(..) | Work::Accept(..) | Work::Settle(..) => {}
         }
     }
 }
 
-/// Applies every change of the batch. The position of the newest event that this has made.
+/// What the changes of a batch have done beside their own rows.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// The newest event that they have made.
+    pub newest: Option<Position>,
+    /// What each segment that was counted is still needed for.
+    pub live: Vec<(u64, i64)>,
+    /// How many deliveries each operation has changed, in the order of the batch.
+    pub operated: Vec<u64>,
+}
+
+/// Applies every change of the batch.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
-    statements: &Statements,
+    (statements, shared): (&Statements, &Shared),
     batch: &[Work],
-) -> Result<Option<Position>, sqlx::Error> {
-    let mut newest = None;
+) -> Result<Applied, sqlx::Error> {
+    let mut applied = Applied::default();
     for work in batch {
         let Work::Change(change, _) = work else {
             continue;
@@ -40,7 +52,14 @@ pub(super) async fn apply(
         match change {
             Change::Release(claims, at) => release(connection, statements, claims, *at).await?,
             Change::Send(due, at) => {
-                newest = newest.max(scheduled::send(connection, statements, due, *at).await?);
+                let newest = scheduled::send(connection, statements, due, *at).await?;
+                applied.newest = applied.newest.max(newest);
+            }
+            Change::Operate(operation) => {
+                let done = operation.carry_out(connection, statements, shared).await?;
+                applied.newest = applied.newest.max(done.newest);
+                applied.live.extend(done.live);
+                applied.operated.push(done.changed);
             }
             Change::Hold(delivery) => hold(connection, *delivery).await?,
             Change::SleepLane(lane) => sleep_lane(connection, lane).await?,
@@ -61,7 +80,7 @@ pub(super) async fn apply(
             }
         }
     }
-    Ok(newest)
+    Ok(applied)
 }
 
 async fn release(

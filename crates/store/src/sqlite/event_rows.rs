@@ -7,13 +7,13 @@ use postbell_model::{
     WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::{LoggedEvent, Page, Position, StoreError, record};
 
 use super::errors::read_error;
 use super::rows::{self, RowError, blob, integer};
-use super::statements::Query;
+use super::statements::{Query, placeholders};
 
 // How far ahead one look goes, whoever's events they are: what a destination whose set is
 // silent costs.
@@ -65,6 +65,20 @@ impl EventRow {
             payload: record::write(fact),
             state,
         }
+    }
+
+    /// Appends it alone: its place, or `None` where the delivery is not as it tells.
+    pub(super) async fn append(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Option<Position>, sqlx::Error> {
+        let (head, columns, tail) = INSERT;
+        let sql = format!("{head} {} {tail}", placeholders(columns, 1));
+        let written = Self::bind(sqlx::query(AssertSqlSafe(sql)), self)
+            .execute(connection)
+            .await?;
+        let position = Position(written.last_insert_rowid().unsigned_abs());
+        Ok((written.rows_affected() > 0).then_some(position))
     }
 
     pub(super) fn bind(query: Query<'static>, event: &Self) -> Query<'static> {

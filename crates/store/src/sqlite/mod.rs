@@ -9,8 +9,10 @@ mod domain_keys;
 mod errors;
 mod event_rows;
 mod idempotency;
+mod inspect;
 mod intake;
 mod lanes;
+mod operate;
 mod rows;
 mod scheduled;
 mod script;
@@ -42,18 +44,21 @@ use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
 use crate::{
-    Bodies, BodyRef, Claimed, Destinations, Directory, EventLog, Intake, LoggedEvent,
-    NewConfigurationSet, NewCredential, Page, Position, Queue, Retry, RetryOutcome, SettleError,
-    Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants, segment,
+    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Destinations, Directory, EventLog, Intake,
+    LoggedEvent, NewConfigurationSet, NewCredential, Operate, Operated, Page, Position, Queue,
+    Retry, RetryOutcome, SettleError, Settlement, Store, StoreError, Stored, Submission,
+    TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
+pub use inspect::SqliteInspector;
 pub use tenants::SqliteTenants;
 
 use claims::FreshLimits;
 use committer::Committer;
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
+use operate::Operation;
 use script::Script;
 use shared::Shared;
 use statements::Statements;
@@ -169,6 +174,10 @@ impl SqliteStore {
     }
 
     async fn change(&self, change: Change) -> Result<(), StoreError> {
+        self.changed(change).await.map(drop)
+    }
+
+    async fn changed(&self, change: Change) -> Result<u64, StoreError> {
         let (answer, answered) = oneshot::channel();
         let work = Work::Change(change, answer);
         self.committer()?
@@ -339,6 +348,42 @@ impl Queue for SqliteStore {
 
     async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError> {
         self.change(Change::Release(claims, at)).await
+    }
+}
+
+#[async_trait]
+impl Operate for SqliteStore {
+    async fn operate(
+        &self,
+        filter: &DeliveryFilter,
+        action: &Action,
+        now: Timestamp,
+    ) -> Result<Operated, StoreError> {
+        let mut operated = Operated::default();
+        let Some(filter) = action.about(filter) else {
+            return Ok(operated);
+        };
+        // What is due already needs no push.
+        let later_than = (*action == Action::Retry).then_some(now);
+        for waits in inspect::Waits::of(&filter) {
+            let mut last = None;
+            loop {
+                let page = operate::page(&self.readers, (&filter, waits), later_than, last);
+                let found = page.await?;
+                let Some(end) = found.last() else { break };
+                last = Some(end.place());
+                let count = found.len() as u64;
+                let operation = Operation {
+                    found,
+                    action: action.clone(),
+                    at: now,
+                };
+                let changed = self.changed(Change::Operate(operation)).await?;
+                operated.changed += changed;
+                operated.left_alone += count - changed;
+            }
+        }
+        Ok(operated)
     }
 }
 

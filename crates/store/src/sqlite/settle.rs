@@ -14,7 +14,7 @@ use super::rows::blob;
 use super::shared::Shared;
 use super::statements::Query;
 use super::transaction::Staged;
-use super::work::{Outcome, Work};
+use super::work::{Change, Outcome, Work};
 
 /// A settlement with the row that follows from it.
 #[derive(Debug)]
@@ -112,8 +112,9 @@ fn stage_one(row: &Settling<'_>, staged: &mut Staged<'_>) {
 pub(super) fn outcomes(
     batch: &[Work],
     known: &Known,
-    mut settled: HashSet<DeliveryId>,
+    (mut settled, operated): (HashSet<DeliveryId>, Vec<u64>),
 ) -> Vec<Outcome> {
+    let mut operated = operated.into_iter();
     let mut outcome = |settlement: &Settlement| {
         // A delivery that stands twice in a batch is settled once, by the first.
         if settled.remove(&settlement.delivery) {
@@ -132,7 +133,10 @@ pub(super) fn outcomes(
                 let earlier = known.earlier(submission);
                 Outcome::Accepted(Ok(earlier.map_or(Stored::New, Stored::Known)))
             }
-            Work::Change(..) => Outcome::Changed(Ok(())),
+            Work::Change(Change::Operate(_), _) => {
+                Outcome::Changed(Ok(operated.next().unwrap_or_default()))
+            }
+            Work::Change(..) => Outcome::Changed(Ok(0)),
         })
         .collect()
 }

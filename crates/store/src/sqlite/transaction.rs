@@ -17,7 +17,7 @@ use super::committer::Committer;
 use super::idempotency::{self, Known};
 use super::intake::{self, Arrival};
 use super::rows::integer;
-use super::script::{Rows, Written, without_event};
+use super::script::{Rows, without_event};
 use super::work::{Outcome, Work};
 use super::{changes, settle};
 
@@ -58,6 +58,8 @@ pub(super) struct Staged<'b> {
 struct Aftermath {
     newest: Option<Position>,
     dead_segments: Vec<u64>,
+    /// How many deliveries each operation has changed, in the order of the batch.
+    operated: Vec<u64>,
 }
 
 impl Staged<'_> {
@@ -118,8 +120,8 @@ impl<'c> Transaction<'c> {
             self.roll_back().await;
             return Err(error.into());
         }
-        self.committed(&staged, aftermath, fresh);
-        Ok(settle::outcomes(batch, &known, settled))
+        let operated = self.committed(&staged, aftermath, fresh);
+        Ok(settle::outcomes(batch, &known, (settled, operated)))
     }
 
     fn place<'b>(
@@ -194,7 +196,8 @@ impl<'c> Transaction<'c> {
     }
 
     /// What follows once the rows are safe: claims, signals, offers, files that nobody needs.
-    fn committed(self, staged: &Staged<'_>, aftermath: Aftermath, fresh: Vec<Claimed>) {
+    /// What the operations have done comes back.
+    fn committed(self, staged: &Staged<'_>, aftermath: Aftermath, fresh: Vec<Claimed>) -> Vec<u64> {
         let rings = self.end_claims(staged) || staged.rings;
         self.committer
             .known_lanes
@@ -216,6 +219,7 @@ impl<'c> Transaction<'c> {
             let remove = self.committer.segments.remover(aftermath.dead_segments);
             self.committer.removals.spawn_blocking(remove);
         }
+        aftermath.operated
     }
 
     fn end_claims(&self, staged: &Staged<'_>) -> bool {
@@ -258,6 +262,7 @@ async fn write_rows(
         statements,
         script,
         segments,
+        shared,
         ..
     } = committer;
     let written = script.run(connection, &staged.rows).await?;
@@ -268,8 +273,9 @@ async fn write_rows(
     for submission in unknown(batch, known) {
         idempotency::write(connection, submission).await?;
     }
-    let newest = changes::apply(connection, statements, batch).await?;
-    let dead_segments = dead(&written, segments.current());
+    let applied = changes::apply(connection, (&*statements, &**shared), batch).await?;
+    let live = written.live.iter().chain(&applied.live);
+    let dead_segments = dead(live, segments.current());
     for segment in &dead_segments {
         let delete = sqlx::query("DELETE FROM segment WHERE id = ?");
         delete
@@ -278,8 +284,9 @@ async fn write_rows(
             .await?;
     }
     Ok(Aftermath {
-        newest: written.newest.max(newest),
+        newest: written.newest.max(applied.newest),
         dead_segments,
+        operated: applied.operated,
     })
 }
 
@@ -290,9 +297,9 @@ fn unknown<'b>(batch: &'b [Work], known: &Known) -> impl Iterator<Item = &'b Sub
 }
 
 /// Segments that nothing needs any more, but for the one that is written to.
-fn dead(written: &Written, current: u64) -> Vec<u64> {
-    // A segment that was counted in several runs of the script has its last count.
-    let last: HashMap<u64, i64> = written.live.iter().copied().collect();
+fn dead<'l>(live: impl Iterator<Item = &'l (u64, i64)>, current: u64) -> Vec<u64> {
+    // A segment that was counted several times has its last count.
+    let last: HashMap<u64, i64> = live.copied().collect();
     last.into_iter()
         .filter(|(segment, live)| *live <= 0 && *segment != current)
         .map(|(s, _)| s)

@@ -7,6 +7,7 @@ use crate::{
     Position, Retry, RetryOutcome, SettleError, Settlement, StoreError, Stored, Submission,
 };
 
+use super::operate::Operation;
 use super::scheduled::Due;
 
 /// Something to be done in the next transaction.
@@ -17,7 +18,7 @@ pub(super) enum Work {
         Vec<Settlement>,
         oneshot::Sender<Vec<Result<(), SettleError>>>,
     ),
-    Change(Change, oneshot::Sender<Result<(), StoreError>>),
+    Change(Change, oneshot::Sender<Result<u64, StoreError>>),
 }
 
 /// A change that is all done or not at all.
@@ -27,6 +28,8 @@ pub(super) enum Change {
     Release(Vec<DeliveryId>, Timestamp),
     /// Scheduled deliveries are queued, at this time.
     Send(Vec<Due>, Timestamp),
+    /// An operator's action on a page of waiting deliveries.
+    Operate(Operation),
     /// A delivery whose record can't be read.
     Hold(DeliveryId),
     /// Nothing in the lane is due and nothing is in flight.
@@ -47,8 +50,8 @@ pub(super) enum Change {
 pub(super) enum Outcome {
     /// A submission: committed, or known, or refused.
     Accepted(Result<Stored, StoreError>),
-    /// A change: committed, or refused as a whole.
-    Changed(Result<(), StoreError>),
+    /// A change: committed, with how many deliveries an operation changed; or refused as a whole.
+    Changed(Result<u64, StoreError>),
     /// What became of each settlement.
     Settled(Vec<Result<(), SettleError>>),
 }
@@ -71,6 +74,7 @@ impl Work {
             Self::Change(Change::Retries { outcomes, .. }, _) => outcomes.len(),
             Self::Change(Change::Release(claims, _), _) => claims.len(),
             Self::Change(Change::Send(due, _), _) => due.len(),
+            Self::Change(Change::Operate(operation), _) => operation.found.len(),
             Self::Change(Change::Hold(_) | Change::SleepLane(_), _) => 1,
         }
     }

@@ -13,8 +13,8 @@ use postbell_model::{
     ReportRequest, ReversePath, Timestamp, WorkspaceId,
 };
 use postbell_store::{
-    NewConfigurationSet, NewDelivery, Settlement, SqliteOptions, SqliteStore, Store, Stored,
-    Submission,
+    Inspect, NewConfigurationSet, NewDelivery, Settlement, SqliteInspector, SqliteOptions,
+    SqliteStore, Store, Stored, Submission,
 };
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
@@ -103,6 +103,11 @@ impl Fixture {
         self.store.close().await;
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// What an operator looks with, beside the store.
+    pub(crate) async fn inspector(&self) -> Arc<dyn Inspect> {
+        Arc::new(SqliteInspector::open(self.folder.path()).await.unwrap())
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -8,6 +8,7 @@ mod domain_keys;
 mod events;
 mod fixture;
 mod idempotency;
+mod operator;
 mod scheduled;
 mod settle;
 mod sqlite_only;
@@ -58,6 +59,16 @@ contract!(sqlite:
     events::pages_follow_the_log,
     events::a_set_sees_only_its_own,
     events::sequence_numbers_have_no_gaps,
+    operator::lanes_tell_what_waits,
+    operator::held_mail_stays_until_it_is_released,
+    operator::scheduled_mail_is_scheduled_again,
+    operator::cancelled_mail_ends_with_its_body,
+    operator::failed_mail_bounces_with_the_reply,
+    operator::a_retry_is_due_at_once,
+    operator::what_is_in_flight_is_left_alone,
+    operator::a_filter_means_what_it_says,
+    operator::a_history_has_every_event_and_who_was_told,
+    operator::events_are_found_by_what_they_are_about,
     tenants::what_is_made_shows_in_the_directory,
     tenants::a_credential_is_made_and_revoked_and_keeps_its_name,
     tenants::names_are_taken_once,

@@ -1,0 +1,86 @@
+//! From what was typed to what the store is asked.
+
+use anyhow::Context;
+use postbell_model::{Address, DeliveryState, Domain, EventKind, WorkspaceId};
+use postbell_store::{DeliveryFilter, EventFilter};
+
+use super::Window;
+use crate::admin::workspace_named;
+use crate::cli::{WaitingState, Which, WhichEvents};
+
+pub(super) fn deliveries(window: &Window<'_>, which: &Which) -> anyhow::Result<DeliveryFilter> {
+    let parse_id =
+        |kind: &'static str, text: &str| format!("\"{}\" is no {kind} id", text.escape_debug());
+    let message = which
+        .message
+        .as_deref()
+        .map(|text| text.parse().with_context(|| parse_id("message", text)));
+    let delivery = which
+        .delivery
+        .as_deref()
+        .map(|text| text.parse().with_context(|| parse_id("delivery", text)));
+    Ok(DeliveryFilter {
+        workspace: workspace(window, which.workspace.as_deref())?,
+        domain: domain(which.domain.as_deref())?,
+        recipient: recipient(which.recipient.as_deref())?,
+        message: message.transpose()?,
+        delivery: delivery.transpose()?,
+        accepted_before: which.older_than.map(|age| window.now().before(age)),
+        states: which.state.map(state).into_iter().collect(),
+    })
+}
+
+pub(super) fn events(window: &Window<'_>, which: &WhichEvents) -> anyhow::Result<EventFilter> {
+    Ok(EventFilter {
+        workspace: workspace(window, which.workspace.as_deref())?,
+        kinds: which
+            .kind
+            .iter()
+            .map(|name| kind(name))
+            .collect::<Result<_, _>>()?,
+        recipient: recipient(which.recipient.as_deref())?,
+        domain: domain(which.domain.as_deref())?,
+        since: None,
+    })
+}
+
+fn workspace(window: &Window<'_>, name: Option<&str>) -> anyhow::Result<Option<WorkspaceId>> {
+    let found = name.map(|name| workspace_named(&window.directory, name));
+    Ok(found.transpose()?.map(|workspace| workspace.id))
+}
+
+fn domain(text: Option<&str>) -> anyhow::Result<Option<Domain>> {
+    text.map(|text| {
+        Domain::parse(text).with_context(|| format!("\"{}\" is no domain", text.escape_debug()))
+    })
+    .transpose()
+}
+
+fn recipient(text: Option<&str>) -> anyhow::Result<Option<Address>> {
+    text.map(|text| {
+        Address::parse(text).with_context(|| format!("\"{}\" is no address", text.escape_debug()))
+    })
+    .transpose()
+}
+
+fn kind(name: &str) -> anyhow::Result<EventKind> {
+    let found = EventKind::ALL
+        .iter()
+        .find(|kind| kind.name().eq_ignore_ascii_case(name));
+    found.copied().with_context(|| {
+        let known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+        format!(
+            "there are no events of kind \"{}\"; known are {}",
+            name.escape_debug(),
+            known.join(", ")
+        )
+    })
+}
+
+const fn state(state: WaitingState) -> DeliveryState {
+    match state {
+        WaitingState::Queued => DeliveryState::Queued,
+        WaitingState::Held => DeliveryState::Held,
+        WaitingState::Scheduled => DeliveryState::Scheduled,
+    }
+}

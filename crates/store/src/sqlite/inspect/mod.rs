@@ -1,0 +1,82 @@
+//! Looking at the store beside whoever serves from it: reading connections of its own.
+
+mod events;
+mod filter;
+mod history;
+mod lanes;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use postbell_model::{DeliveryId, Event};
+use sqlx::sqlite::SqlitePool;
+
+use crate::{
+    DeliveryFilter, EventFilter, EventsFound, From, History, Inspect, LaneDepth, MessageOrDelivery,
+    StoreError, Waiting,
+};
+
+use super::errors::OpenError;
+use super::{DATABASE, database, unusable};
+
+pub(super) use filter::{Waits, push as push_filter};
+
+/// The store of a folder, to be looked at.
+#[derive(Debug)]
+pub struct SqliteInspector {
+    pool: SqlitePool,
+}
+
+impl SqliteInspector {
+    /// Opens the database of a folder, which a server may be using.
+    ///
+    /// # Errors
+    /// There is none, or it can't be used.
+    pub async fn open(folder: &Path) -> Result<Self, OpenError> {
+        let file = folder.join(DATABASE);
+        std::fs::metadata(&file).map_err(|source| unusable(&file, source))?;
+        let mut writer = database::writer(&file).await?;
+        database::migrate(&mut writer).await?;
+        super::close(writer).await;
+        Ok(Self {
+            pool: database::readers(&file).await?,
+        })
+    }
+
+    /// Closes the connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl Inspect for SqliteInspector {
+    async fn lanes(&self, filter: &DeliveryFilter) -> Result<Vec<LaneDepth>, StoreError> {
+        lanes::depths(&self.pool, filter).await
+    }
+
+    async fn waiting(
+        &self,
+        filter: &DeliveryFilter,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        lanes::waiting(&self.pool, filter, limit).await
+    }
+
+    async fn latest(&self, delivery: DeliveryId) -> Result<Option<Event>, StoreError> {
+        history::latest_event(&self.pool, delivery).await
+    }
+
+    async fn history(&self, id: MessageOrDelivery) -> Result<Option<History>, StoreError> {
+        history::history(&self.pool, id).await
+    }
+
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        from: From,
+        limit: usize,
+    ) -> Result<EventsFound, StoreError> {
+        events::events(&self.pool, filter, from, limit).await
+    }
+}

@@ -1,0 +1,255 @@
+//! What an operator does to waiting deliveries, page by page: each page is found by the readers
+//! and changed by the committer, which leaves alone what is in flight or has changed meanwhile.
+
+use postbell_model::consequence::consequence;
+use postbell_model::{
+    Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, DeliveryState, Domain, Fact,
+    HostTry, Lane, Phase, Reply, Timestamp, WorkspaceId,
+};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, Row, SqliteConnection};
+
+use crate::{Action, DeliveryFilter, Position, StoreError};
+
+use super::errors::read_error;
+use super::event_rows::EventRow;
+use super::inspect::{Waits, push_filter};
+use super::rows::{self, RowError, blob, integer};
+use super::shared::Shared;
+use super::statements::{Query, Statements};
+use super::transaction::Staged;
+
+const PAGE: i64 = 1_000;
+
+/// A delivery that waits, as it was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub delivery: DeliveryId,
+    lane: Lane,
+    configuration_set: ConfigurationSetId,
+    state: DeliveryState,
+    attempt: u32,
+    sequence: u32,
+    next_at: Timestamp,
+    segment: u64,
+    was_sent: bool,
+}
+
+/// A page of them, and what to do.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub found: Vec<Found>,
+    pub action: Action,
+    pub at: Timestamp,
+}
+
+/// What an operation changes besides the deliveries.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub changed: u64,
+    pub newest: Option<Position>,
+    /// What each segment that was counted is still needed for.
+    pub live: Vec<(u64, i64)>,
+}
+
+/// The page of deliveries in one state after the last one of the page before; only those that are
+/// due later than a moment, where one is given.
+pub(super) async fn page(
+    pool: &SqlitePool,
+    (filter, waits): (&DeliveryFilter, Waits),
+    later_than: Option<Timestamp>,
+    last: Option<(Timestamp, DeliveryId)>,
+) -> Result<Vec<Found>, StoreError> {
+    let mut query = QueryBuilder::new(
+        "WITH page AS (SELECT d.id, d.next_at, d.workspace_id, d.domain, d.message_id, d.state, \
+         d.attempt, d.sequence",
+    );
+    query.push(waits.from(filter));
+    push_filter(&mut query, filter);
+    if let Some(later_than) = later_than {
+        query.push(" AND d.next_at > ");
+        query.push_bind(later_than.as_micros());
+    }
+    if let Some((next_at, id)) = last {
+        query.push(" AND (d.next_at, d.id) > (");
+        query.push_bind(next_at.as_micros());
+        query.push(", ");
+        query.push_bind(blob(id.as_bytes()));
+        query.push(")");
+    }
+    query.push(" ORDER BY d.next_at, d.id LIMIT ");
+    query.push_bind(PAGE);
+    query.push(
+        ") SELECT page.id, page.workspace_id, page.domain, m.configuration_set_id, page.state, \
+         page.attempt, page.sequence, page.next_at, m.body_segment, EXISTS (SELECT 1 FROM event e \
+         WHERE e.delivery_id = page.id AND e.kind = 'Send') \
+         FROM page JOIN message m ON m.id = page.message_id ORDER BY page.next_at, page.id",
+    );
+    let found = query.build().fetch_all(pool).await;
+    let found = found.map_err(|error| read_error(&error))?;
+    Ok(found.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+fn read(row: &SqliteRow) -> Result<Found, RowError> {
+    let state = row.try_get::<&str, _>(4)?.parse();
+    Ok(Found {
+        delivery: DeliveryId::from_bytes(rows::octets(row, 0, "delivery.id")?),
+        lane: Lane {
+            workspace: WorkspaceId(rows::number(row, 1, "delivery.workspace_id")?),
+            domain: rows::domain(row.try_get(2)?, "delivery.domain")?,
+        },
+        configuration_set: ConfigurationSetId(rows::number(row, 3, "configuration_set_id")?),
+        state: state.map_err(|_| RowError::Column("delivery.state"))?,
+        attempt: rows::number(row, 5, "delivery.attempt")?,
+        sequence: rows::number(row, 6, "delivery.sequence")?,
+        next_at: rows::time(row, 7)?,
+        segment: rows::unsigned(row, 8, "message.body_segment")?,
+        was_sent: row.try_get(9)?,
+    })
+}
+
+impl Found {
+    pub(super) const fn place(&self) -> (Timestamp, DeliveryId) {
+        (self.next_at, self.delivery)
+    }
+
+    /// What is told of it; nothing where only its time changes.
+    fn fact(&self, action: &Action, at: Timestamp) -> Option<Fact> {
+        Some(match action {
+            Action::Retry => return None,
+            Action::Hold => Fact::Held,
+            Action::Release => Fact::Released {
+                state: if self.was_sent {
+                    DeliveryState::Queued
+                } else {
+                    DeliveryState::Scheduled
+                },
+            },
+            Action::Cancel => Fact::Cancelled,
+            Action::Fail(reply) => Fact::Bounce {
+                attempt: self.failed_attempt(reply, at),
+                class: BounceClass::Other,
+                bounce_type: BounceType::of_refusal(BounceClass::Other),
+            },
+        })
+    }
+
+    /// No host was tried: the reply is the operator's.
+    fn failed_attempt(&self, reply: &Reply, at: Timestamp) -> Attempt {
+        Attempt {
+            number: self.attempt,
+            started_at: at,
+            ended_at: at,
+            tries: vec![operator_try(self.lane.domain.clone(), reply.clone())],
+        }
+    }
+}
+
+const fn operator_try(host: Domain, reply: Reply) -> HostTry {
+    HostTry {
+        host,
+        ip: None,
+        tls: None,
+        plaintext: None,
+        phase: Phase::Render,
+        reply,
+        from_peer: false,
+    }
+}
+
+impl Operation {
+    /// Those that nobody has in flight.
+    fn free<'o>(&'o self, shared: &Shared) -> Vec<&'o Found> {
+        let claims = shared.claims();
+        let free = |found: &&Found| claims.get(found.delivery).is_none();
+        self.found.iter().filter(free).collect()
+    }
+
+    /// Stages what follows: what is queued is due in its lane.
+    pub(super) fn stage(&self, staged: &mut Staged<'_>) {
+        if matches!(self.action, Action::Retry | Action::Release) {
+            for found in &self.found {
+                staged.due(&found.lane, self.at.min(found.next_at));
+            }
+            staged.rings = true;
+        }
+    }
+
+    /// Changes the deliveries, with their events.
+    pub(super) async fn carry_out(
+        &self,
+        connection: &mut SqliteConnection,
+        statements: &Statements,
+        shared: &Shared,
+    ) -> Result<Done, sqlx::Error> {
+        let free = self.free(shared);
+        let mut done = Done::default();
+        if self.action == Action::Retry {
+            let bind = |query: Query<'static>, found: &&Found| {
+                query
+                    .bind(blob(found.delivery.as_bytes()))
+                    .bind(self.at.as_micros())
+            };
+            for query in statements.release.batch(&free, bind) {
+                done.changed += query.execute(&mut *connection).await?.rows_affected();
+            }
+            return Ok(done);
+        }
+        for found in free {
+            self.change(connection, found, &mut done).await?;
+        }
+        Ok(done)
+    }
+
+    /// Changes one delivery, where it still stands as it was found.
+    async fn change(
+        &self,
+        connection: &mut SqliteConnection,
+        found: &Found,
+        done: &mut Done,
+    ) -> Result<(), sqlx::Error> {
+        let Some(fact) = found.fact(&self.action, self.at) else {
+            return Ok(());
+        };
+        let Ok(follows) = consequence(found.state, &fact) else {
+            return Ok(());
+        };
+        let sql = "UPDATE delivery SET state = ?, sequence = sequence + 1 \
+            WHERE id = ? AND state = ? AND sequence = ?";
+        let changed = sqlx::query(sql)
+            .bind(follows.state.name())
+            .bind(blob(found.delivery.as_bytes()))
+            .bind(found.state.name())
+            .bind(i64::from(found.sequence))
+            .execute(&mut *connection)
+            .await?;
+        if changed.rows_affected() == 0 {
+            return Ok(());
+        }
+        done.changed += 1;
+        let event = EventRow::new(
+            (found.lane.workspace, found.configuration_set),
+            found.delivery,
+            i64::from(found.sequence) + 1,
+            (self.at, &fact, follows.state),
+        );
+        done.newest = event.append(connection).await?.or(done.newest);
+        if follows.state.is_final() {
+            let live = end_body(connection, found.segment).await?;
+            done.live.retain(|(segment, _)| *segment != found.segment);
+            done.live.push((found.segment, live));
+        }
+        Ok(())
+    }
+}
+
+/// A segment is needed for one body less. How many are left.
+async fn end_body(connection: &mut SqliteConnection, segment: u64) -> Result<i64, sqlx::Error> {
+    let sql = "UPDATE segment SET live = live - 1 WHERE id = ? RETURNING live";
+    let live: Option<i64> = sqlx::query_scalar(sql)
+        .bind(integer(segment))
+        .fetch_optional(connection)
+        .await?;
+    // A segment that is gone is needed for nothing.
+    Ok(live.unwrap_or(1))
+}
