@@ -64,12 +64,16 @@ class OpenDkim:
 
     @staticmethod
     def is_installed():
-        return shutil.which("opendkim") is not None
+        return OpenDkim.program() is not None
+
+    @staticmethod
+    def program():
+        return shutil.which("opendkim") or shutil.which("opendkim", path="/usr/sbin")
 
     def verifies(self, path):
         """Whether opendkim says of the mail in a file that a signature is right; None where it
         can't read the mail."""
-        command = ["opendkim", "-x", self.config, "-t", path, "-vv"]
+        command = [self.program(), "-x", self.config, "-t", path, "-vv"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         said = done.stdout + done.stderr
         if done.returncode == EX_DATAERR:

@@ -6,6 +6,8 @@
 
 mod pool;
 mod ring;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
