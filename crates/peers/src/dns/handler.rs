@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hickory_server::net::runtime::Time;
 use hickory_server::proto::op::{Header, HeaderCounts, Metadata, OpCode, ResponseCode};
-use hickory_server::proto::rr::rdata::{CNAME, MX, SOA, TXT};
+use hickory_server::proto::rr::rdata::{CNAME, MX, PTR, SOA, TXT};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
@@ -179,7 +179,11 @@ fn data_of(records: &Records) -> impl Iterator<Item = RData> {
         .txt
         .iter()
         .map(|text| RData::TXT(TXT::new(strings(text))));
-    mx.chain(addresses).chain(txt)
+    let ptr = records
+        .ptr
+        .iter()
+        .filter_map(|host| Some(RData::PTR(PTR(name_of(host)?))));
+    mx.chain(addresses).chain(txt).chain(ptr)
 }
 
 // RFC 1035 §3.3: a string has at most 255 octets.

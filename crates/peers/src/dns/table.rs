@@ -37,6 +37,8 @@ pub struct Records {
     pub cname: Option<String>,
     /// TXT, each in as many strings as it needs.
     pub txt: Vec<String>,
+    /// PTR: names of the address that this name stands for.
+    pub ptr: Vec<String>,
 }
 
 /// What a name answers, how fast, and for how long.

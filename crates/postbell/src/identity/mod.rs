@@ -8,6 +8,8 @@ mod keys;
 mod records;
 mod sealing;
 mod spf;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub(crate) use check::{Finding, Verdict, check, failed};
