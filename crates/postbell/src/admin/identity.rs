@@ -14,7 +14,7 @@ use crate::identity::{
 
 /// A required record is not there.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is not ready: a record that its mail needs is not in the DNS")]
+#[error("{0} is not ready: a record that its mail needs was not found")]
 struct NotReady(Domain);
 
 /// Prints the records of a domain.
