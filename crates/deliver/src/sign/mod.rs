@@ -1,6 +1,6 @@
 //! sign: a rendered message with its DKIM signatures in front (RFC 6376).
 //!
-//! Made when it is known what goes over the wire, on threads of their own: a private key
+//! Made when it is known what goes over the wire, on threads that serve no sockets: a private key
 //! operation takes longer than all else that is done for a message. Mail of a domain without keys
 //! that are in use goes out unsigned; mail of one whose keys can't be read waits.
 
@@ -9,7 +9,6 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,16 +42,13 @@ pub struct Signing {
 }
 
 impl Signing {
-    /// Starts the threads; they end when the last user of this is gone.
-    ///
-    /// # Errors
-    /// A thread can't be started.
-    pub fn start(options: SigningOptions, sealing: Arc<SealingKey>) -> io::Result<Self> {
-        Ok(Self {
+    /// Signs with the keys of the directory, which were sealed with this one.
+    pub fn new(options: SigningOptions, sealing: Arc<SealingKey>) -> Self {
+        Self {
             operator_domain: options.operator_domain,
             ring: KeyRing::new(sealing),
-            pool: Pool::start(options.threads)?,
-        })
+            pool: Pool::new(options.threads),
+        }
     }
 
     fn signers(&self, directory: &Directory, message: &Message) -> Result<Signers, Unreadable> {

@@ -1,19 +1,17 @@
-//! The threads that sign.
+//! The threads that sign: those that the runtime has for work that blocks, as many at a time as
+//! there are processors.
 
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{io, thread};
+use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 use postbell_mail::dkim::{SignError, sign};
 use postbell_model::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use super::ring::Signers;
-
-/// Messages that may wait for each thread; others wait for their turn to wait.
-const WAITING: usize = 16;
 
 /// A message to be signed.
 #[derive(Debug)]
@@ -23,55 +21,36 @@ pub(super) struct Work {
     pub(super) at: Timestamp,
 }
 
-type Signed = Result<Bytes, SignError>;
-type Job = (Work, oneshot::Sender<Signed>);
-
-/// Hands work to the threads, which end with it.
+/// Lets so many messages be signed at a time; the others wait in their order.
 #[derive(Debug)]
 pub(super) struct Pool {
-    jobs: mpsc::Sender<Job>,
+    turns: Arc<Semaphore>,
 }
 
 impl Pool {
-    /// Starts this many threads, or one for each processor.
-    pub(super) fn start(threads: Option<usize>) -> io::Result<Self> {
+    /// For this many threads, or one for each processor.
+    pub(super) fn new(threads: Option<usize>) -> Self {
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let threads = threads.unwrap_or_else(processors).max(1);
-        let (jobs, waiting) = mpsc::channel(threads.saturating_mul(WAITING));
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 1..=threads {
-            let waiting = Arc::clone(&waiting);
-            thread::Builder::new()
-                .name(format!("sign-{number}"))
-                .spawn(move || work(&waiting))?;
+        let threads = threads.unwrap_or_else(processors);
+        let threads = threads.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            turns: Arc::new(Semaphore::new(threads)),
         }
-        Ok(Self { jobs })
     }
 
     /// Signs a message; `None` where a fault of the program kept a thread from it.
-    pub(super) async fn sign(&self, work: Work) -> Option<Signed> {
-        let (answer, answered) = oneshot::channel();
-        self.jobs.send((work, answer)).await.ok()?;
-        answered.await.ok()
-    }
-}
-
-fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
-    loop {
-        let next = {
-            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.blocking_recv()
-        };
-        let Some((work, answer)) = next else { return };
-        if answer.is_closed() {
-            continue;
+    pub(super) async fn sign(&self, work: Work) -> Option<Result<Bytes, SignError>> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        let signing = spawn_blocking(move || {
+            // Held to the end, also where nobody waits for it any more.
+            let _turn = turn;
+            let signers = work.signers.iter().map(AsRef::as_ref);
+            sign(&work.chunks, signers, work.at)
+        });
+        let signed = signing.await;
+        if signed.is_err() {
+            tracing::error!("a fault of the program kept a message from being signed");
         }
-        let signers = work.signers.iter().map(AsRef::as_ref);
-        let signed = catch_unwind(AssertUnwindSafe(|| sign(&work.chunks, signers, work.at)));
-        match signed {
-            // Whoever asked may have given up meanwhile.
-            Ok(signed) => drop(answer.send(signed)),
-            Err(_) => tracing::error!("a fault of the program kept a message from being signed"),
-        }
+        signed.ok()
     }
 }

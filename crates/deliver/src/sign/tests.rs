@@ -75,7 +75,7 @@ fn signing(sealing: Arc<SealingKey>, operator: Option<&str>) -> Signing {
         operator_domain: operator.map(named),
         threads: Some(2),
     };
-    Signing::start(options, sealing).unwrap()
+    Signing::new(options, sealing)
 }
 
 fn selectors(signing: &Signing, directory: &Directory, message: &Message) -> Vec<String> {

@@ -68,8 +68,8 @@ pub(super) fn deliverer(
 fn signing(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Signing> {
     let sealing = sealing_key(config)?;
     check_opens(&sealing, &store.directory())?;
-    Signing::start(config.dkim.signing_options(), Arc::new(sealing))
-        .context("the threads that sign can't start")
+    let options = config.dkim.signing_options();
+    Ok(Signing::new(options, Arc::new(sealing)))
 }
 
 /// The certificate of the doors, where there is one.
