@@ -4,6 +4,7 @@
 mod config;
 mod deliver;
 mod house;
+mod identity;
 mod layers;
 mod notify;
 mod purity;

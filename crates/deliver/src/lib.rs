@@ -1,9 +1,9 @@
-//! claim → plan → connect → render → converse → settle.
+//! claim → plan → connect → render → sign → converse → settle.
 //!
 //! Takes due deliveries from the store, finds the hosts that take the recipients' mail
 //! (RFC 5321 §5.1), hands each message over with SMTP, and settles what came of it. Read in the
 //! order of a delivery's journey: `claim`, `plan`, `board` (what waits for which site, and whose
-//! turn it is), `worker`, `connect`, `render`, `converse`, `outcome`, `settle`.
+//! turn it is), `worker`, `connect`, `render`, `sign`, `converse`, `outcome`, `settle`.
 //!
 //! **Promises.** Whatever happens to one site, domain or lane holds back only what is addressed
 //! to it. Everything waited for has a deadline and everything held a limit. A delivery that was
@@ -31,6 +31,7 @@ mod render;
 mod rules;
 mod session;
 mod settle;
+mod sign;
 mod stage;
 mod tls;
 mod worker;
@@ -55,6 +56,7 @@ pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
 pub use pattern::DomainPattern;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};
 pub use rules::{Rate, SiteLimits, SiteOptions};
+pub use sign::{Signing, SigningOptions};
 pub use tls::TlsPolicy;
 
 use board::{Board, Limits};
@@ -103,6 +105,7 @@ pub struct Deliverer {
     relays: Relays,
     own: Ourselves,
     board: Arc<Board>,
+    signing: Option<Arc<Signing>>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
 }
@@ -134,6 +137,7 @@ impl Deliverer {
             tenants,
             reach,
             classifier: Arc::new(Classifier::standard()),
+            signing: None,
             clock,
             tracer: Tracer::default(),
         })
@@ -163,6 +167,13 @@ impl Deliverer {
     /// What people may look at while it runs.
     pub fn live(&self) -> Live {
         Live::new(self.board.clone(), self.clock.clone())
+    }
+
+    /// With signatures on what goes out.
+    #[must_use]
+    pub fn with_signing(mut self, signing: Signing) -> Self {
+        self.signing = Some(Arc::new(signing));
+        self
     }
 
     /// Claims, delivers and settles until `stop`. Then finishes the transactions under way
@@ -223,6 +234,7 @@ impl Deliverer {
             tls: self.reach.tls.clone(),
             broken_tls: Arc::default(),
             classifier: self.classifier.clone(),
+            signing: self.signing.clone(),
             clock: self.clock.clone(),
             tracer: self.tracer.clone(),
             sessions: Arc::default(),

@@ -72,7 +72,7 @@ fn fitted(body: &Bytes, message: &Message, host: &Extensions) -> Result<Fitted, 
 }
 
 impl Stage {
-    /// Reads and renders the message for this delivery and this host.
+    /// Reads, renders and signs the message for this delivery and this host.
     pub(crate) async fn prepare(
         &self,
         parcel: &Parcel,
@@ -80,7 +80,9 @@ impl Stage {
     ) -> Result<Letter, Unready> {
         let (body, room) = self.body(parcel).await?;
         let fitted = fitted(&body, &parcel.claimed.message, host).map_err(Unready::Bad)?;
-        let transaction = self.render(parcel, &fitted).map_err(Unready::Bad)?;
+        let mut transaction = self.render(parcel, &fitted).map_err(Unready::Bad)?;
+        // Nothing changes an octet after this.
+        transaction.body = self.sign(&parcel.claimed.message, transaction.body).await?;
         Ok(Letter {
             transaction,
             _room: room,

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::DeliverOptions;
+use crate::Signing;
 use crate::board::{Board, InHand, Parcel};
 use crate::outcome::{fact, outcome};
 use crate::plan::lookup::Lookup;
@@ -36,6 +37,8 @@ pub(crate) struct Stage {
     pub(crate) tls: OpportunisticTls,
     pub(crate) broken_tls: Arc<BrokenTls>,
     pub(crate) classifier: Arc<Classifier>,
+    /// `None`: mail goes out unsigned.
+    pub(crate) signing: Option<Arc<Signing>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tracer: Tracer,
     /// Connections made so far.

@@ -47,6 +47,11 @@ impl<'a> Header<'a> {
         Ok(Self { fields })
     }
 
+    /// The header that these octets are, without the empty line that ends it.
+    pub(crate) const fn of(fields: &'a [u8]) -> Self {
+        Self { fields }
+    }
+
     /// Its octets, without the empty line that ends it.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.fields

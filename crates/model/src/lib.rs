@@ -12,6 +12,7 @@ pub mod bounce;
 pub mod clock;
 pub mod consequence;
 pub mod delivery;
+pub mod domain_key;
 pub mod duration;
 pub mod egress;
 pub mod event;
@@ -31,6 +32,7 @@ pub use attempt::{Attempt, HostTry, Phase};
 pub use bounce::{BounceClass, BounceType};
 pub use clock::{Clock, Monotonic};
 pub use delivery::{Delivery, DeliveryState, Lane};
+pub use domain_key::{DomainKey, KeyAlgorithm, KeyState};
 pub use egress::Egress;
 pub use event::{Event, EventKind, Fact};
 pub use id::{

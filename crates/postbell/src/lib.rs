@@ -12,6 +12,7 @@ pub mod config;
 mod console;
 mod dev;
 mod explain;
+mod identity;
 pub mod lifecycle;
 mod logging;
 mod operator;

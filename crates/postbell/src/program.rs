@@ -104,6 +104,8 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
         let desk = Desk {
             tenants: Arc::new(tenants.clone()),
             allowances: Arc::new(tenants.clone()),
+            keys: Arc::new(tenants.clone()),
+            config: config.clone(),
             clock: Arc::new(SystemClock::new()),
             console,
         };

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, SendingDomain,
-    Workspace, WorkspaceId,
+    ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, DomainKey,
+    SendingDomain, Workspace, WorkspaceId,
 };
 
 /// All workspaces, credentials, domains, configuration sets and destinations at one moment.
@@ -15,6 +15,7 @@ pub struct Directory {
     sets: HashMap<ConfigurationSetId, ConfigurationSet>,
     destinations: Vec<Destination>,
     credentials: HashMap<String, Credential>,
+    domain_keys: HashMap<Domain, Vec<DomainKey>>,
 }
 
 impl Directory {
@@ -31,6 +32,7 @@ impl Directory {
             sets: sets.into_iter().map(|s| (s.id, s)).collect(),
             destinations: destinations.into_iter().collect(),
             credentials: HashMap::new(),
+            domain_keys: HashMap::new(),
         }
     }
 
@@ -42,6 +44,27 @@ impl Directory {
             credentials: credentials.map(|c| (c.username.clone(), c)).collect(),
             ..self
         }
+    }
+
+    /// The same with these keys, each domain's in their order.
+    #[must_use]
+    pub fn with_domain_keys(mut self, keys: impl IntoIterator<Item = DomainKey>) -> Self {
+        self.domain_keys.clear();
+        for key in keys {
+            let of_domain = self.domain_keys.entry(key.domain.clone());
+            of_domain.or_default().push(key);
+        }
+        self
+    }
+
+    /// The keys of a domain, oldest first.
+    pub fn domain_keys(&self, domain: &Domain) -> &[DomainKey] {
+        self.domain_keys.get(domain).map_or(&[], Vec::as_slice)
+    }
+
+    /// All keys of all domains.
+    pub fn all_domain_keys(&self) -> impl Iterator<Item = &DomainKey> {
+        self.domain_keys.values().flatten()
     }
 
     /// The credential with this username, be it revoked or not.

@@ -61,6 +61,9 @@ pub enum TenantError {
     /// There is no such workspace.
     #[error("there is no workspace {0}")]
     NoSuchWorkspace(WorkspaceId),
+    /// There is no such domain.
+    #[error("there is no domain {0}")]
+    NoSuchDomain(Domain),
     /// There is no such credential.
     #[error("there is no credential \"{0}\"")]
     NoSuchCredential(String),

@@ -21,6 +21,7 @@ mod operator;
 pub mod password;
 mod record;
 pub mod scram;
+mod seal;
 mod segment;
 mod sqlite;
 mod types;
@@ -31,13 +32,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId,
-    Egress, Lane, Secret, SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
+    Domain, DomainKey, Egress, Lane, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
+    WorkspaceId,
 };
 use tokio::sync::{mpsc, watch};
 
 pub use directory::Directory;
 pub use error::{SettleError, StoreError, TenantError};
 pub use operator::*;
+pub use seal::{SealError, SealingKey};
 pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};
 pub use types::*;
 
@@ -328,6 +331,34 @@ pub trait Allowances: Send + Sync {
     async fn take(&self, account: Account, day: u32, count: u32) -> Result<u64, StoreError>;
 }
 
+/// The keys that mail is signed with. They stand in the directory.
+#[async_trait]
+pub trait DomainKeys: Send + Sync {
+    /// Adds keys, all or none.
+    ///
+    /// # Errors
+    /// A domain is not there, or has a key of this selector.
+    async fn add_domain_keys(&self, keys: Vec<DomainKey>) -> Result<(), TenantError>;
+
+    /// A pending key signs from now on, and the one of its algorithm that did so retires. A key
+    /// that isn't pending stays as it is.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    async fn activate_domain_key(
+        &self,
+        domain: &Domain,
+        selector: &str,
+        now: Timestamp,
+    ) -> Result<(), TenantError>;
+
+    /// Forgets a key.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    async fn remove_domain_key(&self, domain: &Domain, selector: &str) -> Result<(), TenantError>;
+}
+
 /// All parts together, as the program wires them.
 #[async_trait]
 pub trait Store:
@@ -339,6 +370,7 @@ pub trait Store:
     + Destinations
     + Tenants
     + Allowances
+    + DomainKeys
     + Operate
     + std::fmt::Debug
 {

@@ -4,6 +4,8 @@
 //! records, and a question that got no answer. Aliases (CNAME) are followed, answers are cached
 //! for their TTL. Search domains are never used: every name is taken as it stands.
 
+mod text;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hickory_server::net::runtime::Time;
 use hickory_server::proto::op::{Header, HeaderCounts, Metadata, OpCode, ResponseCode};
-use hickory_server::proto::rr::rdata::{CNAME, MX, SOA, TXT};
+use hickory_server::proto::rr::rdata::{CNAME, MX, PTR, SOA, TXT};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
@@ -178,8 +178,20 @@ fn data_of(records: &Records) -> impl Iterator<Item = RData> {
     let txt = records
         .txt
         .iter()
-        .map(|text| RData::TXT(TXT::new(vec![text.clone()])));
-    mx.chain(addresses).chain(txt)
+        .map(|text| RData::TXT(TXT::new(strings(text))));
+    let ptr = records
+        .ptr
+        .iter()
+        .filter_map(|host| Some(RData::PTR(PTR(name_of(host)?))));
+    mx.chain(addresses).chain(txt).chain(ptr)
+}
+
+// RFC 1035 §3.3: a string has at most 255 octets.
+fn strings(text: &str) -> Vec<String> {
+    let strings = text.as_bytes().chunks(255);
+    strings
+        .map(|part| String::from_utf8_lossy(part).into_owned())
+        .collect()
 }
 
 fn name_of(text: &str) -> Option<Name> {

@@ -35,8 +35,10 @@ pub struct Records {
     pub addresses: Vec<IpAddr>,
     /// The name that this one stands for; the other records are then not asked.
     pub cname: Option<String>,
-    /// TXT, each of at most 255 octets.
+    /// TXT, each in as many strings as it needs.
     pub txt: Vec<String>,
+    /// PTR: names of the address that this name stands for.
+    pub ptr: Vec<String>,
 }
 
 /// What a name answers, how fast, and for how long.
@@ -86,6 +88,14 @@ impl Entry {
     pub fn cname(target: &str) -> Self {
         Self::new(Answer::Records(Records {
             cname: Some(target.to_owned()),
+            ..Records::default()
+        }))
+    }
+
+    /// These TXT records.
+    pub fn txt<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new(Answer::Records(Records {
+            txt: texts.into_iter().map(str::to_owned).collect(),
             ..Records::default()
         }))
     }

@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
-use postbell_store::{Allowances, Directory, Tenants};
+use postbell_store::{Allowances, Directory, DomainKeys, SealingKey, Tenants};
 use serde_json::Value;
 
 use crate::cli::{InWorkspace, Output};
+use crate::config::Config;
 use crate::console::Console;
+use crate::identity::sealing_key;
 
 const NAME_MAX: usize = 64;
 
 /// Where commands are served.
 pub(crate) struct Desk {
+    pub(crate) config: Config,
     pub(crate) tenants: Arc<dyn Tenants>,
     pub(crate) allowances: Arc<dyn Allowances>,
+    pub(crate) keys: Arc<dyn DomainKeys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }
@@ -23,6 +27,11 @@ pub(crate) struct Desk {
 impl Desk {
     pub(super) fn directory(&self) -> Arc<Directory> {
         self.tenants.directory()
+    }
+
+    /// The key that private keys are sealed with.
+    pub(super) fn sealing_key(&self) -> anyhow::Result<SealingKey> {
+        sealing_key(&self.config)
     }
 
     /// Tells what was made: to machines as one JSON document, to people as `sentence`.

@@ -5,9 +5,10 @@ use postbell_model::{Clock, ConfigurationSetId, Domain, SendingDomain, Workspace
 use postbell_store::{Directory, Tenants};
 use serde_json::{Value, json};
 
-use super::InWorkspace;
 use super::desk::{self, Desk};
+use super::{InWorkspace, identity};
 use crate::cli::DomainAdd;
+use crate::identity::make_keys;
 
 /// A domain to be added.
 #[derive(Debug)]
@@ -29,12 +30,31 @@ pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
         workspace: workspace.id,
         set: set.id,
     };
+    // What can't be sealed is not begun.
+    let sealing = if add.no_dkim {
+        None
+    } else {
+        Some(desk.sealing_key()?)
+    };
     let domain = make_domain(desk.tenants.as_ref(), desk.clock.as_ref(), &new).await?;
+    if let Some(sealing) = sealing {
+        make_keys(desk.keys.as_ref(), &sealing, &domain.name, desk.clock.now()).await?;
+    }
     let sentence = format!(
         "workspace {} may send from {}; bounces come back to {}",
         workspace.name, domain.name, domain.return_path_host
     );
-    desk.tell(&add.output, &document(&directory, &domain), &sentence);
+    let records = identity::records_of(desk, &domain);
+    let mut told = document(&directory, &domain);
+    let identity = identity::document(desk, &domain, &records);
+    told["keys"] = identity["keys"].clone();
+    told["records"] = identity["records"].clone();
+    desk.tell(&add.output, &told, &sentence);
+    if !add.output.json {
+        desk.console
+            .say("\nPublish these records, then run `postbell domain check`:\n");
+        identity::tell_zone(desk, &records);
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod desk;
 mod destination;
 mod domain;
 mod egress;
+mod identity;
 mod limits;
 mod workspace;
 
@@ -56,6 +57,9 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         }
         Request::Domain(DomainCommand::Add(add)) => domain::add(desk, add).await,
         Request::Domain(DomainCommand::List(list)) => domain::list(desk, list),
+        Request::Domain(DomainCommand::Show(show)) => identity::show(desk, show),
+        Request::Domain(DomainCommand::Check(named)) => identity::check_domain(desk, named).await,
+        Request::Domain(DomainCommand::Rotate(named)) => identity::rotate(desk, named).await,
         Request::Credential(CredentialCommand::Add(add)) => credential::add(desk, add).await,
         Request::Credential(CredentialCommand::Set(set)) => credential::set(desk, set).await,
         Request::Credential(CredentialCommand::List(list)) => credential::list(desk, list),

@@ -11,6 +11,7 @@ mod fault;
 mod resolve;
 mod sections;
 mod show;
+mod signing;
 mod suggest;
 mod units;
 mod validate;
@@ -31,6 +32,8 @@ use validate::Violation;
 pub use classes::ClassifyOptions;
 pub use fault::{Fault, Faults, Origin};
 pub use sections::*;
+pub(crate) use signing::KeyPlace;
+pub use signing::{DkimSection, SecretsSection};
 pub(crate) use units::{format_duration, parse_duration};
 
 /// Every key, commented.

@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use super::classes::ClassifyOptions;
 use super::resolve::Shared;
+use super::signing::{DkimSection, SecretsSection};
 pub use crate::logging::{LogFormat, LogOptions};
 
 /// What is set once and read in several places. Of the grace the server gives each stage its share.
@@ -65,6 +66,10 @@ pub struct Config {
     pub classify: ClassifyOptions,
     /// How mail goes out.
     pub deliver: DeliverOptions,
+    /// How mail is signed.
+    pub dkim: DkimSection,
+    /// Where the key is that secrets are sealed with.
+    pub secrets: SecretsSection,
     /// How webhooks are called.
     pub notify: NotifyOptions,
     /// The connections that webhooks are called over.

@@ -372,3 +372,17 @@ rate = "fast"
     assert!(faults.contains(":3"), "{faults}");
     assert!(faults.contains("deliver.site[0].match"), "{faults}");
 }
+
+#[test]
+fn a_signing_domain_is_a_domain_and_the_secret_key_has_a_place() {
+    let file = "[dkim]\noperator_domain = \"two words\"\n[secrets]\nkey = \"vault:x\"\n";
+    let faults = faults(file, &[]);
+    let [domain, key] = faults.as_slice() else {
+        panic!("{faults:?}");
+    };
+    assert!(domain.starts_with("postbell.toml:2: dkim.operator_domain: "));
+    assert!(
+        key.starts_with("postbell.toml:4: secrets.key: must be "),
+        "{key}"
+    );
+}

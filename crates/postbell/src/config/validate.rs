@@ -40,6 +40,7 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.relays(config);
     rules.sites(config);
     rules.login(config);
+    rules.signing(config);
     rules.logging(config);
     rules.violations
 }
@@ -210,6 +211,17 @@ impl Rules {
             if site.max_messages_per_connection == Some(0) {
                 self.broken(&key("max_messages_per_connection"), "must be 1 or more");
             }
+        }
+    }
+
+    fn signing(&mut self, config: &Config) {
+        if let Some(name) = &config.dkim.operator_domain
+            && let Err(error) = Domain::parse(name)
+        {
+            self.broken("dkim.operator_domain", error.to_string());
+        }
+        if config.secrets.place().is_none() {
+            self.broken("secrets.key", "must be \"file:PATH\" or \"env:NAME\"");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use postbell_peers::ServerTls;
-use postbell_peers::dns::{DnsOptions, DnsServer};
+use postbell_peers::dns::{DnsOptions, DnsServer, Entry};
 use postbell_peers::mx::{MxOptions, MxServer};
 use postbell_peers::webhook::{Post, SigningSecret, WebhookOptions, WebhookServer};
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ pub(super) struct FarSide {
     pub(super) mx: SocketAddr,
     pub(super) webhook: String,
     posts: mpsc::Receiver<Arc<Post>>,
+    names: DnsServer,
 }
 
 impl FarSide {
@@ -69,7 +70,13 @@ impl FarSide {
             mx: mx.addr(),
             webhook: webhook.url("/events"),
             posts,
+            names: dns,
         })
+    }
+
+    /// Publishes a TXT record.
+    pub(super) fn publish(&self, name: &str, text: &str) {
+        self.names.table().set(name, Entry::txt([text]));
     }
 
     /// The next event; `None` where the receiver is gone.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use ipnet::{IpNet, Ipv4Net};
-use postbell_model::{Clock, Destination, DestinationId, DestinationState};
+use postbell_mail::dkim::record;
+use postbell_model::{Clock, Destination, DestinationId, DestinationState, Domain};
 use postbell_notify::signature;
-use postbell_store::{SqliteTenants, Tenants};
+use postbell_store::{DomainKeys, SqliteTenants, Tenants};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{NewDomain, make_credential, make_domain, make_workspace};
 use crate::cli::DevArgs;
 use crate::config::{self, Config, Sources, TlsSection, TrustedNetwork};
+use crate::identity::{make_keys, sealing_key_in};
 use crate::lifecycle::make_data_folder;
 
 use super::far_side::FarSide;
@@ -173,8 +175,35 @@ pub(super) async fn far_side(
     {
         make_credential(&tenants, clock, CREDENTIAL, CREDENTIAL, workspace.id).await?;
     }
+    make_identity(&tenants, clock, &folder.data(), &far_side).await?;
     tenants.close().await;
     Ok(far_side)
+}
+
+/// Keys for the domains, in use and published.
+async fn make_identity(
+    tenants: &SqliteTenants,
+    clock: &dyn Clock,
+    data: &Path,
+    far_side: &FarSide,
+) -> anyhow::Result<()> {
+    let sealing = sealing_key_in(data)?;
+    for name in FROM_DOMAINS {
+        let domain = Domain::parse(name)?;
+        if tenants.directory().domain_keys(&domain).is_empty() {
+            make_keys(tenants, &sealing, &domain, clock.now()).await?;
+        }
+        for key in tenants.directory().domain_keys(&domain) {
+            far_side.publish(
+                &key.record_name(),
+                &record::text(key.algorithm, &key.public),
+            );
+            tenants
+                .activate_domain_key(&domain, &key.selector, clock.now())
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 async fn make_tenants(

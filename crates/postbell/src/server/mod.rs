@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::identity::Watch;
 use crate::lifecycle::{Stage, make_data_folder};
 
 use listen::Listeners;
@@ -105,6 +106,7 @@ impl Server {
         let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
         let door = stages::submission_door(config, &store, gate, tls.as_ref(), &clock)?;
         let door = door.with_tracer(tracer.clone());
+        let watch = Watch::new(config, Arc::clone(&store), Arc::clone(&clock));
         let listeners = Listeners::bind(config).await?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
@@ -122,6 +124,7 @@ impl Server {
         server.run_notify(notifier);
         server.run_deliver(deliverer);
         server.run_reports(reporter);
+        server.run_identity(watch);
         server.run_submission(door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, clock);
         server.run_http(config, listeners.http);

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Gate, Reporter};
 use postbell_api::{Health, HttpDoor};
-use postbell_deliver::{Deliverer, Reach};
+use postbell_deliver::{Deliverer, Reach, Signing};
 use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
 use postbell_net::{Guard, HttpClient, OpportunisticTls, Resolver, ServerTls};
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 
 use super::{DELIVER_SHARE, NOTIFY_SHARE, Server, WORK_SHARE};
 use crate::config::Config;
+use crate::identity::{Watch, check_opens, sealing_key};
 
 /// What calls webhooks.
 pub(super) fn notifier(
@@ -59,7 +60,16 @@ pub(super) fn deliverer(
         },
         Arc::clone(clock),
     )?;
+    let deliverer = deliverer.with_signing(signing(config, store)?);
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
+}
+
+/// What signs mail, with keys that can all be opened.
+fn signing(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Signing> {
+    let sealing = sealing_key(config)?;
+    check_opens(&sealing, &store.directory())?;
+    let options = config.dkim.signing_options();
+    Ok(Signing::new(options, Arc::new(sealing)))
 }
 
 /// The certificate of the doors, where there is one.
@@ -150,6 +160,12 @@ impl Server {
         let (tasks, stop) = (self.deliver.tasks().clone(), self.deliver.stop());
         self.deliver
             .run(async move { deliverer.run(&tasks, stop).await });
+    }
+
+    /// Looks after the keys of domains while mail is delivered.
+    pub(super) fn run_identity(&self, watch: Watch) {
+        let stop = self.deliver.stop();
+        self.deliver.run(async move { watch.run(stop).await });
     }
 
     pub(super) fn run_submission(

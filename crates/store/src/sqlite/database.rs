@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0004_credential_limits.sql"),
     include_str!("0005_routes.sql"),
     include_str!("0006_reports.sql"),
+    include_str!("0007_domain_keys.sql"),
     include_str!("0009_held.sql"),
 ];
 

@@ -7,6 +7,7 @@ mod committer;
 mod config_sets;
 mod credentials;
 mod database;
+mod domain_keys;
 mod egress;
 mod errors;
 mod event_rows;

@@ -24,6 +24,7 @@ use crate::{Directory, NewConfigurationSet, NewCredential, StoreError, TenantErr
 
 use super::allowances::read_limits;
 use super::credentials::read_credentials;
+use super::domain_keys::read_domain_keys;
 use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError, blob};
@@ -127,19 +128,27 @@ impl SqliteTenants {
         &self,
         query: super::statements::Query<'_>,
     ) -> Result<Result<i64, StoreError>, sqlx::Error> {
+        self.change_all(vec![query]).await
+    }
+
+    /// [`SqliteTenants::change`] of several statements, all or none: the last new row's number.
+    pub(super) async fn change_all(
+        &self,
+        queries: Vec<super::statements::Query<'_>>,
+    ) -> Result<Result<i64, StoreError>, sqlx::Error> {
         let mut guard = self.inner.connection.lock().await;
         let Some(connection) = guard.as_mut() else {
             return Ok(Err(super::closed()));
         };
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let changed = query.execute(&mut *transaction).await?;
+        let mut last = 0;
+        for query in queries {
+            last = query.execute(&mut *transaction).await?.last_insert_rowid();
+        }
         let count = "UPDATE directory_version SET version = version + 1";
         sqlx::query(count).execute(&mut *transaction).await?;
         transaction.commit().await?;
-        Ok(self
-            .load(connection)
-            .await
-            .map(|()| changed.last_insert_rowid()))
+        Ok(self.load(connection).await.map(|()| last))
     }
 
     /// Runs two statements that change nothing of the snapshot; the row that the second returns.
@@ -327,7 +336,7 @@ impl Tenants for SqliteTenants {
     }
 }
 
-fn is_unique_violation(error: &sqlx::Error) -> bool {
+pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
@@ -401,9 +410,11 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
         matching_event_types, format, state, created_at FROM destination ORDER BY id";
     let destinations = read_all(&mut look, destinations, read_destination).await?;
     let credentials = read_credentials(&mut look).await?;
+    let keys = read_domain_keys(&mut look).await?;
     look.rollback().await?;
     let directory = Directory::new(workspaces, domains, sets, destinations);
-    Ok((version, directory.with_credentials(credentials)))
+    let directory = directory.with_credentials(credentials);
+    Ok((version, directory.with_domain_keys(keys)))
 }
 
 pub(super) async fn read_all<T>(

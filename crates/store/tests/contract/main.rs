@@ -5,6 +5,7 @@
 mod accept;
 mod allowances;
 mod claim;
+mod domain_keys;
 mod events;
 mod fixture;
 mod idempotency;
@@ -84,6 +85,9 @@ contract!(sqlite:
     tenants::how_mail_of_a_set_leaves_is_kept,
     tenants::names_are_taken_once,
     tenants::token_keys_stay,
+    domain_keys::keys_show_in_the_directory_and_survive,
+    domain_keys::a_key_takes_the_place_of_the_one_before,
+    domain_keys::keys_are_added_all_or_none,
     webhooks::a_cursor_begins_at_the_newest_event_and_never_goes_back,
     webhooks::retries_come_due_in_order,
     webhooks::dead_retries_are_never_due,

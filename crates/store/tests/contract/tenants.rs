@@ -8,7 +8,7 @@ use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 
 use crate::fixture::{Fixture, NOW, set_of};
 
-fn domain(fixture: &Fixture, name: &str) -> SendingDomain {
+pub(crate) fn domain(fixture: &Fixture, name: &str) -> SendingDomain {
     SendingDomain {
         name: Domain::parse(name).unwrap(),
         workspace: fixture.workspace,

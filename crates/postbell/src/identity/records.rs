@@ -1,0 +1,220 @@
+//! The DNS records of a sending domain.
+
+use std::fmt;
+use std::time::Duration;
+
+use postbell_mail::dkim::record;
+use postbell_model::{Domain, DomainKey, KeyState, SendingDomain, Timestamp};
+
+use super::keys::is_over;
+
+/// A string of a TXT record has one octet for its length (RFC 1035 §3.3).
+const STRING_MAX: usize = 255;
+
+/// What a domain's records follow from.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity<'a> {
+    pub(crate) domain: &'a SendingDomain,
+    pub(crate) keys: &'a [DomainKey],
+    /// The name of this server.
+    pub(crate) host: &'a str,
+    pub(crate) retire_after: Duration,
+    pub(crate) now: Timestamp,
+}
+
+/// What is asked of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// The key that a DKIM record publishes.
+    Key(DomainKey),
+    /// A record of a key that has retired, to be removed.
+    NoKey(DomainKey),
+    /// An MX record that leads to this server.
+    Mx,
+    /// An SPF policy that this server is in.
+    Spf,
+    /// A DMARC policy.
+    Dmarc,
+}
+
+/// Whether mail suffers without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Importance {
+    Required,
+    Advised,
+}
+
+impl fmt::Display for Importance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Required => "required",
+            Self::Advised => "advised",
+        })
+    }
+}
+
+/// A record to publish.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    /// `TXT`, `MX`
+    pub(crate) kind: &'static str,
+    pub(crate) value: String,
+    pub(crate) importance: Importance,
+    /// What it is for.
+    pub(crate) purpose: String,
+    pub(crate) expected: Expected,
+}
+
+impl Record {
+    /// As a line of a zone file, its text in strings of at most 255 octets.
+    pub(crate) fn zone_line(&self) -> String {
+        let Self { name, kind, .. } = self;
+        if *kind != "TXT" {
+            return format!("{name}. 3600 IN {kind} {}.", self.value);
+        }
+        let strings = self.value.as_bytes().chunks(STRING_MAX).map(|string| {
+            let text = String::from_utf8_lossy(string);
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+        });
+        let strings: Vec<_> = strings.collect();
+        format!("{name}. 3600 IN TXT {}", strings.join(" "))
+    }
+}
+
+/// All records of a domain, in the order in which they matter.
+pub(crate) fn records(identity: &Identity<'_>) -> Vec<Record> {
+    let (domain, host) = (identity.domain, identity.host);
+    let return_path = &domain.return_path_host;
+    let mut records: Vec<Record> = identity.keys.iter().map(|key| identity.key(key)).collect();
+    records.push(Record {
+        name: return_path.to_string(),
+        kind: "MX",
+        value: format!("10 {host}"),
+        importance: Importance::Required,
+        purpose: "bounces come back to this server".to_owned(),
+        expected: Expected::Mx,
+    });
+    records.push(Record {
+        name: return_path.to_string(),
+        kind: "TXT",
+        value: format!("v=spf1 a:{host} -all"),
+        importance: Importance::Required,
+        purpose: "SPF: this server may send with this return path".to_owned(),
+        expected: Expected::Spf,
+    });
+    if *return_path != domain.name {
+        records.push(Record {
+            name: domain.name.to_string(),
+            kind: "TXT",
+            value: format!("v=spf1 a:{host} ~all"),
+            importance: Importance::Advised,
+            purpose:
+                "SPF for the domain itself, which a few receivers look at; into a policy that \
+                      is there, put its a: alone"
+                    .to_owned(),
+            expected: Expected::Spf,
+        });
+    }
+    records.push(Record {
+        name: format!("_dmarc.{}", domain.name),
+        kind: "TXT",
+        value: format!("v=DMARC1; p=none; rua=mailto:dmarc@{}", domain.name),
+        importance: Importance::Advised,
+        purpose: "DMARC, which large receivers ask for; rua gets their reports, so name a mailbox \
+                  that is there; p=quarantine or reject once they show that all is well"
+            .to_owned(),
+        expected: Expected::Dmarc,
+    });
+    records
+}
+
+impl Identity<'_> {
+    fn key(&self, key: &DomainKey) -> Record {
+        let gone = is_over(key, self.retire_after, self.now);
+        let purpose = match key.state {
+            KeyState::Pending => "DKIM: signs once this record is seen",
+            KeyState::Active => "DKIM: signs",
+            KeyState::Retiring if gone => "DKIM: has retired; remove this record",
+            KeyState::Retiring => "DKIM: has retired; keep this record for mail under way",
+        };
+        Record {
+            name: key.record_name(),
+            kind: "TXT",
+            value: record::text(key.algorithm, &key.public),
+            importance: match key.state {
+                KeyState::Retiring => Importance::Advised,
+                KeyState::Pending | KeyState::Active => Importance::Required,
+            },
+            purpose: purpose.to_owned(),
+            expected: if gone {
+                Expected::NoKey(key.clone())
+            } else {
+                Expected::Key(key.clone())
+            },
+        }
+    }
+}
+
+/// The name of a record as the resolver takes it.
+pub(super) fn name_of(record: &Record) -> Option<Domain> {
+    Domain::parse(&record.name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use postbell_model::{ConfigurationSetId, KeyAlgorithm, WorkspaceId};
+
+    use super::*;
+
+    #[test]
+    fn records_stand_ready_to_paste() {
+        let name = Domain::parse("acme.example").unwrap();
+        let now = Timestamp::from_micros(0);
+        let domain = SendingDomain {
+            name: name.clone(),
+            workspace: WorkspaceId(1),
+            return_path_host: Domain::parse("bounce.acme.example").unwrap(),
+            configuration_set: ConfigurationSetId(1),
+            created_at: now,
+        };
+        let key = DomainKey {
+            domain: name,
+            selector: "s".to_owned(),
+            algorithm: KeyAlgorithm::Rsa,
+            sealed: Vec::new(),
+            public: vec![0; 294],
+            state: KeyState::Pending,
+            created_at: now,
+            activated_at: None,
+            retired_at: None,
+        };
+        let identity = Identity {
+            domain: &domain,
+            keys: &[key],
+            host: "mx.acme.example",
+            retire_after: Duration::from_secs(1),
+            now,
+        };
+        let lines: Vec<_> = records(&identity).iter().map(Record::zone_line).collect();
+        let [dkim, mx, spf, own, dmarc] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        let (first, second) = (
+            format!("v=DKIM1; k=rsa; p={}", "A".repeat(237)),
+            "A".repeat(155),
+        );
+        let expected = format!("s._domainkey.acme.example. 3600 IN TXT \"{first}\" \"{second}\"");
+        assert_eq!(*dkim, expected);
+        assert_eq!(mx, "bounce.acme.example. 3600 IN MX 10 mx.acme.example.");
+        assert_eq!(
+            spf,
+            "bounce.acme.example. 3600 IN TXT \"v=spf1 a:mx.acme.example -all\""
+        );
+        assert_eq!(
+            own,
+            "acme.example. 3600 IN TXT \"v=spf1 a:mx.acme.example ~all\""
+        );
+        assert!(dmarc.starts_with("_dmarc.acme.example. 3600 IN TXT \"v=DMARC1; p=none; rua="));
+    }
+}
