@@ -37,6 +37,7 @@ fn a_set_has_addresses_and_a_name_of_its_own() {
     let egress = &list[0]["egress"];
     assert_eq!(egress["ehloName"], "out7.acme.example");
     assert!(egress["sourceIpv4"].is_null());
-    let nothing = place.fails(&["config-set", "set", "default", "--workspace", "acme"]);
-    assert!(nothing.contains("nothing to set"), "{nothing}");
+    let nothing = place.run(&["config-set", "set", "default", "--workspace", "acme"]);
+    assert_eq!(nothing.code, Some(2));
+    assert!(nothing.stderr.contains("--ehlo-name"), "{nothing:?}");
 }

@@ -62,7 +62,7 @@ fn a_configuration_set_can_be_changed() {
         (&true.into(), &0.into())
     );
     let said = place.ok(&set(&["--reports", "default", "--expire-after", "1h"]));
-    insta::assert_snapshot!(said, @"changed configuration set quiet of workspace acme: retries 0, expiry 1h, reports on for SMTP");
+    insta::assert_snapshot!(said, @"changed configuration set quiet of workspace acme: retries 0, expiry 1h, reports on for SMTP, mail leaves as configured");
     let listed = json(&place, &["config-set", "list"]);
     assert_eq!(listed[1]["reports"], Value::Null);
     assert_eq!(listed[1]["maxRetries"], 0);
@@ -70,7 +70,7 @@ fn a_configuration_set_can_be_changed() {
 
     for (options, said) in [
         (&[][..], "--reports"),
-        (&["--reports", "maybe"], "write on or off, or default"),
+        (&["--reports", "maybe"], "write it as on or off, or default"),
     ] {
         let outcome = place.run(&set(options));
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
