@@ -1,0 +1,125 @@
+//! Configuration sets, as they are typed.
+
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use super::{EgressArgs, InWorkspace, Output, duration};
+
+/// `postbell config-set …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigSetCommand {
+    /// Make a configuration set
+    #[command(after_help = "\
+Example:
+  postbell config-set add urgent --workspace acme --max-retries 3 --expire-after 1h")]
+    Add(ConfigSetAdd),
+    /// Change a configuration set, for mail that is accepted from now on
+    #[command(after_help = "\
+Examples:
+  postbell config-set set urgent --workspace acme --reports off
+  postbell config-set set urgent --workspace acme --max-retries default
+  postbell config-set set urgent --workspace acme --source-address 192.0.2.7,2001:db8::7
+  postbell config-set set urgent --workspace acme --ehlo-name out7.acme.example")]
+    Set(ConfigSetSet),
+    /// List configuration sets
+    #[command(after_help = "Example:\n  postbell config-set list --workspace acme")]
+    List(InWorkspace),
+}
+
+/// `postbell config-set add`
+#[derive(Debug, Args)]
+pub struct ConfigSetAdd {
+    /// Its name: letters, digits, "-", "_" and "."
+    pub name: String,
+    /// Whose it is
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    /// Attempts after the first [default: as configured]
+    #[arg(long, value_name = "N")]
+    pub max_retries: Option<u32>,
+    /// How long a delivery is tried [default: as configured]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub expire_after: Option<Duration>,
+    /// Whether MAIL FROM gets reports of failures and delays [default: on for mail by SMTP]
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    pub reports: Option<bool>,
+    #[command(flatten)]
+    pub egress: EgressArgs,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell config-set set`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub struct ConfigSetSet {
+    /// Its name
+    pub name: String,
+    /// Whose it is
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    /// Attempts after the first; "default": as configured
+    #[arg(long, value_name = "N", group = "change", value_parser = or_default(count))]
+    pub max_retries: Option<Choice<u32>>,
+    /// How long a delivery is tried; "default": as configured
+    #[arg(long, value_name = "TIME", group = "change", value_parser = or_default(duration))]
+    pub expire_after: Option<Choice<Duration>>,
+    /// Whether senders are mailed reports of failures; "default": of mail that came by SMTP
+    #[arg(
+        long,
+        value_name = "on|off",
+        group = "change",
+        value_parser = or_default(on_or_off)
+    )]
+    pub reports: Option<Choice<bool>>,
+    #[command(flatten)]
+    pub egress: EgressArgs,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// What a setting is changed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice<T> {
+    /// What holds where nothing is set.
+    Default,
+    /// This.
+    This(T),
+}
+
+impl<T> Choice<T> {
+    /// As it is stored.
+    pub fn into_option(self) -> Option<T> {
+        match self {
+            Self::Default => None,
+            Self::This(value) => Some(value),
+        }
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write it as on or off".to_owned()),
+    }
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "write a number".to_owned())
+}
+
+/// Reads `default`, or what `read` reads.
+fn or_default<T, F>(read: F) -> impl Fn(&str) -> Result<Choice<T>, String> + Clone
+where
+    F: Fn(&str) -> Result<T, String> + Clone,
+{
+    move |text| match text {
+        "default" => Ok(Choice::Default),
+        _ => match read(text) {
+            Ok(value) => Ok(Choice::This(value)),
+            Err(how) => Err(format!("{how}, or default")),
+        },
+    }
+}
