@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 
-A, MX, TXT = 1, 15, 16
+A, MX = 1, 15
 
 
 class Dns:
@@ -28,15 +28,6 @@ class Dns:
 
     def __exit__(self, *_):
         self.socket.close()
-
-    def publish(self, name, kind, value):
-        """Gives a name a record: of MX the host alone, of TXT the text."""
-        if kind == "MX":
-            data = struct.pack("!H", 10) + encode_name(value)
-            self.records[(name, MX)] = data
-        else:
-            parts = [value[at : at + 255].encode() for at in range(0, len(value), 255)]
-            self.records[(name, TXT)] = b"".join(bytes([len(part)]) + part for part in parts)
 
     def _serve(self):
         while True:
@@ -63,11 +54,3 @@ class Dns:
 def encode_name(name):
     labels = name.rstrip(".").split(".")
     return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
-
-
-def decode_name(octets):
-    labels, at = [], 0
-    while octets[at]:
-        labels.append(octets[at + 1 : at + 1 + octets[at]].decode().lower())
-        at += 1 + octets[at]
-    return ".".join(labels)

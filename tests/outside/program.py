@@ -54,9 +54,9 @@ class Postbell:
         facts |= {"bare_line_ends": bare_line_ends}
         self.config.write_text(CONFIG.format(**facts))
         self.log = self.folder / "log"
-        self.command("workspace", "add", "acme")
-        self.command("domain", "add", domain, "--workspace", "acme")
-        self.password = self.command("credential", "add", USERNAME, "--workspace", "acme")[
+        self._command("workspace", "add", "acme")
+        self._command("domain", "add", domain, "--workspace", "acme")
+        self.password = self._command("credential", "add", USERNAME, "--workspace", "acme")[
             "password"
         ]
         if url is not None:
@@ -78,7 +78,7 @@ class Postbell:
         if code != 0:
             raise RuntimeError(f"postbell serve ended with {code}:\n{self.log.read_text()}")
 
-    def command(self, *words):
+    def _command(self, *words):
         command = [self.binary, *words, "--json", "--config", self.config]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
