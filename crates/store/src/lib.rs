@@ -255,18 +255,12 @@ pub trait Tenants: Send + Sync {
         now: Timestamp,
     ) -> Result<ConfigurationSet, TenantError>;
 
-    /// Changes what a configuration set says of retries, expiry and reports; mail that was
+    /// Changes what a configuration set says of retries, expiry, reports and egress; mail that was
     /// accepted before is not affected. Its name, workspace and age stay as they are.
     ///
     /// # Errors
     /// There is no such set in its workspace.
     async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError>;
-
-    /// Says how a configuration set's mail leaves.
-    ///
-    /// # Errors
-    /// There is no such set.
-    async fn set_egress(&self, set: ConfigurationSetId, egress: Egress) -> Result<(), TenantError>;
 
     /// Adds a domain to a workspace.
     ///

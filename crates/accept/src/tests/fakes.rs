@@ -209,14 +209,6 @@ impl Tenants for PaperTenants {
         unreachable!("the gate makes nothing")
     }
 
-    async fn set_egress(
-        &self,
-        _: ConfigurationSetId,
-        _: postbell_model::Egress,
-    ) -> Result<(), TenantError> {
-        unreachable!("nobody asks for it here")
-    }
-
     async fn create_configuration_set(
         &self,
         _: NewConfigurationSet,

@@ -299,10 +299,6 @@ impl Tenants for MemoryQueue {
         unreachable!("delivery sets nothing up")
     }
 
-    async fn set_egress(&self, _: ConfigurationSetId, _: Egress) -> Result<(), TenantError> {
-        unreachable!("nobody asks for it here")
-    }
-
     async fn create_configuration_set(
         &self,
         _: NewConfigurationSet,

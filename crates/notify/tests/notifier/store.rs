@@ -256,14 +256,6 @@ impl Tenants for MemoryStore {
         Err(TenantError::NoSuchWorkspace(WorkspaceId(0)))
     }
 
-    async fn set_egress(
-        &self,
-        _: ConfigurationSetId,
-        _: postbell_model::Egress,
-    ) -> Result<(), TenantError> {
-        unreachable!("nobody asks for it here")
-    }
-
     async fn create_configuration_set(
         &self,
         set: NewConfigurationSet,

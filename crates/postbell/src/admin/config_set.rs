@@ -52,10 +52,6 @@ pub(super) async fn set(desk: &Desk, set: &ConfigSetSet) -> anyhow::Result<()> {
         described(&directory, &changed)
     );
     let document = document(&directory, &changed);
-    if !set.egress.is_empty() {
-        let egress = changed.egress.clone();
-        desk.tenants.set_egress(changed.id, egress).await?;
-    }
     desk.tenants.change_configuration_set(changed).await?;
     desk.tell(&set.output, &document, &sentence);
     Ok(())

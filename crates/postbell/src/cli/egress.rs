@@ -31,11 +31,6 @@ pub struct Sources {
 pub struct EhloName(Option<Domain>);
 
 impl EgressArgs {
-    /// Whether it says anything.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.source_address.is_none() && self.ehlo_name.is_none()
-    }
-
     /// How mail leaves that left like `before`.
     pub(crate) fn over(&self, before: Egress) -> Egress {
         let mut egress = before;

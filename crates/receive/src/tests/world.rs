@@ -479,14 +479,6 @@ impl Tenants for PaperTenants {
         unreachable!("a door makes nothing")
     }
 
-    async fn set_egress(
-        &self,
-        _: ConfigurationSetId,
-        _: postbell_model::Egress,
-    ) -> Result<(), TenantError> {
-        unreachable!("nobody asks for it here")
-    }
-
     async fn create_configuration_set(
         &self,
         _: NewConfigurationSet,

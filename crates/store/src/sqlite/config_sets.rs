@@ -2,6 +2,7 @@
 
 use postbell_model::ConfigurationSet;
 
+use super::egress;
 use super::tenants::{SqliteTenants, micros, store_error};
 use crate::{TenantError, Tenants};
 
@@ -13,13 +14,13 @@ impl SqliteTenants {
         if known.is_none_or(|known| known.workspace != set.workspace) {
             return Err(TenantError::NoSuchConfigurationSet(set.id));
         }
-        let sql = "UPDATE configuration_set SET max_retries = ?, expire_after = ?, reports = ? \
-            WHERE id = ?";
+        let sql = "UPDATE configuration_set SET max_retries = ?, expire_after = ?, reports = ?, \
+            source_ipv4 = ?, source_ipv6 = ?, ehlo_name = ? WHERE id = ?";
         let query = sqlx::query(sql)
             .bind(set.max_retries.map(i64::from))
             .bind(set.expire_after.map(micros))
-            .bind(set.reports)
-            .bind(i64::from(set.id.0));
+            .bind(set.reports);
+        let query = egress::bind(query, &set.egress).bind(i64::from(set.id.0));
         let changed = self.change(query).await;
         changed.map_err(|error| store_error(&error))??;
         Ok(())

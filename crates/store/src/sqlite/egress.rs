@@ -2,19 +2,12 @@
 
 use std::str::FromStr;
 
-use postbell_model::{ConfigurationSetId, Domain, Egress};
+use postbell_model::{Domain, Egress};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::RowError;
 use super::statements::Query;
-
-/// `UPDATE` of these columns, bound as by [`bind`] and then with the set's number.
-pub(super) fn update<'q>(set: ConfigurationSetId, egress: &Egress) -> Query<'q> {
-    let sql = "UPDATE configuration_set SET source_ipv4 = ?, source_ipv6 = ?, ehlo_name = ? \
-        WHERE id = ?";
-    bind(sqlx::query(sql), egress).bind(i64::from(set.0))
-}
 
 /// Binds `source_ipv4`, `source_ipv6` and `ehlo_name`.
 pub(super) fn bind<'q>(query: Query<'q>, egress: &Egress) -> Query<'q> {

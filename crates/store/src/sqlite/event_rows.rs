@@ -35,11 +35,21 @@ pub(super) const INSERT: (&str, usize, &str) = (
      AND delivery.state = v.column9 WHERE true ON CONFLICT (delivery_id, sequence) DO NOTHING",
 );
 
-/// The columns that [`read_event`] expects, before those of the message.
-pub(super) const EVENT_COLUMNS: &str = "e.position, e.id, e.at, e.delivery_id, e.sequence, \
-    e.kind, e.payload, d.recipient";
-/// Where those of the message begin.
+/// The columns that [`read_event`] expects, in its order.
+pub(super) const EVENT_COLUMNS: &str =
+    "e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload";
+const RECIPIENT_AT: usize = 7;
+/// Where the message begins in [`logged_columns`].
 pub(super) const MESSAGE_AT: usize = 8;
+
+/// The columns that [`read_logged`] expects, of the tables of [`LOGGED_TABLES`].
+pub(super) fn logged_columns() -> String {
+    format!("{EVENT_COLUMNS}, d.recipient, {}", rows::MESSAGE_COLUMNS)
+}
+
+/// An event with its delivery and its message.
+pub(super) const LOGGED_TABLES: &str =
+    "event e JOIN delivery d ON d.id = e.delivery_id JOIN message m ON m.id = d.message_id";
 
 /// An event on its way into the log.
 #[derive(Debug)]
@@ -113,11 +123,7 @@ pub(super) struct EventQueries {
 
 impl EventQueries {
     pub(super) fn new() -> Self {
-        let select = format!(
-            "SELECT {EVENT_COLUMNS}, {} FROM event e JOIN delivery d ON d.id = e.delivery_id \
-             JOIN message m ON m.id = d.message_id",
-            rows::MESSAGE_COLUMNS
-        );
+        let select = format!("SELECT {} FROM {LOGGED_TABLES}", logged_columns());
         Self {
             after: format!(
                 "{select} WHERE e.position > ? AND e.position <= ? \
@@ -166,7 +172,7 @@ impl EventQueries {
             .fetch_optional(pool)
             .await
             .map_err(|error| read_error(&error))?;
-        Ok(row.as_ref().map(read_event).transpose()?)
+        Ok(row.as_ref().map(read_logged).transpose()?)
     }
 }
 
@@ -194,8 +200,8 @@ impl EventLog for SqliteStore {
 }
 
 /// An event that can't be read is reported and passed over: it must not hold up the others.
-fn readable(row: &SqliteRow) -> Option<LoggedEvent> {
-    read_event(row)
+pub(super) fn readable(row: &SqliteRow) -> Option<LoggedEvent> {
+    read_logged(row)
         .inspect_err(|error| {
             let position = row.try_get::<i64, _>(0).unwrap_or_default();
             tracing::error!(event.position = position, %error, "an event can't be read and is passed over");
@@ -203,12 +209,23 @@ fn readable(row: &SqliteRow) -> Option<LoggedEvent> {
         .ok()
 }
 
-fn position(row: &SqliteRow) -> Result<Position, RowError> {
+pub(super) fn position(row: &SqliteRow) -> Result<Position, RowError> {
     Ok(Position(rows::unsigned(row, 0, "event.position")?))
 }
 
-/// Reads an event with its message.
-pub(super) fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
+/// Reads an event with its message, whose columns begin at [`MESSAGE_AT`].
+pub(super) fn read_logged(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
+    let (position, event) = read_event(row)?;
+    Ok(LoggedEvent {
+        position,
+        event,
+        recipient: rows::address(row.try_get(RECIPIENT_AT)?, "delivery.recipient")?,
+        message: rows::read_message(row, MESSAGE_AT)?.0,
+    })
+}
+
+/// Reads an event and its place from a row that begins with [`EVENT_COLUMNS`].
+pub(super) fn read_event(row: &SqliteRow) -> Result<(Position, Event), RowError> {
     let kind: EventKind = row
         .try_get::<&str, _>(5)?
         .parse()
@@ -220,12 +237,5 @@ pub(super) fn read_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
         sequence: rows::number(row, 4, "event.sequence")?,
         fact: record::read(kind, row.try_get(6)?)?,
     };
-    let recipient = rows::address(row.try_get(7)?, "delivery.recipient")?;
-    let (message, _) = rows::read_message(row, MESSAGE_AT)?;
-    Ok(LoggedEvent {
-        position: position(row)?,
-        event,
-        recipient,
-        message,
-    })
+    Ok((position(row)?, event))
 }

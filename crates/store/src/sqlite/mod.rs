@@ -435,10 +435,6 @@ impl Tenants for SqliteStore {
         self.tenants.change_configuration_set(set).await
     }
 
-    async fn set_egress(&self, set: ConfigurationSetId, egress: Egress) -> Result<(), TenantError> {
-        self.tenants.set_egress(set, egress).await
-    }
-
     async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {
         self.tenants.add_domain(domain).await
     }

@@ -18,7 +18,7 @@ use crate::{Position, ReportDue, ReportEnd, Reports, StoreError};
 
 use super::SqliteStore;
 use super::errors::read_error;
-use super::event_rows::{self, EVENT_COLUMNS};
+use super::event_rows;
 use super::rows::{self, MESSAGE_COLUMNS, RowError, blob, integer, unsigned};
 use super::statements::{Query, Statements};
 use super::work::{Change, Work};
@@ -161,12 +161,13 @@ pub(super) struct Found {
 /// What stands on the list, oldest first.
 pub(super) async fn due(pool: &SqlitePool, limit: usize) -> Result<Found, StoreError> {
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, {MESSAGE_COLUMNS}, d.notify, d.orcpt, \
+        "SELECT {}, d.notify, d.orcpt, \
          (SELECT MIN(s.at) FROM event s WHERE s.delivery_id = e.delivery_id AND s.kind = 'Send') \
          AS queued_at, d.warned = 0 AND d.state = 'queued' AS unwarned \
          FROM report_due r JOIN event e ON e.position = r.position \
          JOIN delivery d ON d.id = e.delivery_id JOIN message m ON m.id = d.message_id \
-         ORDER BY r.position LIMIT ?"
+         ORDER BY r.position LIMIT ?",
+        event_rows::logged_columns()
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -192,7 +193,7 @@ pub(super) async fn due(pool: &SqlitePool, limit: usize) -> Result<Found, StoreE
 }
 
 fn read(row: &SqliteRow) -> Result<ReportDue, RowError> {
-    let logged = event_rows::read_event(row)?;
+    let logged = event_rows::read_logged(row)?;
     let (_, body) = rows::read_message(row, event_rows::MESSAGE_AT)?;
     let notify_at = row.try_column("notify")?.ordinal();
     let request = rows::report_request(row, notify_at)?;

@@ -264,15 +264,6 @@ impl Tenants for SqliteTenants {
         self.write_set(set).await
     }
 
-    async fn set_egress(&self, set: ConfigurationSetId, egress: Egress) -> Result<(), TenantError> {
-        if self.directory().configuration_set(set).is_none() {
-            return Err(TenantError::NoSuchConfigurationSet(set));
-        }
-        let query = egress::update(set, &egress);
-        self.create(query, "configuration set", "").await?;
-        Ok(())
-    }
-
     async fn add_domain(&self, domain: SendingDomain) -> Result<(), TenantError> {
         self.check_set(domain.workspace, domain.configuration_set)?;
         if let Some(taken) = self.directory().domain(&domain.name) {

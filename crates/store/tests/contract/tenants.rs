@@ -242,20 +242,21 @@ pub(crate) async fn how_mail_of_a_set_leaves_is_kept(fixture: &Fixture) {
         ipv6: Some("2001:db8::7".parse().unwrap()),
         ehlo_name: Some(Domain::parse("out7.sender.example").unwrap()),
     };
-    let (store, set) = (&fixture.store, fixture.set);
-    store.set_egress(set, egress.clone()).await.unwrap();
+    leave(fixture, &egress).await;
     assert_eq!(fixture_egress(fixture), egress);
     let reopened = fixture.reopened().await;
     assert_eq!(fixture_egress(&reopened), egress);
-    let store = &reopened.store;
-    store.set_egress(set, Egress::default()).await.unwrap();
+    leave(&reopened, &Egress::default()).await;
     assert!(fixture_egress(&reopened).is_default());
-    let unknown = store.set_egress(ConfigurationSetId(999), egress).await;
-    assert!(matches!(
-        unknown,
-        Err(TenantError::NoSuchConfigurationSet(_))
-    ));
     reopened.close().await;
+}
+
+/// Has the mail of the fixture's set leave like this.
+async fn leave(fixture: &Fixture, egress: &Egress) {
+    let directory = fixture.store.directory();
+    let mut set = directory.configuration_set(fixture.set).unwrap().clone();
+    set.egress = egress.clone();
+    fixture.store.change_configuration_set(set).await.unwrap();
 }
 
 fn fixture_egress(fixture: &Fixture) -> Egress {

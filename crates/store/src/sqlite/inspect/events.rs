@@ -1,17 +1,14 @@
 //! Stretches of the log, by what they are about.
 
 use postbell_model::Timestamp;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{QueryBuilder, Sqlite};
 
-use crate::{EventFilter, EventsFound, From, LoggedEvent, Position, StoreError};
+use crate::{EventFilter, EventsFound, From, Position, StoreError};
 
 use super::super::errors::read_error;
-use super::super::rows::{self, RowError, integer};
-use super::history::read_event;
-
-const RECIPIENT_AT: usize = 7;
-const MESSAGE_AT: usize = 8;
+use super::super::event_rows;
+use super::super::rows::integer;
 
 pub(super) async fn events(
     pool: &SqlitePool,
@@ -41,14 +38,15 @@ pub(super) async fn events(
     query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let found = query.build().fetch_all(pool).await;
     let found = found.map_err(|error| read_error(&error))?;
-    let mut events: Vec<_> = found.iter().map(read).collect::<Result<_, _>>()?;
+    let last = found.last().map(event_rows::position).transpose()?;
+    let mut events: Vec<_> = found.iter().filter_map(event_rows::readable).collect();
     if from == From::Newest {
         events.reverse();
     }
-    let full = events.len() == limit && matches!(from, From::After(_));
+    let full = found.len() == limit && matches!(from, From::After(_));
     Ok(EventsFound {
-        read_to: match events.last() {
-            Some(last) if full => last.position,
+        read_to: match last {
+            Some(last) if full => last,
             _ => newest.max(after),
         },
         events,
@@ -56,11 +54,10 @@ pub(super) async fn events(
 }
 
 fn select() -> QueryBuilder<Sqlite> {
+    let columns = event_rows::logged_columns();
     QueryBuilder::new(format!(
-        "SELECT e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload, \
-         d.recipient, {} FROM event e JOIN delivery d ON d.id = e.delivery_id \
-         JOIN message m ON m.id = d.message_id",
-        rows::MESSAGE_COLUMNS
+        "SELECT {columns} FROM {}",
+        event_rows::LOGGED_TABLES
     ))
 }
 
@@ -85,16 +82,6 @@ fn push(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter) {
         query.push(" AND d.domain = ");
         query.push_bind(domain.as_str().to_owned());
     }
-}
-
-fn read(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
-    let (position, event) = read_event(row)?;
-    Ok(LoggedEvent {
-        position,
-        event,
-        recipient: rows::address(row.try_get(RECIPIENT_AT)?, "delivery.recipient")?,
-        message: rows::read_message(row, MESSAGE_AT)?.0,
-    })
 }
 
 async fn newest(pool: &SqlitePool) -> Result<Position, StoreError> {

@@ -15,6 +15,7 @@ use crate::{
 };
 
 use super::super::errors::read_error;
+use super::super::event_rows::{EVENT_COLUMNS, read_event};
 use super::super::rows::{self, RowError, blob, integer};
 use super::filter;
 
@@ -22,7 +23,6 @@ use super::filter;
 pub(super) const MESSAGE_AT: usize = 9;
 const DELIVERY_COLUMNS: &str = "d.id, d.recipient, d.attempt, d.sequence, d.expires_at, \
     d.notify, d.orcpt, d.state, d.next_at";
-const EVENT_COLUMNS: &str = "e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload";
 
 pub(super) async fn history(
     pool: &SqlitePool,
@@ -174,22 +174,6 @@ async fn events(
         });
     }
     Ok(events)
-}
-
-/// An event and its place, from a row that begins with [`EVENT_COLUMNS`].
-pub(super) fn read_event(row: &SqliteRow) -> Result<(Position, Event), RowError> {
-    let kind: EventKind = row
-        .try_get::<&str, _>(5)?
-        .parse()
-        .map_err(|_| RowError::Column("event.kind"))?;
-    let event = Event {
-        id: EventId::from_bytes(rows::octets(row, 1, "event.id")?),
-        at: rows::time(row, 2)?,
-        delivery: DeliveryId::from_bytes(rows::octets(row, 3, "event.delivery_id")?),
-        sequence: rows::number(row, 4, "event.sequence")?,
-        fact: record::read(kind, row.try_get(6)?)?,
-    };
-    Ok((Position(rows::unsigned(row, 0, "event.position")?), event))
 }
 
 /// How far a destination has come.
