@@ -12,6 +12,7 @@ pub mod bounce;
 pub mod clock;
 pub mod consequence;
 pub mod delivery;
+pub mod destination;
 pub mod event;
 pub mod id;
 pub mod instructions;
@@ -22,12 +23,17 @@ pub mod secret;
 pub mod tenant;
 pub mod time;
 pub mod token;
+pub mod workspace_event;
 
 pub use address::{Address, Domain, ReversePath};
 pub use attempt::{Attempt, HostTry, Phase};
 pub use bounce::{BounceClass, BounceType};
 pub use clock::{Clock, Monotonic};
 pub use delivery::{Delivery, DeliveryState, Lane};
+pub use destination::{
+    Audience, CustomHeader, Delays, Destination, DestinationSettings, DestinationState,
+    PreviousSecret, Telling,
+};
 pub use event::{Event, EventKind, Fact};
 pub use id::{
     ConfigurationSetId, CredentialId, DeliveryId, DestinationId, EventId, MessageId, WorkspaceId,
@@ -37,8 +43,7 @@ pub use message::Message;
 pub use reply::{EnhancedCode, Reply};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
-pub use tenant::{
-    ConfigurationSet, Credential, Destination, DestinationState, SendingDomain, Workspace,
-};
+pub use tenant::{ConfigurationSet, Credential, SendingDomain, Workspace};
 pub use time::Timestamp;
 pub use token::TokenKeys;
+pub use workspace_event::{DisableReason, WorkspaceEvent, WorkspaceFact};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, Destination,
-    DestinationId, DestinationState, Domain, Event, EventId, Fact, HostTry, Instructions, Message,
-    MessageId, Phase, Reply, ReversePath, Secret, WorkspaceId,
+    DestinationId, DestinationSettings, DestinationState, Domain, Event, EventId, Fact, HostTry,
+    Instructions, Message, MessageId, Phase, Reply, ReversePath, Secret, WorkspaceId,
 };
 use postbell_net::{DnsOptions, Guard, HttpClient, HttpOptions, Resolver};
 use postbell_notify::{Notifier, NotifyOptions};
@@ -95,12 +95,15 @@ impl World {
         let mut destination = Destination {
             id,
             workspace: WorkspaceId(1),
-            configuration_set: ConfigurationSetId(set),
+            configuration_set: Some(ConfigurationSetId(set)),
             name: id.to_string(),
             url: endpoint.url(),
             secret: Secret::new(SECRET),
+            previous_secret: None,
             matching_event_types: Vec::new(),
             format: "postbell".to_owned(),
+            settings: DestinationSettings::default(),
+            replays: 0,
             state: DestinationState::Active,
             created_at: START,
         };

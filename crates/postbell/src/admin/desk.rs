@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
-use postbell_store::{Directory, Tenants};
+use postbell_store::{Directory, Logged, Tenants, Webhooks};
 use serde_json::Value;
 
 use crate::cli::{InWorkspace, Output};
+use crate::config::Config;
 use crate::console::Console;
 
 const NAME_MAX: usize = 64;
@@ -15,6 +16,8 @@ const NAME_MAX: usize = 64;
 /// Where commands are served.
 pub(crate) struct Desk {
     pub(crate) tenants: Arc<dyn Tenants>,
+    pub(crate) webhooks: Arc<dyn Webhooks>,
+    pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }
@@ -92,6 +95,14 @@ pub(crate) fn set_name(directory: &Directory, id: ConfigurationSetId) -> String 
     directory
         .configuration_set(id)
         .map_or_else(|| id.to_string(), |set| set.name.clone())
+}
+
+/// What the configuration set of an event's message is called; nothing where there is none.
+pub(crate) fn set_of(directory: &Directory, event: &Logged) -> String {
+    match event {
+        Logged::Delivery(logged) => set_name(directory, logged.message.configuration_set),
+        Logged::Workspace(_) => String::new(),
+    }
 }
 
 /// What a workspace is called.

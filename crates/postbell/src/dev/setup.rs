@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use ipnet::{IpNet, Ipv4Net};
-use postbell_model::{Clock, Destination, DestinationId, DestinationState};
+use postbell_model::{Clock, Destination, DestinationId, DestinationSettings, DestinationState};
 use postbell_notify::signature;
 use postbell_store::{SqliteTenants, Tenants};
 use tempfile::TempDir;
@@ -196,12 +196,15 @@ async fn make_tenants(
     let destination = Destination {
         id: DestinationId::new(clock.now()),
         workspace: workspace.id,
-        configuration_set: set.id,
+        configuration_set: Some(set.id),
         name: DESTINATION.to_owned(),
         url: far_side.webhook.clone(),
         secret: signature::parse_secret(&receiver.secret)?,
+        previous_secret: None,
         matching_event_types: Vec::new(),
         format: "postbell".to_owned(),
+        settings: DestinationSettings::default(),
+        replays: 0,
         state: DestinationState::Active,
         created_at: clock.now(),
     };

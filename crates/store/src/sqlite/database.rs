@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0002_credential.sql"),
     include_str!("0003_instructions.sql"),
     include_str!("0009_held.sql"),
+    include_str!("0010_destination.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

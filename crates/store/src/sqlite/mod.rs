@@ -1,10 +1,12 @@
 //! The store on SQLite: one writer, a pool of readers, bodies in segment files beside it.
 
+mod calls;
 mod changes;
 mod claims;
 mod committer;
 mod credentials;
 mod database;
+mod destinations;
 mod errors;
 mod event_rows;
 mod idempotency;
@@ -12,6 +14,8 @@ mod inspect;
 mod intake;
 mod lanes;
 mod operate;
+mod places;
+mod replays;
 mod rows;
 mod scheduled;
 mod script;
@@ -31,8 +35,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination,
-    DestinationId, Lane, Secret, SendingDomain, Timestamp, Workspace,
+    Audience, Clock, ConfigurationSet, Credential, DeliveryId, Destination, DestinationId,
+    DisableReason, Lane, Secret, SendingDomain, Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -43,10 +47,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
 use crate::{
-    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Destinations, Directory, EventLog, Intake,
-    LoggedEvent, NewConfigurationSet, NewCredential, Operate, Operated, Page, Position, Queue,
-    Retry, RetryOutcome, SettleError, Settlement, Store, StoreError, Stored, Submission,
-    TenantError, Tenants, segment,
+    Action, Bodies, BodyRef, Call, Claimed, DeliveryFilter, Destinations, Directory, EventLog,
+    Intake, Logged, NewConfigurationSet, NewCredential, Operate, Operated, Page, Position,
+    Progress, Queue, Retry, RetryOutcome, SettleError, Settlement, Store, StoreError, Stored,
+    Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
@@ -403,17 +407,17 @@ impl EventLog for SqliteStore {
 
     async fn events_after(
         &self,
-        set: ConfigurationSetId,
+        audience: Audience,
         after: Position,
         limit: usize,
     ) -> Result<Page, StoreError> {
         let newest = *self.newest.borrow();
         self.event_queries
-            .after(&self.readers, set, (after, newest), limit)
+            .after(&self.readers, audience, (after, newest), limit)
             .await
     }
 
-    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
+    async fn event(&self, position: Position) -> Result<Option<Logged>, StoreError> {
         self.event_queries.one(&self.readers, position).await
     }
 }
@@ -427,13 +431,11 @@ impl Destinations for SqliteStore {
     async fn advance(
         &self,
         destination: DestinationId,
-        cursor: Position,
-        failed: Vec<Retry>,
+        progress: Progress,
     ) -> Result<(), StoreError> {
         self.change(Change::Advance {
             destination,
-            cursor,
-            failed,
+            progress,
         })
         .await
     }
@@ -458,16 +460,25 @@ impl Destinations for SqliteStore {
         &self,
         destination: DestinationId,
         outcomes: Vec<RetryOutcome>,
+        calls: Vec<Call>,
     ) -> Result<(), StoreError> {
         self.change(Change::Retries {
             destination,
             outcomes,
+            calls,
         })
         .await
     }
 
-    async fn disable(&self, destination: DestinationId) -> Result<(), StoreError> {
-        self.tenants.disable(destination).await
+    async fn disable(
+        &self,
+        destination: DestinationId,
+        reason: DisableReason,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change(Change::Disable(destination, reason, now))
+            .await?;
+        self.tenants.refresh_once().await
     }
 }
 

@@ -1,17 +1,15 @@
 //! Stretches of the log, by what they are about.
 
-use postbell_model::Timestamp;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use postbell_model::EventId;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 
-use crate::{EventFilter, EventsFound, From, LoggedEvent, Position, StoreError};
+use crate::{EventFilter, EventsFound, From, Logged, Position, StoreError};
 
 use super::super::errors::read_error;
-use super::super::rows::{self, RowError, integer};
-use super::history::read_event;
-
-const RECIPIENT_AT: usize = 7;
-const MESSAGE_AT: usize = 8;
+use super::super::event_rows::{self, read_logged};
+use super::super::places;
+use super::super::rows::integer;
 
 pub(super) async fn events(
     pool: &SqlitePool,
@@ -19,17 +17,18 @@ pub(super) async fn events(
     from: From,
     limit: usize,
 ) -> Result<EventsFound, StoreError> {
-    let newest = newest(pool).await?;
+    let mut connection = pool.acquire().await.map_err(|error| read_error(&error))?;
+    let newest = places::newest(&mut connection).await?;
     let since = match filter.since {
-        Some(since) => before(pool, since, newest).await?,
+        Some(since) => places::before(&mut connection, since, newest).await?,
         None => Position(0),
     };
     let after = match from {
         From::After(position) => position.max(since),
         From::Newest => since,
     };
-    let mut query = select();
-    query.push(" WHERE e.position > ");
+    let mut query = QueryBuilder::new(event_rows::select());
+    query.push(" AND e.position > ");
     query.push_bind(integer(after.0));
     query.push(" AND e.position <= ");
     query.push_bind(integer(newest.0));
@@ -39,29 +38,35 @@ pub(super) async fn events(
         From::Newest => " ORDER BY e.position DESC LIMIT ",
     });
     query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let found = query.build().fetch_all(pool).await;
+    let found = query.build().fetch_all(&mut *connection).await;
     let found = found.map_err(|error| read_error(&error))?;
-    let mut events: Vec<_> = found.iter().map(read).collect::<Result<_, _>>()?;
+    let mut events: Vec<_> = found.iter().map(read_logged).collect::<Result<_, _>>()?;
     if from == From::Newest {
         events.reverse();
     }
     let full = events.len() == limit && matches!(from, From::After(_));
     Ok(EventsFound {
         read_to: match events.last() {
-            Some(last) if full => last.position,
+            Some(last) if full => last.position(),
             _ => newest.max(after),
         },
         events,
     })
 }
 
-fn select() -> QueryBuilder<Sqlite> {
-    QueryBuilder::new(format!(
-        "SELECT e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload, \
-         d.recipient, {} FROM event e JOIN delivery d ON d.id = e.delivery_id \
-         JOIN message m ON m.id = d.message_id",
-        rows::MESSAGE_COLUMNS
-    ))
+/// The event of an id.
+pub(super) async fn one(pool: &SqlitePool, id: EventId) -> Result<Option<Logged>, StoreError> {
+    let mut connection = pool.acquire().await.map_err(|error| read_error(&error))?;
+    let Some(position) = places::of_event(&mut connection, id).await? else {
+        return Ok(None);
+    };
+    let sql = format!("{} AND e.position = ?", event_rows::select());
+    let found = sqlx::query(AssertSqlSafe(sql))
+        .bind(integer(position.0))
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(|error| read_error(&error))?;
+    Ok(found.as_ref().map(read_logged).transpose()?)
 }
 
 fn push(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter) {
@@ -85,51 +90,4 @@ fn push(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter) {
         query.push(" AND d.domain = ");
         query.push_bind(domain.as_str().to_owned());
     }
-}
-
-fn read(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
-    let (position, event) = read_event(row)?;
-    Ok(LoggedEvent {
-        position,
-        event,
-        recipient: rows::address(row.try_get(RECIPIENT_AT)?, "delivery.recipient")?,
-        message: rows::read_message(row, MESSAGE_AT)?.0,
-    })
-}
-
-async fn newest(pool: &SqlitePool) -> Result<Position, StoreError> {
-    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(position) FROM event")
-        .fetch_one(pool)
-        .await
-        .map_err(|error| read_error(&error))?;
-    Ok(Position(newest.unwrap_or(0).unsigned_abs()))
-}
-
-/// The place before the first event that is not older than `since`: positions order the commits
-/// and commits follow the clock, so halving finds it.
-async fn before(
-    pool: &SqlitePool,
-    since: Timestamp,
-    newest: Position,
-) -> Result<Position, StoreError> {
-    let (mut low, mut high) = (0, newest.0);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match at(pool, Position(middle + 1)).await? {
-            Some(time) if time < since => low = middle + 1,
-            _ => high = middle,
-        }
-    }
-    Ok(Position(low))
-}
-
-/// The time of the first event that is not before a place.
-async fn at(pool: &SqlitePool, position: Position) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT at FROM event WHERE position >= ? ORDER BY position LIMIT 1";
-    let at: Option<i64> = sqlx::query_scalar(sql)
-        .bind(integer(position.0))
-        .fetch_optional(pool)
-        .await
-        .map_err(|error| read_error(&error))?;
-    Ok(at.map(Timestamp::from_micros))
 }

@@ -221,8 +221,9 @@ impl Cursor {
 async fn destinations(pool: &SqlitePool, message: &Message) -> Result<Vec<Cursor>, StoreError> {
     let sql = "SELECT t.id, c.position, t.created_at FROM destination t \
         JOIN cursor c ON c.destination_id = t.id AND c.log = 0 \
-        WHERE t.configuration_set_id = ? ORDER BY t.id";
+        WHERE t.workspace_id = ?1 AND COALESCE(t.configuration_set_id, ?2) = ?2 ORDER BY t.id";
     let found = sqlx::query(sql)
+        .bind(i64::from(message.workspace.0))
         .bind(i64::from(message.configuration_set.0))
         .fetch_all(pool)
         .await
