@@ -122,7 +122,8 @@ impl EventLog for MemoryStore {
             events: Vec::new(),
             read_to: after,
         };
-        for event in state.events.iter().filter(|event| event.position() > after) {
+        let behind = usize::try_from(after.0).unwrap();
+        for event in state.events.iter().skip(behind) {
             if page.events.len() == limit {
                 break;
             }
