@@ -24,6 +24,7 @@ from pathlib import Path
 import postfix
 from dns import Dns
 from program import CERTS, USERNAME, Postbell, free_ports
+from signatures import Signatures
 from webhook import Receiver
 
 RECIPIENTS = "recipients.test"
@@ -56,7 +57,7 @@ class World:
         )
 
 
-class Outside(unittest.TestCase):
+class Outside(Signatures, unittest.TestCase):
     programs = None
     world = None
 

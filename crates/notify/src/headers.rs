@@ -8,7 +8,7 @@ pub const HEADERS_MAX: usize = 16;
 const VALUE_MAX: usize = 4_096;
 
 /// Fields that say how the request is made, which is not for its owner to choose.
-// RFC 9110 §7.6.1 and RFC 9112 §6: those that belong to the connection, and to its framing.
+// RFC 9110 §7.6.1: most of these belong to the connection and not to who asks for it.
 const OURS: [&str; 13] = [
     "connection",
     "expect",
