@@ -35,8 +35,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Audience, Clock, ConfigurationSet, Credential, DeliveryId, Destination, DestinationId,
-    DisableReason, Lane, Secret, SendingDomain, Timestamp, Workspace,
+    Audience, Clock, ConfigurationSet, Credential, DeliveryId, Destination, Lane, Secret,
+    SendingDomain, Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -47,10 +47,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
 use crate::{
-    Action, Bodies, BodyRef, Call, Claimed, DeliveryFilter, Destinations, Directory, EventLog,
-    Intake, Logged, NewConfigurationSet, NewCredential, Operate, Operated, Page, Position,
-    Progress, Queue, Retry, RetryOutcome, SettleError, Settlement, Store, StoreError, Stored,
-    Submission, TenantError, Tenants, segment,
+    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Directory, EventLog, Intake, Logged,
+    NewConfigurationSet, NewCredential, Operate, Operated, Page, Position, Queue, SettleError,
+    Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
@@ -419,66 +418,6 @@ impl EventLog for SqliteStore {
 
     async fn event(&self, position: Position) -> Result<Option<Logged>, StoreError> {
         self.event_queries.one(&self.readers, position).await
-    }
-}
-
-#[async_trait]
-impl Destinations for SqliteStore {
-    async fn cursor(&self, destination: DestinationId) -> Result<Position, StoreError> {
-        webhooks::cursor(&self.readers, destination).await
-    }
-
-    async fn advance(
-        &self,
-        destination: DestinationId,
-        progress: Progress,
-    ) -> Result<(), StoreError> {
-        self.change(Change::Advance {
-            destination,
-            progress,
-        })
-        .await
-    }
-
-    async fn retries_due(
-        &self,
-        destination: DestinationId,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Retry>, StoreError> {
-        webhooks::retries_due(&self.readers, destination, now, limit).await
-    }
-
-    async fn next_retry(
-        &self,
-        destination: DestinationId,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        webhooks::next_retry(&self.readers, destination).await
-    }
-
-    async fn record_retries(
-        &self,
-        destination: DestinationId,
-        outcomes: Vec<RetryOutcome>,
-        calls: Vec<Call>,
-    ) -> Result<(), StoreError> {
-        self.change(Change::Retries {
-            destination,
-            outcomes,
-            calls,
-        })
-        .await
-    }
-
-    async fn disable(
-        &self,
-        destination: DestinationId,
-        reason: DisableReason,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.change(Change::Disable(destination, reason, now))
-            .await?;
-        self.tenants.refresh_once().await
     }
 }
 

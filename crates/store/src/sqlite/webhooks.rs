@@ -1,17 +1,83 @@
 //! Cursors and retries: reading them, and what the committer writes of them.
 
+use async_trait::async_trait;
 use postbell_model::{
     DestinationId, DisableReason, EventId, Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
-use crate::{Call, Position, Progress, Retry, RetryOutcome, StoreError};
+use crate::{Call, Destinations, Position, Progress, Retry, RetryOutcome, StoreError};
 
 use super::errors::read_error;
 use super::rows::{self, RowError, blob, integer};
 use super::statements::{Query, Statements};
-use super::{calls, event_rows};
+use super::work::Change;
+use super::{SqliteStore, calls, event_rows};
+
+#[async_trait]
+impl Destinations for SqliteStore {
+    async fn cursor(&self, destination: DestinationId) -> Result<Position, StoreError> {
+        cursor(&self.readers, destination).await
+    }
+
+    async fn advance(
+        &self,
+        destination: DestinationId,
+        progress: Progress,
+    ) -> Result<(), StoreError> {
+        self.change(Change::Advance {
+            destination,
+            progress,
+        })
+        .await
+    }
+
+    async fn retries_due(
+        &self,
+        destination: DestinationId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Retry>, StoreError> {
+        retries_due(&self.readers, destination, now, limit).await
+    }
+
+    async fn next_retry(
+        &self,
+        destination: DestinationId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        next_retry(&self.readers, destination).await
+    }
+
+    async fn record_retries(
+        &self,
+        destination: DestinationId,
+        outcomes: Vec<RetryOutcome>,
+        calls: Vec<Call>,
+    ) -> Result<(), StoreError> {
+        self.change(Change::Retries {
+            destination,
+            outcomes,
+            calls,
+        })
+        .await
+    }
+
+    async fn disable(
+        &self,
+        destination: DestinationId,
+        reason: DisableReason,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change(Change::Disable(destination, reason, now))
+            .await?;
+        // It would be seen a second later; who asked is to see it now.
+        if let Err(error) = self.tenants.refresh_once().await {
+            tracing::warn!(%error, "the directory can't be read; the last one stands");
+        }
+        Ok(())
+    }
+}
 
 /// How far a destination has come; the beginning for one that is unknown.
 pub(super) async fn cursor(
