@@ -132,6 +132,33 @@ async fn what_failed_is_shown_and_sent_again() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_workspace_hears_that_one_of_its_destinations_was_disabled() -> anyhow::Result<()> {
+    let mut world = World::set_up(&[]).await?;
+    world.add_destination("all", &["--whole-workspace"]).await?;
+    world.start_program().await?;
+    world
+        .webhook
+        .answer_path("/hook", Some(Answer::Status(410)));
+    world.submit(&["ann@recipient.test"]).await?;
+    world
+        .told_at("all", "Delivery", "ann@recipient.test")
+        .await?;
+    let disabled = |post: &Post| {
+        post.path == "/all" && post.header("x-postbell-event") == "DestinationDisabled"
+    };
+    let post = world.webhook.wait_for_post(LIMIT, disabled).await;
+    let document = post.context("nothing was told")?.json()?;
+    assert_eq!(document["destinationDisabled"]["name"], "hook");
+    assert_eq!(document["destinationDisabled"]["cause"], "gone");
+
+    let listed = ["events", "list", "--kind", "DestinationDisabled"];
+    assert_eq!(json(&world, &listed).await?, document);
+    let line = world.run(&listed).await?;
+    assert!(line.contains("hook: It answered 410 Gone"), "{line}");
+    world.finish().await
+}
+
+#[tokio::test]
 async fn a_destination_is_tested_and_its_secret_rotated() -> anyhow::Result<()> {
     let world = World::start().await?;
     let tested = json(&world, &["destination", "test", "hook"]).await?;

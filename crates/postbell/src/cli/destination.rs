@@ -269,7 +269,8 @@ pub struct DestinationReplay {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub since: Option<Duration>,
     /// With --since: only those before this long ago
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "since")]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(requires = "since", conflicts_with_all = ["event", "dead"])]
     pub until: Option<Duration>,
     /// Those that were given up
     #[arg(long)]
@@ -279,4 +280,37 @@ pub struct DestinationReplay {
     pub yes: bool,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::Cli;
+
+    fn reads(line: &str) -> bool {
+        let words = line.split_whitespace();
+        Cli::try_parse_from(["postbell", "destination"].into_iter().chain(words)).is_ok()
+    }
+
+    #[test]
+    fn a_replay_is_about_one_thing() {
+        assert!(reads("replay hook --dead"));
+        assert!(reads("replay hook --since 2h --until 30m --yes"));
+        assert!(!reads("replay hook"));
+        assert!(!reads("replay hook --dead --since 2h"));
+        assert!(!reads("replay hook --dead --until 2h"));
+    }
+
+    #[test]
+    fn a_destination_hears_of_a_set_or_of_the_workspace() {
+        let add = "add hook --workspace acme --url https://x/";
+        assert!(reads(&format!("{add} --whole-workspace")));
+        assert!(reads(&format!("{add} --config-set fast")));
+        assert!(!reads(&format!(
+            "{add} --config-set fast --whole-workspace"
+        )));
+        assert!(!reads(&format!("{add} --secret a --secret-file b")));
+        assert!(!reads(&format!("{add} --in-flight 257")));
+    }
 }
