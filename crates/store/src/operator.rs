@@ -53,7 +53,8 @@ pub trait Inspect: Send + Sync {
         limit: usize,
     ) -> Result<EventsFound, StoreError>;
 
-    /// The event of this id.
+    /// The event of this id. It is looked for near the moment that the id tells, then in the whole
+    /// log.
     ///
     /// # Errors
     /// The database can't be read.

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use postbell_model::{
     Audience, ConfigurationSetId, DeliveryId, DeliveryState, Event, EventId, EventKind, Fact,
     Timestamp, WorkspaceEvent, WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use tokio::sync::watch;
 
-use crate::{Logged, LoggedEvent, LoggedWorkspaceEvent, Page, Position, StoreError, record};
+use crate::{
+    EventLog, Logged, LoggedEvent, LoggedWorkspaceEvent, Page, Position, StoreError, record,
+};
 
+use super::SqliteStore;
 use super::errors::read_error;
 use super::rows::{self, RowError, blob, integer};
 use super::statements::{Query, placeholders};
@@ -174,6 +179,29 @@ impl EventQueries {
             .await
             .map_err(|error| read_error(&error))?;
         Ok(row.as_ref().map(read_logged).transpose()?)
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteStore {
+    fn newest(&self) -> watch::Receiver<Position> {
+        self.newest.clone()
+    }
+
+    async fn events_after(
+        &self,
+        audience: Audience,
+        after: Position,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let newest = *self.newest.borrow();
+        self.event_queries
+            .after(&self.readers, audience, (after, newest), limit)
+            .await
+    }
+
+    async fn event(&self, position: Position) -> Result<Option<Logged>, StoreError> {
+        self.event_queries.one(&self.readers, position).await
     }
 }
 

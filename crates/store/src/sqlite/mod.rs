@@ -35,8 +35,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Audience, Clock, ConfigurationSet, Credential, DeliveryId, Destination, Lane, Secret,
-    SendingDomain, Timestamp, Workspace,
+    Clock, ConfigurationSet, Credential, DeliveryId, Destination, Lane, Secret, SendingDomain,
+    Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -47,9 +47,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
 use crate::{
-    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Directory, EventLog, Intake, Logged,
-    NewConfigurationSet, NewCredential, Operate, Operated, Page, Position, Queue, SettleError,
-    Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants, segment,
+    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Directory, Intake, NewConfigurationSet,
+    NewCredential, Operate, Operated, Position, Queue, SettleError, Settlement, Store, StoreError,
+    Stored, Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
@@ -130,7 +130,7 @@ impl SqliteStore {
         }));
         let (work, waiting) = mpsc::channel(options.commit_queue);
         let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
-        let newest_seen = newest.subscribe();
+        let (newest_seen, newest_elsewhere) = (newest.subscribe(), newest.clone());
         let committer = Committer {
             connection: writer,
             segments,
@@ -150,7 +150,8 @@ impl SqliteStore {
             drop(done);
         });
         let refresher = CancellationToken::new();
-        tasks.spawn(tenants.clone().refresh(clock, refresher.clone()));
+        let refreshing = tenants.clone();
+        tasks.spawn(refreshing.refresh(clock, newest_elsewhere, refresher.clone()));
         Ok(Self {
             shared,
             work: Mutex::new(Some(work)),
@@ -395,29 +396,6 @@ impl Bodies for SqliteStore {
         let folder = self.bodies.clone();
         let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
         read.map_err(|error| StoreError::Read(error.to_string().into()))?
-    }
-}
-
-#[async_trait]
-impl EventLog for SqliteStore {
-    fn newest(&self) -> watch::Receiver<Position> {
-        self.newest.clone()
-    }
-
-    async fn events_after(
-        &self,
-        audience: Audience,
-        after: Position,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        let newest = *self.newest.borrow();
-        self.event_queries
-            .after(&self.readers, audience, (after, newest), limit)
-            .await
-    }
-
-    async fn event(&self, position: Position) -> Result<Option<Logged>, StoreError> {
-        self.event_queries.one(&self.readers, position).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use postbell_model::{EventId, Timestamp};
 use sqlx::SqliteConnection;
+use tokio::sync::watch;
 
 use crate::{Position, StoreError};
 
@@ -12,6 +13,16 @@ use super::rows::{blob, integer};
 
 // How far an event's place may lie from that of the moment in its id: what is recorded late.
 const SLACK: Duration = Duration::from_hours(1);
+
+/// Tells those who wait for events of a newer one. Two connections write events, and who comes
+/// late must not take back what was told.
+pub(super) fn raise(newest: &watch::Sender<Position>, found: Position) {
+    newest.send_if_modified(|newest| {
+        let is_newer = found > *newest;
+        *newest = found.max(*newest);
+        is_newer
+    });
+}
 
 /// The newest event's place.
 pub(super) async fn newest(connection: &mut SqliteConnection) -> Result<Position, StoreError> {
@@ -77,4 +88,22 @@ pub(super) async fn of_event(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_is_not_taken_back() {
+        let newest = watch::Sender::new(Position(3));
+        let mut seen = newest.subscribe();
+        raise(&newest, Position(5));
+        assert!(seen.has_changed().unwrap());
+        assert_eq!(*seen.borrow_and_update(), Position(5));
+        raise(&newest, Position(4));
+        raise(&newest, Position(5));
+        assert!(!seen.has_changed().unwrap());
+        assert_eq!(*seen.borrow(), Position(5));
+    }
 }

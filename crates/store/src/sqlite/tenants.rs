@@ -19,13 +19,14 @@ use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Directory, NewConfigurationSet, NewCredential, StoreError, TenantError, Tenants};
+use crate::{
+    Directory, NewConfigurationSet, NewCredential, Position, StoreError, TenantError, Tenants,
+};
 
 use super::credentials::read_credentials;
-use super::destinations;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
-use super::{DATABASE, database, unusable};
+use super::{DATABASE, database, destinations, places, unusable};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -76,8 +77,14 @@ impl SqliteTenants {
         }
     }
 
-    /// Looks every second whether another process has changed anything, until `stop`.
-    pub(super) async fn refresh(self, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    /// Looks every second whether another process has changed anything, or has written events,
+    /// until `stop`.
+    pub(super) async fn refresh(
+        self,
+        clock: Arc<dyn Clock>,
+        newest: watch::Sender<Position>,
+        stop: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 () = clock.sleep(REFRESH) => {}
@@ -85,6 +92,11 @@ impl SqliteTenants {
             }
             if let Err(error) = self.refresh_once().await {
                 tracing::warn!(%error, "the directory can't be read; the last one stands");
+            }
+            if let Ok(mut connection) = self.connection().await
+                && let Ok(found) = places::newest(&mut connection).await
+            {
+                places::raise(&newest, found);
             }
         }
     }
