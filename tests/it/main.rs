@@ -3,6 +3,7 @@
 
 mod config;
 mod deliver;
+mod destination;
 mod house;
 mod identity;
 mod layers;

@@ -116,6 +116,8 @@ kinds! {
     Cancelled,
     /// Refused for good, or given up.
     Bounce,
+    /// A webhook was switched off; about a workspace.
+    DestinationDisabled,
 }
 
 impl fmt::Display for EventKind {

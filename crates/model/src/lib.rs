@@ -12,6 +12,7 @@ pub mod bounce;
 pub mod clock;
 pub mod consequence;
 pub mod delivery;
+pub mod destination;
 pub mod domain_key;
 pub mod duration;
 pub mod egress;
@@ -26,12 +27,17 @@ pub mod secret;
 pub mod tenant;
 pub mod time;
 pub mod token;
+pub mod workspace_event;
 
 pub use address::{Address, Domain, ReversePath};
 pub use attempt::{Attempt, HostTry, Phase};
 pub use bounce::{BounceClass, BounceType};
 pub use clock::{Clock, Monotonic};
 pub use delivery::{Delivery, DeliveryState, Lane};
+pub use destination::{
+    Audience, CustomHeader, Delays, Destination, DestinationSettings, DestinationState,
+    PreviousSecret, Telling,
+};
 pub use domain_key::{DomainKey, KeyAlgorithm, KeyState};
 pub use egress::Egress;
 pub use event::{Event, EventKind, Fact};
@@ -45,8 +51,8 @@ pub use report::ReportKind;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use tenant::{
-    ConfigurationSet, Credential, Destination, DestinationState, ScramKeys, SendingDomain,
-    SendingLimits, Workspace,
+    ConfigurationSet, Credential, ScramKeys, SendingDomain, SendingLimits, Workspace,
 };
 pub use time::Timestamp;
 pub use token::TokenKeys;
+pub use workspace_event::{DisableReason, WorkspaceEvent, WorkspaceFact};

@@ -1,10 +1,8 @@
-//! What an operator sets up: workspaces, credentials, domains, configuration sets, destinations.
+//! What an operator sets up: workspaces, credentials, domains, configuration sets.
 
 use std::time::Duration;
 
-use crate::{
-    ConfigurationSetId, CredentialId, DestinationId, Domain, Egress, Secret, Timestamp, WorkspaceId,
-};
+use crate::{ConfigurationSetId, CredentialId, Domain, Egress, Secret, Timestamp, WorkspaceId};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,40 +95,6 @@ pub struct ConfigurationSet {
     pub reports: Option<bool>,
     /// How its mail leaves.
     pub egress: Egress,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// Whether a destination is sent to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DestinationState {
-    /// Events are sent.
-    Active,
-    /// Switched off, by an operator or by its own 410; its cursor stands.
-    Disabled,
-}
-
-/// A webhook, attached to a configuration set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// Its id.
-    pub id: DestinationId,
-    /// Whose it is.
-    pub workspace: WorkspaceId,
-    /// Whose mail it hears of.
-    pub configuration_set: ConfigurationSetId,
-    /// Its name, unique in its configuration set.
-    pub name: String,
-    /// Where events go.
-    pub url: String,
-    /// The key of the signature, decoded.
-    pub secret: Secret,
-    /// Names of events in any vocabulary; empty: all.
-    pub matching_event_types: Vec<String>,
-    /// The vocabulary: `postbell`, `splashify`.
-    pub format: String,
-    /// Whether it is sent to.
-    pub state: DestinationState,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 pub mod format;
+pub mod headers;
 pub mod matching;
 pub mod signature;
 
@@ -23,9 +24,12 @@ mod profile;
 mod schedule;
 mod stage;
 mod supervisor;
+mod trial;
 
 pub use format::{Document, Format, preview, render};
+pub use headers::{BadHeader, HEADERS_MAX, parse_header};
 pub use matching::{Matching, UnknownName};
 pub use options::NotifyOptions;
 pub use profile::{BadDestination, check};
 pub use supervisor::Notifier;
+pub use trial::{Trial, try_destination};

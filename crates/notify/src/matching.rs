@@ -113,6 +113,11 @@ impl Matching {
         })
     }
 
+    /// The kinds of events that are wanted; `None`: all.
+    pub fn kinds(&self) -> Option<&[EventKind]> {
+        self.kinds.as_deref()
+    }
+
     /// Whether events of this kind are wanted.
     pub fn matches(&self, kind: EventKind) -> bool {
         self.kinds
@@ -185,7 +190,9 @@ mod tests {
     fn nothing_means_everything() {
         assert_eq!(kinds(&[]).len(), EventKind::ALL.len());
         assert_eq!(kinds(&["*"]).len(), EventKind::ALL.len());
-        assert_eq!(kinds(&["email.*"]).len(), EventKind::ALL.len());
+        let mail = kinds(&["email.*"]);
+        assert!(mail.contains(&"Held") && !mail.contains(&"DestinationDisabled"));
+        assert_eq!(kinds(&["destination.*"]), ["DestinationDisabled"]);
     }
 
     #[test]

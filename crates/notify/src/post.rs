@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode};
-use postbell_model::Timestamp;
-use postbell_net::{HttpAnswer, HttpError};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use postbell_model::{Clock, Timestamp};
+use postbell_net::{HttpAnswer, HttpClient, HttpError};
+use postbell_store::{ANSWER_KEPT, Call, CallAnswer, Position};
 
 use crate::Document;
 use crate::profile::Profile;
 use crate::schedule::RETRY_AFTER_MAX;
-use crate::stage::Stage;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -42,29 +42,90 @@ pub(crate) enum FailureKind {
     Gone,
 }
 
+/// What calls are made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Wire<'a> {
+    pub(crate) http: &'a HttpClient,
+    pub(crate) clock: &'a dyn Clock,
+    /// How long a call may take, answer included.
+    pub(crate) timeout: Duration,
+}
+
+/// A call that was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) at: Timestamp,
+    pub(crate) took: Duration,
+    pub(crate) answer: CallAnswer,
+    /// `None`: it was answered with a 2xx.
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Made {
+    /// The call for the log: about which document of which event, which try it was and when the
+    /// next one is.
+    pub(crate) fn logged(
+        self,
+        (position, document): (Position, u32),
+        attempt: u32,
+        next_at: Option<Timestamp>,
+    ) -> Call {
+        Call {
+            at: self.at,
+            position,
+            document,
+            attempt,
+            took: self.took,
+            answer: self.answer,
+            next_at,
+        }
+    }
+}
+
 /// Signs and posts a document.
-pub(crate) async fn post(
-    stage: &Stage,
-    profile: &Profile,
-    document: Document,
-) -> Result<(), Failure> {
+pub(crate) async fn post(wire: Wire<'_>, profile: &Profile, document: Document) -> Made {
+    let (at, begun) = (wire.clock.now(), wire.clock.monotonic());
+    let headers = headers(profile, &document, at);
+    let posted = wire
+        .http
+        .post(&profile.url, headers, document.json, wire.timeout)
+        .await;
+    Made {
+        at,
+        took: wire.clock.monotonic().since(begun),
+        answer: answer(&posted),
+        failure: judge(posted, wire.clock.now()).err(),
+    }
+}
+
+fn headers(profile: &Profile, document: &Document, now: Timestamp) -> HeaderMap {
     let mut headers = profile.headers.clone();
-    let now = stage.clock.now();
     let timestamp = now.as_seconds();
-    let signature = profile.signer.sign(&document.id, timestamp, &document.json);
+    let signer = profile.signer(now);
+    let signature = signer.sign(&document.id, timestamp, &document.json);
     for (name, value) in [
-        (WEBHOOK_ID, HeaderValue::try_from(document.id)),
+        (WEBHOOK_ID, HeaderValue::try_from(document.id.as_str())),
         (WEBHOOK_SIGNATURE, HeaderValue::try_from(signature)),
     ] {
         headers.insert(name, value.expect("invariant: ids and base64 are ASCII"));
     }
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp));
     headers.insert(POSTBELL_EVENT, HeaderValue::from_static(document.name));
-    let posted = stage
-        .http
-        .post(&profile.url, headers, document.json, stage.options.timeout)
-        .await;
-    judge(posted, stage.clock.now())
+    headers
+}
+
+/// What is kept of an answer.
+fn answer(posted: &Result<HttpAnswer, HttpError>) -> CallAnswer {
+    match posted {
+        Ok(answer) => {
+            let kept = answer.body_start.len().min(ANSWER_KEPT);
+            CallAnswer::Status {
+                status: answer.status.as_u16(),
+                body: answer.body_start[..kept].to_vec(),
+            }
+        }
+        Err(error) => CallAnswer::Failure(error.to_string()),
+    }
 }
 
 fn judge(posted: Result<HttpAnswer, HttpError>, now: Timestamp) -> Result<(), Failure> {

@@ -1,13 +1,22 @@
 //! A destination as its task needs it: everything parsed, nothing left that can be wrong.
 
-use http::{HeaderMap, HeaderValue, Uri, header};
-use postbell_model::{ConfigurationSetId, Destination, DestinationId};
-use postbell_net::http::check_url;
-use postbell_store::LoggedEvent;
+use std::collections::BTreeMap;
 
-use crate::format::UnknownFormat;
+use http::{HeaderMap, HeaderValue, Uri, header};
+use postbell_model::{
+    Audience, ConfigurationSetId, Delays, Destination, DestinationId, EventKind, Timestamp,
+    WorkspaceFact,
+};
+use postbell_net::http::check_url;
+use postbell_store::Logged;
+
+use crate::format::{UnknownFormat, is_first_delay};
+use crate::headers::{BadHeader, HEADERS_MAX, field};
 use crate::signature::Signer;
 use crate::{Document, Format, Matching, UnknownName, render};
+
+/// What configuration sets are called.
+pub(crate) type SetNames = BTreeMap<ConfigurationSetId, String>;
 
 /// Why a destination can't be called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +31,9 @@ pub enum BadDestination {
     /// There is no such event.
     #[error(transparent)]
     EventType(#[from] UnknownName),
+    /// One of its headers can't be sent.
+    #[error(transparent)]
+    Header(#[from] BadHeader),
 }
 
 /// Whether a destination can be called as it is set up. For whoever sets it up, so that mistakes
@@ -30,44 +42,91 @@ pub enum BadDestination {
 /// # Errors
 /// Says what is wrong.
 pub fn check(destination: &Destination) -> Result<(), BadDestination> {
-    Profile::new(destination, String::new()).map(drop)
+    Profile::new(destination, SetNames::new()).map(drop)
 }
 
 /// A destination, parsed.
 #[derive(Debug)]
 pub(crate) struct Profile {
     pub(crate) id: DestinationId,
-    pub(crate) set: ConfigurationSetId,
+    pub(crate) audience: Audience,
     pub(crate) url: Uri,
-    pub(crate) signer: Signer,
     /// Those that are the same in every call.
     pub(crate) headers: HeaderMap,
-    set_name: String,
+    /// Calls under way at once, where it says so itself.
+    pub(crate) in_flight: Option<usize>,
+    signer: Signer,
+    /// While one secret takes over from another: with both, until then.
+    overlap: Option<(Signer, Timestamp)>,
+    set_names: SetNames,
     format: Format,
     matching: Matching,
+    delays: Delays,
 }
 
 impl Profile {
-    pub(crate) fn new(destination: &Destination, set_name: String) -> Result<Self, BadDestination> {
+    pub(crate) fn new(
+        destination: &Destination,
+        set_names: SetNames,
+    ) -> Result<Self, BadDestination> {
+        let settings = &destination.settings;
+        let overlap = destination.previous_secret.as_ref().map(|previous| {
+            let both = Signer::new([&destination.secret, &previous.secret]);
+            (both, previous.until)
+        });
         Ok(Self {
             id: destination.id,
-            set: destination.configuration_set,
+            audience: destination.audience(),
             url: parse_url(&destination.url)?,
+            headers: headers(destination)?,
+            in_flight: settings
+                .in_flight
+                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
             signer: Signer::new([&destination.secret]),
-            headers: fixed_headers(),
-            set_name,
+            overlap,
+            set_names,
             format: destination.format.parse()?,
             matching: Matching::parse(&destination.matching_event_types)?,
+            delays: settings.delays,
         })
+    }
+
+    /// What calls are signed with now.
+    pub(crate) fn signer(&self, now: Timestamp) -> &Signer {
+        match &self.overlap {
+            Some((both, until)) if now < *until => both,
+            Some(_) | None => &self.signer,
+        }
     }
 
     /// What the destination hears of an event: nothing, where it does not want such events or
     /// its vocabulary has no word for this one.
-    pub(crate) fn documents(&self, event: &LoggedEvent) -> Vec<Document> {
-        if !self.matching.matches(event.event.fact.kind()) {
+    pub(crate) fn documents(&self, event: &Logged) -> Vec<Document> {
+        if !self.matching.matches(event.kind()) || self.is_passed_over(event) {
             return Vec::new();
         }
-        render(self.format, event, &self.set_name)
+        render(self.format, event, self.set_name(event))
+    }
+
+    fn set_name(&self, event: &Logged) -> &str {
+        let Logged::Delivery(logged) = event else {
+            return "";
+        };
+        let name = self.set_names.get(&logged.message.configuration_set);
+        name.map(String::as_str).unwrap_or_default()
+    }
+
+    /// What it has heard already, and what is about itself.
+    fn is_passed_over(&self, event: &Logged) -> bool {
+        match event {
+            Logged::Delivery(logged) => {
+                let is_delay = logged.event.fact.kind() == EventKind::DeliveryDelay;
+                is_delay && self.delays == Delays::First && !is_first_delay(logged)
+            }
+            Logged::Workspace(logged) => match &logged.event.fact {
+                WorkspaceFact::DestinationDisabled { destination, .. } => *destination == self.id,
+            },
+        }
     }
 }
 
@@ -79,8 +138,12 @@ fn parse_url(text: &str) -> Result<Uri, BadDestination> {
     Ok(url)
 }
 
-fn fixed_headers() -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
+fn headers(destination: &Destination) -> Result<HeaderMap, BadHeader> {
+    let own = &destination.settings.headers;
+    if own.len() > HEADERS_MAX {
+        return Err(BadHeader::TooMany);
+    }
+    let mut headers = HeaderMap::with_capacity(8 + own.len());
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
@@ -89,12 +152,18 @@ fn fixed_headers() -> HeaderMap {
         header::USER_AGENT,
         HeaderValue::from_static(concat!("postbell/", env!("CARGO_PKG_VERSION"))),
     );
-    headers
+    for header in own {
+        let (name, value) = field(header)?;
+        headers.insert(name, value);
+    }
+    Ok(headers)
 }
 
 #[cfg(test)]
 mod tests {
-    use postbell_model::{DestinationState, Secret, Timestamp, WorkspaceId};
+    use postbell_model::{
+        CustomHeader, DestinationSettings, DestinationState, PreviousSecret, Secret, WorkspaceId,
+    };
 
     use super::*;
 
@@ -103,12 +172,15 @@ mod tests {
         Destination {
             id: DestinationId::new(now),
             workspace: WorkspaceId(1),
-            configuration_set: ConfigurationSetId(1),
+            configuration_set: Some(ConfigurationSetId(1)),
             name: "hook".to_owned(),
             url: url.to_owned(),
             secret: Secret::new("s"),
+            previous_secret: None,
             matching_event_types: names.iter().map(|name| (*name).to_owned()).collect(),
             format: format.to_owned(),
+            settings: DestinationSettings::default(),
+            replays: 0,
             state: DestinationState::Active,
             created_at: now,
         }
@@ -136,5 +208,30 @@ mod tests {
         }
         let unknown = destination("https://hooks.example/", "postbell", &["fax"]);
         assert!(matches!(check(&unknown), Err(BadDestination::EventType(_))));
+    }
+
+    #[test]
+    fn a_header_that_is_ours_is_refused() {
+        let mut bad = destination("https://hooks.example/", "postbell", &[]);
+        bad.settings.headers = vec![CustomHeader {
+            name: "webhook-id".to_owned(),
+            value: Secret::new("evt_1"),
+        }];
+        assert!(matches!(check(&bad), Err(BadDestination::Header(_))));
+    }
+
+    #[test]
+    fn both_secrets_sign_until_the_overlap_ends() {
+        let mut rotated = destination("https://hooks.example/", "postbell", &[]);
+        let until = Timestamp::from_micros(1_000);
+        rotated.previous_secret = Some(PreviousSecret {
+            secret: Secret::new("old"),
+            until,
+        });
+        let profile = Profile::new(&rotated, SetNames::new()).unwrap();
+        let signatures = |now| profile.signer(now).sign("evt_1", 0, b"{}");
+        let (before, after) = (signatures(Timestamp::from_micros(999)), signatures(until));
+        assert_eq!(before.split(' ').count(), 2);
+        assert_eq!(before.split(' ').next(), Some(after.as_str()));
     }
 }

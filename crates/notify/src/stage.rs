@@ -7,6 +7,7 @@ use postbell_net::HttpClient;
 use postbell_store::{Destinations, EventLog, Tenants};
 
 use crate::NotifyOptions;
+use crate::post::Wire;
 
 /// The handles and settings that all destinations share.
 pub(crate) struct Stage {
@@ -16,4 +17,15 @@ pub(crate) struct Stage {
     pub(crate) tenants: Arc<dyn Tenants>,
     pub(crate) http: HttpClient,
     pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Stage {
+    /// What calls are made with.
+    pub(crate) fn wire(&self) -> Wire<'_> {
+        Wire {
+            http: &self.http,
+            clock: self.clock.as_ref(),
+            timeout: self.options.timeout,
+        }
+    }
 }

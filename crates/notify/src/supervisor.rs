@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::{Clock, Destination, DestinationId, DestinationState};
+use postbell_model::{Audience, Clock, Destination, DestinationId, DestinationState};
 use postbell_net::HttpClient;
 use postbell_store::{Destinations, Directory, EventLog, StoreError, Tenants};
 use tokio::sync::{mpsc, watch};
@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 use crate::NotifyOptions;
 use crate::destination::{Exit, Runner};
-use crate::profile::Profile;
+use crate::profile::{Profile, SetNames};
 use crate::stage::Stage;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -37,11 +37,11 @@ impl std::fmt::Debug for Notifier {
     }
 }
 
-/// A destination with the name of its configuration set.
+/// A destination with the names of the configuration sets that it hears of.
 #[derive(Debug, Clone, PartialEq)]
 struct Wanted {
     destination: Destination,
-    set_name: String,
+    set_names: SetNames,
 }
 
 struct Keeper {
@@ -133,13 +133,22 @@ fn active(directory: &Directory) -> HashMap<DestinationId, Wanted> {
     let all = directory.destinations().iter();
     all.filter(|destination| destination.state == DestinationState::Active)
         .map(|destination| {
-            let set = directory.configuration_set(destination.configuration_set);
             let wanted = Wanted {
                 destination: destination.clone(),
-                set_name: set.map(|set| set.name.clone()).unwrap_or_default(),
+                set_names: set_names(directory, destination.audience()),
             };
             (destination.id, wanted)
         })
+        .collect()
+}
+
+fn set_names(directory: &Directory, audience: Audience) -> SetNames {
+    let sets = match audience {
+        Audience::Set(set) => directory.configuration_set(set).into_iter().collect(),
+        Audience::Workspace(workspace) => directory.configuration_sets_of(workspace),
+    };
+    sets.into_iter()
+        .map(|set| (set.id, set.name.clone()))
         .collect()
 }
 
@@ -183,7 +192,7 @@ impl Keeping {
             let Some(wanted) = self.wanted.borrow_and_update().clone() else {
                 return;
             };
-            match Profile::new(&wanted.destination, wanted.set_name) {
+            match Profile::new(&wanted.destination, wanted.set_names) {
                 Ok(profile) => self.run(Arc::new(profile)).await,
                 Err(error) => {
                     tracing::error!("A destination can't be called as it is set up: {error}");

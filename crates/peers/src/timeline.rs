@@ -91,6 +91,9 @@ fn story(kind: &str, event: &Value, block: &Value) -> String {
         "Delivery" => delivery(block),
         "DeliveryDelay" => delay(block),
         "Bounce" => bounce(block),
+        "DestinationDisabled" => {
+            format!("{}: {}", text(block, "/name"), text(block, "/reason"))
+        }
         _ => first_of(
             block,
             &["/reason", "/errorMessage", "/link", "/subject", "/from"],

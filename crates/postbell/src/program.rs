@@ -88,17 +88,17 @@ fn look(named: Option<&Path>, request: operator::Request, console: Console) -> a
 
 fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::Result<()> {
     let config = config::load(&Sources::find(named)?)?.config;
-    let folder = &config.server.data_dir;
+    let folder = config.server.data_dir.clone();
     if !request.makes_database() && !folder.exists() {
         bail!(
             "there is no data folder {} (server.data_dir); the first `postbell workspace add` makes it",
             folder.display()
         );
     }
-    make_data_folder(folder)
+    make_data_folder(&folder)
         .with_context(|| format!("the data folder {} can't be made", folder.display()))?;
     on_runtime(async {
-        let tenants = SqliteTenants::open(folder)
+        let tenants = SqliteTenants::open(&folder)
             .await
             .with_context(|| format!("the database in {} can't be used", folder.display()))?;
         let desk = Desk {
@@ -106,6 +106,7 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             allowances: Arc::new(tenants.clone()),
             keys: Arc::new(tenants.clone()),
             config: config.clone(),
+            webhooks: Arc::new(tenants.clone()),
             clock: Arc::new(SystemClock::new()),
             console,
         };

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, DomainKey,
-    SendingDomain, Workspace, WorkspaceId,
+    ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, Domain,
+    DomainKey, SendingDomain, Workspace, WorkspaceId,
 };
 
 /// All workspaces, credentials, domains, configuration sets and destinations at one moment.
@@ -140,6 +140,12 @@ impl Directory {
             .collect();
         all.sort_by_key(|set| set.id);
         all
+    }
+
+    /// A destination.
+    pub fn destination(&self, id: DestinationId) -> Option<&Destination> {
+        let mut all = self.destinations.iter();
+        all.find(|destination| destination.id == id)
     }
 
     /// All destinations, in the order in which they were made.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postbell_model::{ConfigurationSetId, Domain, WorkspaceId};
+use postbell_model::{ConfigurationSetId, DestinationId, Domain, WorkspaceId};
 
 /// A transition or a look that did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -67,6 +67,9 @@ pub enum TenantError {
     /// There is no such credential.
     #[error("there is no credential \"{0}\"")]
     NoSuchCredential(String),
+    /// There is no such destination.
+    #[error("there is no destination {0}")]
+    NoSuchDestination(DestinationId),
     /// There is no such configuration set in that workspace.
     #[error("there is no configuration set {0} in that workspace")]
     NoSuchConfigurationSet(ConfigurationSetId),

@@ -25,14 +25,15 @@ mod seal;
 mod segment;
 mod sqlite;
 mod types;
+mod webhooks;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination, DestinationId,
-    Domain, DomainKey, Egress, Lane, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
+    Audience, ConfigurationSet, Credential, DeliveryId, Destination, DestinationId, DisableReason,
+    Domain, DomainKey, Lane, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
     WorkspaceId,
 };
 use tokio::sync::{mpsc, watch};
@@ -43,6 +44,7 @@ pub use operator::*;
 pub use seal::{SealError, SealingKey};
 pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};
 pub use types::*;
+pub use webhooks::*;
 
 /// Where mail comes in.
 #[async_trait]
@@ -131,14 +133,14 @@ pub trait EventLog: Send + Sync {
     /// The position of the newest event; rings when there is a newer one.
     fn newest(&self) -> watch::Receiver<Position>;
 
-    /// Events after `after` in the order of the log, of one configuration set, with the facts of
+    /// Events after `after` in the order of the log that an audience hears of, with the facts of
     /// their messages: at most `limit` of them.
     ///
     /// # Errors
     /// The database can't be read.
     async fn events_after(
         &self,
-        set: ConfigurationSetId,
+        audience: Audience,
         after: Position,
         limit: usize,
     ) -> Result<Page, StoreError>;
@@ -147,7 +149,7 @@ pub trait EventLog: Send + Sync {
     ///
     /// # Errors
     /// The database can't be read.
-    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError>;
+    async fn event(&self, position: Position) -> Result<Option<Logged>, StoreError>;
 }
 
 /// Events that senders are perhaps to be told of (RFC 3464), each until it was dealt with.
@@ -181,16 +183,15 @@ pub trait Destinations: Send + Sync {
     /// The database can't be read.
     async fn cursor(&self, destination: DestinationId) -> Result<Position, StoreError>;
 
-    /// Moves a cursor on and puts what failed before it into the retry table, in one
-    /// transaction.
+    /// Moves a cursor on, puts what failed before it into the retry table and adds to the log of
+    /// calls, in one transaction.
     ///
     /// # Errors
     /// The store has stopped.
     async fn advance(
         &self,
         destination: DestinationId,
-        cursor: Position,
-        failed: Vec<Retry>,
+        progress: Progress,
     ) -> Result<(), StoreError>;
 
     /// Retries of a destination that are due at `now`, oldest due first.
@@ -211,7 +212,8 @@ pub trait Destinations: Send + Sync {
     async fn next_retry(&self, destination: DestinationId)
     -> Result<Option<Timestamp>, StoreError>;
 
-    /// Records what became of retries: delivered, due again, or dead.
+    /// Records what became of retries (delivered, due again, or dead) and the calls that were
+    /// made.
     ///
     /// # Errors
     /// The store has stopped.
@@ -219,13 +221,20 @@ pub trait Destinations: Send + Sync {
         &self,
         destination: DestinationId,
         outcomes: Vec<RetryOutcome>,
+        calls: Vec<Call>,
     ) -> Result<(), StoreError>;
 
-    /// Switches a destination off; its cursor stands.
+    /// Switches a destination off, with an event about its workspace in the same transaction; its
+    /// cursor stands. One that is off already stays as it is.
     ///
     /// # Errors
     /// The store has stopped.
-    async fn disable(&self, destination: DestinationId) -> Result<(), StoreError>;
+    async fn disable(
+        &self,
+        destination: DestinationId,
+        reason: DisableReason,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 }
 
 /// What an operator sets up. Small, read at every message, seldom changed: handed out as one

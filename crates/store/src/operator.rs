@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use postbell_model::{
-    Address, Delivery, DeliveryId, DeliveryState, DestinationId, Domain, Event, EventKind, Lane,
-    Message, MessageId, Reply, Timestamp, WorkspaceId,
+    Address, Delivery, DeliveryId, DeliveryState, DestinationId, Domain, Event, EventId, EventKind,
+    Lane, Message, MessageId, Reply, Timestamp, WorkspaceId,
 };
 use std::sync::Arc;
 
-use crate::{LoggedEvent, Position, StoreError};
+use crate::{Logged, Position, StoreError};
 
 /// Looks at the store. Beside a running server as well: nothing is changed and nobody waits.
 #[async_trait]
@@ -52,6 +52,13 @@ pub trait Inspect: Send + Sync {
         from: From,
         limit: usize,
     ) -> Result<EventsFound, StoreError>;
+
+    /// The event of this id. It is looked for near the moment that the id tells, then in the whole
+    /// log.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn event(&self, id: EventId) -> Result<Option<Logged>, StoreError>;
 }
 
 /// Acts on waiting deliveries.
@@ -161,7 +168,8 @@ pub struct EventHistory {
     pub position: Position,
     /// The event.
     pub event: Event,
-    /// Each destination of its configuration set, whether it wants such events or not.
+    /// Each destination of its configuration set and of its workspace, whether it wants such events
+    /// or not.
     pub told: Vec<(DestinationId, Told)>,
 }
 
@@ -220,7 +228,7 @@ pub enum From {
 #[derive(Debug, Clone)]
 pub struct EventsFound {
     /// The events.
-    pub events: Vec<LoggedEvent>,
+    pub events: Vec<Logged>,
     /// How far the log was read: what to ask after for those that follow.
     pub read_to: Position,
 }

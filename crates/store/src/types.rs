@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::{
-    Address, CredentialId, Delivery, DeliveryId, Egress, Event, Fact, Message, MessageId,
-    ReportKind, ReportRequest, ScramKeys, Secret, SendingLimits, Timestamp, WorkspaceId,
+    Address, CredentialId, Delivery, DeliveryId, Egress, Event, EventId, EventKind, Fact, Message,
+    MessageId, ReportKind, ReportRequest, ScramKeys, Secret, SendingLimits, Timestamp,
+    WorkspaceEvent, WorkspaceId,
 };
 
 /// A message to be accepted, with all that was decided about it.
@@ -104,7 +105,59 @@ pub struct Settlement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position(pub u64);
 
-/// An event with the facts of its message, as formats need them.
+/// An event of the log.
+#[derive(Debug, Clone)]
+pub enum Logged {
+    /// About a delivery.
+    Delivery(LoggedEvent),
+    /// About a workspace.
+    Workspace(LoggedWorkspaceEvent),
+}
+
+impl Logged {
+    /// Its place in the log.
+    pub const fn position(&self) -> Position {
+        match self {
+            Self::Delivery(logged) => logged.position,
+            Self::Workspace(logged) => logged.position,
+        }
+    }
+
+    /// The event's id.
+    pub const fn id(&self) -> EventId {
+        match self {
+            Self::Delivery(logged) => logged.event.id,
+            Self::Workspace(logged) => logged.event.id,
+        }
+    }
+
+    /// What kind of event it is.
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Delivery(logged) => logged.event.fact.kind(),
+            Self::Workspace(logged) => logged.event.fact.kind(),
+        }
+    }
+
+    /// The delivery that it is about.
+    pub const fn delivery(&self) -> Option<DeliveryId> {
+        match self {
+            Self::Delivery(logged) => Some(logged.event.delivery),
+            Self::Workspace(_) => None,
+        }
+    }
+}
+
+/// An event about a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedWorkspaceEvent {
+    /// Its place in the log.
+    pub position: Position,
+    /// The fact.
+    pub event: WorkspaceEvent,
+}
+
+/// An event about a delivery with the facts of its message, as formats need them.
 #[derive(Debug, Clone)]
 pub struct LoggedEvent {
     /// Its place in the log.
@@ -121,7 +174,7 @@ pub struct LoggedEvent {
 #[derive(Debug, Clone)]
 pub struct Page {
     /// The events asked for, in the log's order.
-    pub events: Vec<LoggedEvent>,
+    pub events: Vec<Logged>,
     /// How far the log was read: the cursor once these events have been dealt with, also where
     /// there are none. Equal to what was asked after where there is nothing newer.
     pub read_to: Position,

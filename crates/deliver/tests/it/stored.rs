@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postbell_model::{Clock, DeliveryId, Fact, ReportRequest};
+use postbell_model::{Audience, Clock, DeliveryId, EventKind, ReportRequest};
 use postbell_peers::dns::{self, DnsServer};
 use postbell_peers::mx::{MxOptions, MxServer};
 use postbell_store::{
-    EventLog, Intake, NewConfigurationSet, NewDelivery, Position, SqliteOptions, SqliteStore,
-    Store, Submission, Tenants,
+    EventLog, Intake, Logged, NewConfigurationSet, NewDelivery, Position, SqliteOptions,
+    SqliteStore, Store, Submission, Tenants,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -116,13 +116,12 @@ async fn wait_for_deliveries(store: &SqliteStore, count: usize) {
     let delivered = async {
         loop {
             newest.mark_unchanged();
-            let page = store.events_after(set, Position(0), 1_000).await.unwrap();
-            let facts = page.events.iter().map(|logged| &logged.event.fact);
-            if facts
-                .filter(|fact| matches!(fact, Fact::Delivery { .. }))
-                .count()
-                == count
-            {
+            let page = store
+                .events_after(Audience::Set(set), Position(0), 1_000)
+                .await
+                .unwrap();
+            let kinds = page.events.iter().map(Logged::kind);
+            if kinds.filter(|kind| *kind == EventKind::Delivery).count() == count {
                 return;
             }
             newest.changed().await.unwrap();

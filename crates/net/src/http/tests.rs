@@ -1,4 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,10 +9,11 @@ use hickory_resolver::proto::rr::rdata::A;
 use hickory_resolver::proto::rr::{RData, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::DnsOptions;
+use crate::{CertificateFiles, DnsOptions, ServerTls};
 
 const LIMIT: Duration = Duration::from_secs(5);
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK";
@@ -189,30 +191,66 @@ async fn silence_and_nonsense_are_failures() {
     assert!(matches!(refused.unwrap_err(), HttpError::Connect(_)));
 }
 
+/// Ways to write a private address: in full, short, in other bases, inside an IPv6 address, as a
+/// name. The name server says 127.0.0.1 to every name.
+const PRIVATE: [&str; 46] = [
+    "127.0.0.1",
+    "127.9.9.9",
+    "127.0.0.1.",
+    "127.1",
+    "127.0.1",
+    "0.0.0.0",
+    "0",
+    "2130706433",
+    "017700000001",
+    "0x7f000001",
+    "0x7f.1",
+    "0177.0.0.1",
+    "0x7f.0x0.0x0.0x1",
+    "10.0.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "172.16.0.1",
+    "192.0.0.8",
+    "192.0.2.1",
+    "192.88.99.1",
+    "192.168.0.1",
+    "198.18.0.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "[::]",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::ffff:a9fe:a9fe]",
+    "[::127.0.0.1]",
+    "[::ffff:0:127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[64:ff9b:1::7f00:1]",
+    "[2001:0:7f00:1::]",
+    "[2002:7f00:1::]",
+    "[fc00::1]",
+    "[fe80::1]",
+    "[fec0::1]",
+    "[ff02::1]",
+    "localhost",
+    "localhost.",
+    "rebound.example",
+];
+
 #[tokio::test]
 async fn no_way_to_write_a_private_address_leads_to_it() {
     let far = Far::start(OK).await;
     let (dns, _) = name_server(vec![vec![Ipv4Addr::LOCALHOST]]).await;
     let client = client(&dns, &[]);
-    for host in [
-        "127.0.0.1",
-        "127.9.9.9",
-        "0.0.0.0",
-        "[::1]",
-        "[::]",
-        "[::ffff:127.0.0.1]",
-        "[::127.0.0.1]",
-        "[64:ff9b::7f00:1]",
-        "[2002:7f00:1::]",
-        "localhost",
-        "rebound.example",
-        "2130706433",
-        "0x7f000001",
-        "127.1",
-    ] {
+    for host in PRIVATE {
         let refused = post(&client, &far.url(host), LIMIT).await.unwrap_err();
         assert!(
-            matches!(refused, HttpError::Forbidden(_)),
+            matches!(refused, HttpError::Forbidden(_) | HttpError::BadUrl(_)),
             "{host}: {refused}"
         );
     }
@@ -250,6 +288,26 @@ async fn of_several_addresses_only_those_allowed_are_dialled() {
         .await
         .unwrap();
     assert_eq!(far.connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_ends_the_call_before_it_begins() {
+    let certs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../certs");
+    let files = CertificateFiles {
+        certificate: certs.join("dev.pem"),
+        key: certs.join("dev-key.pem"),
+    };
+    let acceptor = TlsAcceptor::from(ServerTls::load(files).unwrap().config());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let far = TaskTracker::new().spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        acceptor.accept(stream).await.is_ok()
+    });
+    let url = format!("https://127.0.0.1:{port}/").parse().unwrap();
+    let failed = post(&plain_client(), &url, LIMIT).await.unwrap_err();
+    assert!(matches!(failed, HttpError::Tls(_)), "{failed}");
+    assert!(!far.await.unwrap(), "the handshake succeeded");
 }
 
 #[tokio::test]

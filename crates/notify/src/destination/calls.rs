@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::FutureExt;
-use postbell_store::{Retry, StoreError};
+use postbell_model::{DisableReason, Timestamp};
+use postbell_store::{Logged, Retry, StoreError};
 
 use super::retries::{Batch, run_batch};
 use super::window::{Failed, Ticket};
@@ -27,7 +28,11 @@ const RETRY_PAUSE: Duration = Duration::from_secs(10);
 impl Runner {
     pub(super) fn begin_calls(&mut self) {
         if !self.breaker.is_open() {
-            let most = self.stage.options.in_flight.max(1);
+            let most = self
+                .profile
+                .in_flight
+                .unwrap_or(self.stage.options.in_flight);
+            let most = most.max(1);
             while self.posts.len() < most && self.begin_call() {}
             return;
         }
@@ -55,28 +60,44 @@ impl Runner {
         true
     }
 
-    pub(super) fn posted(&mut self, posted: &Posted) -> Verdict {
+    pub(super) fn posted(&mut self, posted: Posted) -> Verdict {
         let probe = std::mem::take(&mut self.probing);
-        let Some(worst) = posted.worst() else {
+        let Some(worst) = posted.worst().cloned() else {
             self.window.delivered(posted.ticket);
+            self.log(posted, |_| None);
             self.succeeded();
             return Verdict::GoOn;
         };
         match worst.kind {
             FailureKind::Gone => {
                 tracing::warn!("A destination is switched off, since it answered 410 Gone.");
-                return Verdict::SwitchOff;
+                self.log(posted, |_| None);
+                return Verdict::SwitchOff(DisableReason::Gone);
             }
-            _ if probe => return self.probe_failed(posted, worst),
+            _ if probe => return self.probe_failed(posted, &worst),
             FailureKind::Down if self.breaker.is_open() => {
                 self.window.again(posted.ticket);
+                self.log(posted, |_| None);
             }
             FailureKind::Down | FailureKind::Refused => {
-                self.put_aside(posted, worst);
-                self.count_failure(worst);
+                self.put_aside(posted, &worst);
+                self.count_failure(&worst);
             }
         }
         Verdict::GoOn
+    }
+
+    /// Notes the calls about an event, and when each that failed is made again.
+    fn log(&mut self, posted: Posted, next: impl Fn(&Failure) -> Option<Timestamp>) {
+        let Some(position) = self.window.event(posted.ticket).map(Logged::position) else {
+            return;
+        };
+        let attempt = 1 + self.window.probes(posted.ticket);
+        for (document, made) in posted.made {
+            let next_at = made.failure.as_ref().and_then(&next);
+            self.calls
+                .note(made.logged((position, document), attempt, next_at));
+        }
     }
 
     fn succeeded(&mut self) {
@@ -90,29 +111,36 @@ impl Runner {
     }
 
     /// The event goes to the retry table, and no longer holds up the cursor.
-    fn put_aside(&mut self, posted: &Posted, worst: &Failure) {
+    fn put_aside(&mut self, posted: Posted, worst: &Failure) {
         let Some(event) = self.window.event(posted.ticket) else {
             return;
         };
         let now = self.stage.clock.now();
-        let jitter = jitter(event.event.id, 1);
-        let retries = posted.failures.iter().map(|(document, failure)| Retry {
-            position: event.position,
-            document: *document,
-            attempts: 1,
-            next_at: next_call(1, now, failure.retry_after, jitter).unwrap_or(now),
-            last_error: failure.why.clone(),
+        let jitter = jitter(event.id(), 1);
+        let next = |failure: &Failure| next_call(1, now, failure.retry_after, jitter);
+        let position = event.position();
+        let retries = posted.made.iter().filter_map(|(document, made)| {
+            let failure = made.failure.as_ref()?;
+            Some(Retry {
+                position,
+                document: *document,
+                attempts: 1,
+                next_at: next(failure).unwrap_or(now),
+                last_error: failure.why.clone(),
+            })
         });
         let failed = Failed {
             retries: retries.collect(),
             down: worst.kind == FailureKind::Down,
         };
         tracing::debug!(
-            event.kind = event.event.fact.kind().name(),
-            delivery.id = %event.event.delivery,
+            event.kind = event.kind().name(),
+            event.position = position.0,
             "A webhook call failed and will be made again."
         );
-        self.window.failed(posted.ticket, failed);
+        let ticket = posted.ticket;
+        self.log(posted, next);
+        self.window.failed(ticket, failed);
     }
 
     fn count_failure(&mut self, failure: &Failure) {
@@ -123,14 +151,19 @@ impl Runner {
         }
     }
 
-    fn probe_failed(&mut self, posted: &Posted, worst: &Failure) -> Verdict {
+    fn probe_failed(&mut self, posted: Posted, worst: &Failure) -> Verdict {
         let now = self.stage.clock.monotonic();
         self.breaker.probe_failed(now, worst.retry_after);
         let probes = self.window.count_probe(posted.ticket);
         if worst.kind == FailureKind::Refused || probes >= PROBES_PER_EVENT {
             self.put_aside(posted, worst);
         } else {
+            let next = self.breaker.probe_at().map(|at| {
+                let now = self.stage.clock.monotonic();
+                self.stage.clock.now().after(at.since(now))
+            });
             self.window.again(posted.ticket);
+            self.log(posted, |_| next);
         }
         self.verdict_on_outage()
     }
@@ -144,7 +177,7 @@ impl Runner {
             duration_ms = down_for.as_millis(),
             "A destination is switched off, since it was down for too long."
         );
-        Verdict::SwitchOff
+        Verdict::SwitchOff(DisableReason::Down)
     }
 
     pub(super) fn begin_retrying(&mut self) {
@@ -188,7 +221,9 @@ impl Runner {
         };
         self.next_retry = earlier(self.next_retry, batch.next);
         match batch.failure {
-            Some(failure) if failure.kind == FailureKind::Gone => return Ok(Verdict::SwitchOff),
+            Some(failure) if failure.kind == FailureKind::Gone => {
+                return Ok(Verdict::SwitchOff(DisableReason::Gone));
+            }
             Some(failure) if probe => {
                 let now = self.stage.clock.monotonic();
                 self.breaker.probe_failed(now, failure.retry_after);
@@ -208,12 +243,10 @@ async fn post_all(
     ticket: Ticket,
     documents: Vec<Document>,
 ) -> Posted {
-    let mut failures = Vec::new();
+    let mut made = Vec::with_capacity(documents.len());
     for document in documents {
         let number = document.number;
-        if let Err(failure) = post(&stage, &profile, document).await {
-            failures.push((number, failure));
-        }
+        made.push((number, post(stage.wire(), &profile, document).await));
     }
-    Posted { ticket, failures }
+    Posted { ticket, made }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::FutureExt;
-use postbell_store::StoreError;
+use postbell_store::{Progress, StoreError};
 use tokio::time::timeout;
 
 use super::reading::{read_page, write_cursor};
@@ -43,7 +43,8 @@ impl Runner {
 
     fn is_writing_due(&self) -> bool {
         if self.settled.cursor <= self.written {
-            return false;
+            // A destination that is down has a cursor that stands, and calls to show.
+            return self.calls.has_failures() && self.is_idle();
         }
         if self.settled.events == 0 {
             return self.settled.cursor.0 - self.written.0 >= WRITE_AFTER_OTHERS;
@@ -61,12 +62,12 @@ impl Runner {
         self.written = self.settled.cursor;
         self.written_at = self.stage.clock.monotonic();
         self.written_retry = failed.iter().map(|retry| retry.next_at).min();
-        write_cursor(
-            Arc::clone(&self.stage),
-            self.profile.id,
-            self.written,
+        let progress = Progress {
+            cursor: self.written,
             failed,
-        )
+            calls: self.calls.take(),
+        };
+        write_cursor(Arc::clone(&self.stage), self.profile.id, progress)
     }
 
     pub(super) fn begin_reading(&mut self) {
@@ -75,12 +76,12 @@ impl Runner {
             return;
         }
         let stage = Arc::clone(&self.stage);
-        let set = self.profile.set;
+        let audience = self.profile.audience;
         let after = self.window.read_to();
         let newest = *self.newest.borrow();
         self.reading = Some(
             async move {
-                let page = read_page(stage, set, after, limit).await;
+                let page = read_page(stage, audience, after, limit).await;
                 Read {
                     after,
                     newest,
@@ -131,7 +132,8 @@ impl Runner {
         }
         self.settle(Doubt::None);
         // A write that has not ended may have failed: what it holds must not be stepped over.
-        if self.writing.is_some() || self.settled.cursor <= self.written {
+        let is_written = self.settled.cursor <= self.written && self.calls.is_empty();
+        if self.writing.is_some() || is_written {
             return Ok(());
         }
         match timeout(for_writing, self.write()).await {

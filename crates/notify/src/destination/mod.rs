@@ -6,6 +6,7 @@
 
 mod calls;
 mod cursor;
+mod log;
 mod reading;
 mod retries;
 mod window;
@@ -15,15 +16,16 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, pending};
 use futures_util::stream::FuturesUnordered;
-use postbell_model::{Monotonic, Timestamp};
+use postbell_model::{DisableReason, Monotonic, Timestamp};
 use postbell_store::{Page, Position, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::{Breaker, BreakerOptions};
-use crate::post::Failure;
+use crate::post::{Failure, Made};
 use crate::profile::Profile;
 use crate::stage::Stage;
+use log::CallLog;
 use retries::Batch;
 use window::{Settled, Ticket, Window};
 
@@ -56,6 +58,8 @@ pub(crate) struct Runner {
     /// When a retry is due, of those being written into it.
     written_retry: Option<Timestamp>,
     settled: Settled,
+    /// Calls for the log, not yet written.
+    calls: CallLog,
     written: Position,
     written_at: Monotonic,
 }
@@ -63,12 +67,16 @@ pub(crate) struct Runner {
 /// What came of the calls about one event.
 struct Posted {
     ticket: Ticket,
-    failures: Vec<(u32, Failure)>,
+    /// The number of each document, and its call.
+    made: Vec<(u32, Made)>,
 }
 
 impl Posted {
     fn worst(&self) -> Option<&Failure> {
-        let failures = self.failures.iter().map(|(_, failure)| failure);
+        let failures = self
+            .made
+            .iter()
+            .filter_map(|(_, made)| made.failure.as_ref());
         failures.max_by_key(|failure| failure.kind)
     }
 }
@@ -117,6 +125,7 @@ impl Runner {
                 cursor,
                 ..Settled::default()
             },
+            calls: CallLog::default(),
             written: cursor,
             written_at: stage.clock.monotonic(),
             stage,
@@ -136,8 +145,8 @@ impl Runner {
                 self.finish().await?;
                 return Ok(Exit::Stopped);
             }
-            if self.take(happening)? == Verdict::SwitchOff {
-                self.disable().await;
+            if let Verdict::SwitchOff(reason) = self.take(happening)? {
+                self.disable(reason).await;
                 self.finish().await?;
                 return Ok(Exit::Disabled);
             }
@@ -146,7 +155,7 @@ impl Runner {
 
     fn take(&mut self, happening: Happening) -> Result<Verdict, StoreError> {
         match happening {
-            Happening::Posted(posted) => return Ok(self.posted(&posted)),
+            Happening::Posted(posted) => return Ok(self.posted(posted)),
             Happening::Retried(batch) => return self.retried(batch),
             Happening::Read(read) => self.read(read)?,
             Happening::Written(written) => {
@@ -218,8 +227,13 @@ impl Runner {
         self.is_idle() && self.breaker.probe_at().is_some_and(|at| at <= now)
     }
 
-    async fn disable(&mut self) {
-        if let Err(error) = self.stage.destinations.disable(self.profile.id).await {
+    async fn disable(&mut self, reason: DisableReason) {
+        let now = self.stage.clock.now();
+        let disabled = self
+            .stage
+            .destinations
+            .disable(self.profile.id, reason, now);
+        if let Err(error) = disabled.await {
             tracing::error!("A destination can't be switched off: {error}");
         }
     }
@@ -243,5 +257,5 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     GoOn,
-    SwitchOff,
+    SwitchOff(DisableReason),
 }

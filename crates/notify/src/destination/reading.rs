@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::{ConfigurationSetId, DestinationId};
-use postbell_store::{Page, Position, Retry, StoreError};
+use postbell_model::{Audience, DestinationId};
+use postbell_store::{Page, Position, Progress, StoreError};
 
 use crate::stage::Stage;
 
@@ -17,13 +17,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Reads what comes after `after`. A record that can't be read is skipped and reported.
 pub(super) async fn read_page(
     stage: Arc<Stage>,
-    set: ConfigurationSetId,
+    audience: Audience,
     mut after: Position,
     mut limit: usize,
 ) -> Result<Page, StoreError> {
     let mut patience = Patience::new(&stage);
     loop {
-        match stage.log.events_after(set, after, limit).await {
+        match stage.log.events_after(audience, after, limit).await {
             Ok(page) => return Ok(page),
             // Somewhere in the stretch: look at its events one by one.
             Err(StoreError::Corrupt(_)) if limit > 1 => limit = 1,
@@ -39,20 +39,16 @@ pub(super) async fn read_page(
     }
 }
 
-/// Writes the cursor and what failed before it.
+/// Writes the cursor, what failed before it and the log of calls.
 pub(super) async fn write_cursor(
     stage: Arc<Stage>,
     destination: DestinationId,
-    cursor: Position,
-    failed: Vec<Retry>,
+    progress: Progress,
 ) -> Result<(), StoreError> {
     let mut patience = Patience::new(&stage);
     loop {
-        let written = stage
-            .destinations
-            .advance(destination, cursor, failed.clone())
-            .await;
-        match written {
+        let progress = progress.clone();
+        match stage.destinations.advance(destination, progress).await {
             Ok(()) => return Ok(()),
             Err(error) => {
                 let what = "A destination's cursor can't be written";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use postbell_model::Timestamp;
-use postbell_store::{LoggedEvent, Retry, RetryOutcome, StoreError};
+use postbell_store::{Call, Logged, Retry, RetryOutcome, StoreError};
 
 use crate::post::{Failure, post};
 use crate::profile::Profile;
@@ -40,13 +40,19 @@ pub(super) async fn run_batch(
     let mut calls = stream::iter(due)
         .map(|retry| call_again(&stage, &profile, retry))
         .buffer_unordered(stage.options.retries_in_flight.max(1));
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut made) = (Vec::new(), Vec::new());
     let mut batch = Batch {
         failure: None,
         delivered: 0,
         next: None,
     };
-    while let Some((outcome, failure)) = calls.next().await {
+    while let Some(tried) = calls.next().await {
+        let Tried {
+            outcome,
+            call,
+            failure,
+        } = tried;
+        made.extend(call);
         if matches!(outcome, RetryOutcome::Delivered { .. }) {
             batch.delivered += 1;
         }
@@ -59,7 +65,7 @@ pub(super) async fn run_batch(
     if !outcomes.is_empty() {
         stage
             .destinations
-            .record_retries(profile.id, outcomes)
+            .record_retries(profile.id, outcomes, made)
             .await?;
     }
     batch.next = stage.destinations.next_retry(profile.id).await?;
@@ -70,31 +76,60 @@ fn worse(one: Option<&Failure>, other: Option<&Failure>) -> bool {
     one.map(|failure| failure.kind) > other.map(|failure| failure.kind)
 }
 
-async fn call_again(
-    stage: &Stage,
-    profile: &Profile,
-    retry: Retry,
-) -> (RetryOutcome, Option<Failure>) {
+/// What came of one retry.
+struct Tried {
+    outcome: RetryOutcome,
+    /// The call, where one was made.
+    call: Option<Call>,
+    failure: Option<Failure>,
+}
+
+impl Tried {
+    const fn without_call(outcome: RetryOutcome) -> Self {
+        Self {
+            outcome,
+            call: None,
+            failure: None,
+        }
+    }
+}
+
+async fn call_again(stage: &Stage, profile: &Profile, retry: Retry) -> Tried {
     let event = match stage.log.event(retry.position).await {
         Ok(Some(event)) => event,
-        Ok(None) => return (given_up(retry, "the event is no longer kept"), None),
+        Ok(None) => {
+            return Tried::without_call(given_up(retry, "the event is no longer kept"));
+        }
         Err(StoreError::Corrupt(why)) => {
             tracing::error!(
                 event.position = retry.position.0,
                 "An event can't be read and is not retried: {why}"
             );
-            return (given_up(retry, "the event can't be read"), None);
+            return Tried::without_call(given_up(retry, "the event can't be read"));
         }
-        Err(error) => return (put_off(stage, retry, &error), None),
+        Err(error) => return Tried::without_call(put_off(stage, retry, &error)),
     };
     let wanted = profile.documents(&event).into_iter();
     let Some(document) = wanted.into_iter().find(|d| d.number == retry.document) else {
         // The destination's settings were changed meanwhile: it wants this no more.
-        return (delivered(&retry), None);
+        return Tried::without_call(delivered(&retry));
     };
-    match post(stage, profile, document).await {
-        Ok(()) => (delivered(&retry), None),
-        Err(failure) => (failed_again(stage, retry, &event, &failure), Some(failure)),
+    let mut made = post(stage.wire(), profile, document).await;
+    let about = (retry.position, retry.document);
+    let attempt = retry.attempts.saturating_add(1);
+    let failure = made.failure.take();
+    let outcome = match &failure {
+        None => delivered(&retry),
+        Some(failure) => failed_again(stage, retry, &event, failure),
+    };
+    let next_at = match &outcome {
+        RetryOutcome::Again(retry) => Some(retry.next_at),
+        RetryOutcome::Delivered { .. } | RetryOutcome::Dead(_) => None,
+    };
+    Tried {
+        outcome,
+        call: Some(made.logged(about, attempt, next_at)),
+        failure,
     }
 }
 
@@ -120,11 +155,11 @@ fn put_off(stage: &Stage, mut retry: Retry, error: &StoreError) -> RetryOutcome 
 fn failed_again(
     stage: &Stage,
     mut retry: Retry,
-    event: &LoggedEvent,
+    event: &Logged,
     failure: &Failure,
 ) -> RetryOutcome {
     let attempts = retry.attempts.saturating_add(1);
-    let jitter = jitter(event.event.id, attempts);
+    let jitter = jitter(event.id(), attempts);
     let next = next_call(attempts, stage.clock.now(), failure.retry_after, jitter);
     retry.attempts = attempts;
     retry.last_error.clone_from(&failure.why);
@@ -133,7 +168,7 @@ fn failed_again(
         return RetryOutcome::Again(retry);
     }
     tracing::warn!(
-        event.kind = event.event.fact.kind().name(),
+        event.kind = event.kind().name(),
         attempt = attempts,
         "An event is given up for its destination: no call was answered with a 2xx."
     );

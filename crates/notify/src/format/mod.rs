@@ -8,13 +8,14 @@
 mod moment;
 mod postbell;
 mod splashify;
+mod workspace;
 
 use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
 use postbell_model::{EventKind, Fact};
-use postbell_store::LoggedEvent;
+use postbell_store::{Logged, LoggedEvent};
 use serde::Serialize;
 
 // A document is seldom larger; one that is grows its buffer.
@@ -38,6 +39,27 @@ impl Format {
         match self {
             Self::Postbell => "postbell",
             Self::Splashify => "splashify",
+        }
+    }
+
+    /// How many documents it makes of one event, at most.
+    pub const fn most_documents(self) -> u32 {
+        match self {
+            Self::Postbell | Self::Splashify => 1,
+        }
+    }
+
+    /// Whether events of this kind are told at all.
+    const fn has_word_for(self, kind: EventKind) -> bool {
+        match self {
+            Self::Postbell => true,
+            Self::Splashify => matches!(
+                kind,
+                EventKind::Send
+                    | EventKind::Delivery
+                    | EventKind::DeliveryDelay
+                    | EventKind::Bounce
+            ),
         }
     }
 }
@@ -76,44 +98,35 @@ pub struct Document {
 }
 
 /// Tells an event in a vocabulary. `configuration_set` is the name of its message's set.
-///
-/// A delay is told once for each delivery, at the first one: both vocabularies have it so that
-/// a sender can show "delayed", not to follow our retries.
-pub fn render(format: Format, event: &LoggedEvent, configuration_set: &str) -> Vec<Document> {
-    if is_passed_over(format, event) {
-        return Vec::new();
+pub fn render(format: Format, event: &Logged, configuration_set: &str) -> Vec<Document> {
+    if format.has_word_for(event.kind()) {
+        preview(format, event, configuration_set)
+    } else {
+        Vec::new()
     }
-    preview(format, event, configuration_set)
 }
 
-/// Tells an event in a vocabulary whether or not it is one that is sent.
-pub fn preview(format: Format, event: &LoggedEvent, configuration_set: &str) -> Vec<Document> {
-    let json = match format {
-        Format::Postbell => write(&postbell::Body::new(event, configuration_set)),
-        Format::Splashify => write(&splashify::Body::new(event)),
+/// Tells an event in a vocabulary whether or not it is one that is sent. What is about a
+/// workspace is told in our own.
+pub fn preview(format: Format, event: &Logged, configuration_set: &str) -> Vec<Document> {
+    let json = match (format, event) {
+        (Format::Postbell, Logged::Delivery(event)) => {
+            write(&postbell::Body::new(event, configuration_set))
+        }
+        (Format::Splashify, Logged::Delivery(event)) => write(&splashify::Body::new(event)),
+        (_, Logged::Workspace(event)) => write(&workspace::Body::new(&event.event)),
     };
     vec![Document {
         number: 0,
-        id: event.event.id.to_string(),
-        name: event.event.fact.kind().name(),
+        id: event.id().to_string(),
+        name: event.kind().name(),
         json,
     }]
 }
 
-/// What a vocabulary has no word for, and what it says once.
-fn is_passed_over(format: Format, event: &LoggedEvent) -> bool {
-    match event.event.fact.kind() {
-        EventKind::Scheduled | EventKind::Held | EventKind::Released | EventKind::Cancelled => {
-            format == Format::Splashify
-        }
-        EventKind::DeliveryDelay => !is_first_delay(event),
-        EventKind::Send | EventKind::Delivery | EventKind::Bounce => false,
-    }
-}
-
 /// The first attempt's delay is the first; so is one that comes right after `Send`, where the
 /// process died in the attempts before it and left no event of them.
-fn is_first_delay(event: &LoggedEvent) -> bool {
+pub(crate) fn is_first_delay(event: &LoggedEvent) -> bool {
     let first_attempt = event
         .event
         .fact

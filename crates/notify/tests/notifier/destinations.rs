@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postbell_model::{ConfigurationSetId, DestinationState};
+use postbell_model::{Audience, ConfigurationSetId, DestinationState};
 
 use crate::endpoint::{Answer, Endpoint, OK};
 use crate::world::{World, sent};
@@ -71,7 +71,7 @@ async fn a_panic_ends_one_loop_which_begins_anew() {
     let lucky = world.destination(2, &endpoint, |_| {});
     world
         .store
-        .change(|state| state.panics.insert(ConfigurationSetId(1), 2));
+        .change(|state| state.panics.insert(Audience::Set(ConfigurationSetId(1)), 2));
     world.start();
     world.store.log([sent(1), sent(2)]);
     world.until_cursor(lucky, 2).await;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,9 +39,17 @@ impl Call {
 pub(crate) enum Answer {
     /// With this status, and these headers, each with its CRLF.
     Status(u16, &'static str),
+    /// With this status, and this text.
+    Text(u16, &'static str),
     /// Never.
     Silence,
+    /// An octet now and then, without end.
+    Drip,
+    /// 200, and as much of a gigabyte as is read.
+    Flood,
 }
+
+const GIGABYTE: usize = 1 << 30;
 
 pub(crate) const OK: Answer = Answer::Status(200, "");
 
@@ -55,6 +64,7 @@ pub(crate) struct Endpoint {
 struct Shared {
     script: Mutex<Arc<Script>>,
     calls: watch::Sender<Vec<Call>>,
+    flooded: AtomicUsize,
 }
 
 impl Endpoint {
@@ -64,6 +74,7 @@ impl Endpoint {
         let shared = Arc::new(Shared {
             script: Mutex::new(Arc::new(Box::new(script))),
             calls: watch::Sender::new(Vec::new()),
+            flooded: AtomicUsize::new(0),
         });
         let tasks = TaskTracker::new();
         let serving = Arc::clone(&shared);
@@ -84,6 +95,11 @@ impl Endpoint {
         *self.shared.script.lock().unwrap() = Arc::new(Box::new(script));
     }
 
+    /// Octets of floods that went out, those on their way included.
+    pub(crate) fn flooded(&self) -> usize {
+        self.shared.flooded.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.shared.calls.borrow().clone()
     }
@@ -100,6 +116,44 @@ impl Endpoint {
     }
 }
 
+impl Answer {
+    async fn give(self, stream: &mut TcpStream, shared: &Shared) -> std::io::Result<()> {
+        let (status, headers, text) = match self {
+            Self::Status(status, headers) => (status, headers, ""),
+            Self::Text(status, text) => (status, "", text),
+            Self::Silence => return Ok(()),
+            Self::Drip => return drip(stream).await,
+            Self::Flood => return flood(stream, shared).await,
+        };
+        let length = text.len();
+        let answer =
+            format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{text}");
+        stream.write_all(answer.as_bytes()).await
+    }
+}
+
+async fn drip(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    let head = b"HTTP/1.1 200 OK\r\nx-slow: ";
+    // A header that does not end.
+    for octet in head.iter().chain(std::iter::repeat(&b'z')) {
+        pace.tick().await;
+        stream.write_all(&[*octet]).await?;
+    }
+    Ok(())
+}
+
+async fn flood(stream: &mut TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {GIGABYTE}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let piece = vec![b'x'; 64 << 10];
+    for _ in 0..GIGABYTE / piece.len() {
+        let sent = stream.write(&piece).await?;
+        shared.flooded.fetch_add(sent, Ordering::SeqCst);
+    }
+    Ok(())
+}
+
 async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     let mut seen = Vec::new();
     loop {
@@ -108,11 +162,8 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             let script = Arc::clone(&shared.script.lock().unwrap());
             let answer = script(&call);
             shared.calls.send_modify(|calls| calls.push(call));
-            if let Answer::Status(status, headers) = answer {
-                let text = format!("HTTP/1.1 {status} X\r\n{headers}content-length: 0\r\n\r\n");
-                if stream.write_all(text.as_bytes()).await.is_err() {
-                    return;
-                }
+            if answer.give(&mut stream, &shared).await.is_err() {
+                return;
             }
         }
         if stream.read_buf(&mut seen).await.is_ok_and(|read| read > 0) {

@@ -5,26 +5,31 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, DestinationState,
-    Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    Audience, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
+    DestinationState, DisableReason, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
-    Destinations, Directory, EventLog, LoggedEvent, NewConfigurationSet, NewCredential, Page,
-    Position, Retry, RetryOutcome, StoreError, TenantError, Tenants,
+    Call, Destinations, Directory, EventLog, Logged, LoggedEvent, NewConfigurationSet,
+    NewCredential, Page, Position, Progress, Retry, RetryOutcome, StoreError, TenantError, Tenants,
 };
 use tokio::sync::watch;
 
 /// What a test can look at and change.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) events: Vec<LoggedEvent>,
+    pub(crate) events: Vec<Logged>,
     pub(crate) cursors: HashMap<DestinationId, Position>,
     pub(crate) advances: usize,
     pub(crate) retries: BTreeMap<(DestinationId, Position, u32), Retry>,
     pub(crate) dead: Vec<Retry>,
+    /// The log of calls, without its bound.
+    pub(crate) calls: Vec<(DestinationId, Call)>,
+    pub(crate) disabled: Vec<(DestinationId, DisableReason)>,
+    /// How far beyond its cursor each destination's events were ever handed out.
+    pub(crate) furthest: u64,
     pub(crate) destinations: Vec<Destination>,
-    /// Reading the events of these sets panics, so often.
-    pub(crate) panics: HashMap<ConfigurationSetId, u32>,
+    /// Reading the events of these audiences panics, so often.
+    pub(crate) panics: HashMap<Audience, u32>,
     /// Events that can't be read.
     pub(crate) corrupt: Vec<Position>,
     /// Writing a cursor fails, so often.
@@ -68,9 +73,18 @@ impl MemoryStore {
 
     /// Appends to the log.
     pub(crate) fn log(&self, events: impl IntoIterator<Item = LoggedEvent>) {
+        self.log_any(events.into_iter().map(Logged::Delivery));
+    }
+
+    /// Appends events of any kind to the log.
+    pub(crate) fn log_any(&self, events: impl IntoIterator<Item = Logged>) {
         let newest = self.change(|state| {
             for mut event in events {
-                event.position = Position(state.events.len() as u64 + 1);
+                let place = Position(state.events.len() as u64 + 1);
+                match &mut event {
+                    Logged::Delivery(logged) => logged.position = place,
+                    Logged::Workspace(logged) => logged.position = place,
+                }
                 state.events.push(event);
             }
             Position(state.events.len() as u64)
@@ -91,11 +105,11 @@ impl EventLog for MemoryStore {
 
     async fn events_after(
         &self,
-        set: ConfigurationSetId,
+        audience: Audience,
         after: Position,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let panics = self.change(|state| match state.panics.get_mut(&set) {
+        let panics = self.change(|state| match state.panics.get_mut(&audience) {
             Some(left) if *left > 0 => {
                 *left -= 1;
                 true
@@ -103,29 +117,37 @@ impl EventLog for MemoryStore {
             _ => false,
         });
         assert!(!panics, "a panic that the test asked for");
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         let mut page = Page {
             events: Vec::new(),
             read_to: after,
         };
-        for event in state.events.iter().filter(|event| event.position > after) {
+        let behind = usize::try_from(after.0).unwrap();
+        for event in state.events.iter().skip(behind) {
             if page.events.len() == limit {
                 break;
             }
-            if state.corrupt.contains(&event.position) {
+            if state.corrupt.contains(&event.position()) {
                 return Err(StoreError::Corrupt("flipped".into()));
             }
-            page.read_to = event.position;
-            if event.message.configuration_set == set {
+            page.read_to = event.position();
+            if hears(audience, event) {
                 page.events.push(event.clone());
             }
         }
+        let slowest = state.cursors.values().map(|at| at.0).min().unwrap_or(0);
+        state.furthest = state
+            .furthest
+            .max(page.read_to.0 - slowest.min(page.read_to.0));
         Ok(page)
     }
 
-    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
+    async fn event(&self, position: Position) -> Result<Option<Logged>, StoreError> {
         let state = self.state.lock().unwrap();
-        let found = state.events.iter().find(|event| event.position == position);
+        let found = state
+            .events
+            .iter()
+            .find(|event| event.position() == position);
         Ok(found.cloned())
     }
 }
@@ -140,9 +162,13 @@ impl Destinations for MemoryStore {
     async fn advance(
         &self,
         destination: DestinationId,
-        cursor: Position,
-        failed: Vec<Retry>,
+        progress: Progress,
     ) -> Result<(), StoreError> {
+        let Progress {
+            cursor,
+            failed,
+            calls,
+        } = progress;
         self.change(|state| {
             if state.busy > 0 {
                 state.busy -= 1;
@@ -151,6 +177,7 @@ impl Destinations for MemoryStore {
             let before = state.cursors.insert(destination, cursor);
             assert!(before.unwrap_or_default() <= cursor, "a cursor went back");
             state.advances += 1;
+            log_calls(state, destination, calls);
             for retry in failed {
                 let key = (destination, retry.position, retry.document);
                 assert!(state.retries.insert(key, retry).is_none());
@@ -188,8 +215,10 @@ impl Destinations for MemoryStore {
         &self,
         destination: DestinationId,
         outcomes: Vec<RetryOutcome>,
+        calls: Vec<Call>,
     ) -> Result<(), StoreError> {
         self.change(|state| {
+            log_calls(state, destination, calls);
             for outcome in outcomes {
                 let (position, document) = match &outcome {
                     RetryOutcome::Delivered { position, document } => (*position, *document),
@@ -215,13 +244,33 @@ impl Destinations for MemoryStore {
         Ok(())
     }
 
-    async fn disable(&self, destination: DestinationId) -> Result<(), StoreError> {
+    async fn disable(
+        &self,
+        destination: DestinationId,
+        reason: DisableReason,
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change(|state| state.disabled.push((destination, reason)));
         self.set_up(|destinations| {
             for known in destinations.iter_mut().filter(|d| d.id == destination) {
                 known.state = DestinationState::Disabled;
             }
         });
         Ok(())
+    }
+}
+
+fn log_calls(state: &mut State, destination: DestinationId, calls: Vec<Call>) {
+    let calls = calls.into_iter().map(|call| (destination, call));
+    state.calls.extend(calls);
+}
+
+fn hears(audience: Audience, event: &Logged) -> bool {
+    match (audience, event) {
+        (Audience::Set(set), Logged::Delivery(logged)) => logged.message.configuration_set == set,
+        (Audience::Set(_), Logged::Workspace(_)) => false,
+        (Audience::Workspace(id), Logged::Delivery(logged)) => logged.message.workspace == id,
+        (Audience::Workspace(id), Logged::Workspace(logged)) => logged.event.workspace == id,
     }
 }
 

@@ -6,12 +6,14 @@ use std::time::Duration;
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, Destination,
-    DestinationId, DestinationState, Domain, Event, EventId, Fact, HostTry, Instructions, Message,
-    MessageId, Phase, Reply, ReversePath, Secret, WorkspaceId,
+    DestinationId, DestinationSettings, DestinationState, DisableReason, Domain, Event, EventId,
+    Fact, HostTry, Instructions, Message, MessageId, Phase, Reply, ReversePath, Secret,
+    WorkspaceEvent, WorkspaceFact, WorkspaceId,
 };
 use postbell_net::{DnsOptions, Guard, HttpClient, HttpOptions, Resolver};
 use postbell_notify::{Notifier, NotifyOptions};
-use postbell_store::{LoggedEvent, Position};
+use postbell_store::{Logged, LoggedEvent, LoggedWorkspaceEvent, Position};
+use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,23 +60,40 @@ impl World {
 
     /// Begins to notify.
     pub(crate) fn start(&mut self) {
+        let (notifier, stop) = (self.notifier(), CancellationToken::new());
+        let (tasks, stopping) = (TaskTracker::new(), stop.clone());
+        let task = tasks
+            .clone()
+            .spawn(async move { notifier.run(&tasks, stopping).await });
+        self.running = Some((task, stop));
+    }
+
+    /// Begins to notify on threads of its own, which can be killed.
+    pub(crate) fn start_mortal(&self) -> Runtime {
+        let notifier = self.notifier();
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let tasks = TaskTracker::new();
+        let run = async move { notifier.run(&tasks, CancellationToken::new()).await };
+        TaskTracker::new().spawn_on(run, runtime.handle());
+        runtime
+    }
+
+    fn notifier(&self) -> Notifier {
         let resolver = Resolver::new(&DnsOptions::default()).unwrap();
         let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
         let http = HttpClient::new(resolver, guard, &HttpOptions::default());
-        let notifier = Notifier::new(
+        Notifier::new(
             self.options.clone(),
             self.store.clone(),
             self.store.clone(),
             self.store.clone(),
             http,
             self.clock.clone(),
-        );
-        let stop = CancellationToken::new();
-        let (tasks, stopping) = (TaskTracker::new(), stop.clone());
-        let task = tasks
-            .clone()
-            .spawn(async move { notifier.run(&tasks, stopping).await });
-        self.running = Some((task, stop));
+        )
     }
 
     /// Stops in order, as the program does.
@@ -95,12 +114,15 @@ impl World {
         let mut destination = Destination {
             id,
             workspace: WorkspaceId(1),
-            configuration_set: ConfigurationSetId(set),
+            configuration_set: Some(ConfigurationSetId(set)),
             name: id.to_string(),
             url: endpoint.url(),
             secret: Secret::new(SECRET),
+            previous_secret: None,
             matching_event_types: Vec::new(),
             format: "postbell".to_owned(),
+            settings: DestinationSettings::default(),
+            replays: 0,
             state: DestinationState::Active,
             created_at: START,
         };
@@ -160,6 +182,38 @@ pub(crate) fn delivered(set: u32) -> [LoggedEvent; 2] {
 /// The `Send` of a message of its own.
 pub(crate) fn sent(set: u32) -> LoggedEvent {
     logged(&message(set), DeliveryId::new(START), 1, Fact::Send)
+}
+
+/// A delay of a delivery's attempt of this number.
+pub(crate) fn delayed(first: &LoggedEvent, attempt_number: u32) -> LoggedEvent {
+    let fact = Fact::DeliveryDelay {
+        attempt: Attempt {
+            number: attempt_number,
+            ..attempt(451)
+        },
+        class: BounceClass::RateLimited,
+        next_attempt_at: START,
+        expires_at: START,
+    };
+    let (delivery, sequence) = (first.event.delivery, attempt_number + 1);
+    logged(&first.message, delivery, sequence, fact)
+}
+
+/// A destination of workspace 1 that was switched off.
+pub(crate) fn disabled(destination: DestinationId) -> Logged {
+    Logged::Workspace(LoggedWorkspaceEvent {
+        position: Position(0),
+        event: WorkspaceEvent {
+            id: EventId::new(START),
+            at: START,
+            workspace: WorkspaceId(1),
+            fact: WorkspaceFact::DestinationDisabled {
+                destination,
+                name: "hook".to_owned(),
+                reason: DisableReason::Gone,
+            },
+        },
+    })
 }
 
 pub(crate) fn bounced(set: u32) -> LoggedEvent {

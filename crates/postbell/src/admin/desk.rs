@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
-use postbell_store::{Allowances, Directory, DomainKeys, SealingKey, Tenants};
+use postbell_store::{Allowances, Directory, DomainKeys, Logged, SealingKey, Tenants, Webhooks};
 use serde_json::Value;
 
 use crate::cli::{InWorkspace, Output};
@@ -20,6 +20,7 @@ pub(crate) struct Desk {
     pub(crate) tenants: Arc<dyn Tenants>,
     pub(crate) allowances: Arc<dyn Allowances>,
     pub(crate) keys: Arc<dyn DomainKeys>,
+    pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }
@@ -102,6 +103,14 @@ pub(crate) fn set_name(directory: &Directory, id: ConfigurationSetId) -> String 
     directory
         .configuration_set(id)
         .map_or_else(|| id.to_string(), |set| set.name.clone())
+}
+
+/// What the configuration set of an event's message is called; nothing where there is none.
+pub(crate) fn set_of(directory: &Directory, event: &Logged) -> String {
+    match event {
+        Logged::Delivery(logged) => set_name(directory, logged.message.configuration_set),
+        Logged::Workspace(_) => String::new(),
+    }
 }
 
 /// What a workspace is called.

@@ -15,7 +15,7 @@ mod limits;
 mod workspace;
 
 pub(crate) use credential::make_credential;
-pub(crate) use desk::{Desk, set_name, workspace as workspace_named, workspace_name};
+pub(crate) use desk::{Desk, set_name, set_of, workspace as workspace_named, workspace_name};
 pub(crate) use domain::{NewDomain, make_domain};
 pub(crate) use workspace::make_workspace;
 
@@ -69,7 +69,6 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         Request::ConfigSet(ConfigSetCommand::Add(add)) => config_set::add(desk, add).await,
         Request::ConfigSet(ConfigSetCommand::Set(set)) => config_set::set(desk, set).await,
         Request::ConfigSet(ConfigSetCommand::List(list)) => config_set::list(desk, list),
-        Request::Destination(DestinationCommand::Add(add)) => destination::add(desk, add).await,
-        Request::Destination(DestinationCommand::List(list)) => destination::list(desk, list),
+        Request::Destination(command) => destination::run(desk, command).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
 mod config_set;
+mod destination;
 mod egress;
 mod limits;
 mod operate;
@@ -14,6 +15,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::parse_duration;
 
 pub use config_set::{Choice, ConfigSetAdd, ConfigSetCommand, ConfigSetSet};
+pub use destination::{
+    DelaysArg, DestinationAdd, DestinationCommand, DestinationReplay, DestinationUpdate,
+    SettingsArgs, StateArg, TellingArg, WhichDestination,
+};
 pub use egress::EgressArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use operate::{
@@ -354,48 +359,6 @@ pub struct CredentialSet {
     pub username: String,
     #[command(flatten)]
     pub limits: ChangedLimits,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// `postbell destination …`
-#[derive(Debug, Subcommand)]
-pub enum DestinationCommand {
-    /// Make a webhook destination; its secret is shown this once
-    #[command(after_help = "\
-Examples:
-  postbell destination add hook --workspace acme --url https://acme.example/events
-  postbell destination add bounces --workspace acme --url https://acme.example/bounces \\
-      --events Bounce,Complaint --format splashify")]
-    Add(DestinationAdd),
-    /// List destinations, without their secrets
-    #[command(after_help = "Example:\n  postbell destination list --workspace acme")]
-    List(InWorkspace),
-}
-
-/// `postbell destination add`
-#[derive(Debug, Args)]
-pub struct DestinationAdd {
-    /// Its name: letters, digits, "-", "_" and "."
-    pub name: String,
-    /// Whose it is
-    #[arg(long, value_name = "NAME")]
-    pub workspace: String,
-    /// The configuration set that it hears of
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub config_set: String,
-    /// Where events are sent
-    #[arg(long)]
-    pub url: String,
-    /// Key of the signature: whsec_… or plain text [default: a new random one]
-    #[arg(long)]
-    pub secret: Option<String>,
-    /// Names of the events to send, in the destination's format [default: all]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    pub events: Vec<String>,
-    /// The vocabulary in which events are told: postbell, splashify
-    #[arg(long, default_value = "postbell")]
-    pub format: String,
     #[command(flatten)]
     pub output: Output,
 }

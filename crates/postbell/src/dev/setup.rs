@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use ipnet::{IpNet, Ipv4Net};
 use postbell_mail::dkim::record;
-use postbell_model::{Clock, Destination, DestinationId, DestinationState, Domain};
+use postbell_model::{
+    Clock, Destination, DestinationId, DestinationSettings, DestinationState, Domain,
+};
 use postbell_notify::signature;
 use postbell_store::{DomainKeys, SqliteTenants, Tenants};
 use tempfile::TempDir;
@@ -225,12 +227,15 @@ async fn make_tenants(
     let destination = Destination {
         id: DestinationId::new(clock.now()),
         workspace: workspace.id,
-        configuration_set: set.id,
+        configuration_set: Some(set.id),
         name: DESTINATION.to_owned(),
         url: far_side.webhook.clone(),
         secret: signature::parse_secret(&receiver.secret)?,
+        previous_secret: None,
         matching_event_types: Vec::new(),
         format: "postbell".to_owned(),
+        settings: DestinationSettings::default(),
+        replays: 0,
         state: DestinationState::Active,
         created_at: clock.now(),
     };

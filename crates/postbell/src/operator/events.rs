@@ -5,11 +5,11 @@ use std::time::Duration;
 use postbell_notify::{Format, preview};
 use postbell_peers::timeline::{self, Look};
 use postbell_peers::webhook::SignatureCheck;
-use postbell_store::{EventFilter, From, Inspect, LoggedEvent};
+use postbell_store::{EventFilter, From, Inspect, Logged};
 use serde_json::Value;
 
 use super::{Window, which};
-use crate::admin::set_name;
+use crate::admin::set_of;
 use crate::cli::{Output, WhichEvents};
 
 /// Events read at a time by `tail`.
@@ -70,8 +70,8 @@ pub(super) async fn tail(
 }
 
 /// A line for people, or the document of the `postbell` format for machines.
-fn say(window: &Window<'_>, event: &LoggedEvent, output: &Output) {
-    let set = set_name(&window.directory, event.message.configuration_set);
+fn say(window: &Window<'_>, event: &Logged, output: &Output) {
+    let set = set_of(&window.directory, event);
     for document in preview(Format::Postbell, event, &set) {
         let json = String::from_utf8_lossy(&document.json);
         if output.json {

@@ -3,6 +3,7 @@
 //! This is the store's own encoding. Members are only ever added; one that is missing reads as
 //! its default, so that a newer program reads what an older one wrote.
 
+mod destination;
 mod instructions;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use postbell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use destination::{read_settings, read_workspace, write_settings, write_workspace};
 pub(crate) use instructions::{read_instructions, write_instructions};
 
 /// A payload that can't be read back.
@@ -167,7 +169,8 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         | EventKind::Scheduled
         | EventKind::Held
         | EventKind::Released
-        | EventKind::Cancelled => return Err(fault("it tells of no attempt")),
+        | EventKind::Cancelled
+        | EventKind::DestinationDisabled => return Err(fault("it tells of no attempt")),
         EventKind::Delivery => Fact::Delivery { attempt },
         EventKind::DeliveryDelay => Fact::DeliveryDelay {
             attempt,

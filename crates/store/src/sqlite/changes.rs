@@ -1,17 +1,17 @@
-//! The smaller changes: releases, holds, sleeping lanes, cursors and retries.
+//! The smaller changes: releases, holds, sleeping lanes, and those of other modules.
 
-use postbell_model::{DeliveryId, DestinationId, Lane, Timestamp};
+use postbell_model::{DeliveryId, Lane, Timestamp};
 use sqlx::SqliteConnection;
 
-use crate::{Position, Retry, RetryOutcome};
+use crate::Position;
 
 use super::reports::Noted;
-use super::rows::{blob, integer};
-use super::scheduled;
+use super::rows::blob;
 use super::shared::Shared;
 use super::statements::{Query, Statements};
 use super::transaction::Staged;
 use super::work::{Change, Work};
+use super::{scheduled, webhooks};
 
 /// Stages what follows from the changes of the batch.
 pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
@@ -71,18 +71,19 @@ pub(super) async fn apply(
             Change::SleepLane(lane) => sleep_lane(connection, lane).await?,
             Change::Advance {
                 destination,
-                cursor,
-                failed,
-            } => {
-                advance(connection, *destination, *cursor).await?;
-                let failed: Vec<_> = failed.iter().map(|retry| (retry, true)).collect();
-                upsert_retries(connection, statements, *destination, &failed).await?;
-            }
+                progress,
+            } => webhooks::advance(connection, statements, *destination, progress).await?,
             Change::Retries {
                 destination,
                 outcomes,
+                calls,
             } => {
-                record_retries(connection, statements, *destination, outcomes).await?;
+                let recorded = (&outcomes[..], &calls[..]);
+                webhooks::record_retries(connection, statements, *destination, recorded).await?;
+            }
+            Change::Disable(destination, reason, now) => {
+                let newest = webhooks::disable(connection, *destination, *reason, *now).await?;
+                applied.newest = applied.newest.max(newest);
             }
         }
     }
@@ -136,71 +137,6 @@ async fn sleep_lane(connection: &mut SqliteConnection, lane: &Lane) -> Result<()
             .bind(lane.domain.as_str())
             .execute(&mut *connection)
             .await?;
-    }
-    Ok(())
-}
-
-async fn advance(
-    connection: &mut SqliteConnection,
-    destination: DestinationId,
-    cursor: Position,
-) -> Result<(), sqlx::Error> {
-    // A cursor never goes back.
-    let sql = "UPDATE cursor SET position = ?2 \
-        WHERE destination_id = ?1 AND log = 0 AND position < ?2";
-    sqlx::query(sql)
-        .bind(blob(destination.as_bytes()))
-        .bind(integer(cursor.0))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Writes retries; a `false` beside one says that it is dead and never due.
-async fn upsert_retries(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
-    destination: DestinationId,
-    retries: &[(&Retry, bool)],
-) -> Result<(), sqlx::Error> {
-    let bind = |query: Query<'static>, (retry, again): &(&Retry, bool)| {
-        query
-            .bind(blob(destination.as_bytes()))
-            .bind(integer(retry.position.0))
-            .bind(i64::from(retry.document))
-            .bind(i64::from(retry.attempts))
-            .bind(again.then(|| retry.next_at.as_micros()))
-            .bind(retry.last_error.clone())
-    };
-    for query in statements.retries.batch(retries, bind) {
-        query.execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-async fn record_retries(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
-    destination: DestinationId,
-    outcomes: &[RetryOutcome],
-) -> Result<(), sqlx::Error> {
-    let (mut kept, mut ended) = (Vec::new(), Vec::new());
-    for outcome in outcomes {
-        match outcome {
-            RetryOutcome::Delivered { position, document } => ended.push((*position, *document)),
-            RetryOutcome::Again(retry) => kept.push((retry, true)),
-            RetryOutcome::Dead(retry) => kept.push((retry, false)),
-        }
-    }
-    upsert_retries(connection, statements, destination, &kept).await?;
-    let bind = |query: Query<'static>, (position, document): &(Position, u32)| {
-        query
-            .bind(blob(destination.as_bytes()))
-            .bind(integer(position.0))
-            .bind(i64::from(*document))
-    };
-    for query in statements.end_retries.batch(&ended, bind) {
-        query.execute(&mut *connection).await?;
     }
     Ok(())
 }

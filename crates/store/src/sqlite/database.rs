@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0006_reports.sql"),
     include_str!("0007_domain_keys.sql"),
     include_str!("0009_held.sql"),
+    include_str!("0010_destination.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {
@@ -101,4 +102,50 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<(), OpenErro
         return Err(OpenError::SqliteTooOld(text));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+
+    use super::*;
+
+    const BEFORE_SETTINGS: usize = 4;
+
+    #[tokio::test]
+    async fn destinations_of_an_older_program_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = writer(&folder.path().join("old.db")).await.unwrap();
+        for script in &MIGRATIONS[..BEFORE_SETTINGS] {
+            sqlx::raw_sql(*script).execute(&mut database).await.unwrap();
+        }
+        let old = "PRAGMA user_version = 4; \
+            INSERT INTO workspace VALUES (1, 'acme', 0); \
+            INSERT INTO configuration_set VALUES (1, 1, 'default', NULL, NULL, 0, NULL); \
+            INSERT INTO destination VALUES (x'00', 1, 1, 'hook', 'https://x.example/', x'01', \
+                '[\"bounce\"]', 'postbell', 'disabled', 7); \
+            UPDATE cursor SET position = 41;";
+        sqlx::raw_sql(old).execute(&mut database).await.unwrap();
+        migrate(&mut database).await.unwrap();
+
+        let kept = "SELECT t.name, t.state, t.replays, t.settings IS NULL, c.position \
+            FROM destination t JOIN cursor c ON c.destination_id = t.id";
+        let kept = sqlx::query(kept).fetch_one(&mut database).await.unwrap();
+        assert_eq!(kept.get::<&str, _>(0), "hook");
+        assert_eq!(kept.get::<&str, _>(1), "disabled");
+        assert_eq!((kept.get::<i64, _>(2), kept.get::<i64, _>(3)), (0, 1));
+        assert_eq!(kept.get::<i64, _>(4), 41);
+
+        // The triggers are there: one makes the cursor, the other takes it away.
+        let new = "INSERT INTO destination (id, workspace_id, name, url, secret, \
+            matching_event_types, format, state, created_at) \
+            VALUES (x'02', 1, 'all', 'https://x.example/', x'01', '[]', 'postbell', 'active', 8); \
+            DELETE FROM destination WHERE id = x'00';";
+        sqlx::raw_sql(new).execute(&mut database).await.unwrap();
+        let cursors: Vec<Vec<u8>> = sqlx::query_scalar("SELECT destination_id FROM cursor")
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(cursors, [vec![2]]);
+    }
 }

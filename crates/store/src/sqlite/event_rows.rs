@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postbell_model::{
-    ConfigurationSetId, DeliveryId, DeliveryState, Event, EventId, EventKind, Fact, Timestamp,
-    WorkspaceId,
+    Audience, ConfigurationSetId, DeliveryId, DeliveryState, Event, EventId, EventKind, Fact,
+    Timestamp, WorkspaceEvent, WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tokio::sync::watch;
 
-use crate::{EventLog, LoggedEvent, Page, Position, StoreError, record};
+use crate::{
+    EventLog, Logged, LoggedEvent, LoggedWorkspaceEvent, Page, Position, StoreError, record,
+};
 
 use super::SqliteStore;
 use super::errors::read_error;
@@ -38,18 +40,29 @@ pub(super) const INSERT: (&str, usize, &str) = (
 /// The columns that [`read_event`] expects, in its order.
 pub(super) const EVENT_COLUMNS: &str =
     "e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload";
-const RECIPIENT_AT: usize = 7;
+const WORKSPACE_AT: usize = 7;
+const RECIPIENT_AT: usize = 8;
 /// Where the message begins in [`logged_columns`].
-pub(super) const MESSAGE_AT: usize = 8;
+pub(super) const MESSAGE_AT: usize = 9;
 
-/// The columns that [`read_logged`] expects, of the tables of [`LOGGED_TABLES`].
+/// The columns that [`read_logged`] expects, of an event `e`, its delivery `d` and its message `m`.
 pub(super) fn logged_columns() -> String {
-    format!("{EVENT_COLUMNS}, d.recipient, {}", rows::MESSAGE_COLUMNS)
+    format!(
+        "{EVENT_COLUMNS}, e.workspace_id, d.recipient, {}",
+        rows::MESSAGE_COLUMNS
+    )
 }
 
-/// An event with its delivery and its message.
-pub(super) const LOGGED_TABLES: &str =
-    "event e JOIN delivery d ON d.id = e.delivery_id JOIN message m ON m.id = d.message_id";
+/// Events with what they are about, the columns as [`read_logged`] expects them. An event about a
+/// workspace has no delivery; one whose delivery is no longer kept is no longer told.
+pub(super) fn select() -> String {
+    format!(
+        "SELECT {} FROM event e LEFT JOIN delivery d ON d.id = e.delivery_id \
+         LEFT JOIN message m ON m.id = d.message_id \
+         WHERE (e.delivery_id IS NULL OR m.id IS NOT NULL)",
+        logged_columns()
+    )
+}
 
 /// An event on its way into the log.
 #[derive(Debug)]
@@ -117,36 +130,44 @@ impl EventRow {
 /// The statements that read the log.
 #[derive(Debug)]
 pub(super) struct EventQueries {
-    after: Arc<str>,
+    after_of_set: Arc<str>,
+    after_of_workspace: Arc<str>,
     one: Arc<str>,
 }
 
 impl EventQueries {
     pub(super) fn new() -> Self {
-        let select = format!("SELECT {} FROM {LOGGED_TABLES}", logged_columns());
-        Self {
-            after: format!(
-                "{select} WHERE e.position > ? AND e.position <= ? \
-                 AND e.configuration_set_id = ? ORDER BY e.position LIMIT ?"
+        let select = select();
+        let after = |of: &str| {
+            format!(
+                "{select} AND e.position > ? AND e.position <= ? AND {of} = ? \
+                 ORDER BY e.position LIMIT ?"
             )
-            .into(),
-            one: format!("{select} WHERE e.position = ?").into(),
+        };
+        Self {
+            after_of_set: after("e.configuration_set_id").into(),
+            after_of_workspace: after("e.workspace_id").into(),
+            one: format!("{select} AND e.position = ?").into(),
         }
     }
 
-    /// At most `limit` events of `set` after `after`, up to `newest`.
+    /// At most `limit` events of an audience after `after`, up to `newest`.
     pub(super) async fn after(
         &self,
         pool: &SqlitePool,
-        set: ConfigurationSetId,
+        audience: Audience,
         (after, newest): (Position, Position),
         limit: usize,
     ) -> Result<Page, StoreError> {
         let until = Position(newest.0.min(after.0.saturating_add(WINDOW))).max(after);
-        let found = sqlx::query(AssertSqlSafe(self.after.clone()))
+        let (sql, of) = match audience {
+            Audience::Set(set) => (&self.after_of_set, set.0),
+            Audience::Workspace(workspace) => (&self.after_of_workspace, workspace.0),
+        };
+        let found = sqlx::query(AssertSqlSafe(Arc::clone(sql)))
             .bind(integer(after.0))
             .bind(integer(until.0))
-            .bind(i64::from(set.0))
+            .bind(i64::from(of))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(pool)
             .await
@@ -166,7 +187,7 @@ impl EventQueries {
         &self,
         pool: &SqlitePool,
         at: Position,
-    ) -> Result<Option<LoggedEvent>, StoreError> {
+    ) -> Result<Option<Logged>, StoreError> {
         let row = sqlx::query(AssertSqlSafe(self.one.clone()))
             .bind(integer(at.0))
             .fetch_optional(pool)
@@ -184,23 +205,23 @@ impl EventLog for SqliteStore {
 
     async fn events_after(
         &self,
-        set: ConfigurationSetId,
+        audience: Audience,
         after: Position,
         limit: usize,
     ) -> Result<Page, StoreError> {
         let newest = *self.newest.borrow();
         self.event_queries
-            .after(&self.readers, set, (after, newest), limit)
+            .after(&self.readers, audience, (after, newest), limit)
             .await
     }
 
-    async fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
+    async fn event(&self, position: Position) -> Result<Option<Logged>, StoreError> {
         self.event_queries.one(&self.readers, position).await
     }
 }
 
 /// An event that can't be read is reported and passed over: it must not hold up the others.
-pub(super) fn readable(row: &SqliteRow) -> Option<LoggedEvent> {
+pub(super) fn readable(row: &SqliteRow) -> Option<Logged> {
     read_logged(row)
         .inspect_err(|error| {
             let position = row.try_get::<i64, _>(0).unwrap_or_default();
@@ -213,8 +234,22 @@ pub(super) fn position(row: &SqliteRow) -> Result<Position, RowError> {
     Ok(Position(rows::unsigned(row, 0, "event.position")?))
 }
 
-/// Reads an event with its message, whose columns begin at [`MESSAGE_AT`].
-pub(super) fn read_logged(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
+/// The kind of an event as stored.
+pub(super) fn kind(row: &SqliteRow, at: usize) -> Result<EventKind, RowError> {
+    let name: &str = row.try_get(at)?;
+    name.parse().map_err(|_| RowError::Column("event.kind"))
+}
+
+/// Reads an event of [`logged_columns`], which may be about a workspace alone.
+pub(super) fn read_logged(row: &SqliteRow) -> Result<Logged, RowError> {
+    if row.try_get::<Option<&[u8]>, _>(3)?.is_none() {
+        return read_workspace_event(row).map(Logged::Workspace);
+    }
+    read_logged_event(row).map(Logged::Delivery)
+}
+
+/// Reads the event of a delivery with its message, whose columns begin at [`MESSAGE_AT`].
+pub(super) fn read_logged_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
     let (position, event) = read_event(row)?;
     Ok(LoggedEvent {
         position,
@@ -224,18 +259,46 @@ pub(super) fn read_logged(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
     })
 }
 
-/// Reads an event and its place from a row that begins with [`EVENT_COLUMNS`].
+/// Reads the event of a delivery and its place from a row that begins with [`EVENT_COLUMNS`].
 pub(super) fn read_event(row: &SqliteRow) -> Result<(Position, Event), RowError> {
-    let kind: EventKind = row
-        .try_get::<&str, _>(5)?
-        .parse()
-        .map_err(|_| RowError::Column("event.kind"))?;
     let event = Event {
         id: EventId::from_bytes(rows::octets(row, 1, "event.id")?),
         at: rows::time(row, 2)?,
         delivery: DeliveryId::from_bytes(rows::octets(row, 3, "event.delivery_id")?),
         sequence: rows::number(row, 4, "event.sequence")?,
-        fact: record::read(kind, row.try_get(6)?)?,
+        fact: record::read(kind(row, 5)?, row.try_get(6)?)?,
     };
     Ok((position(row)?, event))
+}
+
+fn read_workspace_event(row: &SqliteRow) -> Result<LoggedWorkspaceEvent, RowError> {
+    let event = WorkspaceEvent {
+        id: EventId::from_bytes(rows::octets(row, 1, "event.id")?),
+        at: rows::time(row, 2)?,
+        workspace: WorkspaceId(rows::number(row, WORKSPACE_AT, "event.workspace_id")?),
+        fact: record::read_workspace(kind(row, 5)?, row.try_get(6)?)?,
+    };
+    Ok(LoggedWorkspaceEvent {
+        position: position(row)?,
+        event,
+    })
+}
+
+/// Appends an event about a workspace: its place.
+pub(super) async fn append_workspace_event(
+    connection: &mut SqliteConnection,
+    event: &WorkspaceEvent,
+) -> Result<Position, sqlx::Error> {
+    // No set has the number 0, and an event of no delivery has no place among its events.
+    let sql = "INSERT INTO event (id, workspace_id, configuration_set_id, delivery_id, sequence, \
+        kind, at, payload) VALUES (?, ?, 0, NULL, 0, ?, ?, ?)";
+    let written = sqlx::query(sql)
+        .bind(blob(event.id.as_bytes()))
+        .bind(i64::from(event.workspace.0))
+        .bind(event.fact.kind().name())
+        .bind(event.at.as_micros())
+        .bind(record::write_workspace(&event.fact))
+        .execute(connection)
+        .await?;
+    Ok(Position(written.last_insert_rowid().unsigned_abs()))
 }

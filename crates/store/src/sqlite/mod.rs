@@ -1,12 +1,14 @@
 //! The store on SQLite: one writer, a pool of readers, bodies in segment files beside it.
 
 mod allowances;
+mod calls;
 mod changes;
 mod claims;
 mod committer;
 mod config_sets;
 mod credentials;
 mod database;
+mod destinations;
 mod domain_keys;
 mod egress;
 mod errors;
@@ -17,6 +19,8 @@ mod intake;
 mod lanes;
 mod opening;
 mod operate;
+mod places;
+mod replays;
 mod reports;
 mod rows;
 mod scheduled;
@@ -36,8 +40,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, Destination,
-    DestinationId, Egress, Lane, Secret, SendingDomain, Timestamp, Workspace,
+    Clock, ConfigurationSet, Credential, DeliveryId, Destination, Lane, Secret, SendingDomain,
+    Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -47,9 +51,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Destinations, Directory, Intake,
-    NewConfigurationSet, NewCredential, Operate, Operated, Position, Queue, Retry, RetryOutcome,
-    SettleError, Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants, segment,
+    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Directory, Intake, NewConfigurationSet,
+    NewCredential, Operate, Operated, Position, Queue, SettleError, Settlement, Store, StoreError,
+    Stored, Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
@@ -130,7 +134,7 @@ impl SqliteStore {
         }));
         let (work, waiting) = mpsc::channel(options.commit_queue);
         let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
-        let newest_seen = newest.subscribe();
+        let (newest_seen, newest_elsewhere) = (newest.subscribe(), newest.clone());
         let committer = Committer {
             connection: writer,
             segments,
@@ -150,7 +154,8 @@ impl SqliteStore {
             drop(done);
         });
         let refresher = CancellationToken::new();
-        tasks.spawn(tenants.clone().refresh(clock, refresher.clone()));
+        let refreshing = tenants.clone();
+        tasks.spawn(refreshing.refresh(clock, newest_elsewhere, refresher.clone()));
         Ok(Self {
             shared,
             work: Mutex::new(Some(work)),
@@ -353,59 +358,6 @@ impl Bodies for SqliteStore {
         let folder = self.bodies.clone();
         let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
         read.map_err(|error| StoreError::Read(error.to_string().into()))?
-    }
-}
-
-#[async_trait]
-impl Destinations for SqliteStore {
-    async fn cursor(&self, destination: DestinationId) -> Result<Position, StoreError> {
-        webhooks::cursor(&self.readers, destination).await
-    }
-
-    async fn advance(
-        &self,
-        destination: DestinationId,
-        cursor: Position,
-        failed: Vec<Retry>,
-    ) -> Result<(), StoreError> {
-        self.change(Change::Advance {
-            destination,
-            cursor,
-            failed,
-        })
-        .await
-    }
-
-    async fn retries_due(
-        &self,
-        destination: DestinationId,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Retry>, StoreError> {
-        webhooks::retries_due(&self.readers, destination, now, limit).await
-    }
-
-    async fn next_retry(
-        &self,
-        destination: DestinationId,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        webhooks::next_retry(&self.readers, destination).await
-    }
-
-    async fn record_retries(
-        &self,
-        destination: DestinationId,
-        outcomes: Vec<RetryOutcome>,
-    ) -> Result<(), StoreError> {
-        self.change(Change::Retries {
-            destination,
-            outcomes,
-        })
-        .await
-    }
-
-    async fn disable(&self, destination: DestinationId) -> Result<(), StoreError> {
-        self.tenants.disable(destination).await
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{Position, ReportDue, ReportEnd, Reports, StoreError};
 use super::SqliteStore;
 use super::errors::read_error;
 use super::event_rows;
-use super::rows::{self, MESSAGE_COLUMNS, RowError, blob, integer, unsigned};
+use super::rows::{self, RowError, blob, integer, unsigned};
 use super::statements::{Query, Statements};
 use super::work::{Change, Work};
 
@@ -193,7 +193,7 @@ pub(super) async fn due(pool: &SqlitePool, limit: usize) -> Result<Found, StoreE
 }
 
 fn read(row: &SqliteRow) -> Result<ReportDue, RowError> {
-    let logged = event_rows::read_logged(row)?;
+    let logged = event_rows::read_logged_event(row)?;
     let (_, body) = rows::read_message(row, event_rows::MESSAGE_AT)?;
     let notify_at = row.try_column("notify")?.ordinal();
     let request = rows::report_request(row, notify_at)?;

@@ -79,6 +79,8 @@ pub(super) struct Statements {
     pub note_reports: BatchStatement,
     /// Position.
     pub end_reports: BatchStatement,
+    /// As `calls::write` binds them.
+    pub calls: BatchStatement,
 }
 
 impl Statements {
@@ -104,7 +106,7 @@ impl Statements {
                 "INSERT INTO webhook_retry (destination_id, position, document, attempts, \
                  next_at, last_error) SELECT * FROM",
                 6,
-                "WHERE column1 IS NOT NULL \
+                "WHERE EXISTS (SELECT 1 FROM destination WHERE id = column1) \
                  ON CONFLICT (destination_id, position, document) DO UPDATE SET \
                  attempts = excluded.attempts, next_at = excluded.next_at, \
                  last_error = excluded.last_error",
@@ -122,6 +124,12 @@ impl Statements {
                 let (head, columns, tail) = reports::END;
                 BatchStatement::new(head, columns, tail)
             },
+            calls: BatchStatement::new(
+                "INSERT INTO webhook_call (destination_id, number, at, position, document, \
+                 attempt, took, status, error, answer, next_at) SELECT * FROM",
+                11,
+                "WHERE EXISTS (SELECT 1 FROM destination WHERE id = column1)",
+            ),
         }
     }
 }

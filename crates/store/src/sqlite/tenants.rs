@@ -11,24 +11,25 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::rand;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
-    DestinationState, Domain, Egress, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
-    WorkspaceId,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, Secret,
+    SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Directory, NewConfigurationSet, NewCredential, StoreError, TenantError, Tenants};
+use crate::{
+    Directory, NewConfigurationSet, NewCredential, Position, StoreError, TenantError, Tenants,
+};
 
 use super::allowances::read_limits;
 use super::credentials::read_credentials;
 use super::domain_keys::read_domain_keys;
 use super::egress;
 use super::errors::{OpenError, read_error};
-use super::rows::{self, RowError, blob};
-use super::{DATABASE, database, unusable};
+use super::rows::{self, RowError};
+use super::{DATABASE, database, destinations, places, unusable};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -79,8 +80,14 @@ impl SqliteTenants {
         }
     }
 
-    /// Looks every second whether another process has changed anything, until `stop`.
-    pub(super) async fn refresh(self, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    /// Looks every second whether another process has changed anything, or has written events,
+    /// until `stop`.
+    pub(super) async fn refresh(
+        self,
+        clock: Arc<dyn Clock>,
+        newest: watch::Sender<Position>,
+        stop: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 () = clock.sleep(REFRESH) => {}
@@ -89,10 +96,16 @@ impl SqliteTenants {
             if let Err(error) = self.refresh_once().await {
                 tracing::warn!(%error, "the directory can't be read; the last one stands");
             }
+            if let Ok(mut connection) = self.connection().await
+                && let Ok(found) = places::newest(&mut connection).await
+            {
+                places::raise(&newest, found);
+            }
         }
     }
 
-    async fn refresh_once(&self) -> Result<(), StoreError> {
+    /// Takes a new snapshot where something has changed.
+    pub(super) async fn refresh_once(&self) -> Result<(), StoreError> {
         let mut guard = self.inner.connection.lock().await;
         let Some(connection) = guard.as_mut() else {
             return Ok(());
@@ -113,14 +126,12 @@ impl SqliteTenants {
         Ok(())
     }
 
-    /// Switches a destination off.
-    pub(super) async fn disable(&self, destination: DestinationId) -> Result<(), StoreError> {
-        let sql = "UPDATE destination SET state = 'disabled' WHERE id = ?";
-        let query = sqlx::query(sql).bind(blob(destination.as_bytes()));
-        self.change(query)
-            .await
-            .map_err(|error| store_error(&error))?
-            .map(drop)
+    /// The connection, for as long as nobody else needs it.
+    pub(super) async fn connection(
+        &self,
+    ) -> Result<MappedMutexGuard<'_, SqliteConnection>, StoreError> {
+        let guard = self.inner.connection.lock().await;
+        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| super::closed())
     }
 
     /// Runs one statement, counts the change and takes a new snapshot: the new row's number.
@@ -287,24 +298,10 @@ impl Tenants for SqliteTenants {
     }
 
     async fn create_destination(&self, destination: Destination) -> Result<(), TenantError> {
-        self.check_set(destination.workspace, destination.configuration_set)?;
-        let types = serde_json::to_string(&destination.matching_event_types);
-        let types = types.expect("invariant: strings are always JSON");
-        // A trigger makes the cursor, at the newest event of that moment.
-        let sql = "INSERT INTO destination (id, workspace_id, configuration_set_id, name, url, \
-            secret, matching_event_types, format, state, created_at) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql)
-            .bind(blob(destination.id.as_bytes()))
-            .bind(i64::from(destination.workspace.0))
-            .bind(i64::from(destination.configuration_set.0))
-            .bind(destination.name.clone())
-            .bind(destination.url.clone())
-            .bind(destination.secret.expose().to_vec())
-            .bind(types)
-            .bind(destination.format.clone())
-            .bind(state_name(destination.state))
-            .bind(destination.created_at.as_micros());
+        if let Some(set) = destination.configuration_set {
+            self.check_set(destination.workspace, set)?;
+        }
+        let query = destinations::insert(&destination);
         self.create(query, "destination", &destination.name)
             .await
             .map(drop)
@@ -397,9 +394,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at, reports, \
         source_ipv4, source_ipv6, ehlo_name FROM configuration_set";
     let sets = read_all(&mut look, sets, read_set).await?;
-    let destinations = "SELECT id, workspace_id, configuration_set_id, name, url, secret, \
-        matching_event_types, format, state, created_at FROM destination ORDER BY id";
-    let destinations = read_all(&mut look, destinations, read_destination).await?;
+    let destinations = destinations::read(&mut look).await?;
     let credentials = read_credentials(&mut look).await?;
     let keys = read_domain_keys(&mut look).await?;
     look.rollback().await?;
@@ -447,33 +442,4 @@ fn read_set(row: &SqliteRow) -> Result<ConfigurationSet, RowError> {
         egress: egress::read(row)?,
         created_at: rows::time(row, 5)?,
     })
-}
-
-fn read_destination(row: &SqliteRow) -> Result<Destination, RowError> {
-    let types: &str = row.try_get(6)?;
-    let state = match row.try_get(8)? {
-        "active" => DestinationState::Active,
-        "disabled" => DestinationState::Disabled,
-        _ => return Err(RowError::Column("destination.state")),
-    };
-    Ok(Destination {
-        id: DestinationId::from_bytes(rows::octets(row, 0, "destination.id")?),
-        workspace: WorkspaceId(rows::number(row, 1, "destination.workspace_id")?),
-        configuration_set: ConfigurationSetId(rows::number(row, 2, "configuration_set_id")?),
-        name: row.try_get(3)?,
-        url: row.try_get(4)?,
-        secret: Secret::new(row.try_get::<Vec<u8>, _>(5)?),
-        matching_event_types: serde_json::from_str(types)
-            .map_err(|_| RowError::Column("destination.matching_event_types"))?,
-        format: row.try_get(7)?,
-        state,
-        created_at: rows::time(row, 9)?,
-    })
-}
-
-const fn state_name(state: DestinationState) -> &'static str {
-    match state {
-        DestinationState::Active => "active",
-        DestinationState::Disabled => "disabled",
-    }
 }

@@ -20,7 +20,7 @@ use super::reports::{self, Noted};
 use super::rows::integer;
 use super::script::{Rows, without_event};
 use super::work::{Outcome, Work};
-use super::{changes, settle};
+use super::{changes, places, settle};
 
 /// Why nothing of a batch was committed.
 #[derive(Debug)]
@@ -215,7 +215,7 @@ impl<'c> Transaction<'c> {
         }
         self.committer.segments.looked_at_left();
         if let Some(newest) = aftermath.newest {
-            self.committer.newest.send_replace(newest);
+            places::raise(&self.committer.newest, newest);
         }
         if rings {
             self.committer.shared.ring_queued();

@@ -1,10 +1,10 @@
 //! What waits for the committer: each piece of work with whoever waits for its answer.
 
-use postbell_model::{DeliveryId, DestinationId, Lane, Timestamp};
+use postbell_model::{DeliveryId, DestinationId, DisableReason, Lane, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::{
-    Position, ReportEnd, Retry, RetryOutcome, SettleError, Settlement, StoreError, Stored,
+    Call, Progress, ReportEnd, RetryOutcome, SettleError, Settlement, StoreError, Stored,
     Submission,
 };
 
@@ -37,15 +37,17 @@ pub(super) enum Change {
     SleepLane(Lane),
     Advance {
         destination: DestinationId,
-        cursor: Position,
-        failed: Vec<Retry>,
+        progress: Progress,
     },
     Retries {
         destination: DestinationId,
         outcomes: Vec<RetryOutcome>,
+        calls: Vec<Call>,
     },
     /// Reports were sent, or need not be.
     EndReports(Vec<ReportEnd>),
+    /// A destination is switched off, at this time.
+    Disable(DestinationId, DisableReason, Timestamp),
 }
 
 /// What became of a piece of work.
@@ -73,13 +75,20 @@ impl Work {
         match self {
             Self::Accept(submission, _) => submission.deliveries.len(),
             Self::Settle(batch, _) => batch.len(),
-            Self::Change(Change::Advance { failed, .. }, _) => 1 + failed.len(),
-            Self::Change(Change::Retries { outcomes, .. }, _) => outcomes.len(),
+            Self::Change(Change::Advance { progress, .. }, _) => {
+                1 + progress.failed.len() + progress.calls.len()
+            }
+            Self::Change(
+                Change::Retries {
+                    outcomes, calls, ..
+                },
+                _,
+            ) => outcomes.len() + calls.len(),
             Self::Change(Change::Release(claims, _), _) => claims.len(),
             Self::Change(Change::Send(due, _), _) => due.len(),
             Self::Change(Change::EndReports(ended), _) => ended.len(),
             Self::Change(Change::Operate(operation), _) => operation.found.len(),
-            Self::Change(Change::Hold(_) | Change::SleepLane(_), _) => 1,
+            Self::Change(Change::Hold(_) | Change::SleepLane(_) | Change::Disable(..), _) => 1,
         }
     }
 

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use postbell_model::clock::Sleep;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Attempt, BounceClass, BounceType, Clock, ConfigurationSetId, DeliveryId, Domain, Fact,
-    HostTry, Instructions, Lane, Message, MessageId, Monotonic, OriginalRecipient, Phase, Reply,
-    ReportRequest, ReversePath, Timestamp, WorkspaceId,
+    Address, Attempt, Audience, BounceClass, BounceType, Clock, ConfigurationSetId, DeliveryId,
+    Domain, Fact, HostTry, Instructions, Lane, Message, MessageId, Monotonic, OriginalRecipient,
+    Phase, Reply, ReportRequest, ReversePath, Timestamp, WorkspaceId,
 };
 use postbell_store::{
-    Inspect, NewConfigurationSet, NewDelivery, Settlement, SqliteInspector, SqliteOptions,
-    SqliteStore, Store, Stored, Submission,
+    Inspect, Logged, LoggedEvent, NewConfigurationSet, NewDelivery, Position, Settlement,
+    SqliteInspector, SqliteOptions, SqliteStore, Store, Stored, Submission,
 };
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
@@ -147,11 +147,40 @@ impl Fixture {
         }
     }
 
+    /// The events of a set's deliveries after a place.
+    pub(crate) async fn events_after(
+        &self,
+        set: ConfigurationSetId,
+        after: Position,
+        limit: usize,
+    ) -> DeliveryPage {
+        let page = self.store.events_after(Audience::Set(set), after, limit);
+        let page = page.await.unwrap();
+        DeliveryPage {
+            events: page.events.into_iter().map(about_delivery).collect(),
+            read_to: page.read_to,
+        }
+    }
+
     pub(crate) fn lane(&self, domain: &str) -> Lane {
         Lane {
             workspace: self.workspace,
             domain: Domain::parse(domain).unwrap(),
         }
+    }
+}
+
+/// A page of events that are all about deliveries.
+#[derive(Debug)]
+pub(crate) struct DeliveryPage {
+    pub(crate) events: Vec<LoggedEvent>,
+    pub(crate) read_to: Position,
+}
+
+pub(crate) fn about_delivery(logged: Logged) -> LoggedEvent {
+    match logged {
+        Logged::Delivery(logged) => logged,
+        Logged::Workspace(logged) => panic!("{logged:?} is about no delivery"),
     }
 }
 

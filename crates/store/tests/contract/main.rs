@@ -5,6 +5,7 @@
 mod accept;
 mod allowances;
 mod claim;
+mod destinations;
 mod domain_keys;
 mod events;
 mod fixture;
@@ -92,4 +93,13 @@ contract!(sqlite:
     webhooks::retries_come_due_in_order,
     webhooks::dead_retries_are_never_due,
     webhooks::a_destination_can_be_disabled,
+    destinations::a_destination_changes_in_what_is_given,
+    destinations::a_secret_takes_over_from_another,
+    destinations::names_are_taken_once_in_a_set_and_in_the_workspace,
+    destinations::a_workspace_hears_of_all_its_sets,
+    destinations::a_disabled_destination_is_an_event_of_its_workspace,
+    destinations::calls_are_logged_and_the_oldest_go,
+    destinations::what_was_given_up_is_replayed,
+    destinations::a_stretch_of_the_log_is_replayed,
+    destinations::what_is_kept_of_a_destination_goes_with_it,
 );

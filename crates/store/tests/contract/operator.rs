@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use postbell_model::{
-    Address, BounceClass, DeliveryId, DeliveryState, Destination, DestinationId, DestinationState,
-    EventKind, Fact, Reply, Secret,
+    Address, BounceClass, DeliveryId, DeliveryState, Destination, DestinationId,
+    DestinationSettings, DestinationState, EventKind, Fact, Reply, Secret,
 };
 use postbell_store::{
     Action, DeliveryFilter, EventFilter, From, MessageOrDelivery, Operated, Position, Retry, Told,
 };
 
 use crate::fixture::{Fixture, NOW, delayed, delivered, later};
+use crate::webhooks::to;
 
 async fn operate(fixture: &Fixture, filter: &DeliveryFilter, action: Action) -> Operated {
     let operated = fixture.store.operate(filter, &action, later(5)).await;
@@ -305,12 +306,15 @@ async fn destination(fixture: &Fixture, name: &str) -> DestinationId {
     let destination = Destination {
         id: DestinationId::new(NOW),
         workspace: fixture.workspace,
-        configuration_set: fixture.set,
+        configuration_set: Some(fixture.set),
         name: name.to_owned(),
         url: "https://example.org/".to_owned(),
         secret: Secret::new(b"secret".to_vec()),
+        previous_secret: None,
         matching_event_types: Vec::new(),
         format: "postbell".to_owned(),
+        settings: DestinationSettings::default(),
+        replays: 0,
         state: DestinationState::Active,
         created_at: NOW,
     };
@@ -338,16 +342,8 @@ pub(crate) async fn a_history_has_every_event_and_who_was_told(fixture: &Fixture
         next_at: later(60),
         last_error: "500".to_owned(),
     };
-    fixture
-        .store
-        .advance(quick, Position(2), Vec::new())
-        .await
-        .unwrap();
-    fixture
-        .store
-        .advance(slow, Position(1), vec![failed])
-        .await
-        .unwrap();
+    fixture.store.advance(quick, to(2, [])).await.unwrap();
+    fixture.store.advance(slow, to(1, [failed])).await.unwrap();
     let inspector = fixture.inspector().await;
     let of_delivery = inspector
         .history(MessageOrDelivery(*ids[0].as_bytes()))
@@ -389,10 +385,7 @@ pub(crate) async fn events_are_found_by_what_they_are_about(fixture: &Fixture) {
     let inspector = fixture.inspector().await;
     let find = async |filter: EventFilter, from| {
         let found = inspector.events(&filter, from, 2).await.unwrap();
-        let told = found
-            .events
-            .iter()
-            .map(|e| (e.position.0, e.event.fact.kind()));
+        let told = found.events.iter().map(|e| (e.position().0, e.kind()));
         (told.collect::<Vec<_>>(), found.read_to.0)
     };
     let any = EventFilter::default;

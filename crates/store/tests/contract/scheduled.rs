@@ -20,11 +20,8 @@ async fn schedule(fixture: &Fixture, to: &'static str, seconds: u64) -> Delivery
 }
 
 async fn events(fixture: &Fixture) -> Vec<LoggedEvent> {
-    let page = fixture
-        .store
-        .events_after(fixture.set, Position(0), 100)
-        .await;
-    page.unwrap().events
+    let page = fixture.events_after(fixture.set, Position(0), 100).await;
+    page.events
 }
 
 pub(crate) async fn a_scheduled_delivery_is_in_no_lane(fixture: &Fixture) {

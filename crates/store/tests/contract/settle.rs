@@ -19,11 +19,7 @@ pub(crate) async fn an_outcome_changes_state_and_log_together(fixture: &Fixture)
     let answers = fixture.store.settle(outcomes.to_vec()).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 
-    let page = fixture
-        .store
-        .events_after(fixture.set, Position(2), 10)
-        .await
-        .unwrap();
+    let page = fixture.events_after(fixture.set, Position(2), 10).await;
     let facts: Vec<_> = page
         .events
         .iter()
@@ -85,11 +81,7 @@ pub(crate) async fn a_settled_delivery_is_not_settled_again(fixture: &Fixture) {
         matches!(late.as_slice(), [Err(SettleError::NotQueued)]),
         "{late:?}"
     );
-    let page = fixture
-        .store
-        .events_after(fixture.set, Position(0), 10)
-        .await
-        .unwrap();
+    let page = fixture.events_after(fixture.set, Position(0), 10).await;
     let kinds: Vec<_> = page
         .events
         .iter()
@@ -114,10 +106,8 @@ pub(crate) async fn one_batch_settles_each_delivery_alone(fixture: &Fixture) {
         .await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 600);
     let page = fixture
-        .store
         .events_after(fixture.set, Position(600), 1_000)
-        .await
-        .unwrap();
+        .await;
     assert_eq!(page.events.len(), 600);
     assert!(
         page.events

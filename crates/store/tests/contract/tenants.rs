@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, DestinationState,
-    Domain, Egress, ScramKeys, Secret, SendingDomain, SendingLimits, Timestamp, WorkspaceId,
+    ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
+    DestinationSettings, DestinationState, Domain, Egress, ScramKeys, Secret, SendingDomain,
+    SendingLimits, Timestamp, WorkspaceId,
 };
 use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 
@@ -22,12 +23,15 @@ pub(crate) fn destination(fixture: &Fixture, name: &str) -> Destination {
     Destination {
         id: DestinationId::new(NOW),
         workspace: fixture.workspace,
-        configuration_set: fixture.set,
+        configuration_set: Some(fixture.set),
         name: name.to_owned(),
         url: "https://hooks.example.org/mail".to_owned(),
         secret: Secret::new(*b"0123456789abcdef01234567"),
+        previous_secret: None,
         matching_event_types: vec!["bounce".to_owned()],
         format: "postbell".to_owned(),
+        settings: DestinationSettings::default(),
+        replays: 0,
         state: DestinationState::Active,
         created_at: NOW,
     }
@@ -217,7 +221,7 @@ pub(crate) async fn names_are_taken_once(fixture: &Fixture) {
         "{nowhere:?}"
     );
     let unknown = Destination {
-        configuration_set: ConfigurationSetId(99),
+        configuration_set: Some(ConfigurationSetId(99)),
         ..destination(fixture, "unknown")
     };
     let unknown = store.create_destination(unknown).await;

@@ -1,5 +1,5 @@
-use postbell_model::{DestinationId, DestinationState, Timestamp};
-use postbell_store::{Position, Retry, RetryOutcome};
+use postbell_model::{DestinationId, DestinationState, DisableReason, Timestamp};
+use postbell_store::{Position, Progress, Retry, RetryOutcome};
 
 use crate::fixture::{Fixture, later};
 use crate::tenants::destination;
@@ -12,6 +12,14 @@ async fn destination_of(fixture: &Fixture) -> DestinationId {
         .await
         .unwrap();
     destination.id
+}
+
+pub(crate) fn to(cursor: u64, failed: impl Into<Vec<Retry>>) -> Progress {
+    Progress {
+        cursor: Position(cursor),
+        failed: failed.into(),
+        calls: Vec::new(),
+    }
 }
 
 fn retry(position: u64, attempts: u32, next_at: Timestamp) -> Retry {
@@ -30,14 +38,8 @@ pub(crate) async fn a_cursor_begins_at_the_newest_event_and_never_goes_back(fixt
     let destination = destination_of(fixture).await;
     let store = &fixture.store;
     assert_eq!(store.cursor(destination).await.unwrap(), Position(2));
-    store
-        .advance(destination, Position(5), Vec::new())
-        .await
-        .unwrap();
-    store
-        .advance(destination, Position(3), Vec::new())
-        .await
-        .unwrap();
+    store.advance(destination, to(5, [])).await.unwrap();
+    store.advance(destination, to(3, [])).await.unwrap();
     let fixture = fixture.reopened().await;
     assert_eq!(
         fixture.store.cursor(destination).await.unwrap(),
@@ -52,7 +54,7 @@ pub(crate) async fn retries_come_due_in_order(fixture: &Fixture) {
     assert_eq!(store.next_retry(destination).await.unwrap(), None);
     let (one, two) = (retry(1, 1, later(20)), retry(2, 1, later(10)));
     store
-        .advance(destination, Position(2), vec![one.clone(), two.clone()])
+        .advance(destination, to(2, [one.clone(), two.clone()]))
         .await
         .unwrap();
     assert_eq!(
@@ -74,7 +76,10 @@ pub(crate) async fn retries_come_due_in_order(fixture: &Fixture) {
         document: 0,
     };
     let outcomes = vec![RetryOutcome::Again(again.clone()), delivered];
-    store.record_retries(destination, outcomes).await.unwrap();
+    store
+        .record_retries(destination, outcomes, Vec::new())
+        .await
+        .unwrap();
     assert_eq!(
         store.retries_due(destination, later(60), 5).await.unwrap(),
         [again]
@@ -86,11 +91,11 @@ pub(crate) async fn dead_retries_are_never_due(fixture: &Fixture) {
     let store = &fixture.store;
     let dead = retry(1, 10, later(20));
     store
-        .advance(destination, Position(1), vec![dead.clone()])
+        .advance(destination, to(1, [dead.clone()]))
         .await
         .unwrap();
     store
-        .record_retries(destination, vec![RetryOutcome::Dead(dead)])
+        .record_retries(destination, vec![RetryOutcome::Dead(dead)], Vec::new())
         .await
         .unwrap();
     assert_eq!(store.next_retry(destination).await.unwrap(), None);
@@ -105,7 +110,11 @@ pub(crate) async fn dead_retries_are_never_due(fixture: &Fixture) {
 
 pub(crate) async fn a_destination_can_be_disabled(fixture: &Fixture) {
     let destination = destination_of(fixture).await;
-    fixture.store.disable(destination).await.unwrap();
+    fixture
+        .store
+        .disable(destination, DisableReason::Gone, later(1))
+        .await
+        .unwrap();
     let directory = fixture.store.directory();
     assert_eq!(
         directory.destinations()[0].state,

@@ -1,13 +1,14 @@
 //! The events between a destination's cursor and what was read of the log. Pure.
 //!
-//! Events are dealt with in any order, but those of one delivery one after the other. The cursor
+//! Events are dealt with in any order, but those of one delivery one after the other, and so are
+//! those about the workspace. The cursor
 //! moves only over a stretch of which every event is dealt with: delivered, unwanted, or on its
 //! way to the retry table.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use postbell_model::DeliveryId;
-use postbell_store::{LoggedEvent, Page, Position, Retry};
+use postbell_store::{Logged, Page, Position, Retry};
 
 /// The number of an event in a window, counted from the first that was ever in it.
 pub(super) type Ticket = u64;
@@ -19,14 +20,14 @@ pub(super) struct Window {
     slots: VecDeque<Slot>,
     /// May be called now, in this order.
     ready: VecDeque<Ticket>,
-    /// The deliveries that have an event ready or under way, and what waits behind it.
-    chains: HashMap<DeliveryId, VecDeque<Ticket>>,
+    /// The deliveries (`None`: the workspace) that have an event ready or under way, and what waits behind it.
+    chains: HashMap<Option<DeliveryId>, VecDeque<Ticket>>,
     read_to: Position,
 }
 
 #[derive(Debug)]
 struct Slot {
-    event: LoggedEvent,
+    event: Logged,
     state: State,
     probes: u32,
 }
@@ -106,7 +107,7 @@ impl Window {
     pub(super) fn extend(&mut self, page: Page) {
         for event in page.events {
             let ticket = self.end();
-            self.enqueue(event.event.delivery, ticket);
+            self.enqueue(event.delivery(), ticket);
             self.slots.push_back(Slot {
                 event,
                 state: State::Waiting,
@@ -117,7 +118,7 @@ impl Window {
     }
 
     /// The next event to be called about; it is under way from now on.
-    pub(super) fn next_ready(&mut self) -> Option<(Ticket, &LoggedEvent)> {
+    pub(super) fn next_ready(&mut self) -> Option<(Ticket, &Logged)> {
         let ticket = self.ready.pop_front()?;
         let slot = self.slot(ticket)?;
         slot.state = State::UnderWay;
@@ -129,7 +130,7 @@ impl Window {
     }
 
     /// The event of a ticket.
-    pub(super) fn event(&self, ticket: Ticket) -> Option<&LoggedEvent> {
+    pub(super) fn event(&self, ticket: Ticket) -> Option<&Logged> {
         let index = usize::try_from(ticket.checked_sub(self.first)?).ok()?;
         self.slots.get(index).map(|slot| &slot.event)
     }
@@ -161,6 +162,13 @@ impl Window {
         slot.probes
     }
 
+    /// How often a destination that is down was asked with an event.
+    pub(super) fn probes(&self, ticket: Ticket) -> u32 {
+        let index = ticket.checked_sub(self.first).map(usize::try_from);
+        let slot = index.and_then(Result::ok).and_then(|i| self.slots.get(i));
+        slot.map_or(0, |slot| slot.probes)
+    }
+
     /// The destination turns out to be down: what failed because of it waits again instead of
     /// going to the retry table, and what was only read is forgotten, to be read again later.
     pub(super) fn recall(&mut self) {
@@ -170,7 +178,7 @@ impl Window {
             };
             if matches!(&slot.state, State::Failed(failed) if failed.down) {
                 slot.state = State::Waiting;
-                let delivery = slot.event.event.delivery;
+                let delivery = slot.event.delivery();
                 self.chains.entry(delivery).or_default();
                 self.ready.push_front(ticket);
             }
@@ -188,7 +196,7 @@ impl Window {
             }
             self.first += 1;
             settled.events += 1;
-            settled.cursor = slot.event.position;
+            settled.cursor = slot.event.position();
         }
         if self.slots.is_empty() {
             settled.cursor = self.read_to;
@@ -206,7 +214,7 @@ impl Window {
         self.slots.get_mut(index)
     }
 
-    fn enqueue(&mut self, delivery: DeliveryId, ticket: Ticket) {
+    fn enqueue(&mut self, delivery: Option<DeliveryId>, ticket: Ticket) {
         match self.chains.get_mut(&delivery) {
             Some(behind) => behind.push_back(ticket),
             None => {
@@ -221,7 +229,7 @@ impl Window {
             return;
         };
         slot.state = state;
-        let delivery = slot.event.event.delivery;
+        let delivery = slot.event.delivery();
         let next = self.chains.get_mut(&delivery).map(VecDeque::pop_front);
         match next.flatten() {
             Some(next) => self.ready.push_back(next),
@@ -250,18 +258,18 @@ impl Window {
         });
         self.drop_idle_chains();
         if let Some(last) = self.slots.back() {
-            self.read_to = last.event.position;
+            self.read_to = last.event.position();
         }
     }
 
     /// A chain whose head was forgotten would hold up its delivery for ever.
     fn drop_idle_chains(&mut self) {
         let under_way = |slot: &&Slot| matches!(slot.state, State::Waiting | State::UnderWay);
-        let alive: HashSet<DeliveryId> = self
+        let alive: HashSet<Option<DeliveryId>> = self
             .slots
             .iter()
             .filter(under_way)
-            .map(|slot| slot.event.event.delivery)
+            .map(|slot| slot.event.delivery())
             .collect();
         self.chains.retain(|delivery, _| alive.contains(delivery));
     }

@@ -5,14 +5,15 @@ use postbell_model::{
     Address, ConfigurationSetId, Event, EventId, Fact, Instructions, Message, MessageId,
     ReversePath, Timestamp, WorkspaceId,
 };
+use postbell_store::LoggedEvent;
 use proptest::prelude::*;
 
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_micros(1_777_811_696_123_456);
 
-fn event(position: u64, delivery: u8) -> LoggedEvent {
-    LoggedEvent {
+fn event(position: u64, delivery: u8) -> Logged {
+    Logged::Delivery(LoggedEvent {
         position: Position(position),
         event: Event {
             id: EventId::new(NOW),
@@ -42,7 +43,7 @@ fn event(position: u64, delivery: u8) -> LoggedEvent {
             reports: false,
             instructions: Instructions::default(),
         }),
-    }
+    })
 }
 
 /// A window over one event for each of `deliveries`, at positions 1, 2, 3 …
@@ -58,7 +59,7 @@ fn window(deliveries: &[u8]) -> Window {
 
 fn take(window: &mut Window) -> Option<(Ticket, u64)> {
     let (ticket, event) = window.next_ready()?;
-    Some((ticket, event.position.0))
+    Some((ticket, event.position().0))
 }
 
 fn take_all(window: &mut Window) -> Vec<(Ticket, u64)> {
@@ -66,7 +67,7 @@ fn take_all(window: &mut Window) -> Vec<(Ticket, u64)> {
 }
 
 fn failed(window: &Window, ticket: Ticket, down: bool) -> Failed {
-    let position = window.event(ticket).unwrap().position;
+    let position = window.event(ticket).unwrap().position();
     let retry = Retry {
         position,
         document: 0,
@@ -234,7 +235,7 @@ impl Model {
     }
 
     fn end(&mut self, step: &Step, ticket: Ticket) {
-        let position = self.window.event(ticket).unwrap().position.0;
+        let position = self.window.event(ticket).unwrap().position().0;
         self.ended[index(position)] = match step {
             Step::Again(_) => {
                 self.window.again(ticket);

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use postbell_accept::reporter::{Progress, ReporterError};
 use postbell_accept::{ReportOptions, Reporter};
 use postbell_model::{
-    Attempt, BounceClass, BounceType, Clock, ConfigurationSetId, Domain, EventKind, Fact, HostTry,
-    Lane, Phase, Reply,
+    Attempt, Audience, BounceClass, BounceType, Clock, ConfigurationSetId, Domain, EventKind, Fact,
+    HostTry, Lane, Phase, Reply,
 };
 use postbell_store::{
     Position, ReportDue, ReportEnd, Reports, Settlement, SqliteOptions, SqliteStore, Store,
@@ -114,8 +114,11 @@ async fn bounce(store: &Arc<dyn Store>) {
 
 async fn own_mail(store: &Arc<dyn Store>) -> usize {
     let own = ConfigurationSetId::OWN;
-    let page = store.events_after(own, Position(0), 100).await.unwrap();
-    let kinds = page.events.iter().map(|e| e.event.fact.kind());
+    let page = store
+        .events_after(Audience::Set(own), Position(0), 100)
+        .await
+        .unwrap();
+    let kinds = page.events.iter().map(|e| e.kind());
     kinds.filter(|kind| *kind == EventKind::Send).count()
 }
 

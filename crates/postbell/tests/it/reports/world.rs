@@ -10,7 +10,7 @@ use postbell_accept::{AcceptOptions, Door, Gate, Offer, Recipient};
 use postbell_model::clock::Sleep;
 use postbell_model::message::Received as Trace;
 use postbell_model::{
-    Address, Clock, ConfigurationSetId, Domain, EventKind, Monotonic, ReportRequest, Ret,
+    Address, Audience, Clock, ConfigurationSetId, Domain, EventKind, Monotonic, ReportRequest, Ret,
     RetryPolicy, ReversePath, SendingDomain, Timestamp, WorkspaceId,
 };
 use postbell_peers::dns::{DnsOptions, DnsServer};
@@ -119,9 +119,12 @@ impl World {
 
     /// The kinds of a set's events, in the order of the log.
     pub(super) async fn kinds(&self, set: ConfigurationSetId) -> Vec<EventKind> {
-        let page = self.store().events_after(set, Position(0), 1_000).await;
+        let page = self
+            .store()
+            .events_after(Audience::Set(set), Position(0), 1_000)
+            .await;
         let events = page.unwrap().events;
-        events.iter().map(|e| e.event.fact.kind()).collect()
+        events.iter().map(|e| e.kind()).collect()
     }
 
     pub(super) async fn end(self) {

@@ -1,13 +1,14 @@
 //! Stretches of the log, by what they are about.
 
-use postbell_model::Timestamp;
+use postbell_model::EventId;
 use sqlx::sqlite::SqlitePool;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 
-use crate::{EventFilter, EventsFound, From, Position, StoreError};
+use crate::{EventFilter, EventsFound, From, Logged, Position, StoreError};
 
 use super::super::errors::read_error;
 use super::super::event_rows;
+use super::super::places;
 use super::super::rows::integer;
 
 pub(super) async fn events(
@@ -16,17 +17,18 @@ pub(super) async fn events(
     from: From,
     limit: usize,
 ) -> Result<EventsFound, StoreError> {
-    let newest = newest(pool).await?;
+    let mut connection = pool.acquire().await.map_err(|error| read_error(&error))?;
+    let newest = places::newest(&mut connection).await?;
     let since = match filter.since {
-        Some(since) => before(pool, since, newest).await?,
+        Some(since) => places::before(&mut connection, since, newest).await?,
         None => Position(0),
     };
     let after = match from {
         From::After(position) => position.max(since),
         From::Newest => since,
     };
-    let mut query = select();
-    query.push(" WHERE e.position > ");
+    let mut query = QueryBuilder::new(event_rows::select());
+    query.push(" AND e.position > ");
     query.push_bind(integer(after.0));
     query.push(" AND e.position <= ");
     query.push_bind(integer(newest.0));
@@ -36,7 +38,7 @@ pub(super) async fn events(
         From::Newest => " ORDER BY e.position DESC LIMIT ",
     });
     query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let found = query.build().fetch_all(pool).await;
+    let found = query.build().fetch_all(&mut *connection).await;
     let found = found.map_err(|error| read_error(&error))?;
     let last = found.last().map(event_rows::position).transpose()?;
     let mut events: Vec<_> = found.iter().filter_map(event_rows::readable).collect();
@@ -53,12 +55,19 @@ pub(super) async fn events(
     })
 }
 
-fn select() -> QueryBuilder<Sqlite> {
-    let columns = event_rows::logged_columns();
-    QueryBuilder::new(format!(
-        "SELECT {columns} FROM {}",
-        event_rows::LOGGED_TABLES
-    ))
+/// The event of an id.
+pub(super) async fn one(pool: &SqlitePool, id: EventId) -> Result<Option<Logged>, StoreError> {
+    let mut connection = pool.acquire().await.map_err(|error| read_error(&error))?;
+    let Some(position) = places::of_event(&mut connection, id).await? else {
+        return Ok(None);
+    };
+    let sql = format!("{} AND e.position = ?", event_rows::select());
+    let found = sqlx::query(AssertSqlSafe(sql))
+        .bind(integer(position.0))
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(|error| read_error(&error))?;
+    Ok(found.as_ref().map(event_rows::read_logged).transpose()?)
 }
 
 fn push(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter) {
@@ -82,41 +91,4 @@ fn push(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter) {
         query.push(" AND d.domain = ");
         query.push_bind(domain.as_str().to_owned());
     }
-}
-
-async fn newest(pool: &SqlitePool) -> Result<Position, StoreError> {
-    let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(position) FROM event")
-        .fetch_one(pool)
-        .await
-        .map_err(|error| read_error(&error))?;
-    Ok(Position(newest.unwrap_or(0).unsigned_abs()))
-}
-
-/// The place before the first event that is not older than `since`: positions order the commits
-/// and commits follow the clock, so halving finds it.
-async fn before(
-    pool: &SqlitePool,
-    since: Timestamp,
-    newest: Position,
-) -> Result<Position, StoreError> {
-    let (mut low, mut high) = (0, newest.0);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match at(pool, Position(middle + 1)).await? {
-            Some(time) if time < since => low = middle + 1,
-            _ => high = middle,
-        }
-    }
-    Ok(Position(low))
-}
-
-/// The time of the first event that is not before a place.
-async fn at(pool: &SqlitePool, position: Position) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT at FROM event WHERE position >= ? ORDER BY position LIMIT 1";
-    let at: Option<i64> = sqlx::query_scalar(sql)
-        .bind(integer(position.0))
-        .fetch_optional(pool)
-        .await
-        .map_err(|error| read_error(&error))?;
-    Ok(at.map(Timestamp::from_micros))
 }

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use postbell_model::{
-    Delivery, DeliveryId, DeliveryState, DestinationId, Event, EventId, EventKind, Message,
-    MessageId, Timestamp,
+    Delivery, DeliveryId, DeliveryState, DestinationId, Event, Message, MessageId, Timestamp,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
 use crate::{
-    DeliveryHistory, EventHistory, History, MessageOrDelivery, Position, StoreError, Told, record,
+    DeliveryHistory, EventHistory, History, MessageOrDelivery, Position, StoreError, Told,
 };
 
 use super::super::errors::read_error;
@@ -205,8 +204,9 @@ impl Cursor {
 async fn destinations(pool: &SqlitePool, message: &Message) -> Result<Vec<Cursor>, StoreError> {
     let sql = "SELECT t.id, c.position, t.created_at FROM destination t \
         JOIN cursor c ON c.destination_id = t.id AND c.log = 0 \
-        WHERE t.configuration_set_id = ? ORDER BY t.id";
+        WHERE t.workspace_id = ?1 AND COALESCE(t.configuration_set_id, ?2) = ?2 ORDER BY t.id";
     let found = sqlx::query(sql)
+        .bind(i64::from(message.workspace.0))
         .bind(i64::from(message.configuration_set.0))
         .fetch_all(pool)
         .await

@@ -8,12 +8,12 @@ mod lanes;
 use std::path::Path;
 
 use async_trait::async_trait;
-use postbell_model::{DeliveryId, Event};
+use postbell_model::{DeliveryId, Event, EventId};
 use sqlx::sqlite::SqlitePool;
 
 use crate::{
-    DeliveryFilter, EventFilter, EventsFound, From, History, Inspect, LaneDepth, MessageOrDelivery,
-    StoreError, Waiting,
+    DeliveryFilter, EventFilter, EventsFound, From, History, Inspect, LaneDepth, Logged,
+    MessageOrDelivery, StoreError, Waiting,
 };
 
 use super::errors::OpenError;
@@ -78,5 +78,9 @@ impl Inspect for SqliteInspector {
         limit: usize,
     ) -> Result<EventsFound, StoreError> {
         events::events(&self.pool, filter, from, limit).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Logged>, StoreError> {
+        events::one(&self.pool, id).await
     }
 }

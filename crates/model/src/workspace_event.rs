@@ -1,0 +1,86 @@
+//! Events about a workspace: immutable facts that no message explains.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{DestinationId, EventId, EventKind, Timestamp, WorkspaceId};
+
+/// An immutable fact about a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceEvent {
+    /// Stays the same over every retry of every webhook.
+    pub id: EventId,
+    /// When it happened, to the microsecond.
+    pub at: Timestamp,
+    /// What it happened to.
+    pub workspace: WorkspaceId,
+    /// What happened.
+    pub fact: WorkspaceFact,
+}
+
+/// What happened to a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkspaceFact {
+    /// One of its webhooks is no longer called.
+    DestinationDisabled {
+        /// Which.
+        destination: DestinationId,
+        /// Its name at that time.
+        name: String,
+        /// Why.
+        reason: DisableReason,
+    },
+}
+
+impl WorkspaceFact {
+    /// The fact's kind.
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::DestinationDisabled { .. } => EventKind::DestinationDisabled,
+        }
+    }
+}
+
+/// Why a destination was switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DisableReason {
+    /// It answered 410 Gone.
+    Gone,
+    /// It was down for too long.
+    Down,
+}
+
+impl DisableReason {
+    /// `gone`, `down`: the name in the store and in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl fmt::Display for DisableReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "It answered 410 Gone",
+            Self::Down => "It was down for too long",
+        })
+    }
+}
+
+/// A name of no [`DisableReason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a reason for which destinations are switched off")]
+pub struct UnknownReason;
+
+impl FromStr for DisableReason {
+    type Err = UnknownReason;
+
+    fn from_str(name: &str) -> Result<Self, UnknownReason> {
+        [Self::Gone, Self::Down]
+            .into_iter()
+            .find(|reason| reason.name() == name)
+            .ok_or(UnknownReason)
+    }
+}
