@@ -1,11 +1,14 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
 mod config_set;
+mod credential;
 mod destination;
+mod domain;
 mod egress;
 mod limits;
 mod operate;
 mod trace;
+mod workspace;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,10 +18,12 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::parse_duration;
 
 pub use config_set::{Choice, ConfigSetAdd, ConfigSetCommand, ConfigSetSet};
+pub use credential::{CredentialAdd, CredentialCommand, CredentialSet};
 pub use destination::{
     DelaysArg, DestinationAdd, DestinationCommand, DestinationReplay, DestinationUpdate,
     SettingsArgs, StateArg, TellingArg, WhichDestination,
 };
+pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainShow};
 pub use egress::EgressArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use operate::{
@@ -26,6 +31,7 @@ pub use operate::{
     WhichEvents,
 };
 pub use trace::{TraceArgs, TraceRole};
+pub use workspace::{WorkspaceCommand, WorkspaceSet};
 
 /// Exit codes, told in `postbell --help`.
 pub mod exit {
@@ -191,176 +197,6 @@ Examples:
     /// Show every key, the value in force and where it comes from
     #[command(after_help = "Example:\n  postbell config show | grep retry")]
     Show,
-}
-
-/// `postbell workspace …`
-#[derive(Debug, Subcommand)]
-pub enum WorkspaceCommand {
-    /// Make a workspace, with a configuration set named "default"
-    #[command(after_help = "\
-Examples:
-  postbell workspace add acme
-  postbell workspace add acme --rate 600 --quota 100000")]
-    Add {
-        /// Its name: letters, digits, "-", "_" and "."
-        name: String,
-        #[command(flatten)]
-        limits: NewLimits,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Change how much a workspace may hand in
-    #[command(after_help = "\
-Examples:
-  postbell workspace set acme --rate 600
-  postbell workspace set acme --rate none --quota 50000")]
-    Set(WorkspaceSet),
-    /// List all workspaces
-    #[command(after_help = "Example:\n  postbell workspace list --json")]
-    List {
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// `postbell workspace set`
-#[derive(Debug, Args)]
-pub struct WorkspaceSet {
-    /// Its name
-    pub name: String,
-    #[command(flatten)]
-    pub limits: ChangedLimits,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// `postbell domain …`
-#[derive(Debug, Subcommand)]
-pub enum DomainCommand {
-    /// Allow a workspace to send from a domain
-    #[command(after_help = "\
-Examples:
-  postbell domain add acme.example --workspace acme
-  postbell domain add acme.example --workspace acme --return-path mail.acme.example")]
-    Add(DomainAdd),
-    /// Print the DNS records that a domain needs
-    #[command(after_help = "\
-Examples:
-  postbell domain show acme.example            lines of a zone file
-  postbell domain show acme.example --table    for the forms of a DNS provider")]
-    Show(DomainShow),
-    /// Look the DNS records of a domain up: what is there, what is not, what to change
-    #[command(after_help = "\
-Example:
-  postbell domain check acme.example
-
-New keys whose records are there sign from then on. Exit code 1: a required record is not there.")]
-    Check(DomainNamed),
-    /// Make new keys; they sign once their records are seen, and the old ones retire
-    #[command(after_help = "Example:\n  postbell domain rotate acme.example")]
-    Rotate(DomainNamed),
-    /// List domains
-    #[command(after_help = "Example:\n  postbell domain list --workspace acme")]
-    List(InWorkspace),
-}
-
-/// `postbell domain add`
-#[derive(Debug, Args)]
-pub struct DomainAdd {
-    /// The domain: acme.example
-    pub name: String,
-    /// Whose it is
-    #[arg(long, value_name = "NAME")]
-    pub workspace: String,
-    /// The configuration set of its mail
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub config_set: String,
-    /// Host of the return path, within the domain so that SPF aligns [default: bounce.DOMAIN]
-    #[arg(long, value_name = "HOST")]
-    pub return_path: Option<String>,
-    /// Make no keys: its mail goes out unsigned
-    #[arg(long)]
-    pub no_dkim: bool,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// `postbell domain show`
-#[derive(Debug, Args)]
-pub struct DomainShow {
-    /// The domain
-    pub name: String,
-    /// As a table, texts in one piece
-    #[arg(long)]
-    pub table: bool,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// A command about one domain.
-#[derive(Debug, Args)]
-pub struct DomainNamed {
-    /// The domain
-    pub name: String,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// `postbell credential …`
-#[derive(Debug, Subcommand)]
-pub enum CredentialCommand {
-    /// Make a credential; its password is shown this once
-    #[command(after_help = "\
-Examples:
-  postbell credential add shop --workspace acme
-  postbell credential add shop@acme.example --workspace acme --json
-  postbell credential add batch --workspace acme --rate 60 --quota 5000")]
-    Add(CredentialAdd),
-    /// Change how much may be handed in with a credential
-    #[command(after_help = "\
-Examples:
-  postbell credential set shop --rate 60 --quota 5000
-  postbell credential set shop --quota none")]
-    Set(CredentialSet),
-    /// List credentials, without their passwords
-    #[command(after_help = "Example:\n  postbell credential list --workspace acme")]
-    List(InWorkspace),
-    /// Take a credential out of use, for good; its sessions end at their next message
-    #[command(after_help = "Example:\n  postbell credential revoke shop")]
-    Revoke {
-        /// The username
-        username: String,
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// `postbell credential add`
-#[derive(Debug, Args)]
-pub struct CredentialAdd {
-    /// The username, unique on this server: ASCII without spaces
-    pub username: String,
-    /// Whose mail it hands in
-    #[arg(long, value_name = "NAME")]
-    pub workspace: String,
-    /// The password; others on this machine may see it here [default: a new random one]
-    #[arg(long)]
-    pub password: Option<String>,
-    #[command(flatten)]
-    pub limits: NewLimits,
-    #[command(flatten)]
-    pub output: Output,
-}
-
-/// `postbell credential set`
-#[derive(Debug, Args)]
-pub struct CredentialSet {
-    /// The username
-    pub username: String,
-    #[command(flatten)]
-    pub limits: ChangedLimits,
-    #[command(flatten)]
-    pub output: Output,
 }
 
 /// A list that can be narrowed.
