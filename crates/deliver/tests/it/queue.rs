@@ -36,6 +36,8 @@ pub(crate) struct MemoryQueue {
 pub(crate) enum Trouble {
     /// The next settlement finds the store busy.
     Busy,
+    /// The next delivery that is given back finds the store full.
+    FullAtRelease,
     /// The next settlement finds the store stopped.
     Stopped,
     /// The next look but one at the directory panics.
@@ -261,6 +263,10 @@ impl Queue for MemoryQueue {
     }
 
     async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError> {
+        if self.meets(Trouble::FullAtRelease) {
+            self.changed.send_modify(|changes| *changes += 1);
+            return Err(StoreError::Full);
+        }
         for delivery in claims {
             let mut rows = self.lock();
             let row = rows.rows.get_mut(&delivery).expect("it was accepted");
