@@ -128,7 +128,8 @@ impl Committer {
                 self.forget(&deliveries);
                 Box::pin(self.commit(batch)).await
             }
-            CommitError::BodiesFull => self.without_accepts(batch).await,
+            CommitError::BodiesFull => self.on_a_full_disk(batch).await,
+            CommitError::NoDescriptors => self.without_accepts(batch, StoreError::Busy).await,
             CommitError::Bodies(error) => {
                 self.shared
                     .stop(format!("bodies could not be synced: {error}").into());
@@ -153,7 +154,7 @@ impl Committer {
     async fn recover(&mut self, batch: &[Work], error: &sqlx::Error) -> Vec<Outcome> {
         match trouble(error) {
             Trouble::Busy => all(batch, &StoreError::Busy),
-            Trouble::Full => self.without_accepts(batch).await,
+            Trouble::Full => self.on_a_full_disk(batch).await,
             Trouble::Rule if batch.len() > 1 => {
                 let (left, right) = batch.split_at(batch.len() / 2);
                 let mut outcomes = Box::pin(self.commit(left)).await;
@@ -168,19 +169,24 @@ impl Committer {
         }
     }
 
-    /// The disk is full: what was accepted before goes on, new mail is refused.
-    async fn without_accepts(&mut self, batch: &[Work]) -> Vec<Outcome> {
+    /// What was accepted before goes on, new mail is refused.
+    async fn on_a_full_disk(&mut self, batch: &[Work]) -> Vec<Outcome> {
         if !self.full {
             self.full = true;
             tracing::error!("the disk is full: new mail is refused, what was accepted goes on");
         }
+        self.without_accepts(batch, StoreError::Full).await
+    }
+
+    /// Refuses the new mail of a batch for this reason, and commits the rest.
+    async fn without_accepts(&mut self, batch: &[Work], reason: StoreError) -> Vec<Outcome> {
         if !batch.iter().any(Work::is_accept) || batch.iter().all(Work::is_accept) {
-            return all(batch, &StoreError::Full);
+            return all(batch, &reason);
         }
         let mut outcomes = Vec::with_capacity(batch.len());
         for run in batch.chunk_by(|a, b| a.is_accept() == b.is_accept()) {
             if run.first().is_some_and(Work::is_accept) {
-                outcomes.extend(all(run, &StoreError::Full));
+                outcomes.extend(all(run, &reason));
             } else {
                 outcomes.extend(Box::pin(self.commit(run)).await);
             }

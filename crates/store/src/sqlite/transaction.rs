@@ -22,6 +22,9 @@ use super::script::{Rows, without_event};
 use super::work::{Outcome, Work};
 use super::{changes, places, settle};
 
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
 /// Why nothing of a batch was committed.
 #[derive(Debug)]
 pub(super) enum CommitError {
@@ -30,8 +33,21 @@ pub(super) enum CommitError {
     Ended(Vec<DeliveryId>),
     /// There is no room for the bodies.
     BodiesFull,
+    /// There is no file descriptor for a new file of bodies.
+    NoDescriptors,
     /// The bodies could not be written or synced.
     Bodies(io::Error),
+}
+
+impl CommitError {
+    fn of_bodies(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::BodiesFull,
+            // Only opening a file fails so: nothing was written, and no sync was tried.
+            _ if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) => Self::NoDescriptors,
+            _ => Self::Bodies(error),
+        }
+    }
 }
 
 impl From<sqlx::Error> for CommitError {
@@ -164,11 +180,7 @@ impl<'c> Transaction<'c> {
             Ok(None) => {}
             Err(error) => {
                 self.committer.segments.failed(&error);
-                return Err(if is_full(&error.source) {
-                    CommitError::BodiesFull
-                } else {
-                    CommitError::Bodies(error.source)
-                });
+                return Err(CommitError::of_bodies(error.source));
             }
         }
         rows
@@ -250,13 +262,6 @@ async fn carry_out(append: Option<Append>) -> Result<Option<Arc<File>>, AppendEr
     };
     let written = tokio::task::spawn_blocking(|| append.run()).await;
     written.map_err(io::Error::other)?.map(Some)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }
 
 async fn write_rows(
