@@ -211,6 +211,17 @@ impl SqliteStore {
     }
 }
 
+/// Passes over a change that the store has no room for now and that can be made later.
+fn unless_later(changed: Result<(), StoreError>) -> Result<(), StoreError> {
+    match changed {
+        Err(error @ (StoreError::Busy | StoreError::Full)) => {
+            tracing::debug!(%error, "a change is left for later");
+            Ok(())
+        }
+        changed => changed,
+    }
+}
+
 fn closed() -> StoreError {
     StoreError::Stopped("it was closed".into())
 }
@@ -287,9 +298,11 @@ impl Queue for SqliteStore {
             .claim_queries
             .claim(&self.readers, &self.shared, (lane, now), limit)
             .await?;
-        self.hold(found.unreadable).await?;
+        // What was claimed counts as in flight, so it is handed out whatever becomes of the rest,
+        // which the next claim finds again.
+        unless_later(self.hold(found.unreadable).await)?;
         if found.asleep {
-            self.change(Change::SleepLane(lane.clone())).await?;
+            unless_later(self.change(Change::SleepLane(lane.clone())).await)?;
         }
         Ok(found.claimed)
     }
