@@ -62,6 +62,9 @@ pub(crate) async fn drive(args: &Args, to: SocketAddr, begin: Instant) -> anyhow
         messages: args.messages,
         domains: u64::from(args.domains),
         size: args.size as usize,
+        end: args
+            .seconds
+            .map(|seconds| begin + Duration::from_secs(seconds)),
         next: AtomicU64::new(0),
     });
     let mut sessions = JoinSet::new();
@@ -148,11 +151,16 @@ struct Load {
     messages: u64,
     domains: u64,
     size: usize,
+    /// When nothing more is submitted.
+    end: Option<Instant>,
     next: AtomicU64,
 }
 
 impl Load {
     fn next_mail(&self) -> Option<Mail> {
+        if self.end.is_some_and(|end| Instant::now() >= end) {
+            return None;
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.messages).then(|| self.mail(number))
     }
