@@ -1,0 +1,79 @@
+"""Ends of the process under submission, delivery and webhooks, with three ledgers outside it:
+SIGTERM, and a disk whose syncs and writes fail."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from programs import kill
+from rows import Row, Skipped, need
+
+# The system calls that are made to fail, and how. Each is injected once per thread, at the Kth call.
+FAILURES = [
+    ("fdatasync", "EIO"),
+    ("fsync", "EIO"),
+    ("pwrite64", "EIO"),
+    ("writev", "EIO"),
+    ("pwrite64", "ENOSPC"),
+    ("writev", "ENOSPC"),
+]
+WRAPPER = """#!/bin/sh
+[ "$1" = serve ] || exec {binary} "$@"
+k=$(awk 'BEGIN {{ srand('"$$"'); print int(rand() * {most}) + {least} }}')
+exec strace -D -f -qq -o /dev/null -e trace={call} -e inject={call}:error={error}:when=$k \\
+  {binary} "$@"
+"""
+
+
+def terminated(options):
+    rounds = "4" if options.quick else "200"
+    rows, refusals, agree, done = kill(options, "--how", "term", "--rounds", rounds)
+    how = f"SIGTERM under load, {rounds} times"
+    result = f"lost {rows.get('lost', '?')}, sent twice {rows.get('sent twice', '?')}"
+    yield Row(how, "nothing lost, nothing sent twice, the ledgers agree", *told(result, agree, done))
+    slowest = rows.get("slowest end, from SIGTERM", "?")
+    yield Row(how, "ends within 30 s", slowest, slowest != "?")
+    yield only_4xx(how, refusals)
+
+
+def failing_disk(options):
+    need("strace")
+    rounds = 2 if options.quick else 15
+    failures = FAILURES[:2] if options.quick else FAILURES
+    for call, error in failures:
+        with tempfile.TemporaryDirectory() as folder:
+            wrapper = write_wrapper(Path(folder) / "postbell", options, call, error)
+            words = ("--how", "none", "--rounds", str(rounds), "--latest", "8000")
+            # How long it takes to end, in which the MX may take what is not written down any more.
+            words += ("--window", "9000", "--messages", "2000", "--binary", str(wrapper))
+            rows, refusals, agree, done = kill(options, *words)
+        if "ptrace" in done.stderr and "not permitted" in done.stderr:
+            raise Skipped("strace may not trace here")
+        how = f"{error} from {call}, {rounds} times"
+        result = f"lost {rows.get('lost', '?')}, ended by itself {rows.get('ended by itself', 0)}"
+        goal = "no false 250, the ledgers agree after a restart"
+        yield Row(how, goal, *told(result, agree, done))
+        yield only_4xx(how, refusals)
+
+
+def write_wrapper(path, options, call, error):
+    # A sync comes with each commit; of writes there are many more.
+    least, most = (2, 120) if "sync" in call else (20, 1500)
+    facts = {"call": call, "error": error, "least": least, "most": most}
+    path.write_text(WRAPPER.format(binary=options.programs / "postbell", **facts))
+    os.chmod(path, stat.S_IRWXU)
+    return path
+
+
+def told(result, agree, done):
+    if agree:
+        return result, True
+    return f"{result}: {(done.stdout + done.stderr)[-2000:]}", False
+
+
+def only_4xx(how, refusals):
+    bad = [said for _, said in refusals if not said.startswith("4")]
+    count = sum(count for count, _ in refusals)
+    result = f"{count} refusals; {', '.join(sorted({said[:9] for _, said in refusals}))}"
+    return Row(how, "every refusal is a 4xx", result if not bad else bad[0], not bad)

@@ -1,0 +1,22 @@
+"""What a fault's module gives back: rows of goal and result, or the reason why there are none."""
+
+import shutil
+from dataclasses import dataclass
+
+
+@dataclass
+class Row:
+    how: str
+    goal: str
+    result: str
+    reached: bool
+
+
+class Skipped(Exception):
+    """The machine can't do this; the text says what is missing."""
+
+
+def need(*programs):
+    for program in programs:
+        if shutil.which(program) is None and shutil.which(f"/usr/sbin/{program}") is None:
+            raise Skipped(f"{program} is not installed")
