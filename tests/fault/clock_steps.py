@@ -17,7 +17,7 @@ EACH = 50
 
 
 def run(options):
-    libraries = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    libraries = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
     if not libraries:
         raise Skipped("libfaketime is not installed")
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ def dead(options):
     how = f"{count:,} deliveries to a site that hangs up"
     yield later(how, told, 2)
     dials = told["dials_a_minute"]
-    yield Row(how, "at most 20 dials a minute to it", f"{dials:.1f}", dials <= 20)
+    yield Row(how, "at most 5 dials a minute to it", f"{dials:.1f}", dials <= 5)
 
 
 def tarpits(options):

@@ -10,19 +10,23 @@ import threading
 from pathlib import Path
 
 from house import RECIPIENT, SENDER, house
-from rows import Row, Skipped
+from rows import Row
 from work import hand_in
 from work import Row as Work
 
-CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
+ROOT = Path(__file__).resolve().parents[2]
+# Beside the repository, where it is at all; its own reports are few, but malformed in no way.
+CORPORA = ROOT.parent / "shared" / "corpora"
+FIXTURES = ROOT / "fixtures" / "reports"
 THREADS = 8
 AUTHOR = re.compile(rb"^(from|sender)\s*:", re.I)
 
 
 def run(options):
     sessions, messages = hostile(), mime()
-    if not sessions or not messages:
-        raise Skipped("the corpora are not there")
+    if not messages:
+        print("the corpora are not there: the fixtures alone go in")
+        messages = sorted(FIXTURES.glob("*.eml"))
     if options.quick:
         messages = messages[::8]
     environment = {"POSTBELL_SUBMISSION__LIMITS__MAX_CONNECTIONS_PER_IP": "1000"}

@@ -13,7 +13,11 @@ class Row:
 
 
 class Skipped(Exception):
-    """The machine can't do this; the text says what is missing."""
+    """Something is not installed; the text says what."""
+
+
+class Forbidden(Exception):
+    """The machine does not let us do this, whatever is installed."""
 
 
 def need(*programs):

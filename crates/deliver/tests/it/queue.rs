@@ -40,6 +40,8 @@ pub(crate) enum Trouble {
     FullAtRelease,
     /// The next settlement finds the store stopped.
     Stopped,
+    /// The next settlement panics.
+    PanicAtSettle,
     /// The next look but one at the directory panics.
     Panic,
     /// The next one does.
@@ -172,6 +174,7 @@ impl MemoryQueue {
         if self.meets(Trouble::Busy) {
             return Err(StoreError::Busy.into());
         }
+        assert!(!self.meets(Trouble::PanicAtSettle), "a panic on purpose");
         if self.meets(Trouble::Stopped) {
             return Err(StoreError::Stopped("on purpose".into()).into());
         }

@@ -149,3 +149,12 @@ async fn the_stage_ends_when_the_store_has_stopped() {
     world.stage_ended().await;
     assert_eq!(world.mx.counts().messages, 1);
 }
+
+#[tokio::test]
+async fn the_stage_ends_when_outcomes_can_be_recorded_no_more() {
+    let mut world = World::new().await;
+    world.queue.make_trouble(Trouble::PanicAtSettle);
+    world.accept("bob@example.com");
+    world.stage_ended().await;
+    assert_eq!(world.mx.counts().messages, 1);
+}

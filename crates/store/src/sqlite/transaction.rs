@@ -327,3 +327,19 @@ async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result
     connection.execute(sqlx::query(sql)).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fault_of_the_disk_stops_the_store() {
+        let of = |code| CommitError::of_bodies(io::Error::from_raw_os_error(code));
+        const ENOSPC: i32 = 28;
+        const EIO: i32 = 5;
+        assert!(matches!(of(ENOSPC), CommitError::BodiesFull));
+        assert!(matches!(of(EMFILE), CommitError::NoDescriptors));
+        assert!(matches!(of(ENFILE), CommitError::NoDescriptors));
+        assert!(matches!(of(EIO), CommitError::Bodies(_)));
+    }
+}
