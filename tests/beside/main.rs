@@ -127,6 +127,7 @@ async fn measure(
         "beside": figures(&beside),
         "handed_in": handed_in(&handed),
         "start_ms": start.map(millis),
+        "dials": handed.dials(),
         "dials_a_minute": dials,
         "memory_before_mib": memory_before >> 20,
         "memory_mib": usage.memory >> 20,

@@ -50,6 +50,8 @@ def steps(options, environment, offset):
                 left = queued(one, "dead.test")
                 goal = "what waits for a dead site has not expired"
                 yield Row(f"the clock is set {name}", goal, f"{left} of 20 wait", left == 20)
+        there = f"{time.gmtime(time.time() + YEAR).tm_year}-" in one.log()
+        yield Row("all of these", "the server sees it", f"{there}", there)
         refused = len(client.refusals)
         panics = one.log().count("panicked at")
         result = f"{refused} refused, {panics} panics"

@@ -19,6 +19,9 @@ FAILURES = [
     ("pwrite64", "ENOSPC"),
     ("writev", "ENOSPC"),
 ]
+# Which call fails at the earliest, and out of how many. Folders are synced when a file is new, files
+# at each commit, and of writes there are more.
+NTH = {"fsync": (1, 2), "fdatasync": (2, 100), "pwrite64": (20, 1000), "writev": (2, 100)}
 WRAPPER = """#!/bin/sh
 [ "$1" = serve ] || exec {binary} "$@"
 echo >>"$0.starts"
@@ -31,7 +34,7 @@ exec strace -D -f -qq -o /dev/null -e trace={call} -e inject={call}:error={error
 
 
 def terminated(options):
-    rounds = "4" if options.quick else "200"
+    rounds = "4" if options.quick else str(options.rounds)
     rows, refusals, agree, done = kill(options, "--how", "term", "--rounds", rounds)
     how = f"SIGTERM under load, {rounds} times"
     result = f"lost {rows.get('lost', '?')}, sent twice {rows.get('sent twice', '?')}"
@@ -46,14 +49,14 @@ def failing_disk(options):
     traced = subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, text=True)
     if traced.returncode != 0:
         raise Forbidden(f"strace may not trace: {traced.stderr.strip()}")
-    rounds = 2 if options.quick else 15
+    rounds = 2 if options.quick else max(1, options.rounds // 10)
     failures = FAILURES[:2] if options.quick else FAILURES
     for call, error in failures:
         with tempfile.TemporaryDirectory() as folder:
             wrapper = write_wrapper(Path(folder) / "postbell", options, (call, error, rounds))
-            words = ("--how", "none", "--rounds", str(rounds), "--latest", "8000")
+            words = ("--how", "none", "--rounds", str(rounds), "--latest", "6000")
             # How long it takes to end, in which the MX may take what is not written down any more.
-            words += ("--window", "9000", "--messages", "2000", "--binary", str(wrapper))
+            words += ("--window", "7000", "--messages", "2000", "--binary", str(wrapper))
             rows, refusals, agree, done = kill(options, *words)
         how = f"{error} from {call}, {rounds} times"
         result = f"lost {rows.get('lost', '?')}, ended by itself {rows.get('ended by itself', 0)}"
@@ -64,8 +67,7 @@ def failing_disk(options):
 
 def write_wrapper(path, options, failure):
     call, error, rounds = failure
-    # A sync comes with each commit; of writes there are many more.
-    least, most = (2, 120) if "sync" in call else (20, 1500)
+    least, most = NTH[call]
     facts = {"call": call, "error": error, "rounds": rounds, "least": least, "most": most}
     path.write_text(WRAPPER.format(binary=options.programs / "postbell", **facts))
     os.chmod(path, stat.S_IRWXU)

@@ -16,14 +16,18 @@ def dead(options):
     how = f"{count:,} deliveries to a site that hangs up"
     yield later(how, told, 2)
     dials = told["dials_a_minute"]
-    yield Row(how, "at most 5 dials a minute to it", f"{dials:.1f}", dials <= 5)
+    result = f"{dials:.1f}, {told['dials']} in all"
+    yield Row(how, "at most 5 dials a minute to it", result, dials <= 5 and told["dials"] > 0)
 
 
 def tarpits(options):
     count = 40 if options.quick else 200
     words = ("--trouble", "tarpit", "--domains", str(count), "--deliveries", str(20 * count))
     told = beside(options, *words, *pace(options))
-    yield later(f"{count} hosts that never greet, 20 deliveries each", told, 2)
+    how = f"{count} hosts that never greet, 20 deliveries each"
+    yield later(how, told, 2)
+    dials = told["dials"]
+    yield Row(how, "each of them is dialled", f"{dials} connections", dials >= count)
 
 
 def slow_names(options):

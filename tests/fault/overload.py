@@ -14,13 +14,12 @@ SMALL = ("--set", "store.commit_queue=64", "--set", "submission.limits.max_conne
 
 
 def run(options):
-    peak_messages = "4000" if options.quick else "30000"
-    peak = load(options, "--messages", peak_messages, "--sessions", str(PEAK_SESSIONS))
-    best = peak["accepted_per_second"]
+    before = peak(options)
     seconds = "10" if options.quick else "60"
     sessions = str(900 if not options.quick else 450)
     words = ("--messages", "5000000", "--seconds", seconds, "--sessions", sessions)
     told = load(options, *words, *SMALL, "--limit", "900")
+    best = (before + peak(options)) / 2
     how = f"{sessions} sessions for {seconds} s, {PEAK_SESSIONS} give the peak"
     rate = told["accepted_per_second"]
     good = f"{100 * rate / best:.0f} % of {best:,.0f}/s"
@@ -30,6 +29,13 @@ def run(options):
     result = f"{refused} refusals, {sum(bad.values())} without: {list(bad)[:3]}"
     yield Row(how, "every refusal is a 4xx with a reason", result, not bad)
     yield memory(how, told["memory_mib"])
+
+
+def peak(options):
+    """Messages a second; measured before and after, since a machine may slow down meanwhile."""
+    messages = "3000" if options.quick else "20000"
+    told = load(options, "--messages", messages, "--sessions", str(PEAK_SESSIONS))
+    return told["accepted_per_second"]
 
 
 def memory(how, looks):

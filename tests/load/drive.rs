@@ -11,12 +11,14 @@ use bytes::Bytes;
 use postbell_peers::client::{ClientError, ClientOptions, Mail, Outcome, SmtpClient};
 use postbell_tests::installation::SENDER_DOMAIN;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Args;
 
 /// Below `submission.limits.max_connections_per_ip`.
 const SESSIONS_PER_ADDRESS: u32 = 90;
+/// How long a client waits that was refused.
+const PAUSE: Duration = Duration::from_millis(50);
 const LINE: &str = "The quick brown fox jumps over the lazy dog, and then it rests a while.\r\n";
 
 /// What the sessions saw.
@@ -33,6 +35,15 @@ pub(crate) struct Driven {
 }
 
 impl Driven {
+    /// Notes what became of a message; a client that was refused waits a little.
+    async fn add_or_wait(&mut self, result: Result<Outcome, ClientError>) {
+        let before = self.accepted;
+        self.add(result);
+        if self.accepted == before {
+            sleep(PAUSE).await;
+        }
+    }
+
     fn add(&mut self, result: Result<Outcome, ClientError>) {
         let fault = match result {
             Ok(outcome) if outcome.is_taken() => {
@@ -120,7 +131,7 @@ impl Session {
                 }
                 Err(error) => Err(error),
             };
-            driven.add(result);
+            driven.add_or_wait(result).await;
         }
         driven
     }
@@ -128,7 +139,8 @@ impl Session {
     async fn each_over_its_own(self) -> Driven {
         let mut driven = Driven::default();
         while let Some(mail) = self.load.next_mail() {
-            driven.add(self.submit(&mail).await);
+            let result = self.submit(&mail).await;
+            driven.add_or_wait(result).await;
         }
         driven
     }

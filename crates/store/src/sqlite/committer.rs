@@ -50,6 +50,8 @@ pub(super) struct Committer {
     pub removals: TaskTracker,
     /// New mail is being refused for want of space.
     pub full: bool,
+    /// New mail is being refused for want of file descriptors.
+    pub short: bool,
 }
 
 impl Committer {
@@ -129,7 +131,10 @@ impl Committer {
                 Box::pin(self.commit(batch)).await
             }
             CommitError::BodiesFull => self.on_a_full_disk(batch).await,
-            CommitError::NoDescriptors => self.without_accepts(batch, StoreError::Busy).await,
+            CommitError::NoDescriptors => {
+                self.note_shortage();
+                self.without_accepts(batch, StoreError::Busy).await
+            }
             CommitError::Bodies(error) => {
                 self.shared
                     .stop(format!("bodies could not be synced: {error}").into());
@@ -194,10 +199,25 @@ impl Committer {
         outcomes
     }
 
+    fn note_shortage(&mut self) {
+        if !self.short {
+            self.short = true;
+            tracing::error!(
+                "there is no file descriptor for a new file of bodies: new mail is refused, what \
+                 was accepted goes on"
+            );
+        }
+    }
+
     fn note_space(&mut self, batch: &[Work]) {
-        if self.full && batch.iter().any(Work::is_accept) {
-            self.full = false;
+        if !batch.iter().any(Work::is_accept) {
+            return;
+        }
+        if std::mem::take(&mut self.full) {
             tracing::info!("there is space on the disk again: new mail is accepted");
+        }
+        if std::mem::take(&mut self.short) {
+            tracing::info!("there are file descriptors again: new mail is accepted");
         }
     }
 

@@ -147,6 +147,7 @@ impl SqliteStore {
             fresh,
             removals: TaskTracker::new(),
             full: false,
+            short: false,
         };
         let (done, committer_done) = watch::channel(());
         tasks.spawn(async move {
