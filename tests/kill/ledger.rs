@@ -39,6 +39,10 @@ pub(crate) struct Books {
     pub(crate) kills: Vec<Kill>,
     /// From the start of the process to its first greeting.
     pub(crate) starts: Vec<Duration>,
+    /// From SIGTERM to the end of the process.
+    pub(crate) ends: Vec<Duration>,
+    /// How often it ended by itself.
+    pub(crate) stops: u64,
 }
 
 /// A message that the MX took.
@@ -155,6 +159,14 @@ impl Ledgers {
 
     pub(crate) fn started(&self, took: Duration) {
         self.books().starts.push(took);
+    }
+
+    pub(crate) fn stopped(&self) {
+        self.books().stops += 1;
+    }
+
+    pub(crate) fn ended(&self, took: Duration) {
+        self.books().ends.push(took);
     }
 
     /// Deliveries that are known to exist and whose end was not told.

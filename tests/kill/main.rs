@@ -8,7 +8,9 @@
 //! took, what the webhook was told. Each round starts the server, submits through several
 //! sessions and kills it at a random moment; the last one lets it finish. Then the ledgers must
 //! agree: see [`reconcile`]. It ends with exit code 1 where they don't, and keeps the folder.
-//! Everything stays on loopback; rounds, messages and times are bounded.
+//! With `--how term` the server is told to stop instead: it has to end by itself, in time, and
+//! nothing may be sent twice. With `--how none` it is left to a fault that `--binary` provokes, such
+//! as a disk that fails; and is killed where it goes on. Everything stays on loopback; rounds, messages and times are bounded.
 
 mod ledger;
 mod random;
@@ -22,12 +24,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use postbell_peers::Keep;
 use postbell_peers::dns::{DnsOptions, DnsServer};
 use postbell_peers::mx::{Moment, MxOptions, MxServer, Received};
 use postbell_peers::webhook::{Post, SigningSecret, WebhookOptions, WebhookServer};
-use postbell_tests::installation::{Installation, Plan, WEBHOOK_SECRET};
+use postbell_tests::installation::{Installation, Plan, Server, WEBHOOK_SECRET};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +41,8 @@ use submit::Submitters;
 
 /// How often is looked whether everything has arrived.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long the server may take to end after SIGTERM.
+const END_LIMIT: Duration = Duration::from_secs(30);
 /// Nothing may have come for as long before everything counts as arrived.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -46,9 +50,12 @@ const QUIET: Duration = Duration::from_secs(2);
 #[derive(Debug, Parser)]
 #[command(name = "kill", max_term_width = 100)]
 struct Args {
-    /// How often the server is killed
+    /// How often the server is ended
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rounds: u32,
+    /// How it is ended
+    #[arg(long, value_enum, default_value_t = How::Kill)]
+    how: How,
     /// Where the random numbers begin
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -73,6 +80,17 @@ struct Args {
     /// Where to make the data folder [default: the system's temporary folder]
     #[arg(long)]
     folder: Option<PathBuf>,
+}
+
+/// How the server is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum How {
+    /// `kill -9`
+    Kill,
+    /// SIGTERM, once it has greeted
+    Term,
+    /// By itself, and else by `kill -9` at the latest moment
+    None,
 }
 
 #[tokio::main]
@@ -179,7 +197,7 @@ impl World {
             .context("the last round")
     }
 
-    /// Starts, submits, kills.
+    /// Starts, submits, ends the server.
     async fn round(
         &self,
         args: &Args,
@@ -188,7 +206,7 @@ impl World {
         seed: u64,
         moment: Duration,
     ) -> anyhow::Result<()> {
-        let mut server = installation.spawn()?;
+        let server = installation.spawn()?;
         let begin = Instant::now();
         let submitters = Submitters {
             to: installation.smtp(),
@@ -199,23 +217,79 @@ impl World {
         };
         let round_ends = self.stop.child_token();
         let submitting = submitters.run(Arc::clone(&self.ledgers), round_ends.clone());
-        let killing = async {
-            if let Ok(greeted) = timeout(moment, server.greets()).await {
-                greeted?;
-                self.ledgers.started(begin.elapsed());
+        let ending = async {
+            match args.how {
+                How::Kill => self.kill(server, begin, moment).await?,
+                How::Term => self.terminate(server, begin, moment).await?,
+                How::None => self.leave(server, args.latest).await?,
             }
-            sleep_until(begin + moment).await;
-            let open_connections = self.mx.counts().open;
-            server.kill().await?;
-            self.ledgers.killed(Kill {
-                at: Instant::now(),
-                open_connections,
-            });
             round_ends.cancel();
             anyhow::Ok(())
         };
-        let ((), killed) = tokio::join!(submitting, killing);
-        killed
+        let ((), ended) = tokio::join!(submitting, ending);
+        ended
+    }
+
+    /// Kills the server so long after its start, whether it greets by then or not.
+    async fn kill(
+        &self,
+        mut server: Server,
+        begin: Instant,
+        moment: Duration,
+    ) -> anyhow::Result<()> {
+        if let Ok(greeted) = timeout(moment, server.greets()).await {
+            greeted?;
+            self.ledgers.started(begin.elapsed());
+        }
+        sleep_until(begin + moment).await;
+        let open_connections = self.mx.counts().open;
+        server.kill().await?;
+        self.ledgers.killed(Kill {
+            at: Instant::now(),
+            open_connections,
+        });
+        Ok(())
+    }
+
+    /// Leaves the server to its fault.
+    async fn leave(&self, mut server: Server, latest: u64) -> anyhow::Result<()> {
+        let limit = Duration::from_millis(latest);
+        let ended = server.ended(limit).await?;
+        let open_connections = self.mx.counts().open;
+        match ended {
+            Some(status) => {
+                ensure!(!status.success(), "the server ended without a word");
+                self.ledgers.stopped();
+            }
+            None => server.kill().await?,
+        }
+        self.ledgers.killed(Kill {
+            at: Instant::now(),
+            open_connections,
+        });
+        Ok(())
+    }
+
+    /// Tells the server to stop so long after its greeting.
+    async fn terminate(
+        &self,
+        mut server: Server,
+        begin: Instant,
+        moment: Duration,
+    ) -> anyhow::Result<()> {
+        server.greets().await?;
+        self.ledgers.started(begin.elapsed());
+        sleep(moment).await;
+        let told = Instant::now();
+        let status = server.stop().await?;
+        ensure!(status.success(), "the server ended with {status}");
+        ensure!(
+            told.elapsed() <= END_LIMIT,
+            "the server took {:.1?} to end",
+            told.elapsed()
+        );
+        self.ledgers.ended(told.elapsed());
+        Ok(())
     }
 
     /// Starts, waits until all has arrived, and ends the server in order.

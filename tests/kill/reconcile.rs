@@ -93,6 +93,13 @@ fn count(books: &Books, verdict: &mut Verdict) {
         "slowest start, to the first greeting",
         format!("{slowest:.0?}"),
     );
+    if let Some(slowest) = books.ends.iter().max() {
+        verdict.row("orderly ends", books.ends.len());
+        verdict.row("slowest end, from SIGTERM", format!("{slowest:.0?}"));
+    }
+    if books.stops > 0 {
+        verdict.row("ended by itself", books.stops);
+    }
     for (said, count) in &books.refusals {
         verdict.row("messages refused", format!("{count}: {said}"));
     }

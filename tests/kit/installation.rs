@@ -232,6 +232,17 @@ impl Server {
         Ok(self.child.kill().await?)
     }
 
+    /// Waits until it ends by itself; `None` where it does not within `limit`.
+    ///
+    /// # Errors
+    /// The process can't be waited for.
+    pub async fn ended(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        match timeout(limit, self.child.wait()).await {
+            Ok(status) => Ok(Some(status?)),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// SIGTERM, and waits for the end.
     ///
     /// # Errors

@@ -11,12 +11,14 @@ use bytes::Bytes;
 use postbell_peers::client::{ClientError, ClientOptions, Mail, Outcome, SmtpClient};
 use postbell_tests::installation::SENDER_DOMAIN;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Args;
 
 /// Below `submission.limits.max_connections_per_ip`.
 const SESSIONS_PER_ADDRESS: u32 = 90;
+/// How long a client waits that was refused.
+const PAUSE: Duration = Duration::from_millis(50);
 const LINE: &str = "The quick brown fox jumps over the lazy dog, and then it rests a while.\r\n";
 
 /// What the sessions saw.
@@ -33,6 +35,15 @@ pub(crate) struct Driven {
 }
 
 impl Driven {
+    /// Notes what became of a message; a client that was refused waits a little.
+    async fn add_or_wait(&mut self, result: Result<Outcome, ClientError>) {
+        let before = self.accepted;
+        self.add(result);
+        if self.accepted == before {
+            sleep(PAUSE).await;
+        }
+    }
+
     fn add(&mut self, result: Result<Outcome, ClientError>) {
         let fault = match result {
             Ok(outcome) if outcome.is_taken() => {
@@ -62,6 +73,9 @@ pub(crate) async fn drive(args: &Args, to: SocketAddr, begin: Instant) -> anyhow
         messages: args.messages,
         domains: u64::from(args.domains),
         size: args.size as usize,
+        end: args
+            .seconds
+            .map(|seconds| begin + Duration::from_secs(seconds)),
         next: AtomicU64::new(0),
     });
     let mut sessions = JoinSet::new();
@@ -117,7 +131,7 @@ impl Session {
                 }
                 Err(error) => Err(error),
             };
-            driven.add(result);
+            driven.add_or_wait(result).await;
         }
         driven
     }
@@ -125,7 +139,8 @@ impl Session {
     async fn each_over_its_own(self) -> Driven {
         let mut driven = Driven::default();
         while let Some(mail) = self.load.next_mail() {
-            driven.add(self.submit(&mail).await);
+            let result = self.submit(&mail).await;
+            driven.add_or_wait(result).await;
         }
         driven
     }
@@ -148,11 +163,16 @@ struct Load {
     messages: u64,
     domains: u64,
     size: usize,
+    /// When nothing more is submitted.
+    end: Option<Instant>,
     next: AtomicU64,
 }
 
 impl Load {
     fn next_mail(&self) -> Option<Mail> {
+        if self.end.is_some_and(|end| Instant::now() >= end) {
+            return None;
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.messages).then(|| self.mail(number))
     }

@@ -10,6 +10,7 @@
 
 mod disk;
 mod drive;
+mod memory;
 mod report;
 
 use std::net::SocketAddr;
@@ -40,6 +41,9 @@ struct Args {
     /// How many messages are submitted
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=5_000_000))]
     messages: u64,
+    /// Seconds after which nothing more is submitted [default: none]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: Option<u64>,
     /// How many sessions submit at the same time
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=2_000))]
     sessions: u32,
@@ -112,6 +116,8 @@ struct Measured {
     /// What the server used for it.
     server_cpu: Duration,
     server_peak_memory: u64,
+    /// Its memory second by second, while messages were submitted.
+    server_memory: Vec<u64>,
     /// What this process used for it.
     own_cpu: Duration,
 }
@@ -126,7 +132,8 @@ async fn measure(
     let own_id = std::process::id();
     let (server_before, own_before) = (server.usage()?, Usage::of(own_id)?);
     let begin = Instant::now();
-    let driven = drive::drive(args, smtp, begin).await?;
+    let (driven, memory) = memory::watch(server, drive::drive(args, smtp, begin)).await;
+    let driven = driven?;
     ensure!(
         driven.accepted > 0,
         "nothing was accepted: {:?}",
@@ -157,6 +164,7 @@ async fn measure(
         told_in,
         server_cpu: server_after.cpu - server_before.cpu,
         server_peak_memory: server_after.peak_memory,
+        server_memory: memory,
         own_cpu: own_after.cpu - own_before.cpu,
     })
 }

@@ -20,6 +20,7 @@ pub(crate) struct Report {
     title: String,
     figures: Vec<Figure>,
     faults: Vec<(String, u64)>,
+    memory: Vec<u64>,
 }
 
 impl Report {
@@ -30,6 +31,7 @@ impl Report {
             title: title(args),
             figures: Vec::new(),
             faults: driven.faults.clone().into_iter().collect(),
+            memory: measured.server_memory.clone(),
         };
         report.add("accepted", "accepted", accepted, "messages");
         let rate = accepted / driven.took.as_secs_f64();
@@ -102,6 +104,8 @@ impl Report {
             .map(|(fault, count)| (fault.clone(), json!(count)))
             .collect();
         document.insert("faults".to_owned(), Value::Object(faults));
+        let memory: Vec<_> = self.memory.iter().map(|octets| octets >> 20).collect();
+        document.insert("memory_mib".to_owned(), json!(memory));
         Value::Object(document).to_string()
     }
 }

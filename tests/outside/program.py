@@ -2,6 +2,7 @@
 line as an operator would."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -42,14 +43,26 @@ listen = ["127.0.0.1:{http}"]
 
 class Postbell:
     """`postbell serve` with one workspace, one domain and at most one destination. Use it in a
-    `with` statement."""
+    `with` statement. `environment` is that of the server beside its own: keys of the
+    configuration, for instance."""
 
-    def __init__(self, binary, folder, dns, mx, domain, url=None, bare_line_ends="normalise"):
+    def __init__(
+        self,
+        binary,
+        folder,
+        dns,
+        mx,
+        domain,
+        url=None,
+        bare_line_ends="normalise",
+        environment=None,
+    ):
         self.binary = binary
         self.folder = Path(folder)
-        self.smtp, self.smtps, http = free_ports(3)
+        self.environment = os.environ | (environment or {})
+        self.smtp, self.smtps, self.http = free_ports(3)
         self.config = self.folder / "postbell.toml"
-        facts = {"folder": folder, "smtp": self.smtp, "smtps": self.smtps, "http": http}
+        facts = {"folder": folder, "smtp": self.smtp, "smtps": self.smtps, "http": self.http}
         facts |= {"dns": dns, "mx": mx, "certs": CERTS}
         facts |= {"bare_line_ends": bare_line_ends}
         self.config.write_text(CONFIG.format(**facts))
@@ -65,8 +78,10 @@ class Postbell:
 
     def __enter__(self):
         command = [self.binary, "serve", "--config", self.config]
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=self.environment
+            )
         if not listens("127.0.0.1", self.smtp, self.process):
             self.process.kill()
             raise RuntimeError(f"postbell serve does not listen:\n{self.log.read_text()}")

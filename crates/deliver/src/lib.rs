@@ -27,6 +27,7 @@ mod outcome;
 mod pattern;
 mod plan;
 mod relay;
+mod release;
 mod render;
 mod rules;
 mod session;

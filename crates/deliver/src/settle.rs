@@ -11,6 +11,8 @@ use postbell_store::{Queue, SettleError, Settlement, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::release::{give_back, may_take_later};
+
 /// Outcomes that wait for the store.
 const CHANNEL: usize = 2_048;
 /// Outcomes in one batch.
@@ -58,7 +60,8 @@ pub(crate) async fn record(
     while outcomes.recv_many(&mut batch, BATCH).await > 0 {
         let mut wait = PATIENCE.0;
         loop {
-            batch = match record_batch(&*queue, &*clock, std::mem::take(&mut batch)).await {
+            let recording = std::mem::take(&mut batch);
+            batch = match record_batch(&*queue, &*clock, recording, &halt).await {
                 Ok(again) => again,
                 Err(Stopped) => return,
             };
@@ -82,6 +85,7 @@ async fn record_batch(
     queue: &dyn Queue,
     clock: &dyn Clock,
     batch: Vec<Settled>,
+    halt: &CancellationToken,
 ) -> Result<Vec<Settled>, Stopped> {
     let settlements = batch.iter().map(|settled| settled.settlement.clone());
     let results = queue.settle(settlements.collect()).await;
@@ -95,7 +99,7 @@ async fn record_batch(
                 tracing::error!(%why, "delivery stops, since the store has stopped");
                 return Err(Stopped);
             }
-            Err(SettleError::Store(StoreError::Busy | StoreError::Full)) => again.push(settled),
+            Err(SettleError::Store(error)) if may_take_later(&error) => again.push(settled),
             Err(SettleError::Store(error)) => {
                 log_refused(&settled, &error);
                 refused.push(settled.settlement.delivery);
@@ -104,7 +108,10 @@ async fn record_batch(
     }
     if !refused.is_empty() {
         let at = clock.now().after(AFTER_REFUSAL);
-        queue.release(refused, at).await.map_err(|_| Stopped)?;
+        let giving_back = give_back(queue, clock, refused, at);
+        if let Some(given_back) = halt.run_until_cancelled(giving_back).await {
+            given_back.map_err(|_| Stopped)?;
+        }
     }
     Ok(again)
 }

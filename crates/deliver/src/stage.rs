@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use postbell_mail::Classifier;
 use postbell_model::retry::Jitter;
-use postbell_model::{Attempt, BounceClass, Clock, HostTry, RetryPolicy, Timestamp, TokenKeys};
+use postbell_model::{
+    Attempt, BounceClass, Clock, DeliveryId, HostTry, RetryPolicy, Timestamp, TokenKeys,
+};
 use postbell_net::{Guard, OpportunisticTls, Tracer};
 use postbell_smtp::ClientOptions;
-use postbell_store::{Bodies, Claimed, Queue, Settlement, Tenants};
+use postbell_store::{Bodies, Claimed, Queue, Settlement, StoreError, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +22,7 @@ use crate::Signing;
 use crate::board::{Board, InHand, Parcel};
 use crate::outcome::{fact, outcome};
 use crate::plan::lookup::Lookup;
+use crate::release::{PATIENCE, give_back, may_take_later};
 use crate::settle::{Settled, Settler};
 use crate::tls::BrokenTls;
 
@@ -130,22 +133,44 @@ impl Stage {
         }
     }
 
-    /// Gives deliveries back to the queue without an attempt.
+    /// Gives deliveries back to the queue without an attempt. Does not wait for a store that has
+    /// no room for it now.
     pub(crate) async fn release(&self, parcels: Vec<Parcel>, after: Duration) {
         if parcels.is_empty() {
             return;
         }
         let at = self.clock.now().after(after);
         let ids = parcels.iter().map(|parcel| parcel.claimed.delivery.id);
-        if let Err(error) = self.queue.release(ids.collect(), at).await {
-            // Nothing is lost: what is stored says when each of them is due.
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                deliveries = parcels.len(),
-                "deliveries could not be given back and wait for their next attempt"
-            );
+        let ids: Vec<_> = ids.collect();
+        match self.queue.release(ids.clone(), at).await {
+            Ok(()) => {}
+            Err(error) if may_take_later(&error) && !self.stop.is_cancelled() => {
+                let stage = self.clone();
+                self.spawn(async move { stage.release_later(ids, at).await });
+            }
+            Err(error) => log_kept(&error, ids.len()),
         }
     }
+
+    async fn release_later(&self, ids: Vec<DeliveryId>, at: Timestamp) {
+        let count = ids.len();
+        let giving_back = async {
+            self.clock.sleep(PATIENCE.0).await;
+            give_back(&*self.queue, &*self.clock, ids, at).await
+        };
+        if let Some(Err(error)) = self.stop.run_until_cancelled(giving_back).await {
+            log_kept(&error, count);
+        }
+    }
+}
+
+/// Nothing is lost: what is stored says when each of them is due.
+fn log_kept(error: &StoreError, deliveries: usize) {
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        deliveries,
+        "deliveries could not be given back and wait for their next attempt"
+    );
 }
 
 /// Random numbers where nobody gains by guessing them: spreading retries and hosts.

@@ -1,4 +1,7 @@
 //! Dialling: one checked address, one deadline.
+//!
+//! That this process has no descriptor left is no fault of the other side, and passes: it is waited
+//! for, within the deadline.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::{Forbidden, Guard};
+use crate::{Forbidden, Guard, shortage};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +48,7 @@ pub async fn connect(
     limit: Duration,
 ) -> Result<TcpStream, ConnectError> {
     guard.check(addr.ip())?;
-    match timeout(limit, dial(addr, source)).await {
+    match timeout(limit, shortage::outlast(|| dial(addr, source))).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(cause)) => Err(ConnectError::Failed { addr, cause }),
         Err(_) => Err(ConnectError::TimedOut { addr, limit }),

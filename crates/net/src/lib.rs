@@ -14,6 +14,7 @@ mod guard;
 pub mod http;
 mod opportunistic;
 mod resolver;
+mod shortage;
 mod stream;
 pub mod trace;
 

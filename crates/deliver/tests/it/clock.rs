@@ -1,5 +1,6 @@
-//! A clock that stands still until it is turned.
+//! A clock that stands still until it is turned. Its wall time can be set apart from that.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use postbell_model::clock::Sleep;
@@ -9,29 +10,42 @@ use tokio::sync::watch;
 const START: Timestamp = Timestamp::from_micros(1_777_811_697_000_000);
 
 #[derive(Debug)]
-pub(crate) struct HandClock(watch::Sender<Duration>);
+pub(crate) struct HandClock {
+    elapsed: watch::Sender<Duration>,
+    /// Microseconds that the wall time was set ahead, or back.
+    set: AtomicI64,
+}
 
 impl HandClock {
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(Duration::ZERO))
+        Self {
+            elapsed: watch::Sender::new(Duration::ZERO),
+            set: AtomicI64::new(0),
+        }
     }
 
     pub(crate) fn turn(&self, by: Duration) {
-        self.0.send_modify(|elapsed| *elapsed += by);
+        self.elapsed.send_modify(|elapsed| *elapsed += by);
+    }
+
+    /// Sets the wall time ahead, or back, by so many seconds, as an operator or NTP does.
+    pub(crate) fn set(&self, seconds: i64) {
+        self.set.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
-        START.after(*self.0.borrow())
+        let now = START.after(*self.elapsed.borrow());
+        Timestamp::from_micros(now.as_micros() + self.set.load(Ordering::SeqCst))
     }
 
     fn monotonic(&self) -> Monotonic {
-        Monotonic(*self.0.borrow())
+        Monotonic(*self.elapsed.borrow())
     }
 
     fn sleep_until(&self, at: Monotonic) -> Sleep<'_> {
-        let mut elapsed = self.0.subscribe();
+        let mut elapsed = self.elapsed.subscribe();
         Box::pin(async move {
             elapsed
                 .wait_for(|elapsed| *elapsed >= at.0)

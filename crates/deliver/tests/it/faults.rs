@@ -11,6 +11,7 @@
 //! | M7 different replies to recipients | `each_recipient_has_its_own_outcome` |
 //! | M8 TLS that fails | `tls::a_handshake_that_fails_leads_to_plaintext` and its neighbours |
 //! | M11 no such domain, DNS failure, silence, null MX | `hosts::a_domain_that_does_not_exist_bounces`, `hosts::a_dns_failure_is_tried_again_and_holds_up_nobody`, `outcomes::a_null_mx_bounces_at_once` |
+//! | M13 names that are slow to be looked up | `names_that_are_slow_to_be_looked_up_hold_up_nobody` |
 //! | M14 a host that comes and goes | `board::flapping`: attempts stay close to what is needed |
 //! | M12 odd MX records | `an_mx_that_is_an_alias_is_followed`, `a_hundred_hosts_cost_five_dials`, `hosts::at_most_two_hosts_are_spoken_to_in_an_attempt`; ourselves by name or by address, addresses that are refused, lifetimes: the tests of `plan`; names in other scripts: `hosts` |
 //! | M15 a host that takes few connections | `a_host_with_few_places_delays_next_to_nothing` |
@@ -240,6 +241,33 @@ async fn a_hundred_hosts_cost_five_dials() {
     let fact = world.outcome(delivery).await;
     assert!(matches!(fact, Fact::DeliveryDelay { .. }));
     assert_eq!(fact.attempt().unwrap().tries.len(), 5);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn names_that_are_slow_to_be_looked_up_hold_up_nobody() {
+    let world = world(|options| options.max_lookups = 200).await;
+    let slow = Duration::from_secs(30);
+    for number in 0..100 {
+        let domain = format!("slow{number}.example");
+        let entry = Entry::mx([(10, "mx.slow.example")]).delayed(slow);
+        world.dns.table().set(&domain, entry);
+        world.accept(&format!("bob@{domain}"));
+    }
+    while world.dns.table().queries() < 100 {
+        tokio::task::yield_now().await;
+    }
+    // Names that were not asked for before, either.
+    let live: Vec<_> = (0..100)
+        .map(|number| world.accept(&format!("bob@live{number}.example")))
+        .collect();
+    for delivery in live {
+        assert!(matches!(
+            world.outcome(delivery).await,
+            Fact::Delivery { .. }
+        ));
+    }
+    assert_eq!(world.mx.counts().messages, 100);
     world.end().await;
 }
 

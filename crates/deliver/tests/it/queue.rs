@@ -36,8 +36,12 @@ pub(crate) struct MemoryQueue {
 pub(crate) enum Trouble {
     /// The next settlement finds the store busy.
     Busy,
+    /// The next delivery that is given back finds the store full.
+    FullAtRelease,
     /// The next settlement finds the store stopped.
     Stopped,
+    /// The next settlement panics.
+    PanicAtSettle,
     /// The next look but one at the directory panics.
     Panic,
     /// The next one does.
@@ -170,6 +174,7 @@ impl MemoryQueue {
         if self.meets(Trouble::Busy) {
             return Err(StoreError::Busy.into());
         }
+        assert!(!self.meets(Trouble::PanicAtSettle), "a panic on purpose");
         if self.meets(Trouble::Stopped) {
             return Err(StoreError::Stopped("on purpose".into()).into());
         }
@@ -261,6 +266,10 @@ impl Queue for MemoryQueue {
     }
 
     async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError> {
+        if self.meets(Trouble::FullAtRelease) {
+            self.changed.send_modify(|changes| *changes += 1);
+            return Err(StoreError::Full);
+        }
         for delivery in claims {
             let mut rows = self.lock();
             let row = rows.rows.get_mut(&delivery).expect("it was accepted");

@@ -119,9 +119,41 @@ async fn an_outcome_waits_for_a_busy_store() {
 }
 
 #[tokio::test]
+async fn what_is_given_back_waits_for_a_full_store() {
+    let world = World::new().await;
+    let dead = Ipv4Addr::new(127, 0, 0, 3);
+    world.route("dead.example", &[dead]);
+    let first = world.accept("bob@dead.example");
+    world.outcome(first).await;
+    // The site is left alone now, so that the next delivery is given back.
+    world.queue.make_trouble(Trouble::FullAtRelease);
+    let second = world.accept("eve@dead.example");
+    world.queue.wait_until(|queue| !queue.has_trouble()).await;
+    assert_eq!(world.queue.in_flight(), 1);
+    let host = world.start_mx_at(dead).await;
+    while world.queue.in_flight() > 0 {
+        world.clock.turn(Duration::from_millis(100));
+        tokio::task::yield_now().await;
+    }
+    world.clock.turn(Duration::from_secs(60));
+    assert!(matches!(world.outcome(second).await, Fact::Delivery { .. }));
+    assert_eq!(host.counts().messages, 1);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn the_stage_ends_when_the_store_has_stopped() {
     let mut world = World::new().await;
     world.queue.make_trouble(Trouble::Stopped);
+    world.accept("bob@example.com");
+    world.stage_ended().await;
+    assert_eq!(world.mx.counts().messages, 1);
+}
+
+#[tokio::test]
+async fn the_stage_ends_when_outcomes_can_be_recorded_no_more() {
+    let mut world = World::new().await;
+    world.queue.make_trouble(Trouble::PanicAtSettle);
     world.accept("bob@example.com");
     world.stage_ended().await;
     assert_eq!(world.mx.counts().messages, 1);

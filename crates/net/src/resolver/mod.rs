@@ -21,7 +21,9 @@ use hickory_resolver::proto::rr::rdata::MX;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use postbell_model::Domain;
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+use crate::shortage;
 
 // More than any sane host has; what comes after is never dialled.
 const ADDRESSES_MAX: usize = 64;
@@ -170,10 +172,23 @@ impl Resolver {
         // An address literal is no name; as a name it exists nowhere.
         let mut name = Name::from_ascii(domain.as_str()).map_err(|_| LookupError::NoSuchDomain)?;
         name.set_fqdn(true);
-        match timeout(self.limit, self.hickory.lookup(name, kind)).await {
+        match timeout(self.limit, self.look_up(&name, kind)).await {
             Ok(Ok(lookup)) => Ok(lookup),
             Ok(Err(error)) => Err(lookup_error(&error)),
             Err(_) => Err(LookupError::Temporary("it timed out".to_owned())),
+        }
+    }
+
+    /// Asks again where this process had no descriptor to ask with.
+    async fn look_up(&self, name: &Name, kind: RecordType) -> Result<Lookup, NetError> {
+        loop {
+            match self.hickory.lookup(name.clone(), kind).await {
+                // What the system said to hickory is not always told.
+                Err(NetError::Io(_) | NetError::NoConnections) if shortage::is_now().await => {
+                    sleep(shortage::PAUSE).await;
+                }
+                result => return result,
+            }
         }
     }
 }

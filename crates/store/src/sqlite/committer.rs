@@ -50,6 +50,8 @@ pub(super) struct Committer {
     pub removals: TaskTracker,
     /// New mail is being refused for want of space.
     pub full: bool,
+    /// New mail is being refused for want of file descriptors.
+    pub short: bool,
 }
 
 impl Committer {
@@ -128,7 +130,11 @@ impl Committer {
                 self.forget(&deliveries);
                 Box::pin(self.commit(batch)).await
             }
-            CommitError::BodiesFull => self.without_accepts(batch).await,
+            CommitError::BodiesFull => self.on_a_full_disk(batch).await,
+            CommitError::NoDescriptors => {
+                self.note_shortage();
+                self.without_accepts(batch, StoreError::Busy).await
+            }
             CommitError::Bodies(error) => {
                 self.shared
                     .stop(format!("bodies could not be synced: {error}").into());
@@ -153,7 +159,7 @@ impl Committer {
     async fn recover(&mut self, batch: &[Work], error: &sqlx::Error) -> Vec<Outcome> {
         match trouble(error) {
             Trouble::Busy => all(batch, &StoreError::Busy),
-            Trouble::Full => self.without_accepts(batch).await,
+            Trouble::Full => self.on_a_full_disk(batch).await,
             Trouble::Rule if batch.len() > 1 => {
                 let (left, right) = batch.split_at(batch.len() / 2);
                 let mut outcomes = Box::pin(self.commit(left)).await;
@@ -168,19 +174,24 @@ impl Committer {
         }
     }
 
-    /// The disk is full: what was accepted before goes on, new mail is refused.
-    async fn without_accepts(&mut self, batch: &[Work]) -> Vec<Outcome> {
+    /// What was accepted before goes on, new mail is refused.
+    async fn on_a_full_disk(&mut self, batch: &[Work]) -> Vec<Outcome> {
         if !self.full {
             self.full = true;
             tracing::error!("the disk is full: new mail is refused, what was accepted goes on");
         }
+        self.without_accepts(batch, StoreError::Full).await
+    }
+
+    /// Refuses the new mail of a batch for this reason, and commits the rest.
+    async fn without_accepts(&mut self, batch: &[Work], reason: StoreError) -> Vec<Outcome> {
         if !batch.iter().any(Work::is_accept) || batch.iter().all(Work::is_accept) {
-            return all(batch, &StoreError::Full);
+            return all(batch, &reason);
         }
         let mut outcomes = Vec::with_capacity(batch.len());
         for run in batch.chunk_by(|a, b| a.is_accept() == b.is_accept()) {
             if run.first().is_some_and(Work::is_accept) {
-                outcomes.extend(all(run, &StoreError::Full));
+                outcomes.extend(all(run, &reason));
             } else {
                 outcomes.extend(Box::pin(self.commit(run)).await);
             }
@@ -188,10 +199,25 @@ impl Committer {
         outcomes
     }
 
+    fn note_shortage(&mut self) {
+        if !self.short {
+            self.short = true;
+            tracing::error!(
+                "there is no file descriptor for a new file of bodies: new mail is refused, what \
+                 was accepted goes on"
+            );
+        }
+    }
+
     fn note_space(&mut self, batch: &[Work]) {
-        if self.full && batch.iter().any(Work::is_accept) {
-            self.full = false;
+        if !batch.iter().any(Work::is_accept) {
+            return;
+        }
+        if std::mem::take(&mut self.full) {
             tracing::info!("there is space on the disk again: new mail is accepted");
+        }
+        if std::mem::take(&mut self.short) {
+            tracing::info!("there are file descriptors again: new mail is accepted");
         }
     }
 

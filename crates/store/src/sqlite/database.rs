@@ -50,6 +50,9 @@ pub(super) async fn writer(file: &Path) -> Result<SqliteConnection, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What a statement would undo by itself is kept in memory: a temporary file needs a
+        // descriptor and room on another disk, and either may be wanting.
+        .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "1000");
     Ok(SqliteConnection::connect_with(&options).await?)
 }

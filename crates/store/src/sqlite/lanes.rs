@@ -19,6 +19,8 @@ use super::shared::Shared;
 
 // How many lanes are remembered; beyond that the memory is emptied and fills again.
 const KNOWN_MAX: usize = 50_000;
+// How many lanes are looked at beyond those that may be passed over.
+const SPARE: usize = 8;
 
 /// Lanes whose row is known to be early enough, so that it need not be written again.
 #[derive(Debug, Default)]
@@ -69,7 +71,8 @@ pub(super) async fn due(
         .fetch_all(pool)
         .await
         .map_err(|error| read_error(&error))?;
-    let lanes: Vec<_> = found.iter().map(read_lane).collect::<Result<_, _>>()?;
+    let lanes = found.iter().filter_map(|row| readable(row, shared));
+    let lanes: Vec<_> = lanes.collect();
     let claims = shared.claims();
     Ok(lanes
         .into_iter()
@@ -83,31 +86,44 @@ pub(super) async fn next_due(
     pool: &SqlitePool,
     shared: &Shared,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let beyond = shared.claims().lanes().saturating_add(1);
+    let beyond = shared.claims().lanes().saturating_add(SPARE);
     let sql = "SELECT workspace_id, domain, next_at FROM lane ORDER BY next_at LIMIT ?";
     let found = sqlx::query(sql)
         .bind(i64::try_from(beyond).unwrap_or(i64::MAX))
         .fetch_all(pool)
         .await
         .map_err(|error| read_error(&error))?;
-    let lanes = next_lane(shared, &found)?;
+    let lanes = next_lane(shared, &found);
     let scheduled = scheduled::next(pool).await?;
     Ok(lanes.into_iter().chain(scheduled).min())
 }
 
 /// The earliest of these lanes, or of those that have more than what is in flight.
-fn next_lane(shared: &Shared, found: &[SqliteRow]) -> Result<Option<Timestamp>, RowError> {
-    let mut earliest = None;
+fn next_lane(shared: &Shared, found: &[SqliteRow]) -> Option<Timestamp> {
+    let lanes = found.iter().filter_map(|row| {
+        let lane = readable(row, shared)?;
+        Some((lane, rows::time(row, 2).ok()?))
+    });
+    let lanes: Vec<_> = lanes.collect();
     let claims = shared.claims();
-    for row in found {
-        let (lane, at) = (read_lane(row)?, rows::time(row, 2)?);
-        if !claims.passed_over(&lane, at) {
-            earliest = Some(at);
-            break;
-        }
-    }
+    let mut awake = lanes
+        .into_iter()
+        .filter(|(lane, at)| !claims.passed_over(lane, *at));
+    let earliest = awake.next().map(|(_, at)| at);
     let resumes = claims.next_resume().filter(|at| *at < NEVER);
-    Ok(earliest.into_iter().chain(resumes).min())
+    earliest.into_iter().chain(resumes).min()
+}
+
+/// A lane whose row can't be read is reported once and passed over: it must not hold up the
+/// others.
+fn readable(row: &SqliteRow, shared: &Shared) -> Option<Lane> {
+    let lane = read_lane(row);
+    if let Err(error) = &lane
+        && shared.is_first_unreadable_lane()
+    {
+        tracing::error!(%error, "a lane can't be read and is passed over");
+    }
+    lane.ok()
 }
 
 fn read_lane(row: &SqliteRow) -> Result<Lane, RowError> {
@@ -135,9 +151,10 @@ pub(super) struct Found {
 
 impl ClaimQueries {
     pub(super) fn new() -> Self {
+        // A delivery without its message is found, too: as one that can't be read.
         let due = format!(
             "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, d.notify, d.orcpt, {} \
-             FROM delivery d INDEXED BY delivery_due JOIN message m ON m.id = d.message_id \
+             FROM delivery d INDEXED BY delivery_due LEFT JOIN message m ON m.id = d.message_id \
              WHERE d.workspace_id = ? AND d.domain = ? AND d.state = 'queued' \
              AND d.next_at <= ? ORDER BY d.next_at LIMIT ?",
             rows::MESSAGE_COLUMNS

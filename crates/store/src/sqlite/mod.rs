@@ -147,6 +147,7 @@ impl SqliteStore {
             fresh,
             removals: TaskTracker::new(),
             full: false,
+            short: false,
         };
         let (done, committer_done) = watch::channel(());
         tasks.spawn(async move {
@@ -208,6 +209,17 @@ impl SqliteStore {
             self.change(Change::Hold(delivery)).await?;
         }
         Ok(())
+    }
+}
+
+/// Passes over a change that the store has no room for now and that can be made later.
+fn unless_later(changed: Result<(), StoreError>) -> Result<(), StoreError> {
+    match changed {
+        Err(error @ (StoreError::Busy | StoreError::Full)) => {
+            tracing::debug!(%error, "a change is left for later");
+            Ok(())
+        }
+        changed => changed,
     }
 }
 
@@ -287,9 +299,11 @@ impl Queue for SqliteStore {
             .claim_queries
             .claim(&self.readers, &self.shared, (lane, now), limit)
             .await?;
-        self.hold(found.unreadable).await?;
+        // What was claimed counts as in flight, so it is handed out whatever becomes of the rest,
+        // which the next claim finds again.
+        unless_later(self.hold(found.unreadable).await)?;
         if found.asleep {
-            self.change(Change::SleepLane(lane.clone())).await?;
+            unless_later(self.change(Change::SleepLane(lane.clone())).await)?;
         }
         Ok(found.claimed)
     }

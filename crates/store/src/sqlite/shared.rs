@@ -16,6 +16,7 @@ pub(super) struct Shared {
     queued: watch::Sender<u64>,
     reports: watch::Sender<u64>,
     offers: AtomicBool,
+    lane_reported: AtomicBool,
 }
 
 impl Shared {
@@ -27,6 +28,7 @@ impl Shared {
             queued: watch::Sender::new(0),
             reports: watch::Sender::new(0),
             offers: AtomicBool::new(false),
+            lane_reported: AtomicBool::new(false),
         }
     }
 
@@ -43,6 +45,11 @@ impl Shared {
     /// Whether fresh deliveries are offered at all.
     pub(super) fn offers(&self) -> bool {
         self.offers.load(Ordering::Relaxed)
+    }
+
+    /// Whether no lane that can't be read was reported before: each is met at every look.
+    pub(super) fn is_first_unreadable_lane(&self) -> bool {
+        !self.lane_reported.swap(true, Ordering::Relaxed)
     }
 
     /// Why the store takes nothing more.

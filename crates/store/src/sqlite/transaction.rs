@@ -22,6 +22,9 @@ use super::script::{Rows, without_event};
 use super::work::{Outcome, Work};
 use super::{changes, places, settle};
 
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
 /// Why nothing of a batch was committed.
 #[derive(Debug)]
 pub(super) enum CommitError {
@@ -30,8 +33,21 @@ pub(super) enum CommitError {
     Ended(Vec<DeliveryId>),
     /// There is no room for the bodies.
     BodiesFull,
+    /// There is no file descriptor for a new file of bodies.
+    NoDescriptors,
     /// The bodies could not be written or synced.
     Bodies(io::Error),
+}
+
+impl CommitError {
+    fn of_bodies(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::BodiesFull,
+            // Only opening a file fails so: nothing was written, and no sync was tried.
+            _ if matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) => Self::NoDescriptors,
+            _ => Self::Bodies(error),
+        }
+    }
 }
 
 impl From<sqlx::Error> for CommitError {
@@ -164,11 +180,7 @@ impl<'c> Transaction<'c> {
             Ok(None) => {}
             Err(error) => {
                 self.committer.segments.failed(&error);
-                return Err(if is_full(&error.source) {
-                    CommitError::BodiesFull
-                } else {
-                    CommitError::Bodies(error.source)
-                });
+                return Err(CommitError::of_bodies(error.source));
             }
         }
         rows
@@ -252,13 +264,6 @@ async fn carry_out(append: Option<Append>) -> Result<Option<Arc<File>>, AppendEr
     written.map_err(io::Error::other)?.map(Some)
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
-}
-
 async fn write_rows(
     committer: &mut Committer,
     batch: &[Work],
@@ -321,4 +326,20 @@ fn dead<'l>(live: impl Iterator<Item = &'l (u64, i64)>, current: u64) -> Vec<u64
 async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
     connection.execute(sqlx::query(sql)).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fault_of_the_disk_stops_the_store() {
+        let of = |code| CommitError::of_bodies(io::Error::from_raw_os_error(code));
+        const ENOSPC: i32 = 28;
+        const EIO: i32 = 5;
+        assert!(matches!(of(ENOSPC), CommitError::BodiesFull));
+        assert!(matches!(of(EMFILE), CommitError::NoDescriptors));
+        assert!(matches!(of(ENFILE), CommitError::NoDescriptors));
+        assert!(matches!(of(EIO), CommitError::Bodies(_)));
+    }
 }

@@ -9,6 +9,7 @@ mod destinations;
 mod domain_keys;
 mod events;
 mod fixture;
+mod flips;
 mod idempotency;
 mod operator;
 mod reports;

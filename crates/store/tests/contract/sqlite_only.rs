@@ -119,6 +119,45 @@ async fn a_row_that_cannot_be_read_is_held_and_stops_nobody() {
 }
 
 #[tokio::test]
+async fn a_lane_that_cannot_be_read_stops_no_other() {
+    let fixture = fixture::sqlite().await;
+    fixture.accept(&["a@example.com", "b@example.org"]).await;
+    let mut database = connect(&fixture).await;
+    sqlx::query("UPDATE lane SET domain = 'no domain', next_at = 1 WHERE domain = 'example.org'")
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let lanes = fixture.store.lanes_due(later(1), 10).await.unwrap();
+    assert_eq!(lanes, [fixture.lane("example.com")]);
+    let next = fixture.store.next_due().await.unwrap();
+    assert_eq!(next, Some(NOW));
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_delivery_without_its_message_is_held() {
+    let fixture = fixture::sqlite().await;
+    let lost = fixture.accept(&["a@example.com"]).await;
+    let whole = fixture.accept(&["b@example.com"]).await;
+    let mut database = connect(&fixture).await;
+    sqlx::query("UPDATE delivery SET message_id = zeroblob(16) WHERE id = ?")
+        .bind(lost[0].as_bytes().as_slice())
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let lane = fixture.lane("example.com");
+    let claimed = fixture.store.claim(&lane, NOW, 10).await.unwrap();
+    let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.delivery.id).collect();
+    assert_eq!(claimed, whole);
+    let held: Vec<u8> = sqlx::query_scalar("SELECT id FROM delivery WHERE state = 'held'")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(held, lost[0].as_bytes());
+    fixture.close().await;
+}
+
+#[tokio::test]
 async fn what_ended_behind_a_claim_is_not_settled_and_takes_nobody_along() {
     let fixture = fixture::sqlite().await;
     let ids = fixture

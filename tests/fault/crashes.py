@@ -1,0 +1,87 @@
+"""Ends of the process under submission, delivery and webhooks, with three ledgers outside it:
+SIGTERM, and a disk whose syncs and writes fail."""
+
+import os
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from programs import kill
+from rows import Forbidden, Row, need
+
+# The system calls that are made to fail, and how. Each is injected once per thread, at the Kth call.
+FAILURES = [
+    ("fdatasync", "EIO"),
+    ("fsync", "EIO"),
+    ("pwrite64", "EIO"),
+    ("writev", "EIO"),
+    ("pwrite64", "ENOSPC"),
+    ("writev", "ENOSPC"),
+]
+# Which call fails at the earliest, and out of how many. Folders are synced when a file is new, files
+# at each commit, and of writes there are more.
+NTH = {"fsync": (1, 2), "fdatasync": (2, 100), "pwrite64": (20, 1000), "writev": (2, 100)}
+WRAPPER = """#!/bin/sh
+[ "$1" = serve ] || exec {binary} "$@"
+echo >>"$0.starts"
+# The last start of all has a sound disk, to finish what was left.
+[ $(wc -l <"$0.starts") -le {rounds} ] || exec {binary} "$@"
+k=$(awk 'BEGIN {{ srand('"$$"'); print int(rand() * {most}) + {least} }}')
+exec strace -D -f -qq -o /dev/null -e trace={call} -e inject={call}:error={error}:when=$k \\
+  {binary} "$@"
+"""
+
+
+def terminated(options):
+    rounds = "4" if options.quick else str(options.rounds)
+    rows, refusals, agree, done = kill(options, "--how", "term", "--rounds", rounds)
+    how = f"SIGTERM under load, {rounds} times"
+    result = f"lost {rows.get('lost', '?')}, sent twice {rows.get('sent twice', '?')}"
+    yield Row(how, "nothing lost, nothing sent twice, the ledgers agree", *told(result, agree, done))
+    slowest = rows.get("slowest end, from SIGTERM", "?")
+    yield Row(how, "ends within 30 s", slowest, slowest != "?")
+    yield only_4xx(how, refusals)
+
+
+def failing_disk(options):
+    need("strace")
+    traced = subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, text=True)
+    if traced.returncode != 0:
+        raise Forbidden(f"strace may not trace: {traced.stderr.strip()}")
+    rounds = 2 if options.quick else max(1, options.rounds // 10)
+    failures = FAILURES[:2] if options.quick else FAILURES
+    for call, error in failures:
+        with tempfile.TemporaryDirectory() as folder:
+            wrapper = write_wrapper(Path(folder) / "postbell", options, (call, error, rounds))
+            words = ("--how", "none", "--rounds", str(rounds), "--latest", "6000")
+            # How long it takes to end, in which the MX may take what is not written down any more.
+            words += ("--window", "7000", "--messages", "2000", "--binary", str(wrapper))
+            rows, refusals, agree, done = kill(options, *words)
+        how = f"{error} from {call}, {rounds} times"
+        result = f"lost {rows.get('lost', '?')}, ended by itself {rows.get('ended by itself', 0)}"
+        goal = "no false 250, the ledgers agree after a restart"
+        yield Row(how, goal, *told(result, agree, done))
+        yield only_4xx(how, refusals)
+
+
+def write_wrapper(path, options, failure):
+    call, error, rounds = failure
+    least, most = NTH[call]
+    facts = {"call": call, "error": error, "rounds": rounds, "least": least, "most": most}
+    path.write_text(WRAPPER.format(binary=options.programs / "postbell", **facts))
+    os.chmod(path, stat.S_IRWXU)
+    return path
+
+
+def told(result, agree, done):
+    if agree:
+        return result, True
+    return f"{result}: {(done.stdout + done.stderr)[-2000:]}", False
+
+
+def only_4xx(how, refusals):
+    bad = [said for _, said in refusals if not said.startswith("4")]
+    count = sum(count for count, _ in refusals)
+    result = f"{count} refusals; {', '.join(sorted({said[:9] for _, said in refusals}))}"
+    return Row(how, "every refusal is a 4xx", result if not bad else bad[0], not bad)

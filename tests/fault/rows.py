@@ -1,0 +1,26 @@
+"""What a fault's module gives back: rows of goal and result, or the reason why there are none."""
+
+import shutil
+from dataclasses import dataclass
+
+
+@dataclass
+class Row:
+    how: str
+    goal: str
+    result: str
+    reached: bool
+
+
+class Skipped(Exception):
+    """Something is not installed; the text says what."""
+
+
+class Forbidden(Exception):
+    """The machine does not let us do this, whatever is installed."""
+
+
+def need(*programs):
+    for program in programs:
+        if shutil.which(program) is None and shutil.which(f"/usr/sbin/{program}") is None:
+            raise Skipped(f"{program} is not installed")
