@@ -96,13 +96,16 @@ async fn main() -> anyhow::Result<()> {
         let off = ["destination", "update", "hook", "--state", "disabled"];
         installation.run(&off).await?;
     }
+    // Before and after, since others use the disk as well: the shorter is what it can do.
+    let sync_before = disk::median_sync(installation.folder().to_owned()).await?;
     let mut server = installation.spawn()?;
     server.greets().await?;
 
     let measured = measure(&args, &far_side, &installation, &server).await;
     let measured =
         measured.with_context(|| format!("the server said:\n{}", server.last_lines()))?;
-    let sync = disk::median_sync(installation.folder().to_owned()).await?;
+    let sync_after = disk::median_sync(installation.folder().to_owned()).await?;
+    let sync = sync_before.min(sync_after);
     server.stop().await?;
     far_side.end().await;
 
