@@ -12,8 +12,8 @@ mod disk;
 mod drive;
 mod memory;
 mod report;
+mod signed;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use drive::Driven;
 use report::Report;
+use signed::{Keys, Signatures};
 
 /// Each message is told of twice: Send and Delivery.
 const EVENTS_PER_MESSAGE: u64 = 2;
@@ -59,6 +60,12 @@ struct Args {
     /// Have the events posted to a webhook
     #[arg(long)]
     webhook: bool,
+    /// Switch the webhook on only when all mail is delivered: how fast a backlog is told
+    #[arg(long, requires = "webhook")]
+    backlog: bool,
+    /// Have the messages signed
+    #[arg(long, value_enum)]
+    dkim: Option<Keys>,
     /// The program [default: postbell, beside this one]
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -84,15 +91,25 @@ fn setting(text: &str) -> Result<(String, String), String> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let far_side = FarSide::start().await?;
+    let far_side = FarSide::start(&args).await?;
     let installation = Installation::make(far_side.plan(&args)).await?;
+    if let Some(keys) = args.dkim {
+        signed::publish(keys, &installation, far_side.dns.table()).await?;
+    }
+    if args.backlog {
+        let off = ["destination", "update", "hook", "--state", "disabled"];
+        installation.run(&off).await?;
+    }
+    // Before and after, since others use the disk as well: the shorter is what it can do.
+    let sync_before = disk::median_sync(installation.folder().to_owned()).await?;
     let mut server = installation.spawn()?;
     server.greets().await?;
 
-    let measured = measure(&args, &far_side, installation.smtp(), &server).await;
+    let measured = measure(&args, &far_side, &installation, &server).await;
     let measured =
         measured.with_context(|| format!("the server said:\n{}", server.last_lines()))?;
-    let sync = disk::median_sync(installation.folder().to_owned()).await?;
+    let sync_after = disk::median_sync(installation.folder().to_owned()).await?;
+    let sync = sync_before.min(sync_after);
     server.stop().await?;
     far_side.end().await;
 
@@ -111,7 +128,8 @@ struct Measured {
     driven: Driven,
     /// From the first connection to the last message at the MX.
     delivered_in: Duration,
-    /// From the first connection to the last event at the webhook.
+    /// From the first connection to the last event at the webhook; of a backlog, from its first
+    /// event.
     told_in: Option<Duration>,
     /// What the server used for it.
     server_cpu: Duration,
@@ -125,14 +143,15 @@ struct Measured {
 async fn measure(
     args: &Args,
     far_side: &FarSide,
-    smtp: SocketAddr,
+    installation: &Installation,
     server: &Server,
 ) -> anyhow::Result<Measured> {
     let limit = Duration::from_secs(args.limit);
     let own_id = std::process::id();
     let (server_before, own_before) = (server.usage()?, Usage::of(own_id)?);
     let begin = Instant::now();
-    let (driven, memory) = memory::watch(server, drive::drive(args, smtp, begin)).await;
+    let (driven, memory) =
+        memory::watch(server, drive::drive(args, installation.smtp(), begin)).await;
     let driven = driven?;
     ensure!(
         driven.accepted > 0,
@@ -145,6 +164,15 @@ async fn measure(
         .wait_for_messages(driven.accepted, limit)
         .await?;
     let delivered_in = begin.elapsed();
+    if let Some(keys) = args.dkim {
+        let (made, asked) = (far_side.signatures.count(), driven.accepted * keys.count());
+        ensure!(made == asked, "{made} signatures came, not {asked}");
+    }
+    let begin = if args.backlog {
+        far_side.switch_on(installation, limit).await?
+    } else {
+        begin
+    };
     let told_in = if args.webhook {
         let events = driven.accepted * EVENTS_PER_MESSAGE;
         far_side.webhook.wait_for_posts(events, limit).await?;
@@ -174,15 +202,18 @@ struct FarSide {
     dns: DnsServer,
     mx: MxServer,
     webhook: WebhookServer,
+    signatures: Signatures,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl FarSide {
-    async fn start() -> anyhow::Result<Self> {
+    async fn start(args: &Args) -> anyhow::Result<Self> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let signatures = Signatures::default();
         let mx_options = MxOptions {
             keep: Keep::NOTHING,
+            ledger: args.dkim.map(|_| signatures.ledger()),
             ..MxOptions::default()
         };
         let webhook_options = WebhookOptions {
@@ -194,9 +225,22 @@ impl FarSide {
             dns: DnsServer::start(DnsOptions::default(), &tasks, stop.clone()).await?,
             mx: MxServer::start(mx_options, &tasks, stop.clone()).await?,
             webhook: WebhookServer::start(webhook_options, &tasks, stop.clone()).await?,
+            signatures,
             tasks,
             stop,
         })
+    }
+
+    /// Switches the webhook on: the moment of its first event.
+    async fn switch_on(
+        &self,
+        installation: &Installation,
+        limit: Duration,
+    ) -> anyhow::Result<Instant> {
+        let on = ["destination", "update", "hook", "--state", "active"];
+        installation.run(&on).await?;
+        self.webhook.wait_for_posts(1, limit).await?;
+        Ok(Instant::now())
     }
 
     fn plan(&self, args: &Args) -> Plan {

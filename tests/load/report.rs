@@ -116,8 +116,17 @@ fn title(args: &Args) -> String {
     } else {
         "a connection each"
     };
+    let signed = match args.dkim {
+        Some(keys) => format!(", {} signatures each", keys.count()),
+        None => String::new(),
+    };
+    let told = match (args.webhook, args.backlog) {
+        (false, _) => "",
+        (true, false) => ", a webhook",
+        (true, true) => ", a webhook that hears of it afterwards",
+    };
     format!(
-        "{} messages of {} octets, {} sessions, {connections}, {} domains",
+        "{} messages of {} octets, {} sessions, {connections}, {} domains{signed}{told}",
         args.messages, args.size, args.sessions, args.domains
     )
 }

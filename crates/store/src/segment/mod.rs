@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use postbell_model::MessageId;
 
 pub(crate) use reader::read;
-pub(crate) use writer::{Append, AppendError, SegmentWriter};
+pub(crate) use writer::{Append, SegmentWriter};
 
 const MAGIC: [u8; 4] = *b"PbB1";
 const HEADER_LEN: usize = 4 + 4 + 4 + 16;

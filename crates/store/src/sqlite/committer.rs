@@ -1,4 +1,4 @@
-//! Group commit: one task gathers what many want to change into one transaction.
+//! Group commit: one thread gathers what many want to change into one transaction.
 //!
 //! While a batch is syncing the next one grows. Outcomes of deliveries alone wait a moment for new
 //! mail, whose client waits for its sync in any case, so that both share one. A rule that one piece of work breaks rolls the

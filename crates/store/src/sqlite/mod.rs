@@ -46,6 +46,7 @@ use postbell_model::{
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, SqliteConnection};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -150,8 +151,10 @@ impl SqliteStore {
             short: false,
         };
         let (done, committer_done) = watch::channel(());
-        tasks.spawn(async move {
-            committer.run().await;
+        // A thread of its own: it writes and syncs bodies itself, and sessions don't stand in its way.
+        let runtime = Handle::current();
+        tasks.spawn_blocking(move || {
+            runtime.block_on(committer.run());
             drop(done);
         });
         let refresher = CancellationToken::new();

@@ -2,14 +2,12 @@
 //! stands after both.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use postbell_model::{DeliveryId, Lane, Timestamp};
 use sqlx::{Executor, SqliteConnection};
 
-use crate::segment::{Append, AppendError};
+use crate::segment::Append;
 use crate::{Claimed, Position, Submission};
 
 use super::claims::Claim;
@@ -171,14 +169,16 @@ impl<'c> Transaction<'c> {
         staged: &Staged<'_>,
         append: Option<Append>,
     ) -> Result<Aftermath, CommitError> {
-        let (appended, rows) = tokio::join!(
-            carry_out(append),
-            write_rows(self.committer, batch, known, staged)
+        // The database has a thread of its own, which is given the rows first.
+        let (rows, appended) = tokio::join!(
+            biased;
+            write_rows(self.committer, batch, known, staged),
+            async { append.map(Append::run) }
         );
         match appended {
-            Ok(Some(file)) => self.committer.segments.written(file),
-            Ok(None) => {}
-            Err(error) => {
+            Some(Ok(file)) => self.committer.segments.written(file),
+            None => {}
+            Some(Err(error)) => {
                 self.committer.segments.failed(&error);
                 return Err(CommitError::of_bodies(error.source));
             }
@@ -254,14 +254,6 @@ impl<'c> Transaction<'c> {
         }
         rings
     }
-}
-
-async fn carry_out(append: Option<Append>) -> Result<Option<Arc<File>>, AppendError> {
-    let Some(append) = append else {
-        return Ok(None);
-    };
-    let written = tokio::task::spawn_blocking(|| append.run()).await;
-    written.map_err(io::Error::other)?.map(Some)
 }
 
 async fn write_rows(
