@@ -105,6 +105,7 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             tenants: Arc::new(tenants.clone()),
             allowances: Arc::new(tenants.clone()),
             keys: Arc::new(tenants.clone()),
+            domains: Arc::new(tenants.clone()),
             config: config.clone(),
             webhooks: Arc::new(tenants.clone()),
             clock: Arc::new(SystemClock::new()),

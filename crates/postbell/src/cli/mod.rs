@@ -23,7 +23,7 @@ pub use destination::{
     DelaysArg, DestinationAdd, DestinationCommand, DestinationReplay, DestinationUpdate,
     SettingsArgs, StateArg, TellingArg, WhichDestination,
 };
-pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainShow};
+pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use operate::{

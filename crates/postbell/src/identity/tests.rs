@@ -41,13 +41,8 @@ impl Names {
 
     /// The findings of the records of a domain with these keys, each as one line.
     async fn check(&self, keys: &[DomainKey], now: Timestamp) -> (bool, Vec<String>) {
-        let domain = SendingDomain {
-            name: named("acme.example"),
-            workspace: WorkspaceId(1),
-            return_path_host: named("bounce.acme.example"),
-            configuration_set: ConfigurationSetId(1),
-            created_at: now,
-        };
+        let name = named("acme.example");
+        let domain = SendingDomain::new(name, WorkspaceId(1), ConfigurationSetId(1), now);
         let records = records(&Identity {
             domain: &domain,
             keys,

@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0007_domain_keys.sql"),
     include_str!("0009_held.sql"),
     include_str!("0010_destination.sql"),
+    include_str!("0011_domains.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

@@ -154,13 +154,7 @@ pub(super) async fn set_up(store: &dyn Store) -> (WorkspaceId, ConfigurationSetI
     };
     let set = store.create_configuration_set(set, START).await.unwrap().id;
     let sender = Address::parse(SENDER).unwrap();
-    let domain = SendingDomain {
-        name: sender.domain().clone(),
-        workspace,
-        return_path_host: Domain::parse("bounce.sender.test").unwrap(),
-        configuration_set: set,
-        created_at: START,
-    };
+    let domain = SendingDomain::new(sender.domain().clone(), workspace, set, START);
     store.add_domain(domain).await.unwrap();
     (workspace, set)
 }
