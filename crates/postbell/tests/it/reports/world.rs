@@ -10,7 +10,7 @@ use postbell_accept::{AcceptOptions, Door, Gate, Offer, Recipient};
 use postbell_model::clock::Sleep;
 use postbell_model::message::Received as Trace;
 use postbell_model::{
-    Address, Audience, Clock, ConfigurationSetId, Domain, EventKind, Monotonic, ReportRequest, Ret,
+    Address, Audience, Clock, ConfigurationSetId, EventKind, Monotonic, ReportRequest, Ret,
     RetryPolicy, ReversePath, SendingDomain, Timestamp, WorkspaceId,
 };
 use postbell_peers::dns::{DnsOptions, DnsServer};
