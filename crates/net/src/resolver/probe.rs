@@ -1,7 +1,7 @@
 //! One question to one name server, to see whether it answers and whether it validates.
 //!
 //! It asks for the root's SOA record, which is signed, with the AD bit set, by which a resolver
-//! that validates is asked to say so (RFC 6840 §5.7). It trusts nobody: what comes back is shown to
+//! that validates is asked to say so. It trusts nobody: what comes back is shown to
 //! an operator and decides nothing.
 
 use std::collections::hash_map::RandomState;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 const HEADER: usize = 12;
 const RESPONSE_MAX: usize = 4_096;
-// RFC 1035 §4.1.1, RFC 6840 §5.7: recursion desired; authentic data wanted, or there.
+// RFC 1035 §4.1.1: recursion desired; and authentic data, wanted or there.
 const RECURSION_DESIRED: u8 = 0x01;
 const RESPONSE: u8 = 0x80;
 const AUTHENTIC: u8 = 0x20;

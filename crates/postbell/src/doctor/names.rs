@@ -171,7 +171,7 @@ fn hostname_check(name: &Domain, addresses: &[IpAddr], sources: &[Source]) -> Ch
     }
 }
 
-/// Whether an address has our name there, and the name that address (RFC 1912 §2.1).
+/// Whether an address has our name there, and the name that address.
 async fn pointer(resolver: &Resolver, ip: IpAddr, ehlo_name: &str) -> Check {
     let advice =
         format!("have the owner of the address (your provider) set {ehlo_name} as its PTR");
