@@ -154,7 +154,7 @@ fn read_ntp(octets: &[u8]) -> i64 {
     } else {
         0
     };
-    (number(seconds) + era - ERA) * 1_000_000 + (number(fraction) * 1_000_000 >> 32)
+    (number(seconds) + era - ERA) * 1_000_000 + ((number(fraction) * 1_000_000) >> 32)
 }
 
 #[cfg(test)]

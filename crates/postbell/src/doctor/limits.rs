@@ -93,7 +93,7 @@ pub(super) fn size(octets: u64) -> String {
         return format!("{} GiB", mebibytes >> 10);
     }
     if mebibytes >= 1 << 10 {
-        let tenths = (mebibytes & 1_023) * 10 >> 10;
+        let tenths = ((mebibytes & 1_023) * 10) >> 10;
         return format!("{}.{tenths} GiB", mebibytes >> 10);
     }
     format!("{mebibytes} MiB")

@@ -196,8 +196,7 @@ async fn greeting(address: SocketAddr, source: Option<IpAddr>) -> Result<String,
         Ok(Err(error)) => return Err(format!("{address}: {error}")),
         Err(_) => return Err(format!("{address} takes connections and says nothing")),
     }
-    let left = timeout(GREETING_LIMIT, stream.write_all(b"QUIT\r\n")).await;
-    drop(left);
+    let _left = timeout(GREETING_LIMIT, stream.write_all(b"QUIT\r\n")).await;
     let line = line.trim_end();
     if line.starts_with("220") {
         return Ok(line.to_owned());

@@ -158,3 +158,47 @@ fn told(name: &'static str, mut troubled: Vec<Check>, all: usize, well: &str) ->
     checks.append(&mut troubled);
     checks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::Mark;
+    use super::*;
+
+    fn marked(known: Option<Verification>) -> Option<Mark> {
+        let now = Timestamp::from_micros(1_800_000_000_000_000);
+        let name = Domain::parse("acme.example").unwrap();
+        domain_check(&name, known.as_ref(), now).map(|check| check.mark)
+    }
+
+    #[test]
+    fn a_domain_is_well_while_its_records_were_seen_lately() {
+        let now = Timestamp::from_micros(1_800_000_000_000_000);
+        let seen = Verification {
+            checked_at: now,
+            verified_at: Some(now),
+            missing: Vec::new(),
+        };
+        assert_eq!(marked(Some(seen.clone())), None);
+        assert_eq!(marked(None), Some(Mark::Warning));
+        let stale = Verification {
+            checked_at: now.before(STALE * 2),
+            ..seen.clone()
+        };
+        assert_eq!(marked(Some(stale)), Some(Mark::Warning));
+        let lost = Verification {
+            verified_at: None,
+            missing: vec!["MX bounce.acme.example".to_owned()],
+            ..seen
+        };
+        assert_eq!(marked(Some(lost)), Some(Mark::Fault));
+    }
+
+    #[test]
+    fn many_troubles_are_counted() {
+        let trouble = Check::warning("domains", "x", "y");
+        let lines = told("domains", vec![trouble; 30], 100, "verified");
+        assert_eq!(lines.len(), LINES_MAX + 2);
+        assert_eq!(lines[0].found, "70 of 100 are verified");
+        assert!(lines[LINES_MAX + 1].found.starts_with("10 more"));
+    }
+}

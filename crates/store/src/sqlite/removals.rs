@@ -1,18 +1,19 @@
 //! The end of the mail of domains that were removed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use postbell_model::{RejectReason, Timestamp, WorkspaceId};
+use postbell_model::{DeliveryState, RejectReason, Timestamp, WorkspaceId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use crate::{Action, DeliveryFilter, Operate, Removal, Removals, StoreError, Tenants};
+use crate::{Action, DeliveryFilter, Operate, Operated, Removal, Removals, StoreError, Tenants};
 
-use super::SqliteStore;
 use super::errors::read_error;
 use super::rows::{self, RowError, integer};
 use super::tenants::store_error;
+use super::{SqliteStore, inspect};
 
 // How long a door may let mail in that knows of no removal: the directory is read anew every
 // second, and a message that was being decided on takes a moment more.
@@ -59,14 +60,41 @@ impl SqliteStore {
             accepted_before: added_anew.map(|domain| domain.created_at),
             ..DeliveryFilter::default()
         };
-        let action = Action::Reject(RejectReason::DomainDeleted);
-        let done = self.operate(&filter, &action, now).await?;
+        let done = self.reject_waiting(&filter, now).await?;
         let over = done.left_alone == 0 && now >= removal.removed_at.after(UNAWARE);
         if over || done.changed > 0 {
             self.note(removal, done.changed, over.then_some(now))
                 .await?;
         }
         Ok(over)
+    }
+
+    /// Lane by lane, whose order the index has; what is scheduled is in none.
+    async fn reject_waiting(
+        &self,
+        filter: &DeliveryFilter,
+        now: Timestamp,
+    ) -> Result<Operated, StoreError> {
+        let action = Action::Reject(RejectReason::DomainDeleted);
+        let of_state = |states: &[DeliveryState]| DeliveryFilter {
+            states: states.to_vec(),
+            ..filter.clone()
+        };
+        let in_lanes = of_state(&[DeliveryState::Queued, DeliveryState::Held]);
+        let depths = inspect::depths(&self.readers, &in_lanes).await?;
+        let domains: BTreeSet<_> = depths.into_iter().map(|depth| depth.lane.domain).collect();
+        let scheduled = of_state(&[DeliveryState::Scheduled]);
+        let mut done = self.operate(&scheduled, &action, now).await?;
+        for domain in domains {
+            let lane = DeliveryFilter {
+                domain: Some(domain),
+                ..in_lanes.clone()
+            };
+            let in_lane = self.operate(&lane, &action, now).await?;
+            done.changed += in_lane.changed;
+            done.left_alone += in_lane.left_alone;
+        }
+        Ok(done)
     }
 
     async fn note(

@@ -124,7 +124,9 @@ impl World {
             .events_after(Audience::Set(set), Position(0), 1_000)
             .await;
         let events = page.unwrap().events;
-        events.iter().map(|e| e.kind()).collect()
+        // Reports of our own are of no set, and neither are events that are about no delivery.
+        let of_deliveries = events.iter().filter(|e| e.delivery().is_some());
+        of_deliveries.map(|e| e.kind()).collect()
     }
 
     pub(super) async fn end(self) {
