@@ -99,7 +99,7 @@ async fn without_the_secret_key_no_domain_is_added() -> anyhow::Result<()> {
     world.finish().await
 }
 
-async fn show(world: &World) -> anyhow::Result<Value> {
+pub(crate) async fn show(world: &World) -> anyhow::Result<Value> {
     let shown = world
         .run(&["domain", "show", SENDER_DOMAIN, "--json"])
         .await?;
@@ -107,7 +107,7 @@ async fn show(world: &World) -> anyhow::Result<Value> {
 }
 
 /// Puts the records into the DNS, and those of the server itself.
-fn publish(world: &World, shown: &Value) {
+pub(crate) fn publish(world: &World, shown: &Value) {
     let records = shown["records"].as_array().into_iter().flatten();
     for record in records.filter(|record| record["type"] == "TXT") {
         let (name, value) = (text(&record["name"]), text(&record["value"]));

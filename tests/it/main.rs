@@ -4,6 +4,7 @@
 mod config;
 mod deliver;
 mod destination;
+mod domain;
 mod house;
 mod identity;
 mod layers;

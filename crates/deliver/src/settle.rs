@@ -128,6 +128,7 @@ fn log(settled: &Settled) {
         | Fact::Held
         | Fact::Released { .. }
         | Fact::Cancelled
+        | Fact::Reject { .. }
         | Fact::Delivery { .. } => None,
         Fact::DeliveryDelay { class, .. } | Fact::Bounce { class, .. } => Some(class.name()),
     };

@@ -47,6 +47,7 @@ pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Imp
         Fact::Held => ended(DeliveryState::Held),
         Fact::Released { state } => ended(*state),
         Fact::Cancelled => ended(DeliveryState::Cancelled),
+        Fact::Reject { .. } => ended(DeliveryState::Rejected),
         Fact::Bounce {
             class: BounceClass::Expired,
             ..
@@ -65,7 +66,7 @@ const fn ended(state: DeliveryState) -> Consequence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Attempt, BounceType};
+    use crate::{Attempt, BounceType, RejectReason};
 
     fn attempt() -> Attempt {
         let moment = Timestamp::from_micros(0);
@@ -123,6 +124,16 @@ mod tests {
         assert_eq!(cancelled, Ok(ended(DeliveryState::Cancelled)));
         assert!(consequence(DeliveryState::Held, &Fact::Held).is_err());
         assert!(consequence(DeliveryState::Queued, &release).is_err());
+    }
+
+    #[test]
+    fn whatever_waits_can_be_rejected() {
+        use DeliveryState::{Held, Queued, Scheduled};
+        let reason = RejectReason::DomainDeleted;
+        for state in [Queued, Held, Scheduled] {
+            let rejected = consequence(state, &Fact::Reject { reason });
+            assert_eq!(rejected, Ok(ended(DeliveryState::Rejected)));
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Attempt, BounceClass, BounceType, DeliveryId, DeliveryState, EventId, Timestamp};
+use crate::{
+    Attempt, BounceClass, BounceType, DeliveryId, DeliveryState, EventId, RejectReason, Timestamp,
+};
 
 /// An immutable fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,11 @@ pub enum Fact {
     },
     /// Not sent, or not tried again: an operator or the sender took it back.
     Cancelled,
+    /// Accepted, and then not sent: a policy of ours.
+    Reject {
+        /// Which.
+        reason: RejectReason,
+    },
     /// Refused for good, or given up.
     Bounce {
         /// The attempt that ended it.
@@ -114,10 +121,22 @@ kinds! {
     Released,
     /// Taken back before it was delivered.
     Cancelled,
+    /// Accepted, and then not sent: a policy of ours.
+    Reject,
     /// Refused for good, or given up.
     Bounce,
     /// A webhook was switched off; about a workspace.
     DestinationDisabled,
+    /// A sending domain was added; about a workspace.
+    DomainCreated,
+    /// Its settings were changed; about a workspace.
+    DomainUpdated,
+    /// The DNS has the records that its mail needs; about a workspace.
+    DomainVerified,
+    /// The DNS has them no longer; about a workspace.
+    DomainUnverified,
+    /// It was removed; about a workspace.
+    DomainDeleted,
 }
 
 impl fmt::Display for EventKind {
@@ -137,6 +156,7 @@ impl Fact {
             Self::Held => EventKind::Held,
             Self::Released { .. } => EventKind::Released,
             Self::Cancelled => EventKind::Cancelled,
+            Self::Reject { .. } => EventKind::Reject,
             Self::Bounce { .. } => EventKind::Bounce,
         }
     }
@@ -148,7 +168,8 @@ impl Fact {
             | Self::Send
             | Self::Held
             | Self::Released { .. }
-            | Self::Cancelled => None,
+            | Self::Cancelled
+            | Self::Reject { .. } => None,
             Self::Delivery { attempt }
             | Self::DeliveryDelay { attempt, .. }
             | Self::Bounce { attempt, .. } => Some(attempt),

@@ -14,12 +14,14 @@ pub mod consequence;
 pub mod delivery;
 pub mod destination;
 pub mod domain_key;
+pub mod domain_settings;
 pub mod duration;
 pub mod egress;
 pub mod event;
 pub mod id;
 pub mod instructions;
 pub mod message;
+pub mod reject;
 pub mod reply;
 pub mod report;
 pub mod retry;
@@ -39,6 +41,7 @@ pub use destination::{
     PreviousSecret, Telling,
 };
 pub use domain_key::{DomainKey, KeyAlgorithm, KeyState};
+pub use domain_settings::{DomainSetting, SettingChange};
 pub use egress::Egress;
 pub use event::{Event, EventKind, Fact};
 pub use id::{
@@ -46,6 +49,7 @@ pub use id::{
 };
 pub use instructions::{Instructions, Notify, OriginalRecipient, ReportRequest, Ret};
 pub use message::Message;
+pub use reject::RejectReason;
 pub use reply::{EnhancedCode, Reply};
 pub use report::ReportKind;
 pub use retry::RetryPolicy;
@@ -55,4 +59,4 @@ pub use tenant::{
 };
 pub use time::Timestamp;
 pub use token::TokenKeys;
-pub use workspace_event::{DisableReason, WorkspaceEvent, WorkspaceFact};
+pub use workspace_event::{DisableReason, SeenRecords, WorkspaceEvent, WorkspaceFact};

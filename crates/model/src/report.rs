@@ -40,12 +40,13 @@ impl ReportRequest {
 /// The report that a fact calls for where these are wanted.
 pub fn called_for(wanted: Notify, fact: &Fact) -> Option<ReportKind> {
     let (asked, kind) = match fact {
-        // Who cancels mail knows it; what is held goes on or is cancelled.
+        // Who cancels mail or takes its domain away knows it; what is held goes on or is cancelled.
         Fact::Scheduled { .. }
         | Fact::Send
         | Fact::Held
         | Fact::Released { .. }
-        | Fact::Cancelled => return None,
+        | Fact::Cancelled
+        | Fact::Reject { .. } => return None,
         // RFC 3461 §5.2.2: a host that took the request over reports the success itself.
         Fact::Delivery { attempt } => {
             let taken_over = attempt.last().is_some_and(|last| last.dsn);

@@ -71,10 +71,39 @@ pub struct SendingDomain {
     pub workspace: WorkspaceId,
     /// The host of the return path, within the domain so that SPF aligns.
     pub return_path_host: Domain,
+    /// The host of the addresses that replies are caught at.
+    pub reply_host: Domain,
+    /// The host of the links and pixels that are tracked.
+    pub tracking_host: Domain,
     /// The configuration set of mail that names none.
     pub configuration_set: ConfigurationSetId,
     /// When it was added.
     pub created_at: Timestamp,
+}
+
+impl SendingDomain {
+    /// A domain with the usual hosts: `bounce.`, `reply.` and `track.` before its name.
+    pub fn new(
+        name: Domain,
+        workspace: WorkspaceId,
+        configuration_set: ConfigurationSetId,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            return_path_host: Self::usual_host("bounce", &name),
+            reply_host: Self::usual_host("reply", &name),
+            tracking_host: Self::usual_host("track", &name),
+            name,
+            workspace,
+            configuration_set,
+            created_at,
+        }
+    }
+
+    /// The host below a domain; the domain itself where that is too long to have one.
+    pub fn usual_host(label: &str, name: &Domain) -> Domain {
+        Domain::parse(&format!("{label}.{name}")).unwrap_or_else(|_| name.clone())
+    }
 }
 
 /// A named choice of destinations and retry policy.

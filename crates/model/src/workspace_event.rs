@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{DestinationId, EventId, EventKind, Timestamp, WorkspaceId};
+use crate::{DestinationId, Domain, EventId, EventKind, SettingChange, Timestamp, WorkspaceId};
 
 /// An immutable fact about a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,50 @@ pub enum WorkspaceFact {
         /// Why.
         reason: DisableReason,
     },
+    /// A sending domain was added.
+    DomainCreated {
+        /// Which.
+        domain: Domain,
+        /// Its hosts and its configuration set, as they were set.
+        settings: Vec<SettingChange>,
+    },
+    /// Settings of a domain were changed.
+    DomainUpdated {
+        /// Which.
+        domain: Domain,
+        /// Those that are others now; at least one.
+        changes: Vec<SettingChange>,
+    },
+    /// The DNS has all records that the domain's mail needs.
+    DomainVerified {
+        /// Which.
+        domain: Domain,
+        /// The records that were seen.
+        seen: SeenRecords,
+    },
+    /// The DNS has some of them no longer.
+    DomainUnverified {
+        /// Which.
+        domain: Domain,
+        /// The records that are not there, or not as they should be: `MX bounce.acme.example`.
+        missing: Vec<String>,
+    },
+    /// A domain was removed.
+    DomainDeleted {
+        /// Which.
+        domain: Domain,
+    },
+}
+
+/// What was found of a domain in the DNS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SeenRecords {
+    /// A key that mail is signed with.
+    pub dkim: bool,
+    /// A policy for the return path that names this server.
+    pub spf: bool,
+    /// A DMARC policy.
+    pub dmarc: bool,
 }
 
 impl WorkspaceFact {
@@ -37,6 +81,11 @@ impl WorkspaceFact {
     pub const fn kind(&self) -> EventKind {
         match self {
             Self::DestinationDisabled { .. } => EventKind::DestinationDisabled,
+            Self::DomainCreated { .. } => EventKind::DomainCreated,
+            Self::DomainUpdated { .. } => EventKind::DomainUpdated,
+            Self::DomainVerified { .. } => EventKind::DomainVerified,
+            Self::DomainUnverified { .. } => EventKind::DomainUnverified,
+            Self::DomainDeleted { .. } => EventKind::DomainDeleted,
         }
     }
 }

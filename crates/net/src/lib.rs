@@ -17,12 +17,17 @@ mod resolver;
 mod shortage;
 mod stream;
 pub mod trace;
+mod validity;
 
 pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refresh, ServerTls};
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
 pub use opportunistic::{HandshakeError, OpportunisticTls};
-pub use resolver::{Addresses, DnsOptions, LookupError, MxAnswer, Resolver, ResolverError};
+pub use resolver::{
+    Addresses, DnsOptions, LookupError, MxAnswer, Probed, Resolver, ResolverError, name_servers,
+    probe,
+};
 pub use stream::Stream;
 pub use trace::Tracer;
+pub use validity::{ValidityError, valid_until};

@@ -64,6 +64,7 @@ const TOPICS: &[Topic] = &[
     topic("DomainUpdated", "domain", &[]),
     topic("DomainDeleted", "domain", &[]),
     topic("DomainVerified", "domain", &[]),
+    topic("DomainUnverified", "domain", &[]),
     topic("SegmentEntered", "segment", &["segmententry"]),
     topic("SegmentExited", "segment", &["segmentexit"]),
     topic("CampaignSent", "campaign", &[]),
@@ -220,6 +221,11 @@ mod tests {
                 "Delivery",
             ),
             (&["send", "Sent", "email.sent"], "Send"),
+            (&["reject", "Reject", "email.rejected"], "Reject"),
+            (
+                &["DomainVerified", "domain.verified", "domain_verified"],
+                "DomainVerified",
+            ),
             (
                 &[
                     "DeliveryDelay",
@@ -246,7 +252,6 @@ mod tests {
             "Rendering Failure",
             "contact.*",
             "contact.updated",
-            "domain.verified",
             "segment.vip-customers.entry",
             "segment.vip.customers.exit",
             "campaign.sent",

@@ -125,6 +125,11 @@ impl Profile {
             }
             Logged::Workspace(logged) => match &logged.event.fact {
                 WorkspaceFact::DestinationDisabled { destination, .. } => *destination == self.id,
+                WorkspaceFact::DomainCreated { .. }
+                | WorkspaceFact::DomainUpdated { .. }
+                | WorkspaceFact::DomainVerified { .. }
+                | WorkspaceFact::DomainUnverified { .. }
+                | WorkspaceFact::DomainDeleted { .. } => false,
             },
         }
     }

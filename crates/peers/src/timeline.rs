@@ -96,7 +96,14 @@ fn story(kind: &str, event: &Value, block: &Value) -> String {
         }
         _ => first_of(
             block,
-            &["/reason", "/errorMessage", "/link", "/subject", "/from"],
+            &[
+                "/reason",
+                "/errorMessage",
+                "/link",
+                "/subject",
+                "/from",
+                "/domain",
+            ],
         ),
     }
 }

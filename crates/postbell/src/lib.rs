@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 mod console;
 mod dev;
+mod doctor;
 mod explain;
 mod identity;
 pub mod lifecycle;

@@ -15,7 +15,7 @@ use crate::config::{self, Faults, Sources};
 use crate::console::{Console, Style};
 use crate::lifecycle::{SystemClock, make_data_folder};
 use crate::server::Trouble;
-use crate::{dev, explain, operator, serve, trace};
+use crate::{dev, doctor, explain, operator, serve, trace};
 
 /// What abandoned tasks get before the process ends without them.
 const RUNTIME_LIMIT: Duration = Duration::from_secs(1);
@@ -41,6 +41,7 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
             console.say(loaded.show().trim_end());
             Ok(())
         }
+        Command::Doctor(args) => on_runtime(doctor::run(named, &args, console)),
         Command::Serve => {
             let loaded = config::load(&Sources::find(named)?)?;
             loaded.check_files()?;
@@ -105,6 +106,7 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             tenants: Arc::new(tenants.clone()),
             allowances: Arc::new(tenants.clone()),
             keys: Arc::new(tenants.clone()),
+            domains: Arc::new(tenants.clone()),
             config: config.clone(),
             webhooks: Arc::new(tenants.clone()),
             clock: Arc::new(SystemClock::new()),

@@ -16,6 +16,7 @@
 #![warn(missing_docs)]
 
 mod directory;
+mod domains;
 mod error;
 mod operator;
 pub mod password;
@@ -39,6 +40,7 @@ use postbell_model::{
 use tokio::sync::{mpsc, watch};
 
 pub use directory::Directory;
+pub use domains::*;
 pub use error::{SettleError, StoreError, TenantError};
 pub use operator::*;
 pub use seal::{SealError, SealingKey};
@@ -271,7 +273,7 @@ pub trait Tenants: Send + Sync {
     /// There is no such set in its workspace.
     async fn change_configuration_set(&self, set: ConfigurationSet) -> Result<(), TenantError>;
 
-    /// Adds a domain to a workspace.
+    /// Adds a domain to a workspace, with a `DomainCreated`.
     ///
     /// # Errors
     /// A workspace has it already.
@@ -374,6 +376,8 @@ pub trait Store:
     + Tenants
     + Allowances
     + DomainKeys
+    + Domains
+    + Removals
     + Operate
     + std::fmt::Debug
 {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use postbell_model::{
     Address, Delivery, DeliveryId, DeliveryState, DestinationId, Domain, Event, EventId, EventKind,
-    Lane, Message, MessageId, Reply, Timestamp, WorkspaceId,
+    Lane, Message, MessageId, RejectReason, Reply, Timestamp, WorkspaceId,
 };
 use std::sync::Arc;
 
@@ -92,6 +92,8 @@ pub struct DeliveryFilter {
     pub delivery: Option<DeliveryId>,
     /// Accepted before this moment.
     pub accepted_before: Option<Timestamp>,
+    /// With this domain in its From field.
+    pub sender_domain: Option<Domain>,
     /// In one of these states: of [`WAITING`]; none: all of those.
     pub states: Vec<DeliveryState>,
 }
@@ -246,6 +248,8 @@ pub enum Action {
     Cancel,
     /// All end with a `Bounce` that has this reply.
     Fail(Reply),
+    /// All end with a `Reject`.
+    Reject(RejectReason),
 }
 
 impl Action {
@@ -256,7 +260,7 @@ impl Action {
             Self::Retry => &[Queued],
             Self::Hold => &[Queued, Scheduled],
             Self::Release => &[Held],
-            Self::Cancel | Self::Fail(_) => &[Queued, Held, Scheduled],
+            Self::Cancel | Self::Fail(_) | Self::Reject(_) => &[Queued, Held, Scheduled],
         };
         let asked =
             |state: &&DeliveryState| filter.states.is_empty() || filter.states.contains(state);

@@ -129,12 +129,9 @@ pub(super) fn received() -> Received {
 }
 
 fn directory() -> Directory {
-    let domain = |name: &str, workspace, configuration_set| SendingDomain {
-        name: Domain::parse(name).unwrap(),
-        workspace,
-        return_path_host: Domain::parse(&format!("bounces.{name}")).unwrap(),
-        configuration_set,
-        created_at: NOW,
+    let domain = |name: &str, workspace, configuration_set| {
+        let name = Domain::parse(name).unwrap();
+        SendingDomain::new(name, workspace, configuration_set, NOW)
     };
     let set = |id, name: &str, expire_after, reports| ConfigurationSet {
         id,

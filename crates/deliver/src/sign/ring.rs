@@ -55,6 +55,7 @@ impl KeyRing {
         let keys = directory.domain_keys(domain).iter();
         let in_use: Vec<_> = keys.filter(|key| key.state == KeyState::Active).collect();
         if in_use.is_empty() {
+            self.domains().remove(domain);
             return Ok(Signers::new());
         }
         let same = |known: &&OfDomain| {

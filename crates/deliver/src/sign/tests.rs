@@ -36,12 +36,9 @@ fn key(sealing: &SealingKey, domain: &str, selector: &str, state: KeyState) -> D
 }
 
 fn directory(keys: impl IntoIterator<Item = DomainKey>) -> Directory {
-    let domain = |name, workspace| SendingDomain {
-        name: named(name),
-        workspace: WorkspaceId(workspace),
-        return_path_host: named(&format!("bounce.{name}")),
-        configuration_set: ConfigurationSetId(1),
-        created_at: NOW,
+    let domain = |name, workspace| {
+        let workspace = WorkspaceId(workspace);
+        SendingDomain::new(named(name), workspace, ConfigurationSetId(1), NOW)
     };
     let domains = [domain("acme.example", 1), domain("operator.example", 2)];
     Directory::new([], domains, [], []).with_domain_keys(keys)

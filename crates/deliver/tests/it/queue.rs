@@ -346,12 +346,10 @@ impl Tenants for MemoryQueue {
 }
 
 fn directory(now: Timestamp, max_retries: Option<u32>, egress: Egress) -> Directory {
+    let name = Domain::parse("sender.example").unwrap();
     let domain = SendingDomain {
-        name: Domain::parse("sender.example").unwrap(),
-        workspace: WORKSPACE,
         return_path_host: Domain::parse("rp.sender.example").unwrap(),
-        configuration_set: SET,
-        created_at: now,
+        ..SendingDomain::new(name, WORKSPACE, SET, now)
     };
     let set = ConfigurationSet {
         id: SET,

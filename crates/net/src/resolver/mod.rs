@@ -4,6 +4,7 @@
 //! records, and a question that got no answer. Aliases (CNAME) are followed, answers are cached
 //! for their TTL. Search domains are never used: every name is taken as it stands.
 
+mod probe;
 mod text;
 
 use std::net::{IpAddr, SocketAddr};
@@ -19,15 +20,19 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::rdata::MX;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::system_conf::read_system_conf;
 use postbell_model::Domain;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
 use crate::shortage;
 
+pub use probe::{Probed, probe};
+
 // More than any sane host has; what comes after is never dialled.
 const ADDRESSES_MAX: usize = 64;
 const MX_MAX: usize = 256;
+const DNS_PORT: u16 = 53;
 // Over TCP, questions share a connection; hickory spins while it is full.
 const QUESTIONS_PER_CONNECTION: usize = 4_096;
 
@@ -191,6 +196,22 @@ impl Resolver {
             }
         }
     }
+}
+
+/// The name servers that a resolver of these options asks.
+///
+/// # Errors
+/// The system's configuration can't be read.
+pub fn name_servers(options: &DnsOptions) -> Result<Vec<SocketAddr>, ResolverError> {
+    if !options.servers.is_empty() {
+        return Ok(options.servers.clone());
+    }
+    let (config, _) = read_system_conf().map_err(ResolverError::System)?;
+    let address = |server: &NameServerConfig| {
+        let port = server.connections.first().map_or(DNS_PORT, |one| one.port);
+        SocketAddr::new(server.ip, port)
+    };
+    Ok(config.name_servers().iter().map(address).collect())
 }
 
 fn name_server(addr: &SocketAddr) -> NameServerConfig {

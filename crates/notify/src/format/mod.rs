@@ -58,6 +58,7 @@ impl Format {
                 EventKind::Send
                     | EventKind::Delivery
                     | EventKind::DeliveryDelay
+                    | EventKind::Reject
                     | EventKind::Bounce
             ),
         }

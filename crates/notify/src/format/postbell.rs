@@ -36,6 +36,8 @@ pub(super) struct Body<'a> {
     delivery_delay: Option<DeliveryDelay<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bounce: Option<Bounce<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reject: Option<Reject>,
 }
 
 #[derive(Serialize)]
@@ -68,6 +70,12 @@ struct Released {
 
 #[derive(Serialize)]
 struct Send {}
+
+#[derive(Serialize)]
+struct Reject {
+    reason: String,
+    cause: &'static str,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -160,6 +168,7 @@ impl<'a> Body<'a> {
             delivery: None,
             delivery_delay: None,
             bounce: None,
+            reject: None,
         };
         body.tell(event, logged.recipient.as_str(), logged.message.accepted_at);
         body
@@ -179,6 +188,12 @@ impl<'a> Body<'a> {
             // The type of the event says it all.
             Fact::Held | Fact::Cancelled => {}
             Fact::Send => self.send = Some(Send {}),
+            Fact::Reject { reason } => {
+                self.reject = Some(Reject {
+                    reason: reason.to_string(),
+                    cause: reason.name(),
+                });
+            }
             Fact::Delivery { attempt } => {
                 self.delivery = Some(delivery(event, attempt, recipient, accepted_at));
             }

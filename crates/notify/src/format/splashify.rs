@@ -21,6 +21,8 @@ pub(super) struct Body<'a> {
     bounce: Option<Bounce<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_delay: Option<DeliveryDelay<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reject: Option<Reject>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +36,11 @@ struct Mail<'a> {
 
 #[derive(Serialize)]
 struct Send {}
+
+#[derive(Serialize)]
+struct Reject {
+    reason: String,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,6 +90,7 @@ impl<'a> Body<'a> {
             delivery: None,
             bounce: None,
             delivery_delay: None,
+            reject: None,
         };
         body.tell(&logged.event, recipient);
         body
@@ -93,6 +101,10 @@ impl<'a> Body<'a> {
         match &event.fact {
             Fact::Scheduled { .. } | Fact::Held | Fact::Released { .. } | Fact::Cancelled => {}
             Fact::Send => self.send = Some(Send {}),
+            Fact::Reject { reason } => {
+                let reason = reason.to_string();
+                self.reject = Some(Reject { reason });
+            }
             Fact::Delivery { .. } => {
                 self.delivery = Some(Delivery {
                     timestamp,

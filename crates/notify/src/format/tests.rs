@@ -5,8 +5,9 @@ use postbell_model::attempt::{PlaintextReason, TlsUsed, Verification};
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, DisableReason,
-    Domain, Event, EventId, HostTry, Instructions, Message, MessageId, Phase, Reply, ReversePath,
-    Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
+    Domain, DomainSetting, Event, EventId, HostTry, Instructions, Message, MessageId, Phase,
+    RejectReason, Reply, ReversePath, SeenRecords, SettingChange, Timestamp, WorkspaceEvent,
+    WorkspaceFact, WorkspaceId,
 };
 use postbell_store::{LoggedWorkspaceEvent, Position};
 use serde_json::Value;
@@ -282,6 +283,88 @@ fn events_about_a_workspace_are_told_in_our_own_words() {
         &disabled(),
         golden!("postbell", "destination-disabled"),
     );
+}
+
+fn about_domain(fact: WorkspaceFact) -> Logged {
+    let Logged::Workspace(mut logged) = disabled() else {
+        panic!("it is about a workspace");
+    };
+    logged.event.fact = fact;
+    Logged::Workspace(logged)
+}
+
+#[test]
+fn the_life_of_a_domain_is_told_in_our_own_words() {
+    let domain = || Domain::parse("acme.example").unwrap();
+    let change = |setting, old: Option<&str>, new: &str| SettingChange {
+        setting,
+        old: old.map(str::to_owned),
+        new: new.to_owned(),
+    };
+    let settings = vec![
+        change(DomainSetting::ReturnPathHost, None, "bounce.acme.example"),
+        change(DomainSetting::ReplyHost, None, "reply.acme.example"),
+        change(DomainSetting::TrackingHost, None, "track.acme.example"),
+        change(DomainSetting::ConfigurationSet, None, "default"),
+    ];
+    let changes = vec![
+        change(
+            DomainSetting::TrackingHost,
+            Some("track.acme.example"),
+            "links.acme.example",
+        ),
+        change(DomainSetting::ConfigurationSet, Some("default"), "urgent"),
+    ];
+    let seen = SeenRecords {
+        dkim: true,
+        spf: true,
+        dmarc: false,
+    };
+    let missing = vec!["MX bounce.acme.example".to_owned()];
+    for (fact, golden) in [
+        (
+            WorkspaceFact::DomainCreated {
+                domain: domain(),
+                settings,
+            },
+            golden!("postbell", "domain-created"),
+        ),
+        (
+            WorkspaceFact::DomainUpdated {
+                domain: domain(),
+                changes,
+            },
+            golden!("postbell", "domain-updated"),
+        ),
+        (
+            WorkspaceFact::DomainVerified {
+                domain: domain(),
+                seen,
+            },
+            golden!("postbell", "domain-verified"),
+        ),
+        (
+            WorkspaceFact::DomainUnverified {
+                domain: domain(),
+                missing,
+            },
+            golden!("postbell", "domain-unverified"),
+        ),
+        (
+            WorkspaceFact::DomainDeleted { domain: domain() },
+            golden!("postbell", "domain-deleted"),
+        ),
+    ] {
+        check(Format::Postbell, &about_domain(fact), golden);
+    }
+}
+
+#[test]
+fn a_rejection_is_told_with_its_reason() {
+    let reason = RejectReason::DomainDeleted;
+    let rejected = logged(2, Duration::from_secs(2), Fact::Reject { reason });
+    check(Format::Postbell, &rejected, golden!("postbell", "reject"));
+    check(Format::Splashify, &rejected, golden!("splashify", "reject"));
 }
 
 #[test]

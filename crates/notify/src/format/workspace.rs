@@ -1,6 +1,8 @@
 //! Our own documents about a workspace: the envelope of those about a delivery, without a mail.
 
-use postbell_model::{WorkspaceEvent, WorkspaceFact};
+use std::collections::BTreeMap;
+
+use postbell_model::{SettingChange, WorkspaceEvent, WorkspaceFact};
 use serde::Serialize;
 
 use super::moment::Micros;
@@ -20,6 +22,11 @@ pub(super) struct Body<'a> {
 #[serde(rename_all = "camelCase")]
 enum Told<'a> {
     DestinationDisabled(DestinationDisabled<'a>),
+    DomainCreated(DomainCreated<'a>),
+    DomainUpdated(DomainUpdated<'a>),
+    DomainVerified(DomainVerified<'a>),
+    DomainUnverified(DomainUnverified<'a>),
+    DomainDeleted(DomainDeleted<'a>),
 }
 
 #[derive(Serialize)]
@@ -29,6 +36,44 @@ struct DestinationDisabled<'a> {
     name: &'a str,
     cause: &'static str,
     reason: String,
+}
+
+#[derive(Serialize)]
+struct DomainCreated<'a> {
+    domain: &'a str,
+    #[serde(flatten)]
+    settings: BTreeMap<&'static str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct DomainUpdated<'a> {
+    domain: &'a str,
+    changes: BTreeMap<&'static str, Change<'a>>,
+}
+
+#[derive(Serialize)]
+struct Change<'a> {
+    old: Option<&'a str>,
+    new: &'a str,
+}
+
+#[derive(Serialize)]
+struct DomainVerified<'a> {
+    domain: &'a str,
+    dkim: bool,
+    spf: bool,
+    dmarc: bool,
+}
+
+#[derive(Serialize)]
+struct DomainUnverified<'a> {
+    domain: &'a str,
+    missing: &'a [String],
+}
+
+#[derive(Serialize)]
+struct DomainDeleted<'a> {
+    domain: &'a str,
 }
 
 impl<'a> Body<'a> {
@@ -55,5 +100,38 @@ fn told(fact: &WorkspaceFact) -> Told<'_> {
             cause: reason.name(),
             reason: reason.to_string(),
         }),
+        WorkspaceFact::DomainCreated { domain, settings } => Told::DomainCreated(DomainCreated {
+            domain: domain.as_str(),
+            settings: settings.iter().map(setting).collect(),
+        }),
+        WorkspaceFact::DomainUpdated { domain, changes } => Told::DomainUpdated(DomainUpdated {
+            domain: domain.as_str(),
+            changes: changes.iter().map(change).collect(),
+        }),
+        WorkspaceFact::DomainVerified { domain, seen } => Told::DomainVerified(DomainVerified {
+            domain: domain.as_str(),
+            dkim: seen.dkim,
+            spf: seen.spf,
+            dmarc: seen.dmarc,
+        }),
+        WorkspaceFact::DomainUnverified { domain, missing } => {
+            let domain = domain.as_str();
+            Told::DomainUnverified(DomainUnverified { domain, missing })
+        }
+        WorkspaceFact::DomainDeleted { domain } => Told::DomainDeleted(DomainDeleted {
+            domain: domain.as_str(),
+        }),
     }
+}
+
+fn setting(change: &SettingChange) -> (&'static str, &str) {
+    (change.setting.name(), &change.new)
+}
+
+fn change(change: &SettingChange) -> (&'static str, Change<'_>) {
+    let told = Change {
+        old: change.old.as_deref(),
+        new: &change.new,
+    };
+    (change.setting.name(), told)
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
-use postbell_store::{Allowances, Directory, DomainKeys, Logged, SealingKey, Tenants, Webhooks};
+use postbell_store::{
+    Allowances, Directory, DomainKeys, Domains, Logged, SealingKey, Tenants, Webhooks,
+};
 use serde_json::Value;
 
 use crate::cli::{InWorkspace, Output};
@@ -20,6 +22,7 @@ pub(crate) struct Desk {
     pub(crate) tenants: Arc<dyn Tenants>,
     pub(crate) allowances: Arc<dyn Allowances>,
     pub(crate) keys: Arc<dyn DomainKeys>,
+    pub(crate) domains: Arc<dyn Domains>,
     pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,

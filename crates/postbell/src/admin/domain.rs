@@ -1,13 +1,15 @@
 //! `postbell domain`.
 
 use anyhow::{Context, bail};
-use postbell_model::{Clock, ConfigurationSetId, Domain, SendingDomain, WorkspaceId};
-use postbell_store::{Directory, Tenants};
+use postbell_model::{
+    Clock, ConfigurationSetId, Domain, SendingDomain, SettingChange, WorkspaceId,
+};
+use postbell_store::{Directory, DomainChange, Tenants, Verification};
 use serde_json::{Value, json};
 
 use super::desk::{self, Desk};
 use super::{InWorkspace, identity};
-use crate::cli::DomainAdd;
+use crate::cli::{DomainAdd, DomainUpdate};
 use crate::identity::make_keys;
 
 /// A domain to be added.
@@ -16,6 +18,10 @@ pub(crate) struct NewDomain<'a> {
     pub(crate) name: &'a str,
     /// `None`: `bounce.` and the name.
     pub(crate) return_path: Option<&'a str>,
+    /// `None`: `reply.` and the name.
+    pub(crate) reply_host: Option<&'a str>,
+    /// `None`: `track.` and the name.
+    pub(crate) tracking_host: Option<&'a str>,
     pub(crate) workspace: WorkspaceId,
     pub(crate) set: ConfigurationSetId,
 }
@@ -27,6 +33,8 @@ pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
     let new = NewDomain {
         name: &add.name,
         return_path: add.return_path.as_deref(),
+        reply_host: add.reply_host.as_deref(),
+        tracking_host: add.tracking_host.as_deref(),
         workspace: workspace.id,
         set: set.id,
     };
@@ -45,7 +53,7 @@ pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
         workspace.name, domain.name, domain.return_path_host
     );
     let records = identity::records_of(desk, &domain);
-    let mut told = document(&directory, &domain);
+    let mut told = document(&directory, &domain, None);
     let identity = identity::document(desk, &domain, &records);
     told["keys"] = identity["keys"].clone();
     told["records"] = identity["records"].clone();
@@ -58,15 +66,82 @@ pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
+/// Changes what is given of a domain.
+pub(super) async fn update(desk: &Desk, update: &DomainUpdate) -> anyhow::Result<()> {
+    let domain = identity::find(desk, &update.name)?;
+    let directory = desk.directory();
+    let change = DomainChange {
+        return_path_host: update
+            .return_path
+            .as_deref()
+            .map(|host| return_path_host(&domain.name, host))
+            .transpose()?,
+        reply_host: update.reply_host.as_deref().map(parse).transpose()?,
+        tracking_host: update.tracking_host.as_deref().map(parse).transpose()?,
+        configuration_set: match &update.config_set {
+            Some(name) => {
+                let workspace = directory.workspace(domain.workspace);
+                let workspace = workspace.context("its workspace is gone")?;
+                Some(desk::configuration_set(&directory, workspace, name)?.id)
+            }
+            None => None,
+        },
+    };
+    let now = desk.clock.now();
+    let changes = desk
+        .domains
+        .change_domain(&domain.name, change, now)
+        .await?;
+    let directory = desk.directory();
+    let changed = directory
+        .domain(&domain.name)
+        .context("the domain is gone")?;
+    let document = document(&directory, changed, None);
+    desk.tell(
+        &update.output,
+        &document,
+        &changed_sentence(&domain, &changes),
+    );
+    Ok(())
+}
+
+fn changed_sentence(domain: &SendingDomain, changes: &[SettingChange]) -> String {
+    if changes.is_empty() {
+        return format!("{} has these settings already", domain.name);
+    }
+    let told = changes.iter().map(|change| {
+        let old = change.old.as_deref().unwrap_or("nothing");
+        format!("{} from {old} to {}", change.setting, change.new)
+    });
+    let told: Vec<_> = told.collect();
+    format!(
+        "changed {}: {}; `postbell domain show {}` prints the records that it needs now",
+        domain.name,
+        told.join(", "),
+        domain.name
+    )
+}
+
+pub(super) async fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     let directory = desk.directory();
     let mut domains = Vec::new();
     for workspace in desk::workspaces(&directory, list)? {
         domains.extend(directory.domains_of(workspace.id));
     }
-    let documents = domains.iter().map(|d| document(&directory, d)).collect();
-    let rows: Vec<_> = domains.iter().map(|d| row(&directory, d)).collect();
-    let heading = ["NAME", "WORKSPACE", "CONFIGURATION SET", "RETURN PATH"];
+    let known = desk.domains.verifications().await?;
+    let verification = |domain: &SendingDomain| known.get(&domain.name);
+    let documents = domains.iter();
+    let documents = documents.map(|d| document(&directory, d, verification(d)));
+    let documents = documents.collect();
+    let rows = domains.iter().map(|d| row(&directory, d, verification(d)));
+    let rows: Vec<_> = rows.collect();
+    let heading = [
+        "NAME",
+        "WORKSPACE",
+        "CONFIGURATION SET",
+        "RETURN PATH",
+        "RECORDS",
+    ];
     desk.tell_list(&list.output, documents, &heading, &rows);
     Ok(())
 }
@@ -78,22 +153,15 @@ pub(crate) async fn make_domain(
     new: &NewDomain<'_>,
 ) -> anyhow::Result<SendingDomain> {
     let name = parse(new.name)?;
-    let return_path_host = match new.return_path {
-        Some(host) => parse(host)?,
-        None => parse(&format!("bounce.{name}"))?,
-    };
-    if !aligns(&name, &return_path_host) {
-        bail!(
-            "the return path host {return_path_host} is not within {name} or its parent domain, \
-             so SPF would not align; leave --return-path out for bounce.{name}"
-        );
-    }
+    let host = |label: &str| parse(&format!("{label}.{name}"));
     let domain = SendingDomain {
-        name,
-        workspace: new.workspace,
-        return_path_host,
-        configuration_set: new.set,
-        created_at: clock.now(),
+        return_path_host: match new.return_path {
+            Some(given) => return_path_host(&name, given)?,
+            None => host("bounce")?,
+        },
+        reply_host: new.reply_host.map_or_else(|| host("reply"), parse)?,
+        tracking_host: new.tracking_host.map_or_else(|| host("track"), parse)?,
+        ..SendingDomain::new(name.clone(), new.workspace, new.set, clock.now())
     };
     tenants.add_domain(domain.clone()).await?;
     Ok(domain)
@@ -107,6 +175,18 @@ fn parse(text: &str) -> anyhow::Result<Domain> {
     Ok(domain)
 }
 
+/// The host of a domain's return path, which has to be near it.
+fn return_path_host(name: &Domain, host: &str) -> anyhow::Result<Domain> {
+    let host = parse(host)?;
+    if !aligns(name, &host) {
+        bail!(
+            "the return path host {host} is not within {name} or its parent domain, so SPF would \
+             not align; leave --return-path out for bounce.{name}"
+        );
+    }
+    Ok(host)
+}
+
 /// RFC 7489 §3.1.2: SPF aligns where both have the same organizational domain. Which that is
 /// only a list of public suffixes can tell; a common parent of two labels is what is checked.
 fn aligns(domain: &Domain, return_path_host: &Domain) -> bool {
@@ -115,22 +195,38 @@ fn aligns(domain: &Domain, return_path_host: &Domain) -> bool {
     labels == host
 }
 
-fn document(directory: &Directory, domain: &SendingDomain) -> Value {
+/// A domain with its settings, and what the DNS said of it last.
+pub(super) fn document(
+    directory: &Directory,
+    domain: &SendingDomain,
+    known: Option<&Verification>,
+) -> Value {
     json!({
         "name": domain.name.as_str(),
         "workspace": desk::workspace_name(directory, domain.workspace),
         "configurationSet": desk::set_name(directory, domain.configuration_set),
         "returnPathHost": domain.return_path_host.as_str(),
+        "replyHost": domain.reply_host.as_str(),
+        "trackingHost": domain.tracking_host.as_str(),
         "createdAt": domain.created_at.to_string(),
+        "verified": known.is_some_and(|known| known.verified_at.is_some()),
+        "verifiedAt": known.and_then(|known| known.verified_at).map(|at| at.to_string()),
+        "checkedAt": known.map(|known| known.checked_at.to_string()),
+        "missing": known.map_or(&[][..], |known| &known.missing),
     })
 }
 
-fn row(directory: &Directory, domain: &SendingDomain) -> Vec<String> {
+fn row(directory: &Directory, domain: &SendingDomain, known: Option<&Verification>) -> Vec<String> {
     vec![
         domain.name.to_string(),
         desk::workspace_name(directory, domain.workspace),
         desk::set_name(directory, domain.configuration_set),
         domain.return_path_host.to_string(),
+        match known {
+            None => "not checked yet".to_owned(),
+            Some(known) if known.verified_at.is_some() => "verified".to_owned(),
+            Some(known) => format!("missing: {}", known.missing.join(", ")),
+        },
     ]
 }
 

@@ -3,13 +3,16 @@
 use anyhow::{Context, bail};
 use postbell_model::{Domain, DomainKey, KeyState, SendingDomain};
 use postbell_net::Resolver;
+use postbell_store::DomainCheck;
 use serde_json::{Value, json};
 
 use super::desk::Desk;
+use super::domain;
 use crate::cli::{DomainNamed, DomainShow};
 use crate::console::Style;
 use crate::identity::{
     Finding, Identity, Importance, Record, Verdict, check, failed, make_keys, records, settle_keys,
+    verdict,
 };
 
 /// A required record is not there.
@@ -18,12 +21,14 @@ use crate::identity::{
 struct NotReady(Domain);
 
 /// Prints the records of a domain.
-pub(super) fn show(desk: &Desk, show: &DomainShow) -> anyhow::Result<()> {
+pub(super) async fn show(desk: &Desk, show: &DomainShow) -> anyhow::Result<()> {
     let domain = find(desk, &show.name)?;
     let records = records_of(desk, &domain);
     if show.output.json {
-        desk.console
-            .say(document(desk, &domain, &records).to_string());
+        let known = desk.domains.verifications().await?;
+        let mut told = domain::document(&desk.directory(), &domain, known.get(&domain.name));
+        merge(&mut told, document(desk, &domain, &records));
+        desk.console.say(told.to_string());
     } else if show.table {
         let rows: Vec<_> = records.iter().map(row).collect();
         desk.console
@@ -57,6 +62,12 @@ pub(super) async fn check_domain(desk: &Desk, named: &DomainNamed) -> anyhow::Re
     let found = records_of(desk, &domain);
     let findings = check(&resolver, &found, &desk.config.server.hostname).await;
     settle_keys(desk.keys.as_ref(), &resolver, &keys, retire_after, now).await?;
+    let checked = DomainCheck {
+        domain: domain.name.clone(),
+        at: now,
+        found: verdict(&findings),
+    };
+    desk.domains.record_domain_checks(vec![checked]).await?;
     if named.output.json {
         let document = json!({
             "domain": domain.name.as_str(),
@@ -106,7 +117,14 @@ pub(super) async fn rotate(desk: &Desk, named: &DomainNamed) -> anyhow::Result<(
     Ok(())
 }
 
-fn find(desk: &Desk, name: &str) -> anyhow::Result<SendingDomain> {
+/// Adds the members of a document to another.
+fn merge(document: &mut Value, more: Value) {
+    if let (Value::Object(document), Value::Object(more)) = (document, more) {
+        document.extend(more);
+    }
+}
+
+pub(super) fn find(desk: &Desk, name: &str) -> anyhow::Result<SendingDomain> {
     let domain = Domain::parse(name).with_context(|| format!("\"{}\"", name.escape_debug()))?;
     let directory = desk.directory();
     let found = directory.domain(&domain).cloned();

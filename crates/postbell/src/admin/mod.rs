@@ -12,6 +12,7 @@ mod domain;
 mod egress;
 mod identity;
 mod limits;
+mod removal;
 mod workspace;
 
 pub(crate) use credential::make_credential;
@@ -56,8 +57,10 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
             Ok(())
         }
         Request::Domain(DomainCommand::Add(add)) => domain::add(desk, add).await,
-        Request::Domain(DomainCommand::List(list)) => domain::list(desk, list),
-        Request::Domain(DomainCommand::Show(show)) => identity::show(desk, show),
+        Request::Domain(DomainCommand::Update(update)) => domain::update(desk, update).await,
+        Request::Domain(DomainCommand::Remove(remove)) => removal::remove(desk, remove).await,
+        Request::Domain(DomainCommand::List(list)) => domain::list(desk, list).await,
+        Request::Domain(DomainCommand::Show(show)) => identity::show(desk, show).await,
         Request::Domain(DomainCommand::Check(named)) => identity::check_domain(desk, named).await,
         Request::Domain(DomainCommand::Rotate(named)) => identity::rotate(desk, named).await,
         Request::Credential(CredentialCommand::Add(add)) => credential::add(desk, add).await,

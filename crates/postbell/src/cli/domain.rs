@@ -1,6 +1,6 @@
 //! `postbell domain`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{InWorkspace, Output};
 
@@ -13,6 +13,24 @@ Examples:
   postbell domain add acme.example --workspace acme
   postbell domain add acme.example --workspace acme --return-path mail.acme.example")]
     Add(DomainAdd),
+    /// Change the hosts of a domain, or the configuration set of its mail
+    #[command(after_help = "\
+Examples:
+  postbell domain update acme.example --tracking-host links.acme.example
+  postbell domain update acme.example --config-set newsletter
+
+Publish the records of a new host before: `postbell domain show` prints them afterwards. Mail that is
+under way keeps the host that it left with.")]
+    Update(DomainUpdate),
+    /// Remove a domain with its keys; what waits of its mail is rejected
+    #[command(after_help = "\
+Examples:
+  postbell domain remove acme.example          says what would go
+  postbell domain remove acme.example --yes    does it
+
+Deliveries that wait end with a Reject event; those that are being sent at the moment are sent.
+Bounces and links of mail that left before stay understood.")]
+    Remove(DomainRemove),
     /// Print the DNS records that a domain needs
     #[command(after_help = "\
 Examples:
@@ -48,9 +66,49 @@ pub struct DomainAdd {
     /// Host of the return path, within the domain so that SPF aligns [default: bounce.DOMAIN]
     #[arg(long, value_name = "HOST")]
     pub return_path: Option<String>,
+    /// Host of the addresses that replies are caught at [default: reply.DOMAIN]
+    #[arg(long, value_name = "HOST")]
+    pub reply_host: Option<String>,
+    /// Host of links and pixels that are tracked [default: track.DOMAIN]
+    #[arg(long, value_name = "HOST")]
+    pub tracking_host: Option<String>,
     /// Make no keys: its mail goes out unsigned
     #[arg(long)]
     pub no_dkim: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell domain update`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub struct DomainUpdate {
+    /// The domain
+    pub name: String,
+    /// Host of the return path, within the domain so that SPF aligns
+    #[arg(long, value_name = "HOST", group = "change")]
+    pub return_path: Option<String>,
+    /// Host of the addresses that replies are caught at
+    #[arg(long, value_name = "HOST", group = "change")]
+    pub reply_host: Option<String>,
+    /// Host of links and pixels that are tracked
+    #[arg(long, value_name = "HOST", group = "change")]
+    pub tracking_host: Option<String>,
+    /// The configuration set of its mail
+    #[arg(long, value_name = "NAME", group = "change")]
+    pub config_set: Option<String>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell domain remove`
+#[derive(Debug, Args)]
+pub struct DomainRemove {
+    /// The domain
+    pub name: String,
+    /// Do it; without this, what would be done is counted
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     pub output: Output,
 }

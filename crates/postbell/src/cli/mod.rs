@@ -3,6 +3,7 @@
 mod config_set;
 mod credential;
 mod destination;
+mod doctor;
 mod domain;
 mod egress;
 mod limits;
@@ -23,7 +24,8 @@ pub use destination::{
     DelaysArg, DestinationAdd, DestinationCommand, DestinationReplay, DestinationUpdate,
     SettingsArgs, StateArg, TellingArg, WhichDestination,
 };
-pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainShow};
+pub use doctor::DoctorArgs;
+pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use operate::{
@@ -127,6 +129,16 @@ Examples:
     /// See events
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Look at the whole installation: what is well, what is not, what to do
+    #[command(after_help = "\
+Examples:
+  postbell doctor
+  postbell doctor --probe mx.example.org --ntp pool.ntp.org
+  postbell doctor --json | jq '.checks[] | select(.mark != \"ok\")'
+
+Run it as the user that the server runs as. It dials a mail host, but sends nothing. Exit code 1: there
+is a fault; warnings are none.")]
+    Doctor(DoctorArgs),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -33,7 +33,7 @@ pub use classes::ClassifyOptions;
 pub use fault::{Fault, Faults, Origin};
 pub use sections::*;
 pub(crate) use signing::KeyPlace;
-pub use signing::{DkimSection, SecretsSection};
+pub use signing::{DkimSection, DomainsSection, SecretsSection};
 pub(crate) use units::{format_duration, parse_duration};
 
 /// Every key, commented.

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::classes::ClassifyOptions;
 use super::resolve::Shared;
-use super::signing::{DkimSection, SecretsSection};
+use super::signing::{DkimSection, DomainsSection, SecretsSection};
 pub use crate::logging::{LogFormat, LogOptions};
 
 /// What is set once and read in several places. Of the grace the server gives each stage its share.
@@ -68,6 +68,8 @@ pub struct Config {
     pub deliver: DeliverOptions,
     /// How mail is signed.
     pub dkim: DkimSection,
+    /// How domains are looked after.
+    pub domains: DomainsSection,
     /// Where the key is that secrets are sealed with.
     pub secrets: SecretsSection,
     /// How webhooks are called.

@@ -1,4 +1,4 @@
-//! How outgoing mail is signed, and where the key is that its keys are sealed with.
+//! How outgoing mail is signed, how domains are looked after, and where the key is that its keys are sealed with.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +29,16 @@ impl DkimSection {
             threads: self.threads,
         }
     }
+}
+
+/// The `[domains]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainsSection {
+    /// How often the records of each domain are looked up.
+    pub check_every: Duration,
+    /// How often there is a look at which domains are due.
+    pub round_every: Duration,
 }
 
 /// The `[secrets]` section.

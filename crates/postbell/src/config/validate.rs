@@ -101,6 +101,10 @@ impl Rules {
             ("deliver.longest_site_pause", deliver.longest_site_pause),
         );
         self.in_order(
+            ("domains.round_every", config.domains.round_every),
+            ("domains.check_every", config.domains.check_every),
+        );
+        self.in_order(
             ("notify.pause", notify.pause),
             ("notify.longest_pause", notify.longest_pause),
         );

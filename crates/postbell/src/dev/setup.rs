@@ -219,6 +219,8 @@ async fn make_tenants(
         let domain = NewDomain {
             name,
             return_path: None,
+            reply_host: None,
+            tracking_host: None,
             workspace: workspace.id,
             set: set.id,
         };

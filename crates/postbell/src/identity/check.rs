@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use postbell_mail::dkim::record::{Published, published};
-use postbell_model::{Domain, DomainKey, KeyState};
+use postbell_model::{Domain, DomainKey, KeyState, SeenRecords};
 use postbell_net::{LookupError, Resolver};
+use postbell_store::DomainFound;
 
 use super::records::{Expected, Importance, Record, name_of};
 use super::spf::{self, Server, Spf};
@@ -41,12 +42,58 @@ pub(crate) struct Finding {
     pub(crate) sentence: String,
     pub(crate) expected: String,
     pub(crate) found: Vec<String>,
+    role: Role,
+}
+
+/// What a record is for, as far as it counts for whether a domain is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Dkim,
+    Spf,
+    Dmarc,
+    Other,
+}
+
+impl Role {
+    fn of(record: &Record) -> Self {
+        match record.expected {
+            Expected::Key(_) => Self::Dkim,
+            Expected::Spf if record.importance == Importance::Required => Self::Spf,
+            Expected::Dmarc => Self::Dmarc,
+            Expected::NoKey(_) | Expected::Mx(_) | Expected::Spf | Expected::Host => Self::Other,
+        }
+    }
 }
 
 /// Whether something that mail needs is not there.
 pub(crate) fn failed(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| {
         finding.importance == Importance::Required && finding.verdict != Verdict::Found
+    })
+}
+
+/// Whether the DNS has all that a domain's mail needs.
+pub(crate) fn verdict(findings: &[Finding]) -> DomainFound {
+    let required = findings
+        .iter()
+        .filter(|finding| finding.importance == Importance::Required);
+    let lacking: Vec<_> = required.filter(|f| f.verdict != Verdict::Found).collect();
+    let missing = lacking.iter().filter(|f| f.verdict == Verdict::Wrong);
+    let missing: Vec<_> = missing.map(|f| format!("{} {}", f.kind, f.name)).collect();
+    if !missing.is_empty() {
+        return DomainFound::Missing(missing);
+    }
+    if !lacking.is_empty() {
+        return DomainFound::Unanswered;
+    }
+    let is_seen = |role| {
+        let mut of_role = findings.iter().filter(|finding| finding.role == role);
+        of_role.any(|finding| finding.verdict == Verdict::Found)
+    };
+    DomainFound::All(SeenRecords {
+        dkim: is_seen(Role::Dkim),
+        spf: is_seen(Role::Spf),
+        dmarc: is_seen(Role::Dmarc),
     })
 }
 
@@ -82,6 +129,7 @@ async fn check_record(resolver: &Resolver, record: &Record, server: &Server<'_>)
         sentence,
         expected: record.value.clone(),
         found,
+        role: Role::of(record),
     }
 }
 
@@ -109,7 +157,8 @@ async fn look(resolver: &Resolver, record: &Record, name: &Domain, server: &Serv
                 Vec::new(),
             ),
         },
-        Expected::Mx => mx(resolver, name, server).await,
+        Expected::Mx(what) => mx(resolver, name, server, what).await,
+        Expected::Host => leads_here(resolver, name, server).await,
         Expected::Spf => spf(resolver, name, server).await,
         Expected::Dmarc => dmarc(resolver, name).await,
     }
@@ -147,7 +196,7 @@ fn key_found(key: &DomainKey, texts: Vec<String>) -> Looked {
     (verdict, sentence.to_owned(), texts)
 }
 
-async fn mx(resolver: &Resolver, name: &Domain, server: &Server<'_>) -> Looked {
+async fn mx(resolver: &Resolver, name: &Domain, server: &Server<'_>, what: &str) -> Looked {
     match resolver.mx(name).await {
         Ok(mx) => {
             let hosts = mx.hosts.iter();
@@ -160,12 +209,31 @@ async fn mx(resolver: &Resolver, name: &Domain, server: &Server<'_>) -> Looked {
                 return (Verdict::Found, "leads to this server".to_owned(), found);
             }
             let sentence = format!(
-                "leads elsewhere, so bounces don't come back: name {}",
+                "leads elsewhere, so {what} don't come here: name {}",
                 server.host
             );
             (Verdict::Wrong, sentence, found)
         }
-        Err(error) => nothing(&error, "publish it: without it bounces don't come back"),
+        Err(error) => nothing(
+            &error,
+            &format!("publish it: without it {what} don't come here"),
+        ),
+    }
+}
+
+/// Whether a host has an address of this server, by an alias or by itself.
+async fn leads_here(resolver: &Resolver, name: &Domain, server: &Server<'_>) -> Looked {
+    match resolver.addresses(name).await {
+        Ok(addresses) => {
+            let found = addresses.ips.iter().map(ToString::to_string).collect();
+            let is_ours = |ip: &IpAddr| server.addresses.contains(ip);
+            if addresses.ips.iter().any(is_ours) {
+                return (Verdict::Found, "leads to this server".to_owned(), found);
+            }
+            let sentence = format!("leads elsewhere: make it an alias of {}", server.host);
+            (Verdict::Wrong, sentence, found)
+        }
+        Err(error) => nothing(&error, "publish it, or links that are tracked lead nowhere"),
     }
 }
 
@@ -231,6 +299,7 @@ async fn check_server(resolver: &Resolver, host: &str) -> (Vec<Finding>, Vec<IpA
         sentence,
         expected: expected.to_owned(),
         found,
+        role: Role::Other,
     };
     let address = "the address that mail leaves from";
     let addresses = match Domain::parse(host) {

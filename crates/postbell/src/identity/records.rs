@@ -29,12 +29,14 @@ pub(crate) enum Expected {
     Key(DomainKey),
     /// A record of a key that has retired, to be removed.
     NoKey(DomainKey),
-    /// An MX record that leads to this server.
-    Mx,
+    /// An MX record that leads to this server, where these come in.
+    Mx(&'static str),
     /// An SPF policy that this server is in.
     Spf,
     /// A DMARC policy.
     Dmarc,
+    /// An address or an alias that leads to this server.
+    Host,
 }
 
 /// Whether mail suffers without it.
@@ -57,7 +59,7 @@ impl fmt::Display for Importance {
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) name: String,
-    /// `TXT`, `MX`
+    /// `TXT`, `MX`, `CNAME`
     pub(crate) kind: &'static str,
     pub(crate) value: String,
     pub(crate) importance: Importance,
@@ -93,7 +95,7 @@ pub(crate) fn records(identity: &Identity<'_>) -> Vec<Record> {
         value: format!("10 {host}"),
         importance: Importance::Required,
         purpose: "bounces come back to this server".to_owned(),
-        expected: Expected::Mx,
+        expected: Expected::Mx("bounces"),
     });
     records.push(Record {
         name: return_path.to_string(),
@@ -116,22 +118,57 @@ pub(crate) fn records(identity: &Identity<'_>) -> Vec<Record> {
             expected: Expected::Spf,
         });
     }
-    records.push(Record {
-        name: format!("_dmarc.{}", domain.name),
+    records.push(dmarc(&domain.name));
+    records.extend(hosts(domain, host));
+    records
+}
+
+fn dmarc(domain: &Domain) -> Record {
+    Record {
+        name: format!("_dmarc.{domain}"),
         kind: "TXT",
-        value: format!("v=DMARC1; p=none; rua=mailto:dmarc@{}", domain.name),
+        value: format!("v=DMARC1; p=none; rua=mailto:dmarc@{domain}"),
         importance: Importance::Advised,
         purpose: "DMARC, which large receivers ask for; rua gets their reports, so name a mailbox \
                   that is there; p=quarantine or reject once they show that all is well"
             .to_owned(),
         expected: Expected::Dmarc,
-    });
+    }
+}
+
+/// The hosts that replies come to and that links lead to, where they have names of their own.
+fn hosts(domain: &SendingDomain, host: &str) -> Vec<Record> {
+    let mut records = Vec::new();
+    if domain.reply_host != domain.return_path_host {
+        records.push(Record {
+            name: domain.reply_host.to_string(),
+            kind: "MX",
+            value: format!("10 {host}"),
+            importance: Importance::Advised,
+            purpose: "replies come to this server, which tells of them".to_owned(),
+            expected: Expected::Mx("replies"),
+        });
+    }
+    if domain.tracking_host.as_str() != host {
+        records.push(Record {
+            name: domain.tracking_host.to_string(),
+            kind: "CNAME",
+            value: host.to_owned(),
+            importance: Importance::Advised,
+            purpose: "links and pixels that are tracked lead to this server".to_owned(),
+            expected: Expected::Host,
+        });
+    }
     records
 }
 
 impl Identity<'_> {
     fn key(&self, key: &DomainKey) -> Record {
         let gone = is_over(key, self.retire_after, self.now);
+        // New keys are asked for while the old ones sign; mail does not suffer meanwhile.
+        let replaces =
+            |other: &DomainKey| other.algorithm == key.algorithm && other.state == KeyState::Active;
+        let has_predecessor = self.keys.iter().any(replaces);
         let purpose = match key.state {
             KeyState::Pending => "DKIM: signs once this record is seen",
             KeyState::Active => "DKIM: signs",
@@ -144,6 +181,7 @@ impl Identity<'_> {
             value: record::text(key.algorithm, &key.public),
             importance: match key.state {
                 KeyState::Retiring => Importance::Advised,
+                KeyState::Pending if has_predecessor => Importance::Advised,
                 KeyState::Pending | KeyState::Active => Importance::Required,
             },
             purpose: purpose.to_owned(),
@@ -171,13 +209,8 @@ mod tests {
     fn records_stand_ready_to_paste() {
         let name = Domain::parse("acme.example").unwrap();
         let now = Timestamp::from_micros(0);
-        let domain = SendingDomain {
-            name: name.clone(),
-            workspace: WorkspaceId(1),
-            return_path_host: Domain::parse("bounce.acme.example").unwrap(),
-            configuration_set: ConfigurationSetId(1),
-            created_at: now,
-        };
+        let set = ConfigurationSetId(1);
+        let domain = SendingDomain::new(name.clone(), WorkspaceId(1), set, now);
         let key = DomainKey {
             domain: name,
             selector: "s".to_owned(),
@@ -197,7 +230,7 @@ mod tests {
             now,
         };
         let lines: Vec<_> = records(&identity).iter().map(Record::zone_line).collect();
-        let [dkim, mx, spf, own, dmarc] = lines.as_slice() else {
+        let [dkim, mx, spf, own, dmarc, reply, track] = lines.as_slice() else {
             panic!("{lines:?}");
         };
         let (first, second) = (
@@ -216,5 +249,7 @@ mod tests {
             "acme.example. 3600 IN TXT \"v=spf1 a:mx.acme.example ~all\""
         );
         assert!(dmarc.starts_with("_dmarc.acme.example. 3600 IN TXT \"v=DMARC1; p=none; rua="));
+        assert_eq!(reply, "reply.acme.example. 3600 IN MX 10 mx.acme.example.");
+        assert_eq!(track, "track.acme.example. 3600 IN CNAME mx.acme.example.");
     }
 }

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use crate::config::{Config, KeyPlace};
 
 /// Its file in the data folder.
-const FILE: &str = "secret.key";
+pub(crate) const FILE: &str = "secret.key";
 
 /// Reads the sealing key. Where none is configured it lies in the data folder, and is made there
 /// when it is first asked for.

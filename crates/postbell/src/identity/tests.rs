@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use postbell_model::{
-    ConfigurationSetId, Domain, DomainKey, KeyAlgorithm, KeyState, SendingDomain, Timestamp,
-    WorkspaceId,
+    ConfigurationSetId, Domain, DomainKey, KeyAlgorithm, KeyState, SeenRecords, SendingDomain,
+    Timestamp, WorkspaceId,
 };
 use postbell_net::{DnsOptions, Resolver};
 use postbell_peers::dns::{self, Answer, DnsServer, Entry, Records, Unlisted};
+use postbell_store::DomainFound;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,15 +40,10 @@ impl Names {
         self.server.table().set(name, entry);
     }
 
-    /// The findings of the records of a domain with these keys, each as one line.
-    async fn check(&self, keys: &[DomainKey], now: Timestamp) -> (bool, Vec<String>) {
-        let domain = SendingDomain {
-            name: named("acme.example"),
-            workspace: WorkspaceId(1),
-            return_path_host: named("bounce.acme.example"),
-            configuration_set: ConfigurationSetId(1),
-            created_at: now,
-        };
+    /// The findings of the records of a domain with these keys.
+    async fn findings(&self, keys: &[DomainKey], now: Timestamp) -> Vec<Finding> {
+        let name = named("acme.example");
+        let domain = SendingDomain::new(name, WorkspaceId(1), ConfigurationSetId(1), now);
         let records = records(&Identity {
             domain: &domain,
             keys,
@@ -60,7 +56,12 @@ impl Names {
             ..DnsOptions::default()
         };
         let resolver = Resolver::new(&options).unwrap();
-        let findings = check(&resolver, &records, HOST).await;
+        check(&resolver, &records, HOST).await
+    }
+
+    /// The same, each as one line, and whether something that mail needs is not there.
+    async fn check(&self, keys: &[DomainKey], now: Timestamp) -> (bool, Vec<String>) {
+        let findings = self.findings(keys, now).await;
         let lines = findings
             .iter()
             .map(|f| format!("{} {} {}: {}", f.verdict.name(), f.kind, f.name, f.sentence));
@@ -140,6 +141,79 @@ async fn what_is_advised_may_be_missing() {
     has(&lines, "found TXT s._domainkey.acme.example: is there");
     has(&lines, "found PTR mx.acme.example: 192.0.2.7 leads back");
     has(&lines, "wrong TXT acme.example: is missing");
+}
+
+#[tokio::test]
+async fn a_domain_is_verified_by_what_its_mail_needs() {
+    let names = Names::start().await;
+    let now = Timestamp::from_micros(0);
+    let active = key(KeyState::Active, None);
+    let missing = verdict(&names.findings(std::slice::from_ref(&active), now).await);
+    let all_missing = [
+        "TXT s._domainkey.acme.example",
+        "MX bounce.acme.example",
+        "TXT bounce.acme.example",
+    ];
+    let all_missing = all_missing.map(str::to_owned).to_vec();
+    assert_eq!(missing, DomainFound::Missing(all_missing));
+
+    names.txt("s._domainkey.acme.example", &[&records_text(&active)]);
+    let bounce = Records {
+        mx: vec![(10, HOST.to_owned())],
+        txt: vec!["v=spf1 a:mx.acme.example -all".to_owned()],
+        ..Records::default()
+    };
+    let bounce = Entry::new(Answer::Records(bounce));
+    names.server.table().set("bounce.acme.example", bounce);
+    // New keys that nobody has published yet take nothing away.
+    let pending = DomainKey {
+        selector: "next".to_owned(),
+        ..key(KeyState::Pending, None)
+    };
+    let keys = [active, pending];
+    let seen = SeenRecords {
+        dkim: true,
+        spf: true,
+        dmarc: false,
+    };
+    let found = verdict(&names.findings(&keys, now).await);
+    assert_eq!(found, DomainFound::All(seen));
+    // No answer is no news.
+    let refused = Entry::new(Answer::ServerFailure);
+    names.server.table().set("bounce.acme.example", refused);
+    let found = verdict(&names.findings(&keys, now).await);
+    assert_eq!(found, DomainFound::Unanswered);
+}
+
+#[tokio::test]
+async fn the_hosts_of_replies_and_links_lead_here() {
+    let names = Names::start().await;
+    let now = Timestamp::from_micros(0);
+    let (_, lines) = names.check(&[], now).await;
+    has(&lines, "wrong MX reply.acme.example: is missing");
+    has(&lines, "wrong CNAME track.acme.example: is missing");
+    let table = names.server.table();
+    table.set("reply.acme.example", Entry::mx([(10, "mx.other.example")]));
+    let elsewhere = Entry::addresses(["192.0.2.99".parse().unwrap()]);
+    table.set("track.acme.example", elsewhere);
+    let (_, lines) = names.check(&[], now).await;
+    has(
+        &lines,
+        "wrong MX reply.acme.example: leads elsewhere, so replies",
+    );
+    has(&lines, "wrong CNAME track.acme.example: leads elsewhere");
+    table.set("reply.acme.example", Entry::mx([(10, HOST)]));
+    let alias = Records {
+        cname: Some(HOST.to_owned()),
+        ..Records::default()
+    };
+    table.set("track.acme.example", Entry::new(Answer::Records(alias)));
+    let (_, lines) = names.check(&[], now).await;
+    has(&lines, "found MX reply.acme.example: leads to this server");
+    has(
+        &lines,
+        "found CNAME track.acme.example: leads to this server",
+    );
 }
 
 #[tokio::test]

@@ -168,6 +168,7 @@ fn story(fact: &Fact) -> String {
         Fact::Held => "kept back by the operator".to_owned(),
         Fact::Released { state } => format!("{state} again"),
         Fact::Cancelled => "taken back".to_owned(),
+        Fact::Reject { reason } => reason.to_string(),
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn deliveries(window: &Window<'_>, which: &Which) -> anyhow::Result<D
         recipient: recipient(which.recipient.as_deref())?,
         message: message.transpose()?,
         delivery: delivery.transpose()?,
+        sender_domain: None,
         accepted_before: which.older_than.map(|age| window.now().before(age)),
         states: which.state.map(state).into_iter().collect(),
     })

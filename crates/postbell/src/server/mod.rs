@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::identity::Watch;
+use crate::identity::{Sweeper, Verifier, Watch};
 use crate::lifecycle::{Stage, make_data_folder};
 
 use listen::Listeners;
@@ -107,6 +107,8 @@ impl Server {
         let door = stages::submission_door(config, &store, gate, tls.as_ref(), &clock)?;
         let door = door.with_tracer(tracer.clone());
         let watch = Watch::new(config, Arc::clone(&store), Arc::clone(&clock));
+        let verifier = Verifier::new(config, Arc::clone(&store), Arc::clone(&clock));
+        let sweeper = Sweeper::new(Arc::clone(&store), Arc::clone(&clock));
         let listeners = Listeners::bind(config).await?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
@@ -125,6 +127,7 @@ impl Server {
         server.run_deliver(deliverer);
         server.run_reports(reporter);
         server.run_identity(watch);
+        server.run_domains(verifier, sweeper);
         server.run_submission(door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, clock);
         server.run_http(config, listeners.http);

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use super::{DELIVER_SHARE, NOTIFY_SHARE, Server, WORK_SHARE};
 use crate::config::Config;
-use crate::identity::{Watch, check_opens, sealing_key};
+use crate::identity::{Sweeper, Verifier, Watch, check_opens, sealing_key};
 
 /// What calls webhooks.
 pub(super) fn notifier(
@@ -166,6 +166,13 @@ impl Server {
     pub(super) fn run_identity(&self, watch: Watch) {
         let stop = self.deliver.stop();
         self.deliver.run(async move { watch.run(stop).await });
+    }
+
+    /// Looks after the records of domains, and after the mail of those that were removed.
+    pub(super) fn run_domains(&self, verifier: Verifier, sweeper: Sweeper) {
+        let (stop, stop_too) = (self.deliver.stop(), self.deliver.stop());
+        self.deliver.run(async move { verifier.run(stop).await });
+        self.deliver.run(async move { sweeper.run(stop_too).await });
     }
 
     pub(super) fn run_submission(

@@ -18,6 +18,7 @@ fn help_says_what_there_is_and_how_to_begin() {
       queue        See what waits, and act on it
       message      See all that happened to a message
       events       See events
+      doctor       Look at the whole installation: what is well, what is not, what to do
       config       Check or show the configuration
       workspace    Tenants: each owns its domains, configuration sets and destinations
       domain       Domains that a workspace sends from

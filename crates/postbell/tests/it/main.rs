@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod corpus;
 mod dev;
+mod doctor;
 mod explain;
 mod help;
 mod kit;

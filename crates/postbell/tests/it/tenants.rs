@@ -274,6 +274,53 @@ fn names_that_are_not_there_are_told_with_those_that_are() {
 }
 
 #[test]
+fn a_removed_domain_can_be_added_by_another_workspace() {
+    let place = with_workspace();
+    let add = ["domain", "add", "acme.example", "--workspace"];
+    let made = json(&place, &[&add[..], &["acme"]].concat());
+    assert_eq!(made["replyHost"], "reply.acme.example");
+    assert_eq!(made["trackingHost"], "track.acme.example");
+    let counted = place.ok(&["domain", "remove", "acme.example"]);
+    insta::assert_snapshot!(counted, @"acme.example would be removed with its 2 keys, and 0 deliveries that wait would be rejected; say --yes to do it");
+    assert_eq!(json(&place, &["domain", "list"])[0]["verified"], false);
+    let removed = json(&place, &["domain", "remove", "acme.example", "--yes"]);
+    assert_eq!(
+        (&removed["done"], &removed["keys"]),
+        (&true.into(), &2.into())
+    );
+    assert_eq!(json(&place, &["domain", "list"]), serde_json::json!([]));
+    let gone = place.fails(&["domain", "remove", "acme.example", "--yes"]);
+    assert!(gone.contains("there is no domain acme.example"), "{gone}");
+
+    place.ok(&["workspace", "add", "other"]);
+    let anew = json(&place, &[&add[..], &["other"]].concat());
+    assert_ne!(made["keys"][0]["selector"], anew["keys"][0]["selector"]);
+    let told = place.ok(&["events", "list", "--kind", "DomainCreated,DomainDeleted"]);
+    assert_eq!(told.lines().count(), 3, "{told}");
+}
+
+#[test]
+fn a_change_of_a_domain_needs_something_to_change() {
+    let place = with_workspace();
+    place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
+    let nothing = place.run(&["domain", "update", "acme.example"]);
+    assert_eq!(nothing.code, Some(2), "{nothing:?}");
+    let set = place.fails(&["domain", "update", "acme.example", "--config-set", "x"]);
+    assert!(
+        set.contains("no configuration set \"x\"; there are: default"),
+        "{set}"
+    );
+    place.ok(&["config-set", "add", "urgent", "--workspace", "acme"]);
+    let hosts = ["--reply-host", "in.acme.example", "--config-set", "urgent"];
+    let changed = json(
+        &place,
+        &[&["domain", "update", "acme.example"], &hosts[..]].concat(),
+    );
+    assert_eq!(changed["replyHost"], "in.acme.example");
+    assert_eq!(changed["configurationSet"], "urgent");
+}
+
+#[test]
 fn only_a_workspace_makes_the_database() {
     let place = Place::new();
     let add = ["domain", "add", "acme.example", "--workspace", "acme"];

@@ -396,12 +396,8 @@ fn directory_with(limits: SendingLimits) -> Directory {
         created_at: NOW,
     };
     let set = ConfigurationSetId(1);
-    let domain = |name: &str, workspace| SendingDomain {
-        name: Domain::parse(name).unwrap(),
-        workspace,
-        return_path_host: Domain::parse(&format!("bounces.{name}")).unwrap(),
-        configuration_set: set,
-        created_at: NOW,
+    let domain = |name: &str, workspace| {
+        SendingDomain::new(Domain::parse(name).unwrap(), workspace, set, NOW)
     };
     let set = ConfigurationSet {
         id: set,

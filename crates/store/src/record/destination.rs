@@ -6,7 +6,7 @@ use postbell_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{PayloadError, json};
+use super::{PayloadError, domain, json};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -88,6 +88,11 @@ pub(crate) fn write_workspace(fact: &WorkspaceFact) -> Option<String> {
             name: name.clone(),
             reason: reason.name().to_owned(),
         })),
+        WorkspaceFact::DomainCreated { .. }
+        | WorkspaceFact::DomainUpdated { .. }
+        | WorkspaceFact::DomainVerified { .. }
+        | WorkspaceFact::DomainUnverified { .. }
+        | WorkspaceFact::DomainDeleted { .. } => domain::write(fact),
     }
 }
 
@@ -99,7 +104,7 @@ pub(crate) fn read_workspace(
     let fault = |what: String| PayloadError { kind, what };
     match kind {
         EventKind::DestinationDisabled => read_disabled(payload.unwrap_or_default()).map_err(fault),
-        _ => Err(fault("it is about no delivery".to_owned())),
+        _ => domain::read(kind, payload.unwrap_or_default()).map_err(fault),
     }
 }
 

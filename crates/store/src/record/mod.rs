@@ -4,6 +4,7 @@
 //! its default, so that a newer program reads what an older one wrote.
 
 mod destination;
+mod domain;
 mod instructions;
 
 use std::borrow::Cow;
@@ -74,6 +75,12 @@ struct ReleasedRecord {
     state: String,
 }
 
+/// The payload of a `Reject`.
+#[derive(Debug, Serialize, Deserialize)]
+struct RejectRecord {
+    reason: String,
+}
+
 /// A pair was written before there was more to tell than version and policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -101,6 +108,11 @@ pub(crate) fn write(fact: &Fact) -> Option<String> {
         Fact::Scheduled { send_at } => {
             return Some(json(&ScheduledRecord {
                 send_at: send_at.as_micros(),
+            }));
+        }
+        Fact::Reject { reason } => {
+            return Some(json(&RejectRecord {
+                reason: reason.name().to_owned(),
             }));
         }
         Fact::Delivery { attempt } => attempt_payload(attempt),
@@ -148,6 +160,7 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
     match kind {
         EventKind::Scheduled => return read_scheduled(json).map_err(|error| fault(&error)),
         EventKind::Released => return read_released(json).map_err(|error| fault(&error)),
+        EventKind::Reject => return read_reject(json).map_err(|error| fault(&error)),
         _ => {}
     }
     let payload: Payload = serde_json::from_str(json).map_err(|error| fault(&error.to_string()))?;
@@ -170,7 +183,13 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         | EventKind::Held
         | EventKind::Released
         | EventKind::Cancelled
-        | EventKind::DestinationDisabled => return Err(fault("it tells of no attempt")),
+        | EventKind::Reject
+        | EventKind::DestinationDisabled
+        | EventKind::DomainCreated
+        | EventKind::DomainUpdated
+        | EventKind::DomainVerified
+        | EventKind::DomainUnverified
+        | EventKind::DomainDeleted => return Err(fault("it tells of no attempt")),
         EventKind::Delivery => Fact::Delivery { attempt },
         EventKind::DeliveryDelay => Fact::DeliveryDelay {
             attempt,
@@ -197,6 +216,12 @@ fn read_released(json: &str) -> Result<Fact, String> {
     let record: ReleasedRecord = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let state = record.state.parse().map_err(|_| "its state is unknown")?;
     Ok(Fact::Released { state })
+}
+
+fn read_reject(json: &str) -> Result<Fact, String> {
+    let record: RejectRecord = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let reason = record.reason.parse().map_err(|_| "its reason is unknown")?;
+    Ok(Fact::Reject { reason })
 }
 
 fn attempt_payload(attempt: &Attempt) -> Payload {
@@ -294,7 +319,7 @@ fn read_try(record: &TryRecord) -> Option<HostTry> {
 
 #[cfg(test)]
 mod tests {
-    use postbell_model::{DeliveryState, Phase};
+    use postbell_model::{DeliveryState, Phase, RejectReason};
 
     use super::*;
 
@@ -344,6 +369,9 @@ mod tests {
                 state: DeliveryState::Queued,
             },
             Fact::Cancelled,
+            Fact::Reject {
+                reason: RejectReason::DomainDeleted,
+            },
             Fact::Delivery { attempt: attempt() },
             Fact::DeliveryDelay {
                 attempt: attempt(),

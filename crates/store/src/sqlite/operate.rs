@@ -137,6 +137,7 @@ impl Found {
                 },
             },
             Action::Cancel => Fact::Cancelled,
+            Action::Reject(reason) => Fact::Reject { reason: *reason },
             Action::Fail(reply) => Fact::Bounce {
                 attempt: self.failed_attempt(reply, at),
                 class: BounceClass::Other,

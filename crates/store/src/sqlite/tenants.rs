@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::rand;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, Secret,
-    SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Secret, SendingDomain,
+    SendingLimits, Timestamp, Workspace, WorkspaceEvent, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -26,10 +26,11 @@ use crate::{
 use super::allowances::read_limits;
 use super::credentials::read_credentials;
 use super::domain_keys::read_domain_keys;
+use super::domains::read_domains;
 use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
-use super::{DATABASE, database, destinations, places, unusable};
+use super::{DATABASE, database, destinations, event_rows, places, unusable};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -119,7 +120,7 @@ impl SqliteTenants {
         Ok(())
     }
 
-    async fn load(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(super) async fn load(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let (version, directory) = read_directory(connection).await?;
         self.inner.directory.store(Arc::new(directory));
         self.inner.version.send_replace(version);
@@ -147,6 +148,15 @@ impl SqliteTenants {
         &self,
         queries: Vec<super::statements::Query<'_>>,
     ) -> Result<Result<i64, StoreError>, sqlx::Error> {
+        self.change_telling(queries, &[]).await
+    }
+
+    /// [`SqliteTenants::change_all`] with events that tell of it.
+    pub(super) async fn change_telling(
+        &self,
+        queries: Vec<super::statements::Query<'_>>,
+        events: &[WorkspaceEvent],
+    ) -> Result<Result<i64, StoreError>, sqlx::Error> {
         let mut guard = self.inner.connection.lock().await;
         let Some(connection) = guard.as_mut() else {
             return Ok(Err(super::closed()));
@@ -156,8 +166,10 @@ impl SqliteTenants {
         for query in queries {
             last = query.execute(&mut *transaction).await?.last_insert_rowid();
         }
-        let count = "UPDATE directory_version SET version = version + 1";
-        sqlx::query(count).execute(&mut *transaction).await?;
+        for event in events {
+            event_rows::append_workspace_event(&mut transaction, event).await?;
+        }
+        count_change(&mut transaction).await?;
         transaction.commit().await?;
         Ok(self.load(connection).await.map(|()| last))
     }
@@ -197,7 +209,7 @@ impl SqliteTenants {
         }
     }
 
-    fn check_set(
+    pub(super) fn check_set(
         &self,
         workspace: WorkspaceId,
         set: ConfigurationSetId,
@@ -284,17 +296,7 @@ impl Tenants for SqliteTenants {
                 workspace,
             });
         }
-        let sql = "INSERT INTO domain (name, workspace_id, return_path_host, \
-            configuration_set_id, created_at) VALUES (?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql)
-            .bind(domain.name.as_str().to_owned())
-            .bind(i64::from(domain.workspace.0))
-            .bind(domain.return_path_host.as_str().to_owned())
-            .bind(i64::from(domain.configuration_set.0))
-            .bind(domain.created_at.as_micros());
-        self.create(query, "domain", domain.name.as_str())
-            .await
-            .map(drop)
+        self.insert_domain(&domain).await
     }
 
     async fn create_destination(&self, destination: Destination) -> Result<(), TenantError> {
@@ -322,6 +324,13 @@ impl Tenants for SqliteTenants {
     fn token_keys(&self) -> Vec<(u8, Secret)> {
         self.inner.token_keys.clone()
     }
+}
+
+/// Counts a change of the directory, for other processes to see.
+pub(super) async fn count_change(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let count = "UPDATE directory_version SET version = version + 1";
+    sqlx::query(count).execute(connection).await?;
+    Ok(())
 }
 
 pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
@@ -388,9 +397,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
         },
     );
     let workspaces = workspaces.await?;
-    let domains = "SELECT name, workspace_id, return_path_host, configuration_set_id, created_at \
-        FROM domain";
-    let domains = read_all(&mut look, domains, read_domain).await?;
+    let domains = read_domains(&mut look).await?;
     let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at, reports, \
         source_ipv4, source_ipv6, ehlo_name FROM configuration_set";
     let sets = read_all(&mut look, sets, read_set).await?;
@@ -414,17 +421,6 @@ pub(super) async fn read_all<T>(
         .iter()
         .map(read)
         .collect()
-}
-
-fn read_domain(row: &SqliteRow) -> Result<SendingDomain, RowError> {
-    let domain = |at, column| Domain::parse(row.try_get(at)?).map_err(|_| RowError::Column(column));
-    Ok(SendingDomain {
-        name: domain(0, "domain.name")?,
-        workspace: WorkspaceId(rows::number(row, 1, "domain.workspace_id")?),
-        return_path_host: domain(2, "domain.return_path_host")?,
-        configuration_set: ConfigurationSetId(rows::number(row, 3, "domain.configuration_set_id")?),
-        created_at: rows::time(row, 4)?,
-    })
 }
 
 fn read_set(row: &SqliteRow) -> Result<ConfigurationSet, RowError> {

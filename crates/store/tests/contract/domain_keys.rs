@@ -4,7 +4,7 @@ use postbell_store::TenantError;
 use crate::fixture::{Fixture, NOW};
 use crate::tenants::domain;
 
-fn key(selector: &str, algorithm: KeyAlgorithm) -> DomainKey {
+pub(crate) fn key(selector: &str, algorithm: KeyAlgorithm) -> DomainKey {
     DomainKey {
         domain: Domain::parse("acme.example").unwrap(),
         selector: selector.to_owned(),

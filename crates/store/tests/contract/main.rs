@@ -7,6 +7,7 @@ mod allowances;
 mod claim;
 mod destinations;
 mod domain_keys;
+mod domains;
 mod events;
 mod fixture;
 mod flips;
@@ -90,6 +91,14 @@ contract!(sqlite:
     domain_keys::keys_show_in_the_directory_and_survive,
     domain_keys::a_key_takes_the_place_of_the_one_before,
     domain_keys::keys_are_added_all_or_none,
+    domains::the_life_of_a_domain_is_told,
+    domains::a_change_tells_what_was_and_what_is,
+    domains::a_domain_turns_once,
+    domains::without_an_answer_what_was_known_stands,
+    domains::what_waits_of_a_removed_domain_is_rejected,
+    domains::what_is_sent_meanwhile_is_left_alone,
+    domains::who_adds_it_anew_loses_nothing,
+    domains::tokens_outlive_the_domain,
     webhooks::a_cursor_begins_at_the_newest_event_and_never_goes_back,
     webhooks::retries_come_due_in_order,
     webhooks::dead_retries_are_never_due,

@@ -10,13 +10,8 @@ use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 use crate::fixture::{Fixture, NOW, set_of};
 
 pub(crate) fn domain(fixture: &Fixture, name: &str) -> SendingDomain {
-    SendingDomain {
-        name: Domain::parse(name).unwrap(),
-        workspace: fixture.workspace,
-        return_path_host: Domain::parse(&format!("bounce.{name}")).unwrap(),
-        configuration_set: fixture.set,
-        created_at: NOW,
-    }
+    let name = Domain::parse(name).unwrap();
+    SendingDomain::new(name, fixture.workspace, fixture.set, NOW)
 }
 
 pub(crate) fn destination(fixture: &Fixture, name: &str) -> Destination {

@@ -10,7 +10,7 @@ use postbell_accept::{AcceptOptions, Door, Gate, Offer, Recipient};
 use postbell_model::clock::Sleep;
 use postbell_model::message::Received as Trace;
 use postbell_model::{
-    Address, Audience, Clock, ConfigurationSetId, Domain, EventKind, Monotonic, ReportRequest, Ret,
+    Address, Audience, Clock, ConfigurationSetId, EventKind, Monotonic, ReportRequest, Ret,
     RetryPolicy, ReversePath, SendingDomain, Timestamp, WorkspaceId,
 };
 use postbell_peers::dns::{DnsOptions, DnsServer};
@@ -124,7 +124,9 @@ impl World {
             .events_after(Audience::Set(set), Position(0), 1_000)
             .await;
         let events = page.unwrap().events;
-        events.iter().map(|e| e.kind()).collect()
+        // Reports of our own are of no set, and neither are events that are about no delivery.
+        let of_deliveries = events.iter().filter(|e| e.delivery().is_some());
+        of_deliveries.map(|e| e.kind()).collect()
     }
 
     pub(super) async fn end(self) {
@@ -154,13 +156,7 @@ pub(super) async fn set_up(store: &dyn Store) -> (WorkspaceId, ConfigurationSetI
     };
     let set = store.create_configuration_set(set, START).await.unwrap().id;
     let sender = Address::parse(SENDER).unwrap();
-    let domain = SendingDomain {
-        name: sender.domain().clone(),
-        workspace,
-        return_path_host: Domain::parse("bounce.sender.test").unwrap(),
-        configuration_set: set,
-        created_at: START,
-    };
+    let domain = SendingDomain::new(sender.domain().clone(), workspace, set, START);
     store.add_domain(domain).await.unwrap();
     (workspace, set)
 }

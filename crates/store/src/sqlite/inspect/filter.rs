@@ -60,6 +60,18 @@ pub(in crate::sqlite) fn push(query: &mut QueryBuilder<Sqlite>, filter: &Deliver
         query.push_bind(blob(message.as_bytes()));
         push_made_at(query, message.made_at());
     }
+    if let Some(sender) = &filter.sender_domain {
+        // The domain of an address stands in it as domains are written, so its end tells.
+        let end = format!("@{sender}");
+        query.push(
+            " AND EXISTS (SELECT 1 FROM message s WHERE s.id = d.message_id \
+             AND substr(s.source, -length(",
+        );
+        query.push_bind(end.clone());
+        query.push(")) = ");
+        query.push_bind(end);
+        query.push(")");
+    }
     if let Some(before) = filter.accepted_before {
         query.push(" AND d.id < ");
         query.push_bind(blob(DeliveryId::lowest_at(before).as_bytes()));

@@ -11,7 +11,7 @@ use super::super::rows::{self, RowError};
 use super::{Waits, filter, history};
 
 /// The depth of each lane, by state.
-pub(super) async fn depths(
+pub(in crate::sqlite) async fn depths(
     pool: &SqlitePool,
     wanted: &DeliveryFilter,
 ) -> Result<Vec<LaneDepth>, StoreError> {

@@ -20,6 +20,7 @@ use super::errors::OpenError;
 use super::{DATABASE, database, unusable};
 
 pub(super) use filter::{Waits, push as push_filter};
+pub(super) use lanes::depths;
 
 /// The store of a folder, to be looked at.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl SqliteInspector {
 #[async_trait]
 impl Inspect for SqliteInspector {
     async fn lanes(&self, filter: &DeliveryFilter) -> Result<Vec<LaneDepth>, StoreError> {
-        lanes::depths(&self.pool, filter).await
+        depths(&self.pool, filter).await
     }
 
     async fn waiting(

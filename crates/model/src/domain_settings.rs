@@ -1,0 +1,81 @@
+//! What can be set of a sending domain, and how a change of it is told.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A setting of a sending domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DomainSetting {
+    /// The host of the return path.
+    ReturnPathHost,
+    /// The host of the addresses that replies are caught at.
+    ReplyHost,
+    /// The host of links and pixels that are tracked.
+    TrackingHost,
+    /// The configuration set of its mail.
+    ConfigurationSet,
+}
+
+impl DomainSetting {
+    /// Every setting.
+    pub const ALL: &[Self] = &[
+        Self::ReturnPathHost,
+        Self::ReplyHost,
+        Self::TrackingHost,
+        Self::ConfigurationSet,
+    ];
+
+    /// `replyHost`: the name in the store and in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReturnPathHost => "returnPathHost",
+            Self::ReplyHost => "replyHost",
+            Self::TrackingHost => "trackingHost",
+            Self::ConfigurationSet => "configurationSet",
+        }
+    }
+}
+
+impl fmt::Display for DomainSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name of no [`DomainSetting`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a setting of a domain")]
+pub struct UnknownSetting;
+
+impl FromStr for DomainSetting {
+    type Err = UnknownSetting;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSetting> {
+        let found = Self::ALL.iter().find(|setting| setting.name() == name);
+        found.copied().ok_or(UnknownSetting)
+    }
+}
+
+/// A setting that has another value now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingChange {
+    /// Which.
+    pub setting: DomainSetting,
+    /// What it was; `None`: it was not set before.
+    pub old: Option<String>,
+    /// What it is.
+    pub new: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_have_names() {
+        for setting in DomainSetting::ALL {
+            assert_eq!(setting.name().parse(), Ok(*setting));
+        }
+        assert_eq!("colour".parse::<DomainSetting>(), Err(UnknownSetting));
+    }
+}

@@ -1,0 +1,398 @@
+//! Rows of sending domains: their settings, what the DNS says of them, their end.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use postbell_model::{
+    ConfigurationSetId, Domain, DomainSetting, EventId, SendingDomain, SettingChange, Timestamp,
+    WorkspaceEvent, WorkspaceFact, WorkspaceId,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use crate::{
+    Directory, DomainChange, DomainCheck, DomainFound, DomainTurn, Domains, Removal, StoreError,
+    TenantError, Tenants, Verification,
+};
+
+use super::rows::{self, RowError};
+use super::tenants::{SqliteTenants, count_change, is_unique_violation, read_all, store_error};
+use super::{SqliteStore, event_rows, removals};
+
+impl SqliteTenants {
+    /// Writes a new domain, with the event that tells of it.
+    pub(super) async fn insert_domain(&self, domain: &SendingDomain) -> Result<(), TenantError> {
+        let sql = "INSERT INTO domain (name, workspace_id, return_path_host, \
+            configuration_set_id, created_at, reply_host, tracking_host) \
+            VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql)
+            .bind(domain.name.as_str().to_owned())
+            .bind(i64::from(domain.workspace.0))
+            .bind(domain.return_path_host.as_str().to_owned())
+            .bind(i64::from(domain.configuration_set.0))
+            .bind(domain.created_at.as_micros())
+            .bind(domain.reply_host.as_str().to_owned())
+            .bind(domain.tracking_host.as_str().to_owned());
+        let settings = settings(&self.directory(), domain).into_iter();
+        let created = WorkspaceFact::DomainCreated {
+            domain: domain.name.clone(),
+            settings: settings
+                .map(|(setting, new)| SettingChange {
+                    setting,
+                    old: None,
+                    new,
+                })
+                .collect(),
+        };
+        let event = event(domain.workspace, domain.created_at, created);
+        match self.change_telling(vec![query], &[event]).await {
+            Ok(changed) => Ok(changed.map(drop)?),
+            Err(error) if is_unique_violation(&error) => Err(TenantError::Exists {
+                kind: "domain",
+                name: domain.name.to_string(),
+            }),
+            Err(error) => Err(store_error(&error).into()),
+        }
+    }
+
+    async fn remove(&self, domain: &Domain, now: Timestamp) -> Result<Option<Removal>, StoreError> {
+        let mut connection = self.connection().await?;
+        let removed = delete(&mut connection, domain, now).await;
+        let removed = removed.map_err(|error| store_error(&error))?;
+        self.load(&mut connection).await?;
+        Ok(removed)
+    }
+
+    async fn record(&self, checks: &[DomainCheck]) -> Result<Vec<DomainTurn>, StoreError> {
+        let mut connection = self.connection().await?;
+        let turns = record_checks(&mut connection, checks).await;
+        turns.map_err(|error| store_error(&error))
+    }
+}
+
+#[async_trait]
+impl Domains for SqliteTenants {
+    async fn change_domain(
+        &self,
+        domain: &Domain,
+        change: DomainChange,
+        now: Timestamp,
+    ) -> Result<Vec<SettingChange>, TenantError> {
+        self.refresh_once().await?;
+        let directory = self.directory();
+        let Some(before) = directory.domain(domain) else {
+            return Err(TenantError::NoSuchDomain(domain.clone()));
+        };
+        let after = change.apply(before);
+        self.check_set(after.workspace, after.configuration_set)?;
+        let changes = differences(&directory, before, &after);
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        let sql = "UPDATE domain SET return_path_host = ?, reply_host = ?, tracking_host = ?, \
+            configuration_set_id = ? WHERE name = ?";
+        let query = sqlx::query(sql)
+            .bind(after.return_path_host.as_str().to_owned())
+            .bind(after.reply_host.as_str().to_owned())
+            .bind(after.tracking_host.as_str().to_owned())
+            .bind(i64::from(after.configuration_set.0))
+            .bind(domain.as_str().to_owned());
+        let updated = WorkspaceFact::DomainUpdated {
+            domain: domain.clone(),
+            changes: changes.clone(),
+        };
+        let event = event(before.workspace, now, updated);
+        let changed = self.change_telling(vec![query], &[event]).await;
+        changed.map_err(|error| store_error(&error))??;
+        Ok(changes)
+    }
+
+    async fn remove_domain(&self, domain: &Domain, now: Timestamp) -> Result<Removal, TenantError> {
+        let removed = self.remove(domain, now).await?;
+        removed.ok_or_else(|| TenantError::NoSuchDomain(domain.clone()))
+    }
+
+    async fn removal(&self, id: u64) -> Result<Option<Removal>, StoreError> {
+        let mut connection = self.connection().await?;
+        removals::one(&mut connection, id).await
+    }
+
+    async fn record_domain_checks(
+        &self,
+        checks: Vec<DomainCheck>,
+    ) -> Result<Vec<DomainTurn>, TenantError> {
+        Ok(self.record(&checks).await?)
+    }
+
+    async fn verifications(&self) -> Result<HashMap<Domain, Verification>, StoreError> {
+        let mut connection = self.connection().await?;
+        let sql = "SELECT domain, checked_at, verified_at, missing FROM domain_check";
+        let read = read_all(&mut connection, sql, read_verification).await?;
+        Ok(read.into_iter().collect())
+    }
+}
+
+#[async_trait]
+impl Domains for SqliteStore {
+    async fn change_domain(
+        &self,
+        domain: &Domain,
+        change: DomainChange,
+        now: Timestamp,
+    ) -> Result<Vec<SettingChange>, TenantError> {
+        self.tenants.change_domain(domain, change, now).await
+    }
+
+    async fn remove_domain(&self, domain: &Domain, now: Timestamp) -> Result<Removal, TenantError> {
+        self.tenants.remove_domain(domain, now).await
+    }
+
+    async fn removal(&self, id: u64) -> Result<Option<Removal>, StoreError> {
+        self.tenants.removal(id).await
+    }
+
+    async fn record_domain_checks(
+        &self,
+        checks: Vec<DomainCheck>,
+    ) -> Result<Vec<DomainTurn>, TenantError> {
+        self.tenants.record_domain_checks(checks).await
+    }
+
+    async fn verifications(&self) -> Result<HashMap<Domain, Verification>, StoreError> {
+        self.tenants.verifications().await
+    }
+}
+
+impl DomainChange {
+    fn apply(self, domain: &SendingDomain) -> SendingDomain {
+        let Self {
+            return_path_host,
+            reply_host,
+            tracking_host,
+            configuration_set,
+        } = self;
+        let mut changed = domain.clone();
+        changed.return_path_host = return_path_host.unwrap_or(changed.return_path_host);
+        changed.reply_host = reply_host.unwrap_or(changed.reply_host);
+        changed.tracking_host = tracking_host.unwrap_or(changed.tracking_host);
+        changed.configuration_set = configuration_set.unwrap_or(changed.configuration_set);
+        changed
+    }
+}
+
+fn event(workspace: WorkspaceId, at: Timestamp, fact: WorkspaceFact) -> WorkspaceEvent {
+    WorkspaceEvent {
+        id: EventId::new(at),
+        at,
+        workspace,
+        fact,
+    }
+}
+
+/// Every setting of a domain, in words; a configuration set is told by its name.
+fn settings(directory: &Directory, domain: &SendingDomain) -> [(DomainSetting, String); 4] {
+    let set = domain.configuration_set;
+    let set = directory
+        .configuration_set(set)
+        .map_or_else(|| set.to_string(), |set| set.name.clone());
+    [
+        (
+            DomainSetting::ReturnPathHost,
+            domain.return_path_host.to_string(),
+        ),
+        (DomainSetting::ReplyHost, domain.reply_host.to_string()),
+        (
+            DomainSetting::TrackingHost,
+            domain.tracking_host.to_string(),
+        ),
+        (DomainSetting::ConfigurationSet, set),
+    ]
+}
+
+fn differences(
+    directory: &Directory,
+    before: &SendingDomain,
+    after: &SendingDomain,
+) -> Vec<SettingChange> {
+    let before = settings(directory, before).into_iter();
+    let pairs = before.zip(settings(directory, after));
+    let changed = pairs.filter(|((_, old), (_, new))| old != new);
+    changed
+        .map(|((setting, old), (_, new))| SettingChange {
+            setting,
+            old: Some(old),
+            new,
+        })
+        .collect()
+}
+
+/// Takes a domain away with all that hangs on it, and leaves a note for who rejects its mail.
+async fn delete(
+    connection: &mut SqliteConnection,
+    domain: &Domain,
+    now: Timestamp,
+) -> Result<Option<Removal>, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for sql in [
+        "DELETE FROM domain_key WHERE domain = ?",
+        "DELETE FROM domain_check WHERE domain = ?",
+    ] {
+        let query = sqlx::query(sql).bind(domain.as_str());
+        query.execute(&mut *transaction).await?;
+    }
+    let sql = "DELETE FROM domain WHERE name = ? RETURNING workspace_id";
+    let workspace: Option<u32> = sqlx::query_scalar(sql)
+        .bind(domain.as_str())
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(workspace) = workspace.map(WorkspaceId) else {
+        return Ok(None);
+    };
+    let sql = "INSERT INTO domain_removal (workspace_id, domain, removed_at) VALUES (?, ?, ?)";
+    let noted = sqlx::query(sql)
+        .bind(i64::from(workspace.0))
+        .bind(domain.as_str())
+        .bind(now.as_micros())
+        .execute(&mut *transaction)
+        .await?;
+    let deleted = WorkspaceFact::DomainDeleted {
+        domain: domain.clone(),
+    };
+    event_rows::append_workspace_event(&mut transaction, &event(workspace, now, deleted)).await?;
+    count_change(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(Some(Removal {
+        id: noted.last_insert_rowid().unsigned_abs(),
+        workspace,
+        domain: domain.clone(),
+        removed_at: now,
+        rejected: 0,
+        ended_at: None,
+    }))
+}
+
+async fn record_checks(
+    connection: &mut SqliteConnection,
+    checks: &[DomainCheck],
+) -> Result<Vec<DomainTurn>, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut turns = Vec::new();
+    for check in checks {
+        turns.extend(record_check(&mut transaction, check).await?);
+    }
+    transaction.commit().await?;
+    Ok(turns)
+}
+
+/// Keeps a check: the turn, where it is one.
+async fn record_check(
+    connection: &mut SqliteConnection,
+    check: &DomainCheck,
+) -> Result<Option<DomainTurn>, sqlx::Error> {
+    let sql = "SELECT d.workspace_id, c.verified_at, c.missing FROM domain d \
+        LEFT JOIN domain_check c ON c.domain = d.name WHERE d.name = ?";
+    let known: Option<(u32, Option<i64>, Option<String>)> = sqlx::query_as(sql)
+        .bind(check.domain.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some((workspace, verified_at, known_missing)) = known else {
+        return Ok(None);
+    };
+    let domain = check.domain.clone();
+    let (verified_now, missing, turn) = match (&check.found, verified_at) {
+        (DomainFound::All(_), Some(since)) => (Some(since), Vec::new(), None),
+        (DomainFound::All(seen), None) => {
+            let verified = WorkspaceFact::DomainVerified {
+                domain,
+                seen: *seen,
+            };
+            (Some(check.at.as_micros()), Vec::new(), Some(verified))
+        }
+        (DomainFound::Missing(missing), None) => (None, missing.clone(), None),
+        (DomainFound::Missing(missing), Some(_)) => {
+            let missing = missing.clone();
+            let gone = WorkspaceFact::DomainUnverified {
+                domain,
+                missing: missing.clone(),
+            };
+            (None, missing, Some(gone))
+        }
+        (DomainFound::Unanswered, since) => {
+            let known = read_missing(known_missing.as_deref().unwrap_or("[]"));
+            (since, known.unwrap_or_default(), None)
+        }
+    };
+    write_check(connection, check, (verified_now, &missing)).await?;
+    let Some(fact) = turn else { return Ok(None) };
+    let event = event(WorkspaceId(workspace), check.at, fact);
+    event_rows::append_workspace_event(connection, &event).await?;
+    Ok(Some(DomainTurn {
+        domain: check.domain.clone(),
+        verified: verified_now.is_some(),
+        missing,
+    }))
+}
+
+async fn write_check(
+    connection: &mut SqliteConnection,
+    check: &DomainCheck,
+    (verified_at, missing): (Option<i64>, &[String]),
+) -> Result<(), sqlx::Error> {
+    let missing = serde_json::to_string(missing).expect("invariant: strings are always JSON");
+    let sql = "INSERT INTO domain_check (domain, checked_at, verified_at, missing) \
+        VALUES (?, ?, ?, ?) ON CONFLICT (domain) DO UPDATE SET checked_at = excluded.checked_at, \
+        verified_at = excluded.verified_at, missing = excluded.missing";
+    sqlx::query(sql)
+        .bind(check.domain.as_str())
+        .bind(check.at.as_micros())
+        .bind(verified_at)
+        .bind(missing)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn read_missing(column: &str) -> Result<Vec<String>, RowError> {
+    serde_json::from_str(column).map_err(|_| RowError::Column("domain_check.missing"))
+}
+
+fn read_verification(row: &SqliteRow) -> Result<(Domain, Verification), RowError> {
+    let verified_at: Option<i64> = row.try_get(2)?;
+    let verification = Verification {
+        checked_at: rows::time(row, 1)?,
+        verified_at: verified_at.map(Timestamp::from_micros),
+        missing: read_missing(row.try_get(3)?)?,
+    };
+    Ok((
+        rows::domain(row.try_get(0)?, "domain_check.domain")?,
+        verification,
+    ))
+}
+
+/// Reads all domains.
+pub(super) async fn read_domains(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<SendingDomain>, RowError> {
+    let sql = "SELECT name, workspace_id, return_path_host, configuration_set_id, created_at, \
+        reply_host, tracking_host FROM domain";
+    read_all(connection, sql, read_domain).await
+}
+
+fn read_domain(row: &SqliteRow) -> Result<SendingDomain, RowError> {
+    let name = rows::domain(row.try_get(0)?, "domain.name")?;
+    let host = |at, column, label| -> Result<Domain, RowError> {
+        match row.try_get(at)? {
+            Some(host) => rows::domain(host, column),
+            None => Ok(SendingDomain::usual_host(label, &name)),
+        }
+    };
+    Ok(SendingDomain {
+        workspace: WorkspaceId(rows::number(row, 1, "domain.workspace_id")?),
+        return_path_host: host(2, "domain.return_path_host", "bounce")?,
+        configuration_set: ConfigurationSetId(rows::number(row, 3, "domain.configuration_set_id")?),
+        created_at: rows::time(row, 4)?,
+        reply_host: host(5, "domain.reply_host", "reply")?,
+        tracking_host: host(6, "domain.tracking_host", "track")?,
+        name,
+    })
+}
