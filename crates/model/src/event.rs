@@ -118,6 +118,10 @@ kinds! {
     Bounce,
     /// A webhook was switched off; about a workspace.
     DestinationDisabled,
+    /// Mail of a workspace or of one of its domains is no longer sent.
+    SendingPaused,
+    /// It is sent again.
+    SendingResumed,
 }
 
 impl fmt::Display for EventKind {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{DestinationId, EventId, EventKind, Timestamp, WorkspaceId};
+use crate::{DestinationId, Domain, EventId, EventKind, NewMail, Timestamp, WorkspaceId};
 
 /// An immutable fact about a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,22 @@ pub enum WorkspaceFact {
         /// Why.
         reason: DisableReason,
     },
+    /// Its mail is no longer sent.
+    SendingPaused {
+        /// That of this domain alone; `None`: all.
+        domain: Option<Domain>,
+        /// Why, as the one who paused it has put it.
+        reason: Option<String>,
+        /// What becomes of mail that is handed in meanwhile.
+        new_mail: NewMail,
+    },
+    /// Its mail is sent again.
+    SendingResumed {
+        /// That of this domain; `None`: all but that of domains that are paused themselves.
+        domain: Option<Domain>,
+        /// From when on it was not sent.
+        paused_at: Timestamp,
+    },
 }
 
 impl WorkspaceFact {
@@ -37,6 +53,8 @@ impl WorkspaceFact {
     pub const fn kind(&self) -> EventKind {
         match self {
             Self::DestinationDisabled { .. } => EventKind::DestinationDisabled,
+            Self::SendingPaused { .. } => EventKind::SendingPaused,
+            Self::SendingResumed { .. } => EventKind::SendingResumed,
         }
     }
 }

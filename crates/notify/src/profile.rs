@@ -125,6 +125,7 @@ impl Profile {
             }
             Logged::Workspace(logged) => match &logged.event.fact {
                 WorkspaceFact::DestinationDisabled { destination, .. } => *destination == self.id,
+                WorkspaceFact::SendingPaused { .. } | WorkspaceFact::SendingResumed { .. } => false,
             },
         }
     }

@@ -6,7 +6,7 @@ use postbell_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{PayloadError, json};
+use super::{PayloadError, json, sending};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -88,6 +88,18 @@ pub(crate) fn write_workspace(fact: &WorkspaceFact) -> Option<String> {
             name: name.clone(),
             reason: reason.name().to_owned(),
         })),
+        WorkspaceFact::SendingPaused {
+            domain,
+            reason,
+            new_mail,
+        } => Some(sending::write_paused(
+            domain.as_ref(),
+            reason.as_deref(),
+            *new_mail,
+        )),
+        WorkspaceFact::SendingResumed { domain, paused_at } => {
+            Some(sending::write_resumed(domain.as_ref(), *paused_at))
+        }
     }
 }
 
@@ -97,8 +109,11 @@ pub(crate) fn read_workspace(
     payload: Option<&str>,
 ) -> Result<WorkspaceFact, PayloadError> {
     let fault = |what: String| PayloadError { kind, what };
+    let payload = payload.unwrap_or_default();
     match kind {
-        EventKind::DestinationDisabled => read_disabled(payload.unwrap_or_default()).map_err(fault),
+        EventKind::DestinationDisabled => read_disabled(payload).map_err(fault),
+        EventKind::SendingPaused => sending::read_paused(payload).map_err(fault),
+        EventKind::SendingResumed => sending::read_resumed(payload).map_err(fault),
         _ => Err(fault("it is about no delivery".to_owned())),
     }
 }
@@ -117,7 +132,7 @@ fn read_disabled(json: &str) -> Result<WorkspaceFact, String> {
 
 #[cfg(test)]
 mod tests {
-    use postbell_model::{DestinationId, Timestamp};
+    use postbell_model::{DestinationId, Domain, NewMail, Timestamp};
 
     use super::*;
 
@@ -157,5 +172,21 @@ mod tests {
         );
         assert!(read_workspace(fact.kind(), None).is_err());
         assert!(read_workspace(EventKind::Send, payload.as_deref()).is_err());
+        for domain in [None, Domain::parse("acme.example").ok()] {
+            for fact in [
+                WorkspaceFact::SendingPaused {
+                    domain: domain.clone(),
+                    reason: Some("too many bounces".to_owned()),
+                    new_mail: NewMail::Hold,
+                },
+                WorkspaceFact::SendingResumed {
+                    domain: domain.clone(),
+                    paused_at: Timestamp::from_micros(7),
+                },
+            ] {
+                let payload = write_workspace(&fact);
+                assert_eq!(read_workspace(fact.kind(), payload.as_deref()), Ok(fact));
+            }
+        }
     }
 }

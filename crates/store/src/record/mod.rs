@@ -5,6 +5,7 @@
 
 mod destination;
 mod instructions;
+mod sending;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use destination::{read_settings, read_workspace, write_settings, write_workspace};
 pub(crate) use instructions::{read_instructions, write_instructions};
+pub(crate) use sending::{read_sending, write_sending};
 
 /// A payload that can't be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -170,7 +172,9 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         | EventKind::Held
         | EventKind::Released
         | EventKind::Cancelled
-        | EventKind::DestinationDisabled => return Err(fault("it tells of no attempt")),
+        | EventKind::DestinationDisabled
+        | EventKind::SendingPaused
+        | EventKind::SendingResumed => return Err(fault("it tells of no attempt")),
         EventKind::Delivery => Fact::Delivery { attempt },
         EventKind::DeliveryDelay => Fact::DeliveryDelay {
             attempt,

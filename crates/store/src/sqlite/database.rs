@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0007_domain_keys.sql"),
     include_str!("0009_held.sql"),
     include_str!("0010_destination.sql"),
+    include_str!("0012_tenants.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {
@@ -120,7 +121,7 @@ mod tests {
             sqlx::raw_sql(*script).execute(&mut database).await.unwrap();
         }
         let old = "PRAGMA user_version = 4; \
-            INSERT INTO workspace VALUES (1, 'acme', 0); \
+            INSERT INTO workspace (id, name, created_at) VALUES (1, 'acme', 0); \
             INSERT INTO configuration_set VALUES (1, 1, 'default', NULL, NULL, 0, NULL); \
             INSERT INTO destination VALUES (x'00', 1, 1, 'hook', 'https://x.example/', x'01', \
                 '[\"bounce\"]', 'postbell', 'disabled', 7); \

@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::rand;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, Secret,
-    SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, LeftQueue,
+    Secret, SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -29,7 +29,7 @@ use super::domain_keys::read_domain_keys;
 use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
-use super::{DATABASE, database, destinations, places, unusable};
+use super::{DATABASE, api_keys, database, destinations, pauses, places, unusable};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -119,7 +119,7 @@ impl SqliteTenants {
         Ok(())
     }
 
-    async fn load(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(super) async fn load(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let (version, directory) = read_directory(connection).await?;
         self.inner.directory.store(Arc::new(directory));
         self.inner.version.send_replace(version);
@@ -156,8 +156,7 @@ impl SqliteTenants {
         for query in queries {
             last = query.execute(&mut *transaction).await?.last_insert_rowid();
         }
-        let count = "UPDATE directory_version SET version = version + 1";
-        sqlx::query(count).execute(&mut *transaction).await?;
+        count_change(&mut transaction).await?;
         transaction.commit().await?;
         Ok(self.load(connection).await.map(|()| last))
     }
@@ -315,8 +314,13 @@ impl Tenants for SqliteTenants {
         self.insert_credential(new, now).await
     }
 
-    async fn revoke_credential(&self, username: &str, now: Timestamp) -> Result<(), TenantError> {
-        self.set_revoked(username, now).await
+    async fn revoke_credential(
+        &self,
+        username: &str,
+        left: LeftQueue,
+        now: Timestamp,
+    ) -> Result<(), TenantError> {
+        self.set_revoked(username, left, now).await
     }
 
     fn token_keys(&self) -> Vec<(u8, Secret)> {
@@ -345,6 +349,12 @@ pub(super) fn micros(duration: Duration) -> i64 {
 
 pub(super) fn row_number(id: i64) -> Result<u32, StoreError> {
     u32::try_from(id).map_err(|_| StoreError::Refused("there are too many of these".into()))
+}
+
+/// Counts a change, so that other processes see that there was one.
+pub(super) async fn count_change(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let count = "UPDATE directory_version SET version = version + 1";
+    sqlx::query(count).execute(connection).await.map(drop)
 }
 
 async fn version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
@@ -377,7 +387,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let version = version(&mut look).await?;
     let workspaces = read_all(
         &mut look,
-        "SELECT id, name, created_at, rate, quota FROM workspace",
+        "SELECT id, name, created_at, rate, quota FROM workspace WHERE removed_at IS NULL",
         |row| {
             Ok(Workspace {
                 id: WorkspaceId(rows::number(row, 0, "workspace.id")?),
@@ -392,15 +402,20 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
         FROM domain";
     let domains = read_all(&mut look, domains, read_domain).await?;
     let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at, reports, \
-        source_ipv4, source_ipv6, ehlo_name FROM configuration_set";
+        source_ipv4, source_ipv6, ehlo_name FROM configuration_set WHERE removed_at IS NULL";
     let sets = read_all(&mut look, sets, read_set).await?;
     let destinations = destinations::read(&mut look).await?;
     let credentials = read_credentials(&mut look).await?;
     let keys = read_domain_keys(&mut look).await?;
+    let api_keys = api_keys::read(&mut look).await?;
+    let sending = pauses::read(&mut look).await?;
     look.rollback().await?;
-    let directory = Directory::new(workspaces, domains, sets, destinations);
-    let directory = directory.with_credentials(credentials);
-    Ok((version, directory.with_domain_keys(keys)))
+    let directory = Directory::new(workspaces, domains, sets, destinations)
+        .with_credentials(credentials)
+        .with_domain_keys(keys)
+        .with_api_keys(api_keys)
+        .with_sending(sending);
+    Ok((version, directory))
 }
 
 pub(super) async fn read_all<T>(

@@ -167,7 +167,10 @@ pub(crate) async fn a_disabled_destination_is_an_event_of_its_workspace(fixture:
         destination,
         name,
         reason,
-    } = &logged.event.fact;
+    } = &logged.event.fact
+    else {
+        panic!("another fact: {:?}", logged.event.fact);
+    };
     assert_eq!((*destination, name.as_str()), (hook.id, "hook"));
     assert_eq!(*reason, DisableReason::Down);
     let of_set = fixture.events_after(fixture.set, Position(1), 10).await;

@@ -60,6 +60,13 @@ pub(in crate::sqlite) fn push(query: &mut QueryBuilder<Sqlite>, filter: &Deliver
         query.push_bind(blob(message.as_bytes()));
         push_made_at(query, message.made_at());
     }
+    if let Some(credential) = filter.credential {
+        query.push(
+            " AND EXISTS (SELECT 1 FROM message c WHERE c.id = d.message_id AND c.credential_id = ",
+        );
+        query.push_bind(i64::from(credential.0));
+        query.push(")");
+    }
     if let Some(before) = filter.accepted_before {
         query.push(" AND d.id < ");
         query.push_bind(blob(DeliveryId::lowest_at(before).as_bytes()));
