@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
-use postbell_store::{Allowances, Directory, DomainKeys, Logged, SealingKey, Tenants, Webhooks};
+use postbell_store::{
+    Allowances, ApiKeys, Directory, DomainKeys, Logged, Pauses, Removals, SealingKey, Tenants,
+    Webhooks,
+};
 use serde_json::Value;
 
 use crate::cli::{InWorkspace, Output};
@@ -21,6 +24,9 @@ pub(crate) struct Desk {
     pub(crate) allowances: Arc<dyn Allowances>,
     pub(crate) keys: Arc<dyn DomainKeys>,
     pub(crate) webhooks: Arc<dyn Webhooks>,
+    pub(crate) pauses: Arc<dyn Pauses>,
+    pub(crate) removals: Arc<dyn Removals>,
+    pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }
@@ -118,6 +124,15 @@ pub(crate) fn workspace_name(directory: &Directory, id: WorkspaceId) -> String {
     let all = directory.workspaces();
     let found = all.iter().find(|workspace| workspace.id == id);
     found.map_or_else(|| id.to_string(), |workspace| workspace.name.clone())
+}
+
+/// Names in a row, or `none`.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(", ")
 }
 
 /// Refuses names that would be awkward in a URL, a log line or a shell.

@@ -1,13 +1,14 @@
 //! `postbell domain`.
 
 use anyhow::{Context, bail};
-use postbell_model::{Clock, ConfigurationSetId, Domain, SendingDomain, WorkspaceId};
+use postbell_model::{Clock, ConfigurationSetId, Domain, Sender, SendingDomain, WorkspaceId};
 use postbell_store::{Directory, Tenants};
 use serde_json::{Value, json};
 
 use super::desk::{self, Desk};
+use super::sending::{self, Whose};
 use super::{InWorkspace, identity};
-use crate::cli::DomainAdd;
+use crate::cli::{DomainAdd, DomainCommand};
 use crate::identity::make_keys;
 
 /// A domain to be added.
@@ -20,7 +21,29 @@ pub(crate) struct NewDomain<'a> {
     pub(crate) set: ConfigurationSetId,
 }
 
-pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &Desk, command: &DomainCommand) -> anyhow::Result<()> {
+    match command {
+        DomainCommand::Add(wanted) => add(desk, wanted).await,
+        DomainCommand::List(wanted) => list(desk, wanted),
+        DomainCommand::Show(show) => identity::show(desk, show),
+        DomainCommand::Check(named) => identity::check_domain(desk, named).await,
+        DomainCommand::Rotate(named) => identity::rotate(desk, named).await,
+        DomainCommand::Pause {
+            name,
+            pause,
+            output,
+        } => sending::pause(desk, &whose(name)?, pause, output).await,
+        DomainCommand::Resume(named) => {
+            sending::resume(desk, &whose(&named.name)?, &named.output).await
+        }
+    }
+}
+
+fn whose(name: &str) -> anyhow::Result<Whose> {
+    parse(name).map(Whose::domain)
+}
+
+async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
     let directory = desk.directory();
     let workspace = desk::workspace(&directory, &add.workspace)?;
     let set = desk::configuration_set(&directory, workspace, &add.config_set)?;
@@ -58,7 +81,7 @@ pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
+fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     let directory = desk.directory();
     let mut domains = Vec::new();
     for workspace in desk::workspaces(&directory, list)? {
@@ -66,7 +89,13 @@ pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     }
     let documents = domains.iter().map(|d| document(&directory, d)).collect();
     let rows: Vec<_> = domains.iter().map(|d| row(&directory, d)).collect();
-    let heading = ["NAME", "WORKSPACE", "CONFIGURATION SET", "RETURN PATH"];
+    let heading = [
+        "NAME",
+        "WORKSPACE",
+        "CONFIGURATION SET",
+        "RETURN PATH",
+        "SENDING",
+    ];
     desk.tell_list(&list.output, documents, &heading, &rows);
     Ok(())
 }
@@ -121,6 +150,7 @@ fn document(directory: &Directory, domain: &SendingDomain) -> Value {
         "workspace": desk::workspace_name(directory, domain.workspace),
         "configurationSet": desk::set_name(directory, domain.configuration_set),
         "returnPathHost": domain.return_path_host.as_str(),
+        "sending": sending::document(directory.sending(&Sender::Domain(domain.name.clone()))),
         "createdAt": domain.created_at.to_string(),
     })
 }
@@ -131,6 +161,10 @@ fn row(directory: &Directory, domain: &SendingDomain) -> Vec<String> {
         desk::workspace_name(directory, domain.workspace),
         desk::set_name(directory, domain.configuration_set),
         domain.return_path_host.to_string(),
+        directory
+            .sending(&Sender::Domain(domain.name.clone()))
+            .name()
+            .to_owned(),
     ]
 }
 
