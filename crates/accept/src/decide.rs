@@ -105,6 +105,7 @@ pub(crate) fn submission(
     };
     Submission {
         message: Arc::new(message),
+        credential: offer.credential,
         deliveries: deliveries(offer.recipients, policy, &times),
         body: offer.body,
         send_at,

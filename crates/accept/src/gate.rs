@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy, ReversePath, Timestamp,
-    WorkspaceId,
+    Address, Clock, CredentialId, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy,
+    ReversePath, Timestamp, WorkspaceId,
 };
 use postbell_store::{Intake, StoreError, Stored, Submission, Tenants};
 
@@ -65,6 +65,8 @@ pub struct Offer {
     pub door: Door,
     /// Whose credential or network it came by.
     pub workspace: WorkspaceId,
+    /// The credential, where there was a login.
+    pub credential: Option<CredentialId>,
     /// MAIL FROM.
     pub envelope_from: ReversePath,
     /// ENVID, decoded (RFC 3461 §4.4).
@@ -118,13 +120,15 @@ impl Gate {
     /// Whether a workspace may send from this MAIL FROM: from its own domains, and from `<>`.
     ///
     /// # Errors
-    /// The domain is not the workspace's.
+    /// The domain is not the workspace's, or mail from there is refused for now.
     pub fn check_sender(&self, workspace: WorkspaceId, from: &ReversePath) -> Result<(), Refusal> {
-        let Some(address) = from.mailbox() else {
-            return Ok(());
-        };
         let directory = self.tenants.directory();
-        message::own_domain(&directory, workspace, Originator::MailFrom, address).map(|_| ())
+        let Some(address) = from.mailbox() else {
+            return message::check_taken(&directory, directory.pause_of_workspace(workspace));
+        };
+        message::own_domain(&directory, workspace, Originator::MailFrom, address)?;
+        let paused = directory.pause_of(workspace, address.domain());
+        message::check_taken(&directory, paused)
     }
 
     /// Whether mail is delivered to such an address at all. Mail to an address literal is not:

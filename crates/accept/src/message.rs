@@ -15,9 +15,10 @@ use postbell_mail::Summary;
 use postbell_mail::summary::Mailboxes;
 use postbell_mail::transfer;
 use postbell_model::{
-    Address, ConfigurationSet, ConfigurationSetId, SendingDomain, Timestamp, WorkspaceId,
+    Address, ConfigurationSet, ConfigurationSetId, NewMail, Sender, SendingDomain, Timestamp,
+    WorkspaceId,
 };
-use postbell_store::Directory;
+use postbell_store::{Directory, Paused};
 
 use crate::gate::{Door, Offer};
 use crate::instructions::{self, Asked, ControlFault, ControlName, Shown, Unread, Wrong};
@@ -72,6 +73,7 @@ pub(crate) fn check<'a>(
     let from = sole_author(summary)?;
     let sender = sender(summary)?;
     let domain = own_domain(directory, offer.workspace, Originator::From, from)?;
+    check_taken(directory, directory.pause_of(offer.workspace, &domain.name))?;
     if let Some(sender) = sender {
         own_domain(directory, offer.workspace, Originator::Sender, sender)?;
     }
@@ -190,6 +192,28 @@ fn sender(summary: &Summary) -> Result<Option<&Address>, Refusal> {
             _ => Err(Refusal::Several(Originator::Sender)),
         },
     }
+}
+
+/// Refuses what is paused in such a way that new mail is not taken.
+pub(crate) fn check_taken(
+    directory: &Directory,
+    paused: Option<Paused<'_>>,
+) -> Result<(), Refusal> {
+    let Some(paused) = paused else {
+        return Ok(());
+    };
+    if paused.pause.new_mail == NewMail::Hold {
+        return Ok(());
+    }
+    let what = match paused.sender {
+        Sender::Workspace(id) => {
+            let name = directory.workspace(*id).map(|workspace| &workspace.name);
+            format!("workspace {}", Shown::of(name.map_or("", String::as_str)))
+        }
+        Sender::Domain(domain) => format!("domain {domain}"),
+    };
+    let why = paused.pause.reason.as_deref().map(Shown::of);
+    Err(Refusal::Paused(what, why))
 }
 
 /// The workspace's domain that an address is of.

@@ -72,6 +72,7 @@ impl Gate {
         };
         Ok(Submission {
             message: Arc::new(message),
+            credential: None,
             deliveries: decide::deliveries(
                 vec![own.to.into()],
                 self.retry(),

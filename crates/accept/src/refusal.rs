@@ -45,6 +45,9 @@ pub enum Refusal {
          add it with `postbell domain add`, or send from a domain that does"
     )]
     ForeignDomain(Originator, Domain),
+    /// An operator has paused it: the workspace or domain, and why.
+    #[error("Sending is paused for {0}{reason}", reason = because(.1.as_ref()))]
+    Paused(String, Option<Shown>),
     /// Mail for an address literal.
     #[error("Mail is not delivered to address literals such as {0}; use a domain name")]
     AddressLiteral(Domain),
@@ -122,7 +125,7 @@ impl Refusal {
     const fn codes(&self) -> (u16, u16, u16) {
         match self {
             // X.7.1: delivery not authorized.
-            Self::ForeignDomain(..) | Self::Several(_) => (550, 7, 1),
+            Self::ForeignDomain(..) | Self::Paused(..) | Self::Several(_) => (550, 7, 1),
             // X.1.2: bad destination system address.
             Self::AddressLiteral(_) => (550, 1, 2),
             // RFC 6531 §3.5: 553 with X.6.7, non-ASCII addresses not permitted.
@@ -160,4 +163,9 @@ impl Refusal {
             | StoreError::Read(_) => Self::NotStored,
         }
     }
+}
+
+/// `: too many bounces`
+fn because(reason: Option<&Shown>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }

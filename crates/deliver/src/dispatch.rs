@@ -1,6 +1,7 @@
 //! Carries out what the board orders.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use postbell_model::{BounceClass, Domain, Phase, Reply};
@@ -42,6 +43,10 @@ pub(crate) async fn close(stage: &Stage) {
 async fn end(stage: &Stage, order: Order) {
     match order {
         Order::Refuse(parcels, refusal) => {
+            let (paused, parcels): (Vec<_>, Vec<_>) = parcels
+                .into_iter()
+                .partition(|parcel| stage.is_paused(parcel));
+            stage.release(paused, Duration::ZERO).await;
             for parcel in &parcels {
                 let tried = unsent(&refusal.host, Phase::Dns, refusal.reply.clone());
                 stage.settle_unsent(parcel, tried, refusal.class).await;

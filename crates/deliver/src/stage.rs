@@ -84,6 +84,15 @@ impl Stage {
             .collect()
     }
 
+    /// Whether a delivery is not to be attempted now. Nothing paused is claimed; this one was
+    /// before.
+    pub(crate) fn is_paused(&self, parcel: &Parcel) -> bool {
+        let directory = self.tenants.directory();
+        directory
+            .pause_of_message(&parcel.claimed.message)
+            .is_some()
+    }
+
     /// Settles a delivery with the outcome of its attempt. Waits only where the store is far
     /// behind.
     pub(crate) async fn settle(&self, in_hand: InHand, started_at: Timestamp, tries: Vec<HostTry>) {

@@ -1,6 +1,7 @@
 //! A worker: one connection to a site at a time, and the deliveries on it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use postbell_model::{HostTry, Monotonic};
 use tokio::sync::Notify;
@@ -93,6 +94,10 @@ impl Worker {
         self.note(&round.tries);
         let (now, time) = (self.stage.clock.monotonic(), self.stage.clock.now());
         for in_hand in self.seat.unreachable(now, time) {
+            if self.stage.is_paused(&in_hand) {
+                in_hand.give_back(Duration::ZERO);
+                continue;
+            }
             let tries = round.tries.clone();
             self.stage.settle(in_hand, round.started_at, tries).await;
         }
@@ -136,6 +141,10 @@ impl Worker {
         loop {
             let now = self.stage.clock.monotonic();
             match self.seat.next(now) {
+                NextInHand::Deliver(in_hand) if self.stage.is_paused(&in_hand) => {
+                    in_hand.give_back(Duration::ZERO);
+                    continue;
+                }
                 NextInHand::Deliver(in_hand) => return Turn::Deliver(in_hand),
                 NextInHand::Leave => return Turn::Leave,
                 NextInHand::Hold(wait) => {

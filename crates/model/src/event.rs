@@ -137,6 +137,10 @@ kinds! {
     DomainUnverified,
     /// It was removed; about a workspace.
     DomainDeleted,
+    /// Mail of a workspace or of one of its domains is no longer sent.
+    SendingPaused,
+    /// It is sent again.
+    SendingResumed,
 }
 
 impl fmt::Display for EventKind {

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod address;
+pub mod api_key;
 pub mod attempt;
 pub mod bounce;
 pub mod clock;
@@ -26,12 +27,14 @@ pub mod reply;
 pub mod report;
 pub mod retry;
 pub mod secret;
+pub mod sending;
 pub mod tenant;
 pub mod time;
 pub mod token;
 pub mod workspace_event;
 
 pub use address::{Address, Domain, ReversePath};
+pub use api_key::{ApiKey, ApiKeyKind};
 pub use attempt::{Attempt, HostTry, Phase};
 pub use bounce::{BounceClass, BounceType};
 pub use clock::{Clock, Monotonic};
@@ -54,8 +57,9 @@ pub use reply::{EnhancedCode, Reply};
 pub use report::ReportKind;
 pub use retry::RetryPolicy;
 pub use secret::Secret;
+pub use sending::{NewMail, Pause, Sender, Sending};
 pub use tenant::{
-    ConfigurationSet, Credential, ScramKeys, SendingDomain, SendingLimits, Workspace,
+    ConfigurationSet, Credential, LeftQueue, ScramKeys, SendingDomain, SendingLimits, Workspace,
 };
 pub use time::Timestamp;
 pub use token::TokenKeys;

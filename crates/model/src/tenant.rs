@@ -48,6 +48,36 @@ pub struct Credential {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// What becomes of the waiting deliveries of a credential that is revoked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum LeftQueue {
+    /// They are sent.
+    #[default]
+    Keep,
+    /// They are held, until an operator looks at them.
+    Hold,
+    /// They are taken back.
+    Cancel,
+}
+
+impl LeftQueue {
+    /// `keep`, `hold`, `cancel`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Hold => "hold",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    /// The value of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Keep, Self::Hold, Self::Cancel]
+            .into_iter()
+            .find(|left| left.name() == name)
+    }
+}
+
 /// What a server keeps of a password for SCRAM-SHA-256 (RFC 5802 §3): enough to check a proof and
 /// to make one, too little to log in with.
 #[derive(Debug, Clone, PartialEq, Eq)]

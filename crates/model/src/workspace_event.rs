@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{DestinationId, Domain, EventId, EventKind, SettingChange, Timestamp, WorkspaceId};
+use crate::{
+    DestinationId, Domain, EventId, EventKind, NewMail, SettingChange, Timestamp, WorkspaceId,
+};
 
 /// An immutable fact about a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,22 @@ pub enum WorkspaceFact {
         /// Which.
         domain: Domain,
     },
+    /// Its mail is no longer sent.
+    SendingPaused {
+        /// That of this domain alone; `None`: all.
+        domain: Option<Domain>,
+        /// Why, as the one who paused it has put it.
+        reason: Option<String>,
+        /// What becomes of mail that is handed in meanwhile.
+        new_mail: NewMail,
+    },
+    /// Its mail is sent again.
+    SendingResumed {
+        /// That of this domain; `None`: all but that of domains that are paused themselves.
+        domain: Option<Domain>,
+        /// From when on it was not sent.
+        paused_at: Timestamp,
+    },
 }
 
 /// What was found of a domain in the DNS.
@@ -86,6 +104,8 @@ impl WorkspaceFact {
             Self::DomainVerified { .. } => EventKind::DomainVerified,
             Self::DomainUnverified { .. } => EventKind::DomainUnverified,
             Self::DomainDeleted { .. } => EventKind::DomainDeleted,
+            Self::SendingPaused { .. } => EventKind::SendingPaused,
+            Self::SendingResumed { .. } => EventKind::SendingResumed,
         }
     }
 }

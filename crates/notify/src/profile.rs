@@ -129,7 +129,9 @@ impl Profile {
                 | WorkspaceFact::DomainUpdated { .. }
                 | WorkspaceFact::DomainVerified { .. }
                 | WorkspaceFact::DomainUnverified { .. }
-                | WorkspaceFact::DomainDeleted { .. } => false,
+                | WorkspaceFact::DomainDeleted { .. }
+                | WorkspaceFact::SendingPaused { .. }
+                | WorkspaceFact::SendingResumed { .. } => false,
             },
         }
     }

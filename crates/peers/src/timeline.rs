@@ -94,6 +94,7 @@ fn story(kind: &str, event: &Value, block: &Value) -> String {
         "DestinationDisabled" => {
             format!("{}: {}", text(block, "/name"), text(block, "/reason"))
         }
+        "SendingPaused" | "SendingResumed" => sending(block),
         _ => first_of(
             block,
             &[
@@ -106,6 +107,18 @@ fn story(kind: &str, event: &Value, block: &Value) -> String {
             ],
         ),
     }
+}
+
+fn sending(block: &Value) -> String {
+    let mut story = match first_of(block, &["/domain"]) {
+        domain if domain.is_empty() => "the workspace".to_owned(),
+        domain => domain,
+    };
+    let reason = text(block, "/reason");
+    if !reason.is_empty() {
+        story.push_str(&format!(": {reason}"));
+    }
+    story
 }
 
 fn delivery(block: &Value) -> String {

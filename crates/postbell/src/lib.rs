@@ -16,6 +16,7 @@ mod explain;
 mod identity;
 pub mod lifecycle;
 mod logging;
+mod manual;
 mod operator;
 pub mod program;
 mod serve;

@@ -15,7 +15,7 @@ use crate::config::{self, Faults, Sources};
 use crate::console::{Console, Style};
 use crate::lifecycle::{SystemClock, make_data_folder};
 use crate::server::Trouble;
-use crate::{dev, doctor, explain, operator, serve, trace};
+use crate::{dev, doctor, explain, manual, operator, serve, trace};
 
 /// What abandoned tasks get before the process ends without them.
 const RUNTIME_LIMIT: Duration = Duration::from_secs(1);
@@ -56,15 +56,18 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
             let config = config::load(&Sources::find(named)?)?.config;
             on_runtime(trace::run(&args, &config, console))
         }
-        Command::Queue(args) => look(named, operator::Request::Queue(Box::new(args)), console),
+        Command::Queue(args) => look(named, operator::Request::Queue(args), console),
         Command::Message(command) => look(named, operator::Request::Message(command), console),
         Command::Events(command) => look(named, operator::Request::Events(command), console),
         Command::Dev(args) => on_runtime(dev::run(&args, console)),
         Command::Workspace(command) => set_up(named, &Request::Workspace(command), console),
         Command::Domain(command) => set_up(named, &Request::Domain(command), console),
         Command::Credential(command) => set_up(named, &Request::Credential(command), console),
+        Command::ApiKey(command) => set_up(named, &Request::ApiKey(command), console),
         Command::ConfigSet(command) => set_up(named, &Request::ConfigSet(command), console),
         Command::Destination(command) => set_up(named, &Request::Destination(command), console),
+        Command::Completions { shell } => manual::completions(shell, console),
+        Command::Man(args) => manual::man(&args, console),
     }
 }
 
@@ -109,6 +112,9 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             domains: Arc::new(tenants.clone()),
             config: config.clone(),
             webhooks: Arc::new(tenants.clone()),
+            pauses: Arc::new(tenants.clone()),
+            removals: Arc::new(tenants.clone()),
+            api_keys: Arc::new(tenants.clone()),
             clock: Arc::new(SystemClock::new()),
             console,
         };

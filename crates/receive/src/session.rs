@@ -273,14 +273,21 @@ impl Session {
         // What a message before this one had reserved and not used is free again.
         self.reserved = Reserved::default();
         let submitter = self.submitter()?;
-        let user = self.user();
-        if user.is_some_and(|user| !self.shared.logins.is_current(user)) {
-            return Err(Reply::new(421, 7, 0, "The credential was revoked, goodbye"));
-        }
+        self.check_current()?;
         let gate = &self.shared.gate;
         let checked = gate.check_sender(submitter.workspace, from);
         checked.map_err(|refusal| refused(&refusal))?;
         self.shared.counter.begin(submitter).map_err(limited)
+    }
+
+    /// Refuses a user whose credential was revoked since the login.
+    fn check_current(&self) -> Result<(), Reply> {
+        match self.user() {
+            Some(user) if !self.shared.logins.is_current(user) => {
+                Err(Reply::new(421, 7, 0, "The credential was revoked, goodbye"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn check_recipient(&mut self, to: &Address) -> Result<(), Reply> {
@@ -316,11 +323,15 @@ impl Session {
     /// Hands the message to the gate; the reply is a promise where it is a 250.
     async fn submit(&mut self, incoming: Incoming) -> Reply {
         let reserved = std::mem::take(&mut self.reserved);
-        let workspace = match self.submitter() {
-            Ok(submitter) => submitter.workspace,
+        let submitter = match self.submitter() {
+            Ok(submitter) => submitter,
             Err(refusal) => return refusal,
         };
-        let offer = self.offer(workspace, incoming);
+        // It may have been revoked while the message came in, and its queue cancelled.
+        if let Err(refusal) = self.check_current() {
+            return refusal;
+        }
+        let offer = self.offer(submitter, incoming);
         match timeout(SUBMIT_LIMIT, self.shared.gate.submit(offer)).await {
             Ok(Ok(accepted)) => {
                 self.messages += 1;
@@ -340,11 +351,12 @@ impl Session {
         }
     }
 
-    fn offer(&self, workspace: WorkspaceId, Incoming { envelope, body }: Incoming) -> Offer {
+    fn offer(&self, submitter: Submitter<'_>, Incoming { envelope, body }: Incoming) -> Offer {
         let with = transmission(&envelope);
         Offer {
             door: Door::Smtp,
-            workspace,
+            workspace: submitter.workspace,
+            credential: submitter.credential.map(|(id, _)| id),
             envelope_from: envelope.from,
             envid: envelope.envid,
             ret: envelope.ret,

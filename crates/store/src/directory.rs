@@ -1,10 +1,10 @@
 //! The snapshot of what operators set up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use postbell_model::{
-    ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, Domain,
-    DomainKey, SendingDomain, Workspace, WorkspaceId,
+    ApiKey, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, Domain,
+    DomainKey, Message, Pause, Sender, Sending, SendingDomain, Workspace, WorkspaceId,
 };
 
 /// All workspaces, credentials, domains, configuration sets and destinations at one moment.
@@ -16,6 +16,20 @@ pub struct Directory {
     destinations: Vec<Destination>,
     credentials: HashMap<String, Credential>,
     domain_keys: HashMap<Domain, Vec<DomainKey>>,
+    api_keys: HashMap<[u8; 32], ApiKey>,
+    /// Of what is not active.
+    sending: HashMap<Sender, Sending>,
+    /// Workspaces that have domains which are not active.
+    with_paused_domains: HashSet<WorkspaceId>,
+}
+
+/// What is not sent, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paused<'d> {
+    /// What is paused.
+    pub sender: &'d Sender,
+    /// Since when, and why.
+    pub pause: &'d Pause,
 }
 
 impl Directory {
@@ -33,6 +47,9 @@ impl Directory {
             destinations: destinations.into_iter().collect(),
             credentials: HashMap::new(),
             domain_keys: HashMap::new(),
+            api_keys: HashMap::new(),
+            sending: HashMap::new(),
+            with_paused_domains: HashSet::new(),
         }
     }
 
@@ -55,6 +72,101 @@ impl Directory {
             of_domain.or_default().push(key);
         }
         self
+    }
+
+    /// The same with these API keys.
+    #[must_use]
+    pub fn with_api_keys(self, keys: impl IntoIterator<Item = ApiKey>) -> Self {
+        Self {
+            api_keys: keys.into_iter().map(|key| (key.hash, key)).collect(),
+            ..self
+        }
+    }
+
+    /// The same where not everything is sent.
+    #[must_use]
+    pub fn with_sending(mut self, sending: impl IntoIterator<Item = (Sender, Sending)>) -> Self {
+        let paused = sending
+            .into_iter()
+            .filter(|(_, sending)| sending.pause().is_some());
+        self.sending = paused.collect();
+        let domains = self.sending.keys().filter_map(|sender| match sender {
+            Sender::Domain(domain) => self.domains.get(domain),
+            Sender::Workspace(_) => None,
+        });
+        self.with_paused_domains = domains.map(|domain| domain.workspace).collect();
+        self
+    }
+
+    /// Whether mail of a workspace, or of a domain alone, is sent.
+    pub fn sending(&self, sender: &Sender) -> &Sending {
+        self.sending.get(sender).unwrap_or(&Sending::Active)
+    }
+
+    /// Whether the same is sent as by another snapshot.
+    pub fn sends_as(&self, other: &Self) -> bool {
+        self.sending == other.sending
+    }
+
+    /// What keeps mail of a workspace from being sent, be it from whatever domain.
+    pub fn pause_of_workspace(&self, workspace: WorkspaceId) -> Option<Paused<'_>> {
+        self.paused(&Sender::Workspace(workspace))
+    }
+
+    /// What keeps mail of a workspace from this domain from being sent.
+    pub fn pause_of(&self, workspace: WorkspaceId, from: &Domain) -> Option<Paused<'_>> {
+        if self.sending.is_empty() {
+            return None;
+        }
+        let of_workspace = self.pause_of_workspace(workspace);
+        of_workspace.or_else(|| self.paused(&Sender::Domain(from.clone())))
+    }
+
+    /// What keeps mail from a domain from being sent, its workspace aside.
+    pub fn pause_of_domain(&self, domain: &Domain) -> Option<Paused<'_>> {
+        self.paused(&Sender::Domain(domain.clone()))
+    }
+
+    /// What keeps a message from being sent: a message is of the domain of its From field. Costs
+    /// next to nothing while nothing is paused.
+    pub fn pause_of_message(&self, message: &Message) -> Option<Paused<'_>> {
+        if self.sending.is_empty() {
+            return None;
+        }
+        let of_workspace = self.pause_of_workspace(message.workspace);
+        of_workspace.or_else(|| {
+            let (_, domain) = message.source.rsplit_once('@')?;
+            self.paused(&Sender::Domain(Domain::parse(domain).ok()?))
+        })
+    }
+
+    /// Whether some domain of a workspace is paused.
+    pub fn has_paused_domains(&self, workspace: WorkspaceId) -> bool {
+        self.with_paused_domains.contains(&workspace)
+    }
+
+    fn paused(&self, sender: &Sender) -> Option<Paused<'_>> {
+        let (sender, sending) = self.sending.get_key_value(sender)?;
+        let pause = sending.pause()?;
+        Some(Paused { sender, pause })
+    }
+
+    /// The API key with this SHA-256, be it expired or not.
+    pub fn api_key(&self, hash: &[u8; 32]) -> Option<&ApiKey> {
+        self.api_keys.get(hash)
+    }
+
+    /// All API keys.
+    pub fn api_keys(&self) -> impl Iterator<Item = &ApiKey> {
+        self.api_keys.values()
+    }
+
+    /// The API keys of a workspace, by name.
+    pub fn api_keys_of(&self, workspace: WorkspaceId) -> Vec<&ApiKey> {
+        let all = self.api_keys.values();
+        let mut all: Vec<_> = all.filter(|key| key.workspace == workspace).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     /// The keys of a domain, oldest first.

@@ -27,18 +27,22 @@ pub trait Domains: Send + Sync {
     ) -> Result<Vec<SettingChange>, TenantError>;
 
     /// Removes a domain with its keys and its state in the DNS, with a `DomainDeleted`: anybody
-    /// may add it then. The mail of it that waits is left to [`Removals::reject_removed`]. Tokens
+    /// may add it then. The mail of it that waits is left to [`DomainRemovals::reject_removed`]. Tokens
     /// that were made for its mail stay good, since they need no row of it.
     ///
     /// # Errors
     /// There is no such domain.
-    async fn remove_domain(&self, domain: &Domain, now: Timestamp) -> Result<Removal, TenantError>;
+    async fn remove_domain(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+    ) -> Result<DomainRemoval, TenantError>;
 
     /// What became of a removal; `None`: it ended some time ago.
     ///
     /// # Errors
     /// The database can't be read.
-    async fn removal(&self, id: u64) -> Result<Option<Removal>, StoreError>;
+    async fn removal(&self, id: u64) -> Result<Option<DomainRemoval>, StoreError>;
 
     /// Keeps what the DNS said of domains, with a `DomainVerified` or a `DomainUnverified` where
     /// that is news: those where it is. Domains that are gone are passed over.
@@ -60,7 +64,7 @@ pub trait Domains: Send + Sync {
 /// Ends the mail of domains that were removed. Done by whoever has the store, since only that one
 /// knows what is being sent.
 #[async_trait]
-pub trait Removals: Send + Sync {
+pub trait DomainRemovals: Send + Sync {
     /// Rejects what waits of removed domains, each delivery with its `Reject` in one transaction.
     /// What is being sent at the moment is left alone. How many removals have not ended.
     ///
@@ -131,7 +135,7 @@ pub struct Verification {
 
 /// A domain that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
+pub struct DomainRemoval {
     /// Its number.
     pub id: u64,
     /// Whose it was.

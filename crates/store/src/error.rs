@@ -73,6 +73,19 @@ pub enum TenantError {
     /// There is no such configuration set in that workspace.
     #[error("there is no configuration set {0} in that workspace")]
     NoSuchConfigurationSet(ConfigurationSetId),
+    /// There is no such API key.
+    #[error("there is no API key {0}")]
+    NoSuchApiKey(String),
+    /// Something still depends on it.
+    #[error("{kind} \"{name}\" can't be removed: {why}")]
+    InUse {
+        /// `workspace`, `configuration set`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What depends on it, and what to do first.
+        why: String,
+    },
     /// The store did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),

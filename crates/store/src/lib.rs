@@ -15,6 +15,7 @@
 
 #![warn(missing_docs)]
 
+pub mod api_key;
 mod directory;
 mod domains;
 mod error;
@@ -25,6 +26,7 @@ pub mod scram;
 mod seal;
 mod segment;
 mod sqlite;
+mod tenancy;
 mod types;
 mod webhooks;
 
@@ -34,17 +36,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
     Audience, ConfigurationSet, Credential, DeliveryId, Destination, DestinationId, DisableReason,
-    Domain, DomainKey, Lane, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
+    Domain, DomainKey, Lane, LeftQueue, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
     WorkspaceId,
 };
 use tokio::sync::{mpsc, watch};
 
-pub use directory::Directory;
+pub use directory::{Directory, Paused};
 pub use domains::*;
 pub use error::{SettleError, StoreError, TenantError};
 pub use operator::*;
 pub use seal::{SealError, SealingKey};
 pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};
+pub use tenancy::*;
 pub use types::*;
 pub use webhooks::*;
 
@@ -295,11 +298,17 @@ pub trait Tenants: Send + Sync {
         now: Timestamp,
     ) -> Result<Credential, TenantError>;
 
-    /// Takes a credential out of use, for good. Once more is no error.
+    /// Takes a credential out of use, for good, and notes what is to become of its waiting
+    /// deliveries: see [`Revocations`]. Once more is no error.
     ///
     /// # Errors
     /// There is no such credential.
-    async fn revoke_credential(&self, username: &str, now: Timestamp) -> Result<(), TenantError>;
+    async fn revoke_credential(
+        &self,
+        username: &str,
+        left: LeftQueue,
+        now: Timestamp,
+    ) -> Result<(), TenantError>;
 
     /// The keys that tokens are made with, made with the database. Key id and secret.
     fn token_keys(&self) -> Vec<(u8, Secret)>;
@@ -377,8 +386,9 @@ pub trait Store:
     + Allowances
     + DomainKeys
     + Domains
-    + Removals
+    + DomainRemovals
     + Operate
+    + Revocations
     + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.

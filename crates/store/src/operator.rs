@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use postbell_model::{
-    Address, Delivery, DeliveryId, DeliveryState, DestinationId, Domain, Event, EventId, EventKind,
-    Lane, Message, MessageId, RejectReason, Reply, Timestamp, WorkspaceId,
+    Address, CredentialId, Delivery, DeliveryId, DeliveryState, DestinationId, Domain, Event,
+    EventId, EventKind, Lane, Message, MessageId, RejectReason, Reply, Timestamp, WorkspaceId,
 };
 use std::sync::Arc;
 
@@ -90,6 +90,8 @@ pub struct DeliveryFilter {
     pub message: Option<MessageId>,
     /// This one.
     pub delivery: Option<DeliveryId>,
+    /// Of a message that was handed in with this credential.
+    pub credential: Option<CredentialId>,
     /// Accepted before this moment.
     pub accepted_before: Option<Timestamp>,
     /// With this domain in its From field.

@@ -15,6 +15,8 @@ use postbell_model::{
 pub struct Submission {
     /// The message; its id is new.
     pub message: Arc<Message>,
+    /// What it was handed in with; `None`: it came from a trusted network, or is our own.
+    pub credential: Option<CredentialId>,
     /// One for each recipient, at least one.
     pub deliveries: Vec<NewDelivery>,
     /// The message as submitted, CRLF line ends, without the final dot.

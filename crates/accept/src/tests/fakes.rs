@@ -9,7 +9,8 @@ use postbell_model::clock::Sleep;
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain,
-    Monotonic, RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    LeftQueue, Monotonic, RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace,
+    WorkspaceId,
 };
 use postbell_store::{
     Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Stored, Submission,
@@ -110,6 +111,7 @@ pub(super) fn offer_of(message: &str) -> Offer {
     Offer {
         door: Door::Smtp,
         workspace: OURS,
+        credential: None,
         envelope_from: ReversePath::Mailbox(address("bounces@example.com")),
         envid: None,
         ret: None,
@@ -234,7 +236,12 @@ impl Tenants for PaperTenants {
         unreachable!("the gate makes nothing")
     }
 
-    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
+    async fn revoke_credential(
+        &self,
+        _: &str,
+        _: LeftQueue,
+        _: Timestamp,
+    ) -> Result<(), TenantError> {
         unreachable!("the gate makes nothing")
     }
 

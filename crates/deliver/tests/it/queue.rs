@@ -9,7 +9,8 @@ use bytes::Bytes;
 use postbell_model::consequence::consequence;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
-    Domain, Egress, Fact, Lane, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    Domain, Egress, Fact, Lane, LeftQueue, Secret, SendingDomain, Timestamp, Workspace,
+    WorkspaceId,
 };
 use postbell_store::{
     Bodies, BodyRef, Claimed, Directory, NewConfigurationSet, NewCredential, Queue, SettleError,
@@ -336,7 +337,12 @@ impl Tenants for MemoryQueue {
         unreachable!("delivery sets nothing up")
     }
 
-    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
+    async fn revoke_credential(
+        &self,
+        _: &str,
+        _: LeftQueue,
+        _: Timestamp,
+    ) -> Result<(), TenantError> {
         unreachable!("delivery sets nothing up")
     }
 

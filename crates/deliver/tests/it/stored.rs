@@ -91,6 +91,7 @@ async fn accept(store: &SqliteStore, clock: &HandClock, text: usize) {
         ..message(now, &body)
     };
     let submission = Submission {
+        credential: None,
         message: Arc::new(message),
         deliveries: vec![NewDelivery {
             id: DeliveryId::new(now),

@@ -5,8 +5,8 @@ use postbell_model::attempt::{PlaintextReason, TlsUsed, Verification};
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, DisableReason,
-    Domain, DomainSetting, Event, EventId, HostTry, Instructions, Message, MessageId, Phase,
-    RejectReason, Reply, ReversePath, SeenRecords, SettingChange, Timestamp, WorkspaceEvent,
+    Domain, DomainSetting, Event, EventId, HostTry, Instructions, Message, MessageId, NewMail,
+    Phase, RejectReason, Reply, ReversePath, SeenRecords, SettingChange, Timestamp, WorkspaceEvent,
     WorkspaceFact, WorkspaceId,
 };
 use postbell_store::{LoggedWorkspaceEvent, Position};
@@ -259,19 +259,23 @@ fn what_a_vocabulary_has_no_word_for_is_not_told() {
 }
 
 fn disabled() -> Logged {
-    let event = "evt_0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d12";
     let destination = "dst_0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d13";
+    about_workspace(WorkspaceFact::DestinationDisabled {
+        destination: destination.parse().unwrap(),
+        name: "hook".to_owned(),
+        reason: DisableReason::Gone,
+    })
+}
+
+fn about_workspace(fact: WorkspaceFact) -> Logged {
+    let event = "evt_0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d12";
     Logged::Workspace(LoggedWorkspaceEvent {
         position: Position(8),
         event: WorkspaceEvent {
             id: event.parse().unwrap(),
             at: ACCEPTED,
             workspace: WorkspaceId(7),
-            fact: WorkspaceFact::DestinationDisabled {
-                destination: destination.parse().unwrap(),
-                name: "hook".to_owned(),
-                reason: DisableReason::Gone,
-            },
+            fact,
         },
     })
 }
@@ -282,6 +286,25 @@ fn events_about_a_workspace_are_told_in_our_own_words() {
         Format::Postbell,
         &disabled(),
         golden!("postbell", "destination-disabled"),
+    );
+    let paused = WorkspaceFact::SendingPaused {
+        domain: None,
+        reason: Some("too many bounces".to_owned()),
+        new_mail: NewMail::Hold,
+    };
+    check(
+        Format::Postbell,
+        &about_workspace(paused),
+        golden!("postbell", "sending-paused"),
+    );
+    let resumed = WorkspaceFact::SendingResumed {
+        domain: Domain::parse("sender.example").ok(),
+        paused_at: ACCEPTED,
+    };
+    check(
+        Format::Postbell,
+        &about_workspace(resumed),
+        golden!("postbell", "sending-resumed"),
     );
 }
 

@@ -1,9 +1,8 @@
 //! Our own documents about a workspace: the envelope of those about a delivery, without a mail.
 
-use std::collections::BTreeMap;
-
-use postbell_model::{SettingChange, WorkspaceEvent, WorkspaceFact};
+use postbell_model::{Domain, SettingChange, WorkspaceEvent, WorkspaceFact};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 use super::moment::Micros;
 
@@ -27,6 +26,8 @@ enum Told<'a> {
     DomainVerified(DomainVerified<'a>),
     DomainUnverified(DomainUnverified<'a>),
     DomainDeleted(DomainDeleted<'a>),
+    SendingPaused(SendingPaused<'a>),
+    SendingResumed(SendingResumed<'a>),
 }
 
 #[derive(Serialize)]
@@ -76,6 +77,25 @@ struct DomainDeleted<'a> {
     domain: &'a str,
 }
 
+/// What is paused or resumed is the `domain`, or the whole workspace where there is none.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SendingPaused<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    new_mail: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SendingResumed<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a str>,
+    paused_at: Micros,
+}
+
 impl<'a> Body<'a> {
     pub(super) fn new(event: &'a WorkspaceEvent) -> Self {
         Self {
@@ -121,6 +141,21 @@ fn told(fact: &WorkspaceFact) -> Told<'_> {
         WorkspaceFact::DomainDeleted { domain } => Told::DomainDeleted(DomainDeleted {
             domain: domain.as_str(),
         }),
+        WorkspaceFact::SendingPaused {
+            domain,
+            reason,
+            new_mail,
+        } => Told::SendingPaused(SendingPaused {
+            domain: domain.as_ref().map(Domain::as_str),
+            reason: reason.as_deref(),
+            new_mail: new_mail.name(),
+        }),
+        WorkspaceFact::SendingResumed { domain, paused_at } => {
+            Told::SendingResumed(SendingResumed {
+                domain: domain.as_ref().map(Domain::as_str),
+                paused_at: Micros(*paused_at),
+            })
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use postbell_model::{
     Audience, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
-    DestinationState, DisableReason, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    DestinationState, DisableReason, LeftQueue, Secret, SendingDomain, Timestamp, Workspace,
+    WorkspaceId,
 };
 use postbell_store::{
     Call, Destinations, Directory, EventLog, Logged, LoggedEvent, NewConfigurationSet,
@@ -334,7 +335,12 @@ impl Tenants for MemoryStore {
         unreachable!("webhooks need no credentials")
     }
 
-    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
+    async fn revoke_credential(
+        &self,
+        _: &str,
+        _: LeftQueue,
+        _: Timestamp,
+    ) -> Result<(), TenantError> {
         unreachable!("webhooks need no credentials")
     }
 

@@ -2,17 +2,29 @@
 
 use std::time::Duration;
 
+use anyhow::bail;
 use postbell_model::{ConfigurationSet, Egress};
-use postbell_store::{Directory, NewConfigurationSet};
+use postbell_store::{Directory, NewConfigurationSet, Removal};
 use serde_json::{Value, json};
 
 use super::InWorkspace;
 use super::desk::{self, Desk};
 use super::egress;
-use crate::cli::{ConfigSetAdd, ConfigSetSet};
+use super::workspace::DEFAULT_SET;
+use crate::cli::{ConfigSetAdd, ConfigSetCommand, ConfigSetNamed, ConfigSetUpdate};
 use crate::config::format_duration;
 
-pub(super) async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &Desk, command: &ConfigSetCommand) -> anyhow::Result<()> {
+    match command {
+        ConfigSetCommand::Add(wanted) => add(desk, wanted).await,
+        ConfigSetCommand::List(wanted) => list(desk, wanted),
+        ConfigSetCommand::Show(named) => show(desk, named),
+        ConfigSetCommand::Update(wanted) => update(desk, wanted).await,
+        ConfigSetCommand::Remove { which, yes } => remove(desk, which, *yes).await,
+    }
+}
+
+async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
     desk::check_name(&add.name)?;
     let directory = desk.directory();
     let workspace = desk::workspace(&directory, &add.workspace)?;
@@ -33,31 +45,99 @@ pub(super) async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) async fn set(desk: &Desk, set: &ConfigSetSet) -> anyhow::Result<()> {
+async fn update(desk: &Desk, update: &ConfigSetUpdate) -> anyhow::Result<()> {
     let directory = desk.directory();
-    let workspace = desk::workspace(&directory, &set.workspace)?;
-    let mut changed = desk::configuration_set(&directory, workspace, &set.name)?.clone();
-    if let Some(choice) = set.max_retries {
+    let workspace = desk::workspace(&directory, &update.workspace)?;
+    let mut changed = desk::configuration_set(&directory, workspace, &update.name)?.clone();
+    if let Some(choice) = update.max_retries {
         changed.max_retries = choice.into_option();
     }
-    if let Some(choice) = set.expire_after {
+    if let Some(choice) = update.expire_after {
         changed.expire_after = choice.into_option();
     }
-    if let Some(choice) = set.reports {
+    if let Some(choice) = update.reports {
         changed.reports = choice.into_option();
     }
-    changed.egress = set.egress.over(changed.egress);
+    changed.egress = update.egress.over(changed.egress);
     let sentence = format!(
         "changed configuration set {}",
         described(&directory, &changed)
     );
     let document = document(&directory, &changed);
     desk.tenants.change_configuration_set(changed).await?;
-    desk.tell(&set.output, &document, &sentence);
+    desk.tell(&update.output, &document, &sentence);
     Ok(())
 }
 
-pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
+fn show(desk: &Desk, named: &ConfigSetNamed) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let workspace = desk::workspace(&directory, &named.workspace)?;
+    let set = desk::configuration_set(&directory, workspace, &named.name)?;
+    let domains = directory.domains_of(workspace.id).into_iter();
+    let domains: Vec<_> = domains
+        .filter(|domain| domain.configuration_set == set.id)
+        .map(|domain| domain.name.as_str())
+        .collect();
+    let destinations = directory.destinations().iter();
+    let destinations: Vec<_> = destinations
+        .filter(|destination| destination.configuration_set == Some(set.id))
+        .map(|destination| destination.name.as_str())
+        .collect();
+    let lines = [
+        format!("{} ({})", set.name, set.id),
+        format!("  workspace      {}", workspace.name),
+        format!("  retries        {}", retries(set)),
+        format!("  expiry         {}", expiry(set)),
+        format!("  reports        {}", reports(set)),
+        format!("  egress         {}", egress::told(&set.egress)),
+        format!("  domains        {}", desk::listed(domains.iter().copied())),
+        format!(
+            "  destinations   {}",
+            desk::listed(destinations.iter().copied())
+        ),
+        format!("  created        {}", set.created_at),
+    ];
+    let mut document = document(&directory, set);
+    document["domains"] = json!(domains);
+    document["destinations"] = json!(destinations);
+    desk.tell(&named.output, &document, &lines.join("\n"));
+    Ok(())
+}
+
+async fn remove(desk: &Desk, named: &ConfigSetNamed, yes: bool) -> anyhow::Result<()> {
+    let directory = desk.directory();
+    let workspace = desk::workspace(&directory, &named.workspace)?;
+    let set = desk::configuration_set(&directory, workspace, &named.name)?;
+    if set.name == DEFAULT_SET {
+        bail!(
+            "configuration set \"{DEFAULT_SET}\" can't be removed: mail and domains that name no \
+             other are of it"
+        );
+    }
+    let removal = if yes {
+        Removal::At(desk.clock.now())
+    } else {
+        Removal::Check
+    };
+    desk.removals
+        .remove_configuration_set(set.id, removal)
+        .await?;
+    let told = format!(
+        "configuration set {} of workspace {}",
+        set.name, workspace.name
+    );
+    let sentence = if yes {
+        format!("removed {told}")
+    } else {
+        format!("{told} would be removed: nothing uses it; say --yes to do it")
+    };
+    let mut document = document(&directory, set);
+    document["done"] = json!(yes);
+    desk.tell(&named.output, &document, &sentence);
+    Ok(())
+}
+
+fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     let directory = desk.directory();
     let mut sets = Vec::new();
     for workspace in desk::workspaces(&directory, list)? {

@@ -2,16 +2,37 @@
 
 use anyhow::{Context, bail};
 use postbell_model::{Clock, Credential, SendingLimits, WorkspaceId};
-use postbell_store::{Directory, NewCredential, Tenants, password, scram};
+use postbell_store::{DeliveryFilter, Directory, NewCredential, Tenants, password, scram};
 use serde_json::{Value, json};
 
 use super::desk::{self, Desk};
-use super::{InWorkspace, Output, limits};
-use crate::cli::{CredentialAdd, CredentialSet};
+use super::{InWorkspace, Output, limits, revoke, waiting};
+use crate::cli::{CredentialAdd, CredentialCommand, CredentialUpdate};
 
 const USERNAME_MAX: usize = 128;
 
-pub(super) async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &Desk, command: &CredentialCommand) -> anyhow::Result<()> {
+    match command {
+        CredentialCommand::Add(wanted) => add(desk, wanted).await,
+        CredentialCommand::List(wanted) => list(desk, wanted),
+        CredentialCommand::Show { username, output } => show(desk, username, output).await,
+        CredentialCommand::Update(wanted) => update(desk, wanted).await,
+        CredentialCommand::Revoke(wanted) => revoke::revoke(desk, wanted).await,
+    }
+}
+
+/// The credential of this name, be it revoked or not.
+pub(super) fn find<'a>(directory: &'a Directory, username: &str) -> anyhow::Result<&'a Credential> {
+    let credential = directory.credential(username);
+    credential.with_context(|| {
+        format!(
+            "there is no credential \"{}\"; `postbell credential list` shows all",
+            username.escape_debug()
+        )
+    })
+}
+
+async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> {
     let directory = desk.directory();
     let workspace = desk::workspace(&directory, &add.workspace)?;
     let password = match &add.password {
@@ -47,15 +68,13 @@ pub(super) async fn add(desk: &Desk, add: &CredentialAdd) -> anyhow::Result<()> 
     Ok(())
 }
 
-pub(super) async fn set(desk: &Desk, set: &CredentialSet) -> anyhow::Result<()> {
+async fn update(desk: &Desk, update: &CredentialUpdate) -> anyhow::Result<()> {
     let directory = desk.directory();
-    let credential = directory.credential(&set.username);
-    let credential = credential
-        .with_context(|| format!("there is no credential \"{}\"", set.username.escape_debug()))?;
-    let limits = set.limits.over(credential.limits);
+    let credential = find(&directory, &update.username)?;
+    let limits = update.limits.over(credential.limits);
     let allowances = &desk.allowances;
     allowances
-        .set_credential_limits(&set.username, limits)
+        .set_credential_limits(&update.username, limits)
         .await?;
     let credential = Credential {
         limits,
@@ -66,11 +85,15 @@ pub(super) async fn set(desk: &Desk, set: &CredentialSet) -> anyhow::Result<()> 
         credential.username,
         limits::sentence(limits)
     );
-    desk.tell(&set.output, &document(&directory, &credential), &sentence);
+    desk.tell(
+        &update.output,
+        &document(&directory, &credential),
+        &sentence,
+    );
     Ok(())
 }
 
-pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
+fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     let directory = desk.directory();
     let mut credentials = Vec::new();
     for workspace in desk::workspaces(&directory, list)? {
@@ -92,14 +115,31 @@ pub(super) fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) async fn revoke(desk: &Desk, username: &str, output: &Output) -> anyhow::Result<()> {
-    let now = desk.clock.now();
-    desk.tenants.revoke_credential(username, now).await?;
+async fn show(desk: &Desk, username: &str, output: &Output) -> anyhow::Result<()> {
     let directory = desk.directory();
-    let credential = directory.credential(username);
-    let credential = credential.context("the credential is gone")?;
-    let sentence = format!("revoked {username}; a server that runs sees it within two seconds");
-    desk.tell(output, &document(&directory, credential), &sentence);
+    let credential = find(&directory, username)?;
+    let filter = DeliveryFilter {
+        credential: Some(credential.id),
+        ..DeliveryFilter::default()
+    };
+    let waits = waiting::count(desk, &filter).await?;
+    let mut document = document(&directory, credential);
+    document["waiting"] = json!(waits);
+    let revoked = credential.revoked_at;
+    let state = revoked.map_or_else(|| "in use".to_owned(), |at| format!("revoked {at}"));
+    let lines = [
+        format!("{} ({})", credential.username, credential.id),
+        format!(
+            "  workspace      {}",
+            desk::workspace_name(&directory, credential.workspace)
+        ),
+        format!("  state          {state}"),
+        format!("  may hand in    {}", limits::sentence(credential.limits)),
+        format!("  waiting        {}", waiting::deliveries(waits)),
+        format!("  SCRAM          {}", has_scram(credential)),
+        format!("  created        {}", credential.created_at),
+    ];
+    desk.tell(output, &document, &lines.join("\n"));
     Ok(())
 }
 
@@ -134,7 +174,7 @@ fn check_username(username: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn document(directory: &Directory, credential: &Credential) -> Value {
+pub(super) fn document(directory: &Directory, credential: &Credential) -> Value {
     let mut document = json!({
         "id": credential.id.to_string(),
         "username": credential.username,
@@ -158,13 +198,16 @@ fn row(directory: &Directory, credential: &Credential) -> Vec<String> {
             .map_or_else(String::new, |at| at.to_string()),
         rate,
         quota,
-        if credential.scram.is_some() {
-            "yes"
-        } else {
-            "no"
-        }
-        .to_owned(),
+        has_scram(credential).to_owned(),
     ]
+}
+
+const fn has_scram(credential: &Credential) -> &'static str {
+    if credential.scram.is_some() {
+        "yes"
+    } else {
+        "no"
+    }
 }
 
 #[cfg(test)]

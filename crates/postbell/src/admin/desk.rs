@@ -5,7 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
 use postbell_store::{
-    Allowances, Directory, DomainKeys, Domains, Logged, SealingKey, Tenants, Webhooks,
+    Allowances, ApiKeys, Directory, DomainKeys, Domains, Logged, Pauses, Removals, SealingKey,
+    Tenants, Webhooks,
 };
 use serde_json::Value;
 
@@ -24,6 +25,9 @@ pub(crate) struct Desk {
     pub(crate) keys: Arc<dyn DomainKeys>,
     pub(crate) domains: Arc<dyn Domains>,
     pub(crate) webhooks: Arc<dyn Webhooks>,
+    pub(crate) pauses: Arc<dyn Pauses>,
+    pub(crate) removals: Arc<dyn Removals>,
+    pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }
@@ -121,6 +125,15 @@ pub(crate) fn workspace_name(directory: &Directory, id: WorkspaceId) -> String {
     let all = directory.workspaces();
     let found = all.iter().find(|workspace| workspace.id == id);
     found.map_or_else(|| id.to_string(), |workspace| workspace.name.clone())
+}
+
+/// Names in a row, or `none`.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(", ")
 }
 
 /// Refuses names that would be awkward in a URL, a log line or a shell.

@@ -2,14 +2,15 @@
 
 use anyhow::{Context, bail};
 use postbell_model::{
-    Clock, ConfigurationSetId, Domain, SendingDomain, SettingChange, WorkspaceId,
+    Clock, ConfigurationSetId, Domain, Sender, SendingDomain, SettingChange, WorkspaceId,
 };
 use postbell_store::{Directory, DomainChange, Tenants, Verification};
 use serde_json::{Value, json};
 
 use super::desk::{self, Desk};
-use super::{InWorkspace, identity};
-use crate::cli::{DomainAdd, DomainUpdate};
+use super::sending::{self, Whose};
+use super::{InWorkspace, identity, removal};
+use crate::cli::{DomainAdd, DomainCommand, DomainUpdate};
 use crate::identity::make_keys;
 
 /// A domain to be added.
@@ -26,7 +27,31 @@ pub(crate) struct NewDomain<'a> {
     pub(crate) set: ConfigurationSetId,
 }
 
-pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &Desk, command: &DomainCommand) -> anyhow::Result<()> {
+    match command {
+        DomainCommand::Add(wanted) => add(desk, wanted).await,
+        DomainCommand::Update(wanted) => update(desk, wanted).await,
+        DomainCommand::Remove(wanted) => removal::remove(desk, wanted).await,
+        DomainCommand::List(wanted) => list(desk, wanted).await,
+        DomainCommand::Show(show) => identity::show(desk, show).await,
+        DomainCommand::Check(named) => identity::check_domain(desk, named).await,
+        DomainCommand::Rotate(named) => identity::rotate(desk, named).await,
+        DomainCommand::Pause {
+            name,
+            pause,
+            output,
+        } => sending::pause(desk, &whose(name)?, pause, output).await,
+        DomainCommand::Resume(named) => {
+            sending::resume(desk, &whose(&named.name)?, &named.output).await
+        }
+    }
+}
+
+fn whose(name: &str) -> anyhow::Result<Whose> {
+    parse(name).map(Whose::domain)
+}
+
+async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
     let directory = desk.directory();
     let workspace = desk::workspace(&directory, &add.workspace)?;
     let set = desk::configuration_set(&directory, workspace, &add.config_set)?;
@@ -67,7 +92,7 @@ pub(super) async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
 }
 
 /// Changes what is given of a domain.
-pub(super) async fn update(desk: &Desk, update: &DomainUpdate) -> anyhow::Result<()> {
+async fn update(desk: &Desk, update: &DomainUpdate) -> anyhow::Result<()> {
     let domain = identity::find(desk, &update.name)?;
     let directory = desk.directory();
     let change = DomainChange {
@@ -122,7 +147,7 @@ fn changed_sentence(domain: &SendingDomain, changes: &[SettingChange]) -> String
     )
 }
 
-pub(super) async fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
+async fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
     let directory = desk.directory();
     let mut domains = Vec::new();
     for workspace in desk::workspaces(&directory, list)? {
@@ -141,6 +166,7 @@ pub(super) async fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> 
         "CONFIGURATION SET",
         "RETURN PATH",
         "RECORDS",
+        "SENDING",
     ];
     desk.tell_list(&list.output, documents, &heading, &rows);
     Ok(())
@@ -208,6 +234,7 @@ pub(super) fn document(
         "returnPathHost": domain.return_path_host.as_str(),
         "replyHost": domain.reply_host.as_str(),
         "trackingHost": domain.tracking_host.as_str(),
+        "sending": sending::document(directory.sending(&Sender::Domain(domain.name.clone()))),
         "createdAt": domain.created_at.to_string(),
         "verified": known.is_some_and(|known| known.verified_at.is_some()),
         "verifiedAt": known.and_then(|known| known.verified_at).map(|at| at.to_string()),
@@ -227,6 +254,10 @@ fn row(directory: &Directory, domain: &SendingDomain, known: Option<&Verificatio
             Some(known) if known.verified_at.is_some() => "verified".to_owned(),
             Some(known) => format!("missing: {}", known.missing.join(", ")),
         },
+        directory
+            .sending(&Sender::Domain(domain.name.clone()))
+            .name()
+            .to_owned(),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use postbell_model::SendingDomain;
 use postbell_store::{
-    DeliveryFilter, Inspect, OpenError, Removals, SqliteInspector, SqliteStore, Store,
+    DeliveryFilter, DomainRemovals, Inspect, OpenError, SqliteInspector, SqliteStore, Store,
 };
 use serde_json::json;
 use tokio_util::task::TaskTracker;

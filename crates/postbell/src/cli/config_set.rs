@@ -14,17 +14,44 @@ pub enum ConfigSetCommand {
 Example:
   postbell config-set add urgent --workspace acme --max-retries 3 --expire-after 1h")]
     Add(ConfigSetAdd),
-    /// Change a configuration set, for mail that is accepted from now on
-    #[command(after_help = "\
-Examples:
-  postbell config-set set urgent --workspace acme --reports off
-  postbell config-set set urgent --workspace acme --max-retries default
-  postbell config-set set urgent --workspace acme --source-address 192.0.2.7,2001:db8::7
-  postbell config-set set urgent --workspace acme --ehlo-name out7.acme.example")]
-    Set(ConfigSetSet),
     /// List configuration sets
     #[command(after_help = "Example:\n  postbell config-set list --workspace acme")]
     List(InWorkspace),
+    /// Show a configuration set, with its domains and destinations
+    #[command(after_help = "Example:\n  postbell config-set show urgent --workspace acme")]
+    Show(ConfigSetNamed),
+    /// Change a configuration set, for mail that is accepted from now on
+    #[command(after_help = "\
+Examples:
+  postbell config-set update urgent --workspace acme --reports off
+  postbell config-set update urgent --workspace acme --max-retries default
+  postbell config-set update urgent --workspace acme --source-address 192.0.2.7,2001:db8::7
+  postbell config-set update urgent --workspace acme --ehlo-name out7.acme.example")]
+    Update(ConfigSetUpdate),
+    /// Remove a configuration set that no domain, destination or waiting mail uses
+    #[command(after_help = "\
+Examples:
+  postbell config-set remove urgent --workspace acme          says whether it could be done
+  postbell config-set remove urgent --workspace acme --yes    does it")]
+    Remove {
+        #[command(flatten)]
+        which: ConfigSetNamed,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// A command about one configuration set.
+#[derive(Debug, Args)]
+pub struct ConfigSetNamed {
+    /// Its name
+    pub name: String,
+    /// Whose it is
+    #[arg(long, value_name = "NAME")]
+    pub workspace: String,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `postbell config-set add`
@@ -50,10 +77,10 @@ pub struct ConfigSetAdd {
     pub output: Output,
 }
 
-/// `postbell config-set set`
+/// `postbell config-set update`
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("change").required(true).multiple(true))]
-pub struct ConfigSetSet {
+pub struct ConfigSetUpdate {
     /// Its name
     pub name: String,
     /// Whose it is

@@ -1,6 +1,6 @@
 //! `postbell credential`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{ChangedLimits, InWorkspace, NewLimits, Output};
 
@@ -14,23 +14,35 @@ Examples:
   postbell credential add shop@acme.example --workspace acme --json
   postbell credential add batch --workspace acme --rate 60 --quota 5000")]
     Add(CredentialAdd),
-    /// Change how much may be handed in with a credential
-    #[command(after_help = "\
-Examples:
-  postbell credential set shop --rate 60 --quota 5000
-  postbell credential set shop --quota none")]
-    Set(CredentialSet),
     /// List credentials, without their passwords
     #[command(after_help = "Example:\n  postbell credential list --workspace acme")]
     List(InWorkspace),
-    /// Take a credential out of use, for good; its sessions end at their next message
-    #[command(after_help = "Example:\n  postbell credential revoke shop")]
-    Revoke {
+    /// Show a credential, and what waits of the mail that was handed in with it
+    #[command(after_help = "Example:\n  postbell credential show shop")]
+    Show {
         /// The username
         username: String,
         #[command(flatten)]
         output: Output,
     },
+    /// Change how much may be handed in with a credential
+    #[command(after_help = "\
+Examples:
+  postbell credential update shop --rate 60 --quota 5000
+  postbell credential update shop --quota none")]
+    Update(CredentialUpdate),
+    /// Take a credential out of use, for good; its sessions end at their next message
+    #[command(
+        visible_alias = "remove",
+        after_help = "\
+Examples:
+  postbell credential revoke shop                         says what waits of it
+  postbell credential revoke shop --yes                   what waits is still sent
+  postbell credential revoke shop --queue cancel --yes    what waits is taken back
+
+A server that runs refuses it within two seconds, and holds or cancels what waits right after."
+    )]
+    Revoke(CredentialRevoke),
 }
 
 /// `postbell credential add`
@@ -50,13 +62,39 @@ pub struct CredentialAdd {
     pub output: Output,
 }
 
-/// `postbell credential set`
+/// `postbell credential update`
 #[derive(Debug, Args)]
-pub struct CredentialSet {
+pub struct CredentialUpdate {
     /// The username
     pub username: String,
     #[command(flatten)]
     pub limits: ChangedLimits,
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `postbell credential revoke`
+#[derive(Debug, Args)]
+pub struct CredentialRevoke {
+    /// The username
+    pub username: String,
+    /// What becomes of the deliveries that wait
+    #[arg(long, value_name = "WHAT", default_value = "keep")]
+    pub queue: LeftQueueArg,
+    /// Do it; without this, what would be done is counted
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// What becomes of what waits of a revoked credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LeftQueueArg {
+    /// It is sent
+    Keep,
+    /// It is held until somebody releases or cancels it
+    Hold,
+    /// It is taken back
+    Cancel,
 }

@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{InWorkspace, Output};
+use super::{InWorkspace, Output, PauseArgs};
 
 /// `postbell domain …`
 #[derive(Debug, Subcommand)]
@@ -47,6 +47,24 @@ New keys whose records are there sign from then on. Exit code 1: a required reco
     /// Make new keys; they sign once their records are seen, and the old ones retire
     #[command(after_help = "Example:\n  postbell domain rotate acme.example")]
     Rotate(DomainNamed),
+    /// Send no mail from a domain until it is resumed; what waits stays queued
+    #[command(after_help = "\
+Examples:
+  postbell domain pause acme.example --reason 'new keys are on their way'
+  postbell domain pause acme.example --new-mail reject    new mail is refused as well
+
+Mail is of the domain of its From field. What is being sent at the moment is sent to its end.")]
+    Pause {
+        /// The domain
+        name: String,
+        #[command(flatten)]
+        pause: PauseArgs,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Send mail from a domain again
+    #[command(after_help = "Example:\n  postbell domain resume acme.example")]
+    Resume(DomainNamed),
     /// List domains
     #[command(after_help = "Example:\n  postbell domain list --workspace acme")]
     List(InWorkspace),

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
+mod api_key;
 mod config_set;
 mod credential;
 mod destination;
@@ -7,7 +8,9 @@ mod doctor;
 mod domain;
 mod egress;
 mod limits;
+mod manual;
 mod operate;
+mod sending;
 mod trace;
 mod workspace;
 
@@ -18,8 +21,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::parse_duration;
 
-pub use config_set::{Choice, ConfigSetAdd, ConfigSetCommand, ConfigSetSet};
-pub use credential::{CredentialAdd, CredentialCommand, CredentialSet};
+pub use api_key::{ApiKeyAdd, ApiKeyCommand, ApiKeyUpdate, Expiry, WhichApiKey};
+pub use config_set::{Choice, ConfigSetAdd, ConfigSetCommand, ConfigSetNamed, ConfigSetUpdate};
+pub use credential::{
+    CredentialAdd, CredentialCommand, CredentialRevoke, CredentialUpdate, LeftQueueArg,
+};
 pub use destination::{
     DelaysArg, DestinationAdd, DestinationCommand, DestinationReplay, DestinationUpdate,
     SettingsArgs, StateArg, TellingArg, WhichDestination,
@@ -28,12 +34,14 @@ pub use doctor::DoctorArgs;
 pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
+pub use manual::ManArgs;
 pub use operate::{
     Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, WaitingState, Which,
     WhichEvents,
 };
+pub use sending::{NewMailArg, PauseArgs};
 pub use trace::{TraceArgs, TraceRole};
-pub use workspace::{WorkspaceCommand, WorkspaceSet};
+pub use workspace::{WorkspaceCommand, WorkspaceNamed, WorkspaceUpdate};
 
 /// Exit codes, told in `postbell --help`.
 pub mod exit {
@@ -122,7 +130,7 @@ Examples:
   postbell queue                              what waits, by workspace and domain
   postbell queue show --domain example.org    the same, one by one
   postbell queue hold --domain example.org    how many would be held; --yes holds them")]
-    Queue(QueueArgs),
+    Queue(Box<QueueArgs>),
     /// See all that happened to a message
     #[command(subcommand)]
     Message(MessageCommand),
@@ -151,12 +159,31 @@ is a fault; warnings are none.")]
     /// Credentials: usernames and passwords with which applications hand in mail
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// API keys: what programs show to the HTTP API
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// Configuration sets: named choices of destinations and retry policy
     #[command(subcommand)]
     ConfigSet(ConfigSetCommand),
     /// Destinations: webhooks that hear of events
     #[command(subcommand)]
     Destination(DestinationCommand),
+    /// Print what makes a shell complete these commands
+    #[command(after_help = "\
+Examples:
+  postbell completions bash > /usr/share/bash-completion/completions/postbell
+  postbell completions zsh > /usr/share/zsh/site-functions/_postbell
+  postbell completions fish > /usr/share/fish/vendor_completions.d/postbell.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one of each command
+    #[command(after_help = "\
+Examples:
+  postbell man | man -l -
+  postbell man --dir /usr/local/share/man/man1")]
+    Man(ManArgs),
 }
 
 /// `postbell dev`

@@ -99,6 +99,9 @@ pub struct Which {
     /// This one
     #[arg(long, value_name = "ID")]
     pub delivery: Option<String>,
+    /// Of mail that was handed in with this credential
+    #[arg(long, value_name = "USERNAME")]
+    pub credential: Option<String>,
     /// Accepted longer ago than this
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub older_than: Option<Duration>,

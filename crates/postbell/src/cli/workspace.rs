@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{ChangedLimits, NewLimits, Output};
+use super::{ChangedLimits, NewLimits, Output, PauseArgs};
 
 /// `postbell workspace …`
 #[derive(Debug, Subcommand)]
@@ -20,23 +20,71 @@ Examples:
         #[command(flatten)]
         output: Output,
     },
-    /// Change how much a workspace may hand in
-    #[command(after_help = "\
-Examples:
-  postbell workspace set acme --rate 600
-  postbell workspace set acme --rate none --quota 50000")]
-    Set(WorkspaceSet),
     /// List all workspaces
     #[command(after_help = "Example:\n  postbell workspace list --json")]
     List {
         #[command(flatten)]
         output: Output,
     },
+    /// Show what a workspace has, what waits, and whether its mail is sent
+    #[command(after_help = "Example:\n  postbell workspace show acme")]
+    Show(WorkspaceNamed),
+    /// Change how much a workspace may hand in
+    #[command(after_help = "\
+Examples:
+  postbell workspace update acme --rate 600
+  postbell workspace update acme --rate none --quota 50000")]
+    Update(WorkspaceUpdate),
+    /// Send no mail of a workspace until it is resumed; what waits stays queued
+    #[command(after_help = "\
+Examples:
+  postbell workspace pause acme --reason 'too many bounces'
+  postbell workspace pause acme --new-mail reject    new mail is refused as well
+
+What is being sent at the moment is sent to its end. Its destinations hear of it: SendingPaused.")]
+    Pause {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        pause: PauseArgs,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Send mail of a workspace again
+    #[command(after_help = "\
+Example:
+  postbell workspace resume acme
+
+Domains that are paused themselves stay so.")]
+    Resume(WorkspaceNamed),
+    /// Remove a workspace that has no domains and no mail that waits
+    #[command(after_help = "\
+Examples:
+  postbell workspace remove acme          says what would go with it
+  postbell workspace remove acme --yes    does it")]
+    Remove {
+        /// Its name
+        name: String,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
-/// `postbell workspace set`
+/// A command about one workspace.
 #[derive(Debug, Args)]
-pub struct WorkspaceSet {
+pub struct WorkspaceNamed {
+    /// Its name
+    pub name: String,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `postbell workspace update`
+#[derive(Debug, Args)]
+pub struct WorkspaceUpdate {
     /// Its name
     pub name: String,
     #[command(flatten)]

@@ -6,6 +6,7 @@
 mod act;
 mod events;
 mod message;
+mod pauses;
 mod queue;
 mod which;
 

@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 
-use postbell_model::{Event, Timestamp};
+use postbell_model::Event;
 use postbell_store::{Inspect, LaneDepth, Waiting};
 use serde_json::{Value, json};
 
-use super::{Window, which};
+use super::{Window, pauses, which};
 use crate::admin::workspace_name;
 use crate::cli::QueueList;
 use crate::console::{age, until};
@@ -50,6 +50,11 @@ pub(super) async fn lanes(window: &Window<'_>, list: &QueueList) -> anyhow::Resu
         "LAST REPLY TO THE OLDEST",
     ];
     window.console.table(&heading, &rows);
+    let workspaces = lanes.iter().map(|(depth, _)| depth.lane.workspace);
+    pauses::tell(
+        window,
+        pauses::of_workspaces(window, workspaces).into_iter(),
+    );
     window
         .console
         .complain(summary((count, total), lanes.len()));
@@ -71,7 +76,10 @@ fn lane_row(window: &Window<'_>, depth: &LaneDepth, latest: Option<&Event>) -> V
         depth.state.to_string(),
         depth.count.to_string(),
         age(depth.oldest, window.now()),
-        until(depth.next_at, window.now()),
+        match pauses::of_lane(window, depth) {
+            Some(_) => pauses::WHEN_RESUMED.to_owned(),
+            None => until(depth.next_at, window.now()),
+        },
         reply(latest),
     ]
 }
@@ -85,6 +93,7 @@ fn lane_document(window: &Window<'_>, depth: &LaneDepth, latest: Option<&Event>)
         "oldestAcceptedAt": depth.oldest.to_string(),
         "oldestDeliveryId": depth.oldest_delivery.to_string(),
         "nextAttemptAt": depth.next_at.to_string(),
+        "paused": pauses::document(window, pauses::of_lane(window, depth)),
         "lastReply": last_reply(latest),
     })
 }
@@ -106,7 +115,7 @@ pub(super) async fn show(window: &Window<'_>, list: &QueueList) -> anyhow::Resul
     }
     let rows: Vec<_> = waiting
         .iter()
-        .map(|one| delivery_row(one, window.now()))
+        .map(|one| delivery_row(window, one))
         .collect();
     let heading = [
         "DELIVERY",
@@ -118,6 +127,9 @@ pub(super) async fn show(window: &Window<'_>, list: &QueueList) -> anyhow::Resul
         "LAST REPLY",
     ];
     window.console.table(&heading, &rows);
+    let paused = waiting.iter();
+    let paused = paused.filter_map(|one| pauses::of_delivery(window, one));
+    pauses::tell(window, paused);
     if waiting.len() == list.limit {
         window
             .console
@@ -126,14 +138,18 @@ pub(super) async fn show(window: &Window<'_>, list: &QueueList) -> anyhow::Resul
     Ok(())
 }
 
-fn delivery_row(one: &Waiting, now: Timestamp) -> Vec<String> {
+fn delivery_row(window: &Window<'_>, one: &Waiting) -> Vec<String> {
+    let now = window.now();
     vec![
         one.delivery.id.to_string(),
         one.delivery.recipient.to_string(),
         one.state.to_string(),
         age(one.message.accepted_at, now),
         one.delivery.attempt.to_string(),
-        until(one.next_at, now),
+        match pauses::of_delivery(window, one) {
+            Some(_) => pauses::WHEN_RESUMED.to_owned(),
+            None => until(one.next_at, now),
+        },
         reply(one.latest.as_ref()),
     ]
 }
@@ -150,6 +166,7 @@ fn delivery_document(window: &Window<'_>, one: &Waiting) -> Value {
         "acceptedAt": one.message.accepted_at.to_string(),
         "attempt": one.delivery.attempt,
         "nextAttemptAt": one.next_at.to_string(),
+        "paused": pauses::document(window, pauses::of_delivery(window, one)),
         "expiresAt": one.delivery.expires_at.to_string(),
         "lastReply": last_reply(one.latest.as_ref()),
     })

@@ -1,7 +1,7 @@
 //! From what was typed to what the store is asked.
 
 use anyhow::Context;
-use postbell_model::{Address, DeliveryState, Domain, EventKind, WorkspaceId};
+use postbell_model::{Address, CredentialId, DeliveryState, Domain, EventKind, WorkspaceId};
 use postbell_store::{DeliveryFilter, EventFilter};
 
 use super::Window;
@@ -26,6 +26,7 @@ pub(super) fn deliveries(window: &Window<'_>, which: &Which) -> anyhow::Result<D
         message: message.transpose()?,
         delivery: delivery.transpose()?,
         sender_domain: None,
+        credential: credential(window, which.credential.as_deref())?,
         accepted_before: which.older_than.map(|age| window.now().before(age)),
         states: which.state.map(state).into_iter().collect(),
     })
@@ -48,6 +49,15 @@ pub(super) fn events(window: &Window<'_>, which: &WhichEvents) -> anyhow::Result
 fn workspace(window: &Window<'_>, name: Option<&str>) -> anyhow::Result<Option<WorkspaceId>> {
     let found = name.map(|name| workspace_named(&window.directory, name));
     Ok(found.transpose()?.map(|workspace| workspace.id))
+}
+
+fn credential(window: &Window<'_>, username: Option<&str>) -> anyhow::Result<Option<CredentialId>> {
+    let found = username.map(|username| {
+        let credential = window.directory.credential(username);
+        credential
+            .with_context(|| format!("there is no credential \"{}\"", username.escape_debug()))
+    });
+    Ok(found.transpose()?.map(|credential| credential.id))
 }
 
 fn domain(text: Option<&str>) -> anyhow::Result<Option<Domain>> {

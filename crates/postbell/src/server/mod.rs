@@ -5,6 +5,7 @@
 
 mod control;
 mod listen;
+mod revocations;
 mod stages;
 
 use std::net::SocketAddr;
@@ -128,6 +129,7 @@ impl Server {
         server.run_reports(reporter);
         server.run_identity(watch);
         server.run_domains(verifier, sweeper);
+        server.run_revocations(Arc::clone(&clock));
         server.run_submission(door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, clock);
         server.run_http(config, listeners.http);

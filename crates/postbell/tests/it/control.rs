@@ -21,7 +21,7 @@ fn a_set_has_addresses_and_a_name_of_its_own() {
     let place = Place::new();
     place.ok(&["workspace", "add", "acme"]);
     let set = |arguments: &[&str]| {
-        let command = ["config-set", "set", "default", "--workspace", "acme"];
+        let command = ["config-set", "update", "default", "--workspace", "acme"];
         place.ok(&[&command, arguments].concat())
     };
     let told = set(&["--source-address", "192.0.2.7,2001:db8::7"]);
@@ -37,7 +37,7 @@ fn a_set_has_addresses_and_a_name_of_its_own() {
     let egress = &list[0]["egress"];
     assert_eq!(egress["ehloName"], "out7.acme.example");
     assert!(egress["sourceIpv4"].is_null());
-    let nothing = place.run(&["config-set", "set", "default", "--workspace", "acme"]);
+    let nothing = place.run(&["config-set", "update", "default", "--workspace", "acme"]);
     assert_eq!(nothing.code, Some(2));
     assert!(nothing.stderr.contains("--ehlo-name"), "{nothing:?}");
 }

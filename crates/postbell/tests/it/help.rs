@@ -23,8 +23,11 @@ fn help_says_what_there_is_and_how_to_begin() {
       workspace    Tenants: each owns its domains, configuration sets and destinations
       domain       Domains that a workspace sends from
       credential   Credentials: usernames and passwords with which applications hand in mail
+      api-key      API keys: what programs show to the HTTP API
       config-set   Configuration sets: named choices of destinations and retry policy
       destination  Destinations: webhooks that hear of events
+      completions  Print what makes a shell complete these commands
+      man          Print the manual page, or write one of each command
 
     Options:
           --config <FILE>  The configuration file [default: ./postbell.toml, else

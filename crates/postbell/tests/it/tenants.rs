@@ -53,7 +53,7 @@ fn a_configuration_set_can_be_changed() {
     let made = json(&place, &[&add[..], &["--reports", "off"]].concat());
     assert_eq!(made["reports"], false);
     let set = |more: &[&'static str]| {
-        let words = ["config-set", "set", "quiet", "--workspace", "acme"];
+        let words = ["config-set", "update", "quiet", "--workspace", "acme"];
         [&words[..], more].concat()
     };
     let changed = json(&place, &set(&["--reports", "on", "--max-retries", "0"]));
@@ -78,7 +78,7 @@ fn a_configuration_set_can_be_changed() {
     }
     let unknown = [
         "config-set",
-        "set",
+        "update",
         "loud",
         "--workspace",
         "acme",
@@ -157,7 +157,7 @@ fn limits_are_set_changed_and_shown() {
     assert_eq!(made["scram"], true);
     let set = [
         "credential",
-        "set",
+        "update",
         "shop",
         "--rate",
         "60",
@@ -165,7 +165,7 @@ fn limits_are_set_changed_and_shown() {
         "none",
     ];
     json(&place, &set);
-    json(&place, &["workspace", "set", "acme", "--quota", "9"]);
+    json(&place, &["workspace", "update", "acme", "--quota", "9"]);
     let listed = &json(&place, &["credential", "list"])[0];
     assert_eq!(
         (&listed["rate"], &listed["quota"]),
@@ -178,9 +178,9 @@ fn limits_are_set_changed_and_shown() {
     );
     let table = place.ok(&["workspace", "list"]);
     assert!(table.contains("RATE/MIN  QUOTA/DAY"), "{table}");
-    let unknown = place.fails(&["credential", "set", "shops", "--rate", "1"]);
+    let unknown = place.fails(&["credential", "update", "shops", "--rate", "1"]);
     assert!(unknown.contains("no credential \"shops\""), "{unknown}");
-    let unknown = place.fails(&["workspace", "set", "acne", "--rate", "1"]);
+    let unknown = place.fails(&["workspace", "update", "acne", "--rate", "1"]);
     assert!(unknown.contains("no workspace \"acne\""), "{unknown}");
 }
 
@@ -207,7 +207,7 @@ fn a_credential_gets_a_password_that_is_shown_once() {
     ];
     assert_eq!(json(&place, &chosen).get("password"), None);
 
-    let revoked = json(&place, &["credential", "revoke", "shop"]);
+    let revoked = json(&place, &["credential", "revoke", "shop", "--yes"]);
     assert!(revoked["revokedAt"].is_string());
     let unknown = place.fails(&["credential", "revoke", "shops"]);
     assert!(
@@ -341,4 +341,182 @@ fn the_data_folder_is_for_its_owner_alone() {
     let place = with_workspace();
     let data = std::fs::metadata(place.path().join("data")).unwrap();
     assert_eq!(data.permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn an_api_key_is_shown_once_and_told_by_how_it_begins() {
+    let place = with_workspace();
+    let add = ["api-key", "add", "app", "--workspace", "acme"];
+    let made = json(&place, &[&add[..], &["--expires-in", "30d"]].concat());
+    let (key, prefix) = (
+        made["key"].as_str().unwrap(),
+        made["prefix"].as_str().unwrap(),
+    );
+    assert!(key.starts_with("sk_") && key.starts_with(prefix) && key.len() == 43);
+    assert!(place.fails(&add).contains("API key \"app\" exists already"));
+    let site = ["api-key", "add", "site", "--workspace", "acme", "--public"];
+    assert!(place.ok(&site).contains("key, shown this once: pk_"));
+
+    let listed = json(&place, &["api-key", "list", "--workspace", "acme"]);
+    assert_eq!(
+        (&listed[1]["kind"], &listed[0]["name"]),
+        (&"public".into(), &"app".into())
+    );
+    assert!(!listed.to_string().contains(key));
+    let update = ["api-key", "update", "app", "--name", "backend"];
+    let changed = json(&place, &[&update[..], &["--expires-in", "never"]].concat());
+    assert_eq!(
+        (&changed["name"], &changed["expiresAt"]),
+        (&"backend".into(), &Value::Null)
+    );
+    let shown = place.ok(&["api-key", "show", prefix]);
+    assert!(
+        shown.contains("backend") && shown.contains("last used      never"),
+        "{shown}"
+    );
+    assert_eq!(place.run(&["api-key", "update", "backend"]).code, Some(2));
+
+    let would = place.ok(&["api-key", "remove", "backend"]);
+    assert!(would.contains("say --yes to do it"), "{would}");
+    assert_eq!(
+        json(&place, &["api-key", "remove", prefix, "--yes"])["done"],
+        true
+    );
+    let gone = place.fails(&["api-key", "show", prefix]);
+    assert!(gone.contains("there is no API key"), "{gone}");
+}
+
+#[test]
+fn a_workspace_is_removed_when_nothing_depends_on_it() {
+    let place = with_workspace();
+    place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
+    place.ok(&["credential", "add", "shop", "--workspace", "acme"]);
+    let shown = place.ok(&["workspace", "show", "acme"]);
+    for line in [
+        "sending        active",
+        "waiting        0 deliveries",
+        "domains        acme.example",
+        "sets           default",
+        "credentials    shop",
+        "API keys       none",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    for yes in [&[][..], &["--yes"]] {
+        let refused = place.fails(&[&["workspace", "remove", "acme"][..], yes].concat());
+        assert!(
+            refused.contains("it has 1 domain (acme.example); remove them first"),
+            "{refused}"
+        );
+    }
+    place.ok(&["workspace", "add", "other"]);
+    place.ok(&["credential", "add", "batch", "--workspace", "other"]);
+    let would = place.ok(&["workspace", "remove", "other"]);
+    assert_eq!(
+        would,
+        "workspace other would be removed, with 1 configuration sets, 0 destinations, \
+         1 credentials and 0 API keys; say --yes to do it\n"
+    );
+    let removed = json(&place, &["workspace", "remove", "other", "--yes"]);
+    assert_eq!(
+        (&removed["done"], &removed["name"]),
+        (&true.into(), &"other".into())
+    );
+    assert!(
+        place
+            .fails(&["workspace", "show", "other"])
+            .contains("there are: acme")
+    );
+    let again = json(&place, &["workspace", "add", "other"]);
+    assert_ne!(again["id"], removed["id"]);
+    let taken = place.fails(&["credential", "add", "batch", "--workspace", "other"]);
+    assert!(taken.contains("exists already"), "{taken}");
+
+    let trusted = "submission.trusted = [{ network = \"127.0.0.0/8\", workspace = \"other\" }]";
+    std::fs::write(place.path().join("postbell.toml"), trusted).unwrap();
+    let refused = place.fails(&["workspace", "remove", "other", "--yes"]);
+    assert!(refused.contains("submission.trusted[0]"), "{refused}");
+}
+
+#[test]
+fn a_configuration_set_is_removed_when_nothing_uses_it() {
+    let place = with_workspace();
+    let of_acme = ["--workspace", "acme"];
+    let set = |words: &[&'static str]| [&["config-set"], words, &of_acme].concat();
+    place.ok(&set(&["add", "quiet"]));
+    let domain = ["domain", "add", "acme.example", "--config-set", "quiet"];
+    place.ok(&[&domain[..], &of_acme].concat());
+    let shown = place.ok(&set(&["show", "quiet"]));
+    assert!(
+        shown.contains("domains        acme.example") && shown.contains("destinations   none"),
+        "{shown}"
+    );
+    let used = place.fails(&set(&["remove", "quiet", "--yes"]));
+    assert!(
+        used.contains("it is that of 1 domain (acme.example)"),
+        "{used}"
+    );
+    let default = place.fails(&set(&["remove", "default", "--yes"]));
+    assert!(default.contains("name no other are of it"), "{default}");
+    place.ok(&set(&["add", "spare"]));
+    assert!(
+        place
+            .ok(&set(&["remove", "spare"]))
+            .contains("would be removed")
+    );
+    assert_eq!(
+        json(&place, &set(&["remove", "spare", "--yes"]))["done"],
+        true
+    );
+    assert!(
+        place
+            .fails(&set(&["show", "spare"]))
+            .contains("no configuration set")
+    );
+}
+
+#[test]
+fn a_credential_is_counted_before_it_is_revoked() {
+    let place = with_workspace();
+    place.ok(&["credential", "add", "shop", "--workspace", "acme"]);
+    let would = place.ok(&["credential", "revoke", "shop", "--queue", "hold"]);
+    assert_eq!(
+        would,
+        "shop would be refused from then on; 0 deliveries of it would be held; say --yes to do it\n"
+    );
+    let shown = place.ok(&["credential", "show", "shop"]);
+    assert!(shown.contains("state          in use"), "{shown}");
+    let done = place.ok(&["credential", "remove", "shop", "--queue", "hold", "--yes"]);
+    assert!(done.ends_with("; 0 deliveries were held\n"), "{done}");
+    let shown = place.ok(&["credential", "show", "shop"]);
+    assert!(shown.contains("state          revoked"), "{shown}");
+}
+
+#[test]
+fn a_pause_has_a_reason_and_can_be_ended_twice() {
+    let place = with_workspace();
+    let long = "x".repeat(201);
+    let wordy = place.run(&["workspace", "pause", "acme", "--reason", &long]);
+    assert_eq!(wordy.code, Some(2), "{wordy:?}");
+    let paused = place.ok(&["workspace", "pause", "acme", "--reason", "fraud"]);
+    assert!(paused.starts_with("paused workspace acme; "), "{paused}");
+    let again = json(
+        &place,
+        &["workspace", "pause", "acme", "--new-mail", "reject"],
+    );
+    assert_eq!(again["sending"]["newMail"], "reject");
+    assert_eq!(again["sending"]["reason"], Value::Null);
+    assert!(place.ok(&["workspace", "list"]).contains("paused"));
+    let shown = place.ok(&["workspace", "show", "acme"]);
+    assert!(shown.contains("new mail is refused"), "{shown}");
+    for said in ["resumed workspace acme", "workspace acme was not paused"] {
+        assert!(place.ok(&["workspace", "resume", "acme"]).starts_with(said));
+    }
+    let events = place.ok(&["events", "list", "--kind", "SendingPaused,SendingResumed"]);
+    assert_eq!(events.lines().count(), 2 + 1, "{events}");
+    let unknown = place.fails(&["domain", "pause", "nowhere.example"]);
+    assert!(
+        unknown.contains("there is no domain nowhere.example"),
+        "{unknown}"
+    );
 }

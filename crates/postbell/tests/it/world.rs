@@ -15,6 +15,7 @@ use postbell_peers::client::{ClientOptions, Mail, Outcome, SmtpClient};
 use postbell_peers::dns::{DnsOptions, DnsServer, Entry};
 use postbell_peers::mx::{MxOptions, MxServer, Received};
 use postbell_peers::webhook::{Post, WebhookOptions, WebhookServer};
+use postbell_store::Directory;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -99,6 +100,26 @@ impl World {
     /// Runs a command about the workspace; the server must not run.
     pub(crate) fn command(&self, words: &[&str]) {
         self.place.ok(&[words, &["--workspace", "acme"]].concat());
+    }
+
+    /// Runs a command, beside the server as well.
+    pub(crate) fn run(&self, words: &[&str]) -> String {
+        self.place.ok(words)
+    }
+
+    /// Lets the time go on until the server has seen a change that a command made.
+    pub(crate) async fn seen(&self, so: impl Fn(&Directory) -> bool) {
+        let store = self.server.as_ref().unwrap().store();
+        for _ in 0..LIMIT.as_secs() * 10 {
+            let mut changed = store.directory_changed();
+            if so(&store.directory()) {
+                return;
+            }
+            self.clock.turn(Duration::from_secs(1));
+            // The look itself takes its time; the next turn is as good.
+            let _ = tokio::time::timeout(LOOK, changed.changed()).await;
+        }
+        panic!("the server has not seen it");
     }
 
     fn add_destination(&self, name: &str, set: &str) {

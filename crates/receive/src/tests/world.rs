@@ -11,7 +11,7 @@ use postbell_accept::{AcceptOptions, Gate};
 use postbell_model::clock::Sleep;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination, Domain,
-    Monotonic, RetryPolicy, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
+    LeftQueue, Monotonic, RetryPolicy, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
     WorkspaceId,
 };
 use postbell_net::{CertificateFiles, ServerTls};
@@ -503,7 +503,12 @@ impl Tenants for PaperTenants {
         unreachable!("a door makes nothing")
     }
 
-    async fn revoke_credential(&self, _: &str, _: Timestamp) -> Result<(), TenantError> {
+    async fn revoke_credential(
+        &self,
+        _: &str,
+        _: LeftQueue,
+        _: Timestamp,
+    ) -> Result<(), TenantError> {
         unreachable!("a door makes nothing")
     }
 

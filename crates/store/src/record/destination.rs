@@ -6,7 +6,7 @@ use postbell_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{PayloadError, domain, json};
+use super::{PayloadError, domain, json, sending};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -93,6 +93,18 @@ pub(crate) fn write_workspace(fact: &WorkspaceFact) -> Option<String> {
         | WorkspaceFact::DomainVerified { .. }
         | WorkspaceFact::DomainUnverified { .. }
         | WorkspaceFact::DomainDeleted { .. } => domain::write(fact),
+        WorkspaceFact::SendingPaused {
+            domain,
+            reason,
+            new_mail,
+        } => Some(sending::write_paused(
+            domain.as_ref(),
+            reason.as_deref(),
+            *new_mail,
+        )),
+        WorkspaceFact::SendingResumed { domain, paused_at } => {
+            Some(sending::write_resumed(domain.as_ref(), *paused_at))
+        }
     }
 }
 
@@ -102,9 +114,12 @@ pub(crate) fn read_workspace(
     payload: Option<&str>,
 ) -> Result<WorkspaceFact, PayloadError> {
     let fault = |what: String| PayloadError { kind, what };
+    let payload = payload.unwrap_or_default();
     match kind {
-        EventKind::DestinationDisabled => read_disabled(payload.unwrap_or_default()).map_err(fault),
-        _ => domain::read(kind, payload.unwrap_or_default()).map_err(fault),
+        EventKind::DestinationDisabled => read_disabled(payload).map_err(fault),
+        EventKind::SendingPaused => sending::read_paused(payload).map_err(fault),
+        EventKind::SendingResumed => sending::read_resumed(payload).map_err(fault),
+        _ => domain::read(kind, payload).map_err(fault),
     }
 }
 
@@ -122,7 +137,7 @@ fn read_disabled(json: &str) -> Result<WorkspaceFact, String> {
 
 #[cfg(test)]
 mod tests {
-    use postbell_model::{DestinationId, Timestamp};
+    use postbell_model::{DestinationId, Domain, NewMail, Timestamp};
 
     use super::*;
 
@@ -162,5 +177,21 @@ mod tests {
         );
         assert!(read_workspace(fact.kind(), None).is_err());
         assert!(read_workspace(EventKind::Send, payload.as_deref()).is_err());
+        for domain in [None, Domain::parse("acme.example").ok()] {
+            for fact in [
+                WorkspaceFact::SendingPaused {
+                    domain: domain.clone(),
+                    reason: Some("too many bounces".to_owned()),
+                    new_mail: NewMail::Hold,
+                },
+                WorkspaceFact::SendingResumed {
+                    domain: domain.clone(),
+                    paused_at: Timestamp::from_micros(7),
+                },
+            ] {
+                let payload = write_workspace(&fact);
+                assert_eq!(read_workspace(fact.kind(), payload.as_deref()), Ok(fact));
+            }
+        }
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn write(fact: &WorkspaceFact) -> Option<String> {
         ..DomainRecord::default()
     };
     let record = match fact {
-        WorkspaceFact::DestinationDisabled { .. } => return None,
+        WorkspaceFact::DestinationDisabled { .. }
+        | WorkspaceFact::SendingPaused { .. }
+        | WorkspaceFact::SendingResumed { .. } => return None,
         WorkspaceFact::DomainCreated { domain, settings } => DomainRecord {
             settings: write_settings(settings),
             ..of(domain)

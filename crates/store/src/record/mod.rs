@@ -6,6 +6,7 @@
 mod destination;
 mod domain;
 mod instructions;
+mod sending;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use destination::{read_settings, read_workspace, write_settings, write_workspace};
 pub(crate) use instructions::{read_instructions, write_instructions};
+pub(crate) use sending::{read_sending, write_sending};
 
 /// A payload that can't be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -189,7 +191,9 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         | EventKind::DomainUpdated
         | EventKind::DomainVerified
         | EventKind::DomainUnverified
-        | EventKind::DomainDeleted => return Err(fault("it tells of no attempt")),
+        | EventKind::DomainDeleted
+        | EventKind::SendingPaused
+        | EventKind::SendingResumed => return Err(fault("it tells of no attempt")),
         EventKind::Delivery => Fact::Delivery { attempt },
         EventKind::DeliveryDelay => Fact::DeliveryDelay {
             attempt,

@@ -38,6 +38,9 @@ pub(super) struct Claims {
     looking: usize,
     /// What was settled meanwhile: the snapshot that they read may still show it as due.
     ended_meanwhile: HashSet<DeliveryId>,
+    /// Lanes in which all that is due is paused, and when each has something else: a look through
+    /// what is paused is not made again and again.
+    paused: HashMap<Lane, Timestamp>,
 }
 
 /// The claims of one lane.
@@ -58,6 +61,9 @@ pub(super) struct FreshLimits {
     pub per_lane: usize,
     pub octets: u64,
 }
+
+// How many lanes are remembered in which all is paused; beyond that each is looked at anew.
+const PAUSED_MAX: usize = 50_000;
 
 impl Claims {
     /// Begins a look at the database, which [`Claims::looked`] ends.
@@ -138,28 +144,47 @@ impl Claims {
         }
     }
 
+    /// All that is due in a lane is paused, and the next one is due then.
+    pub(super) fn all_paused(&mut self, lane: &Lane, resumes_at: Timestamp) {
+        if self.paused.len() >= PAUSED_MAX {
+            self.paused.clear();
+        }
+        self.paused.insert(lane.clone(), resumes_at);
+    }
+
+    /// What was paused may not be so any more.
+    pub(super) fn look_anew(&mut self) {
+        self.paused.clear();
+    }
+
     /// A row of this lane is due at `at` that was not when the lane was last looked at.
     pub(super) fn due(&mut self, lane: &Lane, at: Timestamp) {
         if let Some(resumes_at) = self.lanes.get_mut(lane).and_then(|l| l.resumes_at.as_mut()) {
+            *resumes_at = at.min(*resumes_at);
+        }
+        if let Some(resumes_at) = self.paused.get_mut(lane) {
             *resumes_at = at.min(*resumes_at);
         }
     }
 
     /// Lanes that the database says are due and of which nothing is to be had now.
     pub(super) fn passed_over(&self, lane: &Lane, now: Timestamp) -> bool {
-        self.lanes.get(lane).is_some_and(|claims| {
+        let in_flight = self.lanes.get(lane).is_some_and(|claims| {
             claims.is_resting() || claims.resumes_at.is_some_and(|at| at > now)
-        })
+        });
+        in_flight || self.paused.get(lane).is_some_and(|at| *at > now)
     }
 
     /// The earliest time at which a lane has more than what is in flight.
     pub(super) fn next_resume(&self) -> Option<Timestamp> {
         let awake = self.lanes.values().filter(|claims| !claims.is_resting());
-        awake.filter_map(|claims| claims.resumes_at).min()
+        let in_flight = awake.filter_map(|claims| claims.resumes_at);
+        in_flight.chain(self.paused.values().copied()).min()
     }
 
+    /// How many lanes may stand in the index of what is due without being so.
     pub(super) fn lanes(&self) -> usize {
-        self.lanes.len()
+        self.lanes.len() + self.paused.len()
     }
 }
 

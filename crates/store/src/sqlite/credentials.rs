@@ -1,6 +1,8 @@
 //! Usernames and passwords of submission.
 
-use postbell_model::{Credential, CredentialId, ScramKeys, Secret, Timestamp, WorkspaceId};
+use postbell_model::{
+    Credential, CredentialId, LeftQueue, ScramKeys, Secret, Timestamp, WorkspaceId,
+};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -55,14 +57,17 @@ impl SqliteTenants {
     pub(super) async fn set_revoked(
         &self,
         username: &str,
+        left: LeftQueue,
         now: Timestamp,
     ) -> Result<(), TenantError> {
         if self.directory().credential(username).is_none() {
             return Err(TenantError::NoSuchCredential(username.to_owned()));
         }
-        let sql = "UPDATE credential SET revoked_at = COALESCE(revoked_at, ?) WHERE username = ?";
+        let sql = "UPDATE credential SET revoked_at = COALESCE(revoked_at, ?), left_queue = ? \
+            WHERE username = ?";
         let query = sqlx::query(sql)
             .bind(now.as_micros())
+            .bind((left != LeftQueue::Keep).then_some(left.name()))
             .bind(username.to_owned());
         let changed = self.change(query).await;
         changed.map_err(|error| store_error(&error))??;

@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0009_held.sql"),
     include_str!("0010_destination.sql"),
     include_str!("0011_domains.sql"),
+    include_str!("0012_tenants.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

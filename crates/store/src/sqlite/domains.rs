@@ -11,13 +11,13 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::{
-    Directory, DomainChange, DomainCheck, DomainFound, DomainTurn, Domains, Removal, StoreError,
-    TenantError, Tenants, Verification,
+    Directory, DomainChange, DomainCheck, DomainFound, DomainRemoval, DomainTurn, Domains,
+    StoreError, TenantError, Tenants, Verification,
 };
 
 use super::rows::{self, RowError};
 use super::tenants::{SqliteTenants, count_change, is_unique_violation, read_all, store_error};
-use super::{SqliteStore, event_rows, removals};
+use super::{SqliteStore, domain_removals, event_rows};
 
 impl SqliteTenants {
     /// Writes a new domain, with the event that tells of it.
@@ -55,7 +55,11 @@ impl SqliteTenants {
         }
     }
 
-    async fn remove(&self, domain: &Domain, now: Timestamp) -> Result<Option<Removal>, StoreError> {
+    async fn remove(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+    ) -> Result<Option<DomainRemoval>, StoreError> {
         let mut connection = self.connection().await?;
         let removed = delete(&mut connection, domain, now).await;
         let removed = removed.map_err(|error| store_error(&error))?;
@@ -107,14 +111,18 @@ impl Domains for SqliteTenants {
         Ok(changes)
     }
 
-    async fn remove_domain(&self, domain: &Domain, now: Timestamp) -> Result<Removal, TenantError> {
+    async fn remove_domain(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+    ) -> Result<DomainRemoval, TenantError> {
         let removed = self.remove(domain, now).await?;
         removed.ok_or_else(|| TenantError::NoSuchDomain(domain.clone()))
     }
 
-    async fn removal(&self, id: u64) -> Result<Option<Removal>, StoreError> {
+    async fn removal(&self, id: u64) -> Result<Option<DomainRemoval>, StoreError> {
         let mut connection = self.connection().await?;
-        removals::one(&mut connection, id).await
+        domain_removals::one(&mut connection, id).await
     }
 
     async fn record_domain_checks(
@@ -143,11 +151,15 @@ impl Domains for SqliteStore {
         self.tenants.change_domain(domain, change, now).await
     }
 
-    async fn remove_domain(&self, domain: &Domain, now: Timestamp) -> Result<Removal, TenantError> {
+    async fn remove_domain(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+    ) -> Result<DomainRemoval, TenantError> {
         self.tenants.remove_domain(domain, now).await
     }
 
-    async fn removal(&self, id: u64) -> Result<Option<Removal>, StoreError> {
+    async fn removal(&self, id: u64) -> Result<Option<DomainRemoval>, StoreError> {
         self.tenants.removal(id).await
     }
 
@@ -231,7 +243,7 @@ async fn delete(
     connection: &mut SqliteConnection,
     domain: &Domain,
     now: Timestamp,
-) -> Result<Option<Removal>, sqlx::Error> {
+) -> Result<Option<DomainRemoval>, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for sql in [
         "DELETE FROM domain_key WHERE domain = ?",
@@ -261,7 +273,7 @@ async fn delete(
     event_rows::append_workspace_event(&mut transaction, &event(workspace, now, deleted)).await?;
     count_change(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(Some(Removal {
+    Ok(Some(DomainRemoval {
         id: noted.last_insert_rowid().unsigned_abs(),
         workspace,
         domain: domain.clone(),

@@ -41,15 +41,18 @@ pub(super) fn plan<'b>(
 ) -> Vec<Arrival<'b>> {
     let taken = shared.offers() && !fresh.is_closed();
     let mut room = if taken { fresh.capacity() } else { 0 };
+    let directory = shared.directory();
     let claims = shared.claims();
     let mut octets_offered = 0;
     submissions
         .map(|(submission, body)| {
             let octets = u64::from(body.length);
+            let waits = submission.send_at.is_some()
+                || directory.pause_of_message(&submission.message).is_some();
             let deliveries = submission.deliveries.iter().map(|new| {
                 let lane = lane_of(submission, new);
                 let offered = room > 0
-                    && submission.send_at.is_none()
+                    && !waits
                     && claims.has_room(&lane, octets_offered + octets, shared.limits);
                 if offered {
                     room -= 1;

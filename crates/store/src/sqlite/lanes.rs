@@ -22,6 +22,14 @@ const KNOWN_MAX: usize = 50_000;
 // How many lanes are looked at beyond those that may be passed over.
 const SPARE: usize = 8;
 
+/// Which lanes are of a workspace that is not paused.
+const SENDS: &str = "workspace_id NOT IN (SELECT id FROM workspace WHERE sending IS NOT NULL)";
+/// Which messages are from a domain that is not paused: a message is of the domain of its From
+/// field.
+const DOMAIN_SENDS: &str = "NOT EXISTS (SELECT 1 FROM domain p \
+    WHERE p.workspace_id = m.workspace_id AND p.sending IS NOT NULL \
+    AND substr(m.source, -1 - length(p.name)) = '@' || p.name)";
+
 /// Lanes whose row is known to be early enough, so that it need not be written again.
 #[derive(Debug, Default)]
 pub(super) struct KnownLanes(HashMap<Lane, Timestamp>);
@@ -64,8 +72,11 @@ pub(super) async fn due(
 ) -> Result<Vec<Lane>, StoreError> {
     // Lanes of which all that is due is in flight stand in the index as well.
     let beyond = limit.saturating_add(shared.claims().lanes());
-    let sql = "SELECT workspace_id, domain FROM lane WHERE next_at <= ? ORDER BY next_at LIMIT ?";
-    let found = sqlx::query(sql)
+    let sql = format!(
+        "SELECT workspace_id, domain FROM lane WHERE next_at <= ? AND {SENDS} \
+         ORDER BY next_at LIMIT ?"
+    );
+    let found = sqlx::query(AssertSqlSafe(sql))
         .bind(now.as_micros())
         .bind(i64::try_from(beyond).unwrap_or(i64::MAX))
         .fetch_all(pool)
@@ -87,8 +98,10 @@ pub(super) async fn next_due(
     shared: &Shared,
 ) -> Result<Option<Timestamp>, StoreError> {
     let beyond = shared.claims().lanes().saturating_add(SPARE);
-    let sql = "SELECT workspace_id, domain, next_at FROM lane ORDER BY next_at LIMIT ?";
-    let found = sqlx::query(sql)
+    let sql = format!(
+        "SELECT workspace_id, domain, next_at FROM lane WHERE {SENDS} ORDER BY next_at LIMIT ?"
+    );
+    let found = sqlx::query(AssertSqlSafe(sql))
         .bind(i64::try_from(beyond).unwrap_or(i64::MAX))
         .fetch_all(pool)
         .await
@@ -137,6 +150,8 @@ fn read_lane(row: &SqliteRow) -> Result<Lane, RowError> {
 #[derive(Debug)]
 pub(super) struct ClaimQueries {
     due: Arc<str>,
+    /// The same, where domains of the workspace are paused.
+    due_and_sent: Arc<str>,
 }
 
 /// What a claim found.
@@ -152,14 +167,19 @@ pub(super) struct Found {
 impl ClaimQueries {
     pub(super) fn new() -> Self {
         // A delivery without its message is found, too: as one that can't be read.
-        let due = format!(
-            "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, d.notify, d.orcpt, {} \
+        let due = |sent: &str| {
+            format!(
+                "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, d.notify, d.orcpt, {} \
              FROM delivery d INDEXED BY delivery_due LEFT JOIN message m ON m.id = d.message_id \
              WHERE d.workspace_id = ? AND d.domain = ? AND d.state = 'queued' \
-             AND d.next_at <= ? ORDER BY d.next_at LIMIT ?",
-            rows::MESSAGE_COLUMNS
-        );
-        Self { due: due.into() }
+             AND d.next_at <= ? {sent} ORDER BY d.next_at LIMIT ?",
+                rows::MESSAGE_COLUMNS
+            )
+        };
+        Self {
+            due: due("").into(),
+            due_and_sent: due(&format!("AND {DOMAIN_SENDS}")).into(),
+        }
     }
 
     /// Claims up to `limit` of what is due in a lane.
@@ -172,7 +192,13 @@ impl ClaimQueries {
     ) -> Result<Found, StoreError> {
         let _look = Look::begin(shared);
         let in_flight = shared.claims().in_lane(lane);
-        let rows = sqlx::query(AssertSqlSafe(self.due.clone()))
+        let some_paused = shared.directory().has_paused_domains(lane.workspace);
+        let sql = if some_paused {
+            &self.due_and_sent
+        } else {
+            &self.due
+        };
+        let rows = sqlx::query(AssertSqlSafe(Arc::clone(sql)))
             .bind(i64::from(lane.workspace.0))
             .bind(lane.domain.as_str())
             .bind(now.as_micros())
@@ -186,6 +212,9 @@ impl ClaimQueries {
         } else {
             None
         };
+        if let Some(resumes_at) = resumes_at.filter(|_| some_paused && rows.is_empty()) {
+            shared.claims().all_paused(lane, resumes_at);
+        }
         Ok(take(shared, lane, &rows, limit, resumes_at))
     }
 }

@@ -1,6 +1,7 @@
 //! The store on SQLite: one writer, a pool of readers, bodies in segment files beside it.
 
 mod allowances;
+mod api_keys;
 mod calls;
 mod changes;
 mod claims;
@@ -10,6 +11,7 @@ mod credentials;
 mod database;
 mod destinations;
 mod domain_keys;
+mod domain_removals;
 mod domains;
 mod egress;
 mod errors;
@@ -20,10 +22,12 @@ mod intake;
 mod lanes;
 mod opening;
 mod operate;
+mod pauses;
 mod places;
 mod removals;
 mod replays;
 mod reports;
+mod revocations;
 mod rows;
 mod scheduled;
 mod script;
@@ -42,8 +46,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Clock, ConfigurationSet, Credential, DeliveryId, Destination, Lane, Secret, SendingDomain,
-    Timestamp, Workspace,
+    Clock, ConfigurationSet, Credential, DeliveryId, Destination, Lane, LeftQueue, Secret,
+    SendingDomain, Timestamp, Workspace,
 };
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
@@ -131,10 +135,11 @@ impl SqliteStore {
         let bodies = folder.join(BODIES);
         let segments = segments(&mut writer, &bodies, options.segment_octets).await?;
         let newest = watch::Sender::new(newest(&mut writer).await?);
-        let shared = Arc::new(Shared::new(FreshLimits {
+        let limits = FreshLimits {
             per_lane: options.fresh_deliveries_per_lane,
             octets: options.fresh_octets,
-        }));
+        };
+        let shared = Arc::new(Shared::new(limits, tenants.clone()));
         let (work, waiting) = mpsc::channel(options.commit_queue);
         let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
         let (newest_seen, newest_elsewhere) = (newest.subscribe(), newest.clone());
@@ -162,6 +167,9 @@ impl SqliteStore {
         let refresher = CancellationToken::new();
         let refreshing = tenants.clone();
         tasks.spawn(refreshing.refresh(clock, newest_elsewhere, refresher.clone()));
+        let watching = Arc::clone(&shared);
+        let known = tenants.directory();
+        tasks.spawn(watching.watch_pauses(known, refresher.clone()));
         Ok(Self {
             shared,
             work: Mutex::new(Some(work)),
@@ -422,8 +430,13 @@ impl Tenants for SqliteStore {
         self.tenants.create_credential(new, now).await
     }
 
-    async fn revoke_credential(&self, username: &str, now: Timestamp) -> Result<(), TenantError> {
-        self.tenants.revoke_credential(username, now).await
+    async fn revoke_credential(
+        &self,
+        username: &str,
+        left: LeftQueue,
+        now: Timestamp,
+    ) -> Result<(), TenantError> {
+        self.tenants.revoke_credential(username, left, now).await
     }
 
     fn token_keys(&self) -> Vec<(u8, Secret)> {

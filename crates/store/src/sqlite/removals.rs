@@ -1,158 +1,200 @@
-//! The end of the mail of domains that were removed.
-
-use std::collections::BTreeSet;
-use std::time::Duration;
+//! Removing what nothing depends on any more.
+//!
+//! What depends on it is looked for in the transaction that removes it. A server that runs may
+//! accept for a second or two by what it knew before: such mail is delivered as configured.
 
 use async_trait::async_trait;
-use postbell_model::{DeliveryState, RejectReason, Timestamp, WorkspaceId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use postbell_model::{ConfigurationSetId, Timestamp, WorkspaceId};
+use sqlx::{Connection, Row, SqliteConnection};
 
-use crate::{Action, DeliveryFilter, Operate, Operated, Removal, Removals, StoreError, Tenants};
+use crate::{Removal, Removals, TenantError};
 
-use super::errors::read_error;
-use super::rows::{self, RowError, integer};
-use super::tenants::store_error;
-use super::{SqliteStore, inspect};
+use super::statements::Query;
+use super::tenants::{SqliteTenants, count_change, store_error};
 
-// How long a door may let mail in that knows of no removal: the directory is read anew every
-// second, and a message that was being decided on takes a moment more.
-const UNAWARE: Duration = Duration::from_secs(5);
-
-// How long what came of a removal can be asked.
-const KEPT: Duration = Duration::from_hours(24);
-
-const COLUMNS: &str = "id, workspace_id, domain, removed_at, rejected, ended_at";
+// How many names are told; the others are counted.
+const NAMED: usize = 3;
 
 #[async_trait]
-impl Removals for SqliteStore {
-    async fn reject_removed(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let mut open = 0;
-        for removal in self.removals().await? {
-            if !self.reject(&removal, now).await? {
-                open += 1;
-            }
-        }
-        Ok(open)
-    }
-}
-
-impl SqliteStore {
-    async fn removals(&self) -> Result<Vec<Removal>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM domain_removal WHERE ended_at IS NULL ORDER BY id"
-        ));
-        let found = sqlx::query(sql).fetch_all(&self.readers).await;
-        let found = found.map_err(|error| read_error(&error))?;
-        Ok(found.iter().map(read).collect::<Result<_, _>>()?)
-    }
-
-    /// Rejects what waits of one domain: whether that was the last.
-    async fn reject(&self, removal: &Removal, now: Timestamp) -> Result<bool, StoreError> {
-        self.tenants.refresh_once().await?;
-        let directory = self.tenants.directory();
-        // Mail of the same domain, added anew by the same workspace, is none of this.
-        let added_anew = directory.domain(&removal.domain);
-        let added_anew = added_anew.filter(|domain| domain.workspace == removal.workspace);
-        let filter = DeliveryFilter {
-            workspace: Some(removal.workspace),
-            sender_domain: Some(removal.domain.clone()),
-            accepted_before: added_anew.map(|domain| domain.created_at),
-            ..DeliveryFilter::default()
-        };
-        let done = self.reject_waiting(&filter, now).await?;
-        let over = done.left_alone == 0 && now >= removal.removed_at.after(UNAWARE);
-        if over || done.changed > 0 {
-            self.note(removal, done.changed, over.then_some(now))
-                .await?;
-        }
-        Ok(over)
-    }
-
-    /// Lane by lane, whose order the index has; what is scheduled is in none.
-    async fn reject_waiting(
+impl Removals for SqliteTenants {
+    async fn remove_workspace(
         &self,
-        filter: &DeliveryFilter,
-        now: Timestamp,
-    ) -> Result<Operated, StoreError> {
-        let action = Action::Reject(RejectReason::DomainDeleted);
-        let of_state = |states: &[DeliveryState]| DeliveryFilter {
-            states: states.to_vec(),
-            ..filter.clone()
-        };
-        let in_lanes = of_state(&[DeliveryState::Queued, DeliveryState::Held]);
-        let depths = inspect::depths(&self.readers, &in_lanes).await?;
-        let domains: BTreeSet<_> = depths.into_iter().map(|depth| depth.lane.domain).collect();
-        let scheduled = of_state(&[DeliveryState::Scheduled]);
-        let mut done = self.operate(&scheduled, &action, now).await?;
-        for domain in domains {
-            let lane = DeliveryFilter {
-                domain: Some(domain),
-                ..in_lanes.clone()
-            };
-            let in_lane = self.operate(&lane, &action, now).await?;
-            done.changed += in_lane.changed;
-            done.left_alone += in_lane.left_alone;
+        workspace: WorkspaceId,
+        removal: Removal,
+    ) -> Result<(), TenantError> {
+        let mut connection = self.connection().await?;
+        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(|error| store_error(&error))?;
+        let sql = "SELECT name FROM workspace WHERE id = ? AND removed_at IS NULL";
+        let name = text(&mut transaction, sql, workspace.0).await?;
+        let name = name.ok_or(TenantError::NoSuchWorkspace(workspace))?;
+        if let Some(why) = why_not_workspace(&mut transaction, workspace).await? {
+            let kind = "workspace";
+            return Err(TenantError::InUse { kind, name, why });
         }
-        Ok(done)
+        let Removal::At(now) = removal else {
+            return Ok(());
+        };
+        for query in removal_of_workspace(workspace, now) {
+            let done = query.execute(&mut *transaction).await;
+            done.map_err(|error| store_error(&error))?;
+        }
+        let done = count_change(&mut transaction).await;
+        done.map_err(|error| store_error(&error))?;
+        let done = transaction.commit().await;
+        done.map_err(|error| store_error(&error))?;
+        Ok(self.load(&mut connection).await?)
     }
 
-    async fn note(
+    async fn remove_configuration_set(
         &self,
-        removal: &Removal,
-        rejected: u64,
-        ended_at: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let mut connection = self.tenants.connection().await?;
-        let noted = note(&mut connection, (removal.id, rejected), ended_at).await;
-        noted.map_err(|error| store_error(&error))
+        set: ConfigurationSetId,
+        removal: Removal,
+    ) -> Result<(), TenantError> {
+        let mut connection = self.connection().await?;
+        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(|error| store_error(&error))?;
+        let sql = "SELECT name FROM configuration_set WHERE id = ? AND removed_at IS NULL";
+        let name = text(&mut transaction, sql, set.0).await?;
+        let name = name.ok_or(TenantError::NoSuchConfigurationSet(set))?;
+        if let Some(why) = why_not_set(&mut transaction, set).await? {
+            let kind = "configuration set";
+            return Err(TenantError::InUse { kind, name, why });
+        }
+        let Removal::At(now) = removal else {
+            return Ok(());
+        };
+        let done = async {
+            let sql = "UPDATE configuration_set SET removed_at = ?, name = name || '/' || id \
+                WHERE id = ?";
+            let query = sqlx::query(sql)
+                .bind(now.as_micros())
+                .bind(i64::from(set.0));
+            query.execute(&mut *transaction).await?;
+            count_change(&mut transaction).await?;
+            transaction.commit().await
+        };
+        done.await.map_err(|error| store_error(&error))?;
+        Ok(self.load(&mut connection).await?)
     }
 }
 
-/// Adds to what came of a removal; once it has ended, the oldest ones are forgotten.
-async fn note(
+/// What keeps a workspace from being removed.
+async fn why_not_workspace(
     connection: &mut SqliteConnection,
-    (id, rejected): (u64, u64),
-    ended_at: Option<Timestamp>,
-) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE domain_removal SET rejected = rejected + ?, ended_at = ? WHERE id = ?";
-    sqlx::query(sql)
-        .bind(integer(rejected))
-        .bind(ended_at.map(Timestamp::as_micros))
-        .bind(integer(id))
-        .execute(&mut *connection)
-        .await?;
-    if let Some(now) = ended_at {
-        sqlx::query("DELETE FROM domain_removal WHERE ended_at < ?")
-            .bind(now.before(KEPT).as_micros())
-            .execute(connection)
-            .await?;
+    workspace: WorkspaceId,
+) -> Result<Option<String>, TenantError> {
+    let sql = "SELECT name FROM domain WHERE workspace_id = ? ORDER BY name";
+    let domains = texts(connection, sql, workspace.0).await?;
+    if !domains.is_empty() {
+        let domains = listed("domain", &domains);
+        return Ok(Some(format!("it has {domains}; remove them first")));
     }
-    Ok(())
+    let sql = "SELECT (SELECT COUNT(*) FROM delivery WHERE state = 'queued' AND workspace_id = ?1) \
+        + (SELECT COUNT(*) FROM delivery WHERE state = 'held' AND workspace_id = ?1) \
+        + (SELECT COUNT(*) FROM delivery WHERE state = 'scheduled' AND workspace_id = ?1)";
+    Ok(waiting(count(connection, sql, workspace.0).await?))
 }
 
-/// What became of a removal.
-pub(super) async fn one(
+/// What keeps a configuration set from being removed.
+async fn why_not_set(
     connection: &mut SqliteConnection,
-    id: u64,
-) -> Result<Option<Removal>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM domain_removal WHERE id = ?"));
+    set: ConfigurationSetId,
+) -> Result<Option<String>, TenantError> {
+    let sql = "SELECT name FROM domain WHERE configuration_set_id = ? ORDER BY name";
+    let domains = texts(connection, sql, set.0).await?;
+    if !domains.is_empty() {
+        let domains = listed("domain", &domains);
+        return Ok(Some(format!(
+            "it is that of {domains}; give them another first"
+        )));
+    }
+    let sql = "SELECT name FROM destination WHERE configuration_set_id = ? ORDER BY name";
+    let destinations = texts(connection, sql, set.0).await?;
+    if !destinations.is_empty() {
+        let destinations = listed("destination", &destinations);
+        return Ok(Some(format!("it has {destinations}; remove them first")));
+    }
+    let of = "JOIN message m ON m.id = d.message_id WHERE m.configuration_set_id = ?1 AND d.state";
+    let sql = format!(
+        "SELECT (SELECT COUNT(*) FROM delivery d {of} = 'queued') \
+         + (SELECT COUNT(*) FROM delivery d {of} = 'held') \
+         + (SELECT COUNT(*) FROM delivery d {of} = 'scheduled')"
+    );
+    Ok(waiting(count(connection, sql, set.0).await?))
+}
+
+fn waiting(deliveries: i64) -> Option<String> {
+    let some = match deliveries {
+        0 => return None,
+        1 => "1 delivery waits".to_owned(),
+        many => format!("{many} deliveries wait"),
+    };
+    Some(format!(
+        "{some} in its queue; let them end, or see `postbell queue cancel`"
+    ))
+}
+
+/// `2 domains (a.example, b.example)`
+fn listed(kind: &str, names: &[String]) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let told = names.iter().take(NAMED).map(String::as_str);
+    let mut told = told.collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED {
+        told.push_str(", …");
+    }
+    format!("{} {kind}{plural} ({told})", names.len())
+}
+
+/// Credentials stay, so that nobody else gets their names; they are of no use any more.
+fn removal_of_workspace(workspace: WorkspaceId, now: Timestamp) -> Vec<Query<'static>> {
+    let id = i64::from(workspace.0);
+    let at = now.as_micros();
+    let credentials = "UPDATE credential SET revoked_at = COALESCE(revoked_at, ?), \
+        left_queue = NULL WHERE workspace_id = ?";
+    let sets = "UPDATE configuration_set SET removed_at = COALESCE(removed_at, ?) \
+        WHERE workspace_id = ?";
+    let workspace = "UPDATE workspace SET removed_at = ?, name = name || '/' || id, \
+        sending = NULL WHERE id = ?";
+    vec![
+        sqlx::query("DELETE FROM api_key WHERE workspace_id = ?").bind(id),
+        sqlx::query("DELETE FROM destination WHERE workspace_id = ?").bind(id),
+        sqlx::query(credentials).bind(at).bind(id),
+        sqlx::query(sets).bind(at).bind(id),
+        sqlx::query(workspace).bind(at).bind(id),
+    ]
+}
+
+async fn texts(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    of: u32,
+) -> Result<Vec<String>, TenantError> {
     let found = sqlx::query(sql)
-        .bind(integer(id))
-        .fetch_optional(connection)
-        .await
-        .map_err(|error| read_error(&error))?;
-    Ok(found.as_ref().map(read).transpose()?)
+        .bind(i64::from(of))
+        .fetch_all(connection)
+        .await;
+    let found = found.map_err(|error| store_error(&error))?;
+    let texts: Result<_, _> = found.iter().map(|row| row.try_get(0)).collect();
+    Ok(texts.map_err(|error: sqlx::Error| store_error(&error))?)
 }
 
-fn read(row: &SqliteRow) -> Result<Removal, RowError> {
-    let ended_at: Option<i64> = row.try_get(5)?;
-    Ok(Removal {
-        id: rows::unsigned(row, 0, "domain_removal.id")?,
-        workspace: WorkspaceId(rows::number(row, 1, "domain_removal.workspace_id")?),
-        domain: rows::domain(row.try_get(2)?, "domain_removal.domain")?,
-        removed_at: rows::time(row, 3)?,
-        rejected: rows::unsigned(row, 4, "domain_removal.rejected")?,
-        ended_at: ended_at.map(Timestamp::from_micros),
-    })
+async fn text(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    of: u32,
+) -> Result<Option<String>, TenantError> {
+    Ok(texts(connection, sql, of).await?.pop())
+}
+
+async fn count(
+    connection: &mut SqliteConnection,
+    sql: impl Into<String>,
+    of: u32,
+) -> Result<i64, TenantError> {
+    let counted = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.into()))
+        .bind(i64::from(of))
+        .fetch_one(connection)
+        .await;
+    Ok(counted.map_err(|error| store_error(&error))?)
 }

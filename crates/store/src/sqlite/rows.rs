@@ -68,6 +68,11 @@ pub(super) fn bind_message(
         .bind(i64::from(body.length))
         .bind(message.reports)
         .bind(record::write_instructions(&message.instructions))
+        .bind(
+            submission
+                .credential
+                .map(|credential| i64::from(credential.0)),
+        )
 }
 
 /// Reads a message whose first column is at `at`.

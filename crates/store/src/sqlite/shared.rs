@@ -4,14 +4,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Directory, Tenants};
 
 use super::claims::{Claims, FreshLimits};
+use super::tenants::SqliteTenants;
 
 /// Claims, and the signals that ring for other stages.
 #[derive(Debug)]
 pub(super) struct Shared {
     claims: Mutex<Claims>,
     pub limits: FreshLimits,
+    tenants: SqliteTenants,
     failure: watch::Sender<Option<Arc<str>>>,
     queued: watch::Sender<u64>,
     reports: watch::Sender<u64>,
@@ -20,10 +25,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(limits: FreshLimits) -> Self {
+    pub(super) fn new(limits: FreshLimits, tenants: SqliteTenants) -> Self {
         Self {
             claims: Mutex::default(),
             limits,
+            tenants,
             failure: watch::Sender::new(None),
             queued: watch::Sender::new(0),
             reports: watch::Sender::new(0),
@@ -35,6 +41,29 @@ impl Shared {
     /// The claims. No holder of the lock waits or panics half-way through a change.
     pub(super) fn claims(&self) -> MutexGuard<'_, Claims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What operators have set up, as far as it is known here.
+    pub(super) fn directory(&self) -> Arc<Directory> {
+        self.tenants.directory()
+    }
+
+    /// Has lanes looked at anew when something is paused or resumed, until `stop`.
+    pub(super) async fn watch_pauses(
+        self: Arc<Self>,
+        mut known: Arc<Directory>,
+        stop: CancellationToken,
+    ) {
+        let mut changes = self.tenants.directory_changed();
+        changes.mark_changed();
+        while let Some(Ok(())) = stop.run_until_cancelled(changes.changed()).await {
+            let directory = self.directory();
+            if !directory.sends_as(&known) {
+                self.claims().look_anew();
+                self.ring_queued();
+            }
+            known = directory;
+        }
     }
 
     /// Somebody has taken the channel of fresh deliveries.

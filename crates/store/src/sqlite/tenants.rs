@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::rand;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Secret, SendingDomain,
-    SendingLimits, Timestamp, Workspace, WorkspaceEvent, WorkspaceId,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, LeftQueue, Secret,
+    SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceEvent, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -30,7 +30,7 @@ use super::domains::read_domains;
 use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
-use super::{DATABASE, database, destinations, event_rows, places, unusable};
+use super::{DATABASE, api_keys, database, destinations, event_rows, pauses, places, unusable};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -317,8 +317,13 @@ impl Tenants for SqliteTenants {
         self.insert_credential(new, now).await
     }
 
-    async fn revoke_credential(&self, username: &str, now: Timestamp) -> Result<(), TenantError> {
-        self.set_revoked(username, now).await
+    async fn revoke_credential(
+        &self,
+        username: &str,
+        left: LeftQueue,
+        now: Timestamp,
+    ) -> Result<(), TenantError> {
+        self.set_revoked(username, left, now).await
     }
 
     fn token_keys(&self) -> Vec<(u8, Secret)> {
@@ -386,7 +391,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let version = version(&mut look).await?;
     let workspaces = read_all(
         &mut look,
-        "SELECT id, name, created_at, rate, quota FROM workspace",
+        "SELECT id, name, created_at, rate, quota FROM workspace WHERE removed_at IS NULL",
         |row| {
             Ok(Workspace {
                 id: WorkspaceId(rows::number(row, 0, "workspace.id")?),
@@ -399,15 +404,20 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let workspaces = workspaces.await?;
     let domains = read_domains(&mut look).await?;
     let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at, reports, \
-        source_ipv4, source_ipv6, ehlo_name FROM configuration_set";
+        source_ipv4, source_ipv6, ehlo_name FROM configuration_set WHERE removed_at IS NULL";
     let sets = read_all(&mut look, sets, read_set).await?;
     let destinations = destinations::read(&mut look).await?;
     let credentials = read_credentials(&mut look).await?;
     let keys = read_domain_keys(&mut look).await?;
+    let api_keys = api_keys::read(&mut look).await?;
+    let sending = pauses::read(&mut look).await?;
     look.rollback().await?;
-    let directory = Directory::new(workspaces, domains, sets, destinations);
-    let directory = directory.with_credentials(credentials);
-    Ok((version, directory.with_domain_keys(keys)))
+    let directory = Directory::new(workspaces, domains, sets, destinations)
+        .with_credentials(credentials)
+        .with_domain_keys(keys)
+        .with_api_keys(api_keys)
+        .with_sending(sending);
+    Ok((version, directory))
 }
 
 pub(super) async fn read_all<T>(

@@ -6,8 +6,8 @@ use postbell_model::{
     SeenRecords, SendingDomain, SettingChange, Timestamp, TokenKeys, WorkspaceFact, WorkspaceId,
 };
 use postbell_store::{
-    Action, DeliveryFilter, DomainChange, DomainCheck, DomainFound, EventFilter, From, Logged,
-    MessageOrDelivery, Position, Removal, TenantError,
+    Action, DeliveryFilter, DomainChange, DomainCheck, DomainFound, DomainRemoval, EventFilter,
+    From, Logged, MessageOrDelivery, Position, TenantError,
 };
 
 use crate::domain_keys::key;
@@ -27,7 +27,7 @@ async fn added(fixture: &Fixture) -> SendingDomain {
     domain
 }
 
-async fn removed(fixture: &Fixture) -> Removal {
+async fn removed(fixture: &Fixture) -> DomainRemoval {
     let removal = fixture.store.remove_domain(&named(SENDER), later(60)).await;
     removal.unwrap()
 }

@@ -140,6 +140,7 @@ impl Fixture {
     pub(crate) fn submission(&self, recipients: &[&str], body: &'static str) -> Submission {
         Submission {
             message: Arc::new(message(self.workspace, self.set)),
+            credential: None,
             deliveries: recipients.iter().map(|to| new_delivery(to)).collect(),
             body: Bytes::from_static(body.as_bytes()),
             send_at: None,

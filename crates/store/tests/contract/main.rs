@@ -17,6 +17,7 @@ mod reports;
 mod scheduled;
 mod settle;
 mod sqlite_only;
+mod tenancy;
 mod tenants;
 mod webhooks;
 
@@ -88,6 +89,15 @@ contract!(sqlite:
     tenants::how_mail_of_a_set_leaves_is_kept,
     tenants::names_are_taken_once,
     tenants::token_keys_stay,
+    tenancy::a_pause_is_an_event_and_shows_in_the_directory,
+    tenancy::a_paused_workspace_has_no_lanes_that_are_due,
+    tenancy::a_paused_domain_holds_its_own_mail_alone,
+    tenancy::what_is_in_use_is_not_removed,
+    tenancy::mail_that_waits_keeps_its_workspace_and_its_set,
+    tenancy::what_is_removed_leaves_its_name_and_not_its_number,
+    tenancy::api_keys_are_found_by_their_hash,
+    tenancy::the_queue_of_a_revoked_credential_is_held_or_cancelled,
+    tenancy::the_queue_of_a_revoked_credential_is_kept,
     domain_keys::keys_show_in_the_directory_and_survive,
     domain_keys::a_key_takes_the_place_of_the_one_before,
     domain_keys::keys_are_added_all_or_none,

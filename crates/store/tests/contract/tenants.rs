@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
-    DestinationSettings, DestinationState, Domain, Egress, ScramKeys, Secret, SendingDomain,
-    SendingLimits, Timestamp, WorkspaceId,
+    DestinationSettings, DestinationState, Domain, Egress, LeftQueue, ScramKeys, Secret,
+    SendingDomain, SendingLimits, Timestamp, WorkspaceId,
 };
 use postbell_store::{NewConfigurationSet, NewCredential, TenantError};
 
@@ -88,11 +88,17 @@ pub(crate) async fn a_credential_is_made_and_revoked_and_keeps_its_name(fixture:
     assert_eq!(store.directory().credential("shop"), Some(&made));
     assert_eq!(store.directory().credential("Shop"), None);
     let later = Timestamp::from_micros(NOW.as_micros() + 1);
-    store.revoke_credential("shop", later).await.unwrap();
-    store.revoke_credential("shop", NOW).await.unwrap();
+    store
+        .revoke_credential("shop", LeftQueue::Keep, later)
+        .await
+        .unwrap();
+    store
+        .revoke_credential("shop", LeftQueue::Keep, NOW)
+        .await
+        .unwrap();
     let taken = store.create_credential(new.clone(), NOW).await;
     assert!(matches!(taken, Err(TenantError::Exists { .. })));
-    let unknown = store.revoke_credential("shops", NOW).await;
+    let unknown = store.revoke_credential("shops", LeftQueue::Keep, NOW).await;
     assert!(matches!(unknown, Err(TenantError::NoSuchCredential(_))));
     let nobodys = NewCredential {
         workspace: WorkspaceId(999),

@@ -184,6 +184,7 @@ pub(super) fn offer(workspace: WorkspaceId, to: &str, notify: Option<&str>, head
     Offer {
         door: Door::Smtp,
         workspace,
+        credential: None,
         envelope_from: ReversePath::Mailbox(Address::parse(SENDER).unwrap()),
         envid: notify.map(|_| "QQ=1".to_owned()),
         ret: notify.map(|_| Ret::Headers),

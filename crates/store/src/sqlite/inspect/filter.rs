@@ -70,6 +70,12 @@ pub(in crate::sqlite) fn push(query: &mut QueryBuilder<Sqlite>, filter: &Deliver
         query.push_bind(end.clone());
         query.push(")) = ");
         query.push_bind(end);
+    }
+    if let Some(credential) = filter.credential {
+        query.push(
+            " AND EXISTS (SELECT 1 FROM message c WHERE c.id = d.message_id AND c.credential_id = ",
+        );
+        query.push_bind(i64::from(credential.0));
         query.push(")");
     }
     if let Some(before) = filter.accepted_before {

@@ -1,0 +1,54 @@
+//! What waits of revoked credentials is held or cancelled as soon as it is seen that it should be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use postbell_model::Clock;
+use postbell_store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Server;
+
+/// When to try again what was being sent, or could not be done.
+const AGAIN: Duration = Duration::from_secs(5);
+
+impl Server {
+    pub(super) fn run_revocations(&self, clock: Arc<dyn Clock>) {
+        let (store, stop) = (Arc::clone(&self.store), self.deliver.stop());
+        self.deliver
+            .run(async move { finish(store, clock, stop).await });
+    }
+}
+
+async fn finish(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let mut changed = store.directory_changed();
+    loop {
+        let is_open = match store.finish_revocations(clock.now()).await {
+            Ok(done) => {
+                if done.changed > 0 {
+                    let deliveries = done.changed;
+                    info!(
+                        deliveries,
+                        "held or cancelled what revoked credentials have left"
+                    );
+                }
+                done.left_alone > 0
+            }
+            Err(StoreError::Stopped(_)) => return stop.cancelled().await,
+            Err(error) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what revoked credentials have left can't be held or cancelled now"
+                );
+                true
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            // The store outlives its stages.
+            Ok(()) = changed.changed() => {}
+            () = clock.sleep(AGAIN), if is_open => {}
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Whether mail is sent: columns of workspaces and domains, and the events about them.
+
+use async_trait::async_trait;
+use postbell_model::{
+    Domain, EventId, Pause, Sender, Sending, Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+
+use crate::{Pauses, TenantError, record};
+
+use super::event_rows::append_workspace_event;
+use super::rows::{self, RowError};
+use super::tenants::{SqliteTenants, count_change, read_all, store_error};
+
+#[async_trait]
+impl Pauses for SqliteTenants {
+    async fn pause(&self, sender: &Sender, pause: Pause) -> Result<Sending, TenantError> {
+        let at = pause.since;
+        self.set_sending(sender, Sending::Paused(pause), at).await
+    }
+
+    async fn resume(&self, sender: &Sender, now: Timestamp) -> Result<Sending, TenantError> {
+        self.set_sending(sender, Sending::Active, now).await
+    }
+}
+
+impl SqliteTenants {
+    /// Writes how it is from now on, with the event where that is another state; how it was.
+    async fn set_sending(
+        &self,
+        sender: &Sender,
+        sending: Sending,
+        at: Timestamp,
+    ) -> Result<Sending, TenantError> {
+        let mut connection = self.connection().await?;
+        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(|error| store_error(&error))?;
+        let (workspace, before) = look(&mut transaction, sender).await?;
+        let sending = goes_on(&before, sending);
+        let written = async {
+            write(&mut transaction, sender, &sending).await?;
+            if let Some(fact) = fact(sender, &before, &sending) {
+                let event = WorkspaceEvent {
+                    id: EventId::new(at),
+                    at,
+                    workspace,
+                    fact,
+                };
+                append_workspace_event(&mut transaction, &event).await?;
+            }
+            count_change(&mut transaction).await?;
+            transaction.commit().await
+        };
+        written.await.map_err(|error| store_error(&error))?;
+        self.load(&mut connection).await?;
+        Ok(before)
+    }
+}
+
+/// Whose it is, and how it stands.
+async fn look(
+    connection: &mut SqliteConnection,
+    sender: &Sender,
+) -> Result<(WorkspaceId, Sending), TenantError> {
+    let (query, missing) = match sender {
+        Sender::Workspace(workspace) => {
+            let sql = "SELECT id, sending FROM workspace WHERE id = ? AND removed_at IS NULL";
+            let query = sqlx::query(sql).bind(i64::from(workspace.0));
+            (query, TenantError::NoSuchWorkspace(*workspace))
+        }
+        Sender::Domain(domain) => {
+            let sql = "SELECT workspace_id, sending FROM domain WHERE name = ?";
+            let query = sqlx::query(sql).bind(domain.as_str().to_owned());
+            (query, TenantError::NoSuchDomain(domain.clone()))
+        }
+    };
+    let found = query.fetch_optional(connection).await;
+    let found = found.map_err(|error| store_error(&error))?;
+    let row = found.ok_or(missing)?;
+    Ok(read_place(&row).map_err(crate::StoreError::from)?)
+}
+
+fn read_place(row: &SqliteRow) -> Result<(WorkspaceId, Sending), RowError> {
+    let workspace = WorkspaceId(rows::number(row, 0, "workspace_id")?);
+    Ok((workspace, read_sending(row, 1)?))
+}
+
+fn read_sending(row: &SqliteRow, at: usize) -> Result<Sending, RowError> {
+    record::read_sending(row.try_get(at)?).ok_or(RowError::Column("sending"))
+}
+
+/// A pause that goes on has begun when it began.
+fn goes_on(before: &Sending, sending: Sending) -> Sending {
+    match (before.pause(), sending) {
+        (Some(before), Sending::Paused(pause)) => Sending::Paused(Pause {
+            since: before.since,
+            ..pause
+        }),
+        (_, sending) => sending,
+    }
+}
+
+/// What there is to tell.
+fn fact(sender: &Sender, before: &Sending, after: &Sending) -> Option<WorkspaceFact> {
+    let domain: Option<Domain> = match sender {
+        Sender::Workspace(_) => None,
+        Sender::Domain(domain) => Some(domain.clone()),
+    };
+    match (before, after) {
+        (Sending::Active, Sending::Paused(pause)) => Some(WorkspaceFact::SendingPaused {
+            domain,
+            reason: pause.reason.clone(),
+            new_mail: pause.new_mail,
+        }),
+        (Sending::Paused(pause), Sending::Active) => Some(WorkspaceFact::SendingResumed {
+            domain,
+            paused_at: pause.since,
+        }),
+        (Sending::Active, Sending::Active) | (Sending::Paused(_), Sending::Paused(_)) => None,
+    }
+}
+
+async fn write(
+    connection: &mut SqliteConnection,
+    sender: &Sender,
+    sending: &Sending,
+) -> Result<(), sqlx::Error> {
+    let column = record::write_sending(sending);
+    let query = match sender {
+        Sender::Workspace(workspace) => {
+            sqlx::query("UPDATE workspace SET sending = ? WHERE id = ?")
+                .bind(column)
+                .bind(i64::from(workspace.0))
+        }
+        Sender::Domain(domain) => sqlx::query("UPDATE domain SET sending = ? WHERE name = ?")
+            .bind(column)
+            .bind(domain.as_str().to_owned()),
+    };
+    query.execute(connection).await.map(drop)
+}
+
+/// All that is not active.
+pub(super) async fn read(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(Sender, Sending)>, RowError> {
+    let workspaces = "SELECT id, sending FROM workspace \
+        WHERE sending IS NOT NULL AND removed_at IS NULL";
+    let mut all = read_all(connection, workspaces, |row| {
+        let workspace = WorkspaceId(rows::number(row, 0, "workspace.id")?);
+        Ok((Sender::Workspace(workspace), read_sending(row, 1)?))
+    })
+    .await?;
+    let domains = "SELECT name, sending FROM domain WHERE sending IS NOT NULL";
+    all.extend(
+        read_all(connection, domains, |row| {
+            let domain = rows::domain(row.try_get(0)?, "domain.name")?;
+            Ok((Sender::Domain(domain), read_sending(row, 1)?))
+        })
+        .await?,
+    );
+    Ok(all)
+}
