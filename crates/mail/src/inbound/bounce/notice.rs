@@ -1,0 +1,167 @@
+//! The text of a report, without the message that it returns.
+
+use crate::header::Header;
+use crate::inbound::mime::{Kind, Mail};
+use crate::inbound::status::{Returned, find_codes};
+use crate::inbound::{address, html};
+
+/// Octets of a text that are read.
+const TEXT_MAX: usize = 256 * 1024;
+/// Leaves that are read.
+const LEAVES_MAX: usize = 8;
+/// Lines of a diagnostic text.
+const LINES_MAX: usize = 25;
+
+/// What a report says to people, and what it returns.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notice {
+    /// Ends where the returned message begins.
+    pub(crate) text: String,
+    /// The whole of it in lower case.
+    pub(crate) lower: String,
+    /// What is known of the returned message.
+    pub(crate) returned: Returned,
+}
+
+impl Notice {
+    pub(crate) fn of(mail: &Mail<'_>) -> Self {
+        let mut text = String::new();
+        let mut is_plain = false;
+        for (index, part) in mail.own_leaves().take(LEAVES_MAX) {
+            let is_text = part.media.main == "text" || part.media.main == "multipart";
+            if part.kind != Kind::Leaf || !is_text || text.len() > TEXT_MAX {
+                continue;
+            }
+            let content = mail.text(index, TEXT_MAX);
+            match part.media.sub.as_str() {
+                "rfc822-headers" => continue,
+                // The same once more, in most cases.
+                "html" if is_plain => continue,
+                "html" => text.push_str(&html::to_text(&content)),
+                _ => {
+                    is_plain |= !content.trim().is_empty();
+                    text.push_str(&content);
+                }
+            }
+            text.push('\n');
+        }
+        Self::cut(&with_plain_ends(&text), Returned::within(mail))
+    }
+
+    fn cut(text: &str, returned: Returned) -> Self {
+        let cut = returned_header(text);
+        let returned = match (&cut, returned.is_empty()) {
+            (Some((_, header)), true) => Returned::read(&Header::of(header.as_bytes())),
+            _ => returned,
+        };
+        let end = cut.map_or(text.len(), |(at, _)| at);
+        let text = text.get(..end).unwrap_or(text).trim_matches('\n').to_owned();
+        Self {
+            lower: text.to_lowercase(),
+            text,
+            returned,
+        }
+    }
+}
+
+fn with_plain_ends(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+/// Where the header of a message begins in a text, and that header: lines that are fields, one
+/// after the other, as only a header has them.
+fn returned_header(text: &str) -> Option<(usize, &str)> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = text.get(at..)?;
+        if known_field(line).is_some()
+            && let Some(len) = header_len(rest)
+        {
+            return Some((at, rest.get(..len)?));
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// The length of the header that a text begins with, if it does.
+fn header_len(text: &str) -> Option<usize> {
+    let (mut at, mut trace, mut known, mut fields) = (0, 0, 0, 0);
+    for line in text.split_inclusive('\n') {
+        let plain = line.trim_end();
+        if plain.is_empty() {
+            break;
+        }
+        let is_continued = line.starts_with([' ', '\t']) && fields > 0;
+        let has_name = plain.split_once(':').is_some_and(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
+        });
+        let is_mbox = plain.starts_with("From ") || plain.starts_with(">From ");
+        if !is_continued && !has_name && !is_mbox {
+            break;
+        }
+        if !is_continued {
+            fields += 1;
+            match known_field(line) {
+                Some(Known::Trace) => trace += 1,
+                Some(Known::Common) => known += 1,
+                None => {}
+            }
+        }
+        at += line.len();
+    }
+    let is_header = (trace >= 1 && trace + known >= 2) || known >= 3;
+    is_header.then_some(at)
+}
+
+enum Known {
+    /// Nobody but a mail program writes it.
+    Trace,
+    /// It stands in letters as well.
+    Common,
+}
+
+fn known_field(line: &str) -> Option<Known> {
+    let (name, _) = line.split_once(':')?;
+    match name.to_ascii_lowercase().as_str() {
+        "received" | "return-path" | "message-id" | "mime-version" | "dkim-signature"
+        | "content-type" | "content-transfer-encoding" | "domainkey-signature" | "delivered-to"
+        | "authentication-results" | "x-mailer" | "references" | "in-reply-to"
+        | "x-received" | "arc-seal" | "x-google-dkim-signature" | "received-spf" | "x-originating-ip" => Some(Known::Trace),
+        "from" | "to" | "cc" | "subject" | "date" | "reply-to" | "sender" | "precedence" => {
+            Some(Known::Common)
+        }
+        _ => None,
+    }
+}
+
+/// What was said about a recipient: the lines of its paragraph from the one that has codes, or
+/// that follows the address.
+pub(super) fn diagnostic(paragraph: &str, recipient: Option<&str>) -> String {
+    let lines: Vec<_> = paragraph.lines().map(str::trim).collect();
+    let is_said = |line: &&str| {
+        let codes = find_codes(line);
+        (codes.reply.is_some_and(|code| code >= 400) || codes.enhanced.is_some_and(|code| code.class != 2)) && line.len() > 3
+    };
+    if let Some(begin) = lines.iter().position(|line| is_said(&line)) {
+        return said_from(&lines, begin);
+    }
+    let wanted = recipient.unwrap_or_default();
+    let begin = lines.iter().position(|line| {
+        !wanted.is_empty() && address::all(line).any(|found| address::same(&found.address, wanted))
+    });
+    match begin {
+        Some(begin) => {
+            let behind = lines.get(begin..).unwrap_or_default();
+            behind.iter().take(LINES_MAX).copied().collect::<Vec<_>>().join("\n")
+        }
+        None => String::new(),
+    }
+}
+
+/// The line and those that go on with it, up to an empty one.
+fn said_from(lines: &[&str], begin: usize) -> String {
+    let behind = lines.iter().skip(begin).take(LINES_MAX);
+    let said = behind.take_while(|line| !line.is_empty() && !line.starts_with("---"));
+    said.copied().collect::<Vec<_>>().join("\n")
+}

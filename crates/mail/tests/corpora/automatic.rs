@@ -1,0 +1,37 @@
+//! Automatic answers, and people's mail, which is none.
+
+use postbell_mail::Classifier;
+use postbell_mail::inbound::{Inbound, Mail, read};
+
+use super::Row;
+use super::score::Scores;
+
+pub fn measure(row: &Row, classifier: &Classifier, scores: &mut Scores) {
+    let is_human = row.is(&["reply", "mime", "outbound-html"]) || row.file.starts_with("html-eml");
+    let is_automatic = row.is(&["autoreply", "challenge-response"]);
+    let is_no_bounce = row.is(&["not-bounce"]);
+    if !is_human && !is_automatic && !is_no_bounce {
+        return;
+    }
+    let raw = row.received();
+    let mail = Mail::read(&raw);
+    let found = read(&mail, classifier);
+    let shown = || format!("{found:?}").chars().take(600).collect();
+    if is_automatic {
+        let hit = matches!(found, Inbound::Automatic(_));
+        let figure = match row.is(&["autoreply"]) {
+            true => "automatic: recognised",
+            false => "automatic: challenges",
+        };
+        scores.count(figure, row, hit, shown);
+    } else if is_human {
+        let figure = match row.is(&["reply"]) {
+            true => "people's replies: as such",
+            false => "people's mail: as such",
+        };
+        scores.count(figure, row, found == Inbound::Mail, shown);
+    } else {
+        let hit = !matches!(found, Inbound::Status(_));
+        scores.count("no bounces: as such", row, hit, shown);
+    }
+}

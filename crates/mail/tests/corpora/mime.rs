@@ -1,0 +1,37 @@
+//! Trees and decoded leaves, beside those of `CPython`'s reader.
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use postbell_mail::inbound::Mail;
+use serde_json::Value;
+
+use super::Row;
+use super::score::Scores;
+
+pub fn measure(row: &Row, scores: &mut Scores) {
+    let Some(reference) = row.value.get("reference") else {
+        return;
+    };
+    let mail = Mail::read(&row.raw);
+    let own: Vec<_> = mail.leaves().map(|(index, part)| {
+        (format!("{}/{}", part.media.main, part.media.sub), sha1(&mail.octets(index)))
+    }).collect();
+    let leaves = reference["leaves"].as_array().unwrap();
+    let wanted: Vec<_> = leaves.iter().map(|leaf| {
+        (leaf["type"].as_str().unwrap().to_owned(), leaf["sha1"].as_str().unwrap_or_default().to_owned())
+    }).collect();
+    let types = |leaves: &[(String, String)]| leaves.iter().map(|(media, _)| media.split_whitespace().next().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+    let same_tree = types(&own) == types(&wanted);
+    scores.count("mime: same tree", row, same_tree, || format!("wanted {:?}, found {:?} {}", types(&wanted), types(&own), reference["defects"]));
+    let same = same_tree && own.iter().zip(&wanted).all(|((_, own), (_, wanted))| own == wanted);
+    scores.count("mime: same tree and leaves", row, same, || {
+        let lens: Vec<_> = mail.leaves().map(|(index, _)| mail.octets(index).len()).collect();
+        let wanted: Vec<_> = leaves.iter().map(|leaf| (leaf["bytes"].as_u64(), leaf["cte"].as_str().map(str::to_owned))).collect();
+        format!("octets {lens:?}, wanted {wanted:?} {}", reference["defects"])
+    });
+    let _: Option<&Value> = None;
+}
+
+fn sha1(octets: &[u8]) -> String {
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, octets);
+    data_encoding::HEXLOWER.encode(hash.as_ref())
+}
