@@ -56,7 +56,7 @@ fn local_start(before: &str) -> Option<usize> {
         None => 0,
     };
     let local = before.get(start..)?;
-    let trimmed = local.trim_start_matches(['\'', '.', '=', '*', '-', '/', '|']);
+    let trimmed = local.trim_start_matches(['\'', '.', '*', '-', '/', '|']);
     (!trimmed.is_empty()).then(|| before.len() - trimmed.len())
 }
 
@@ -75,6 +75,11 @@ fn domain_len(after: &str) -> Option<usize> {
 /// Whether two addresses are the same: the domain in any case, and most likely the local part.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
+}
+
+/// Whether there is a local part and a domain.
+pub(crate) fn is_whole(address: &str) -> bool {
+    address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
 }
 
 /// The part of a report's text that is about an address: from the first line that has it to the

@@ -1,6 +1,6 @@
 //! Mail that comes in, understood: from octets to what they say.
 //!
-//! [`read`] decides between four things that a message can be: a report about a delivery
+//! [`Reader::read`] decides between four things that a message can be: a report about a delivery
 //! (RFC 3464, and bounces in prose), a complaint (RFC 5965, and forms without one), an automatic
 //! answer (RFC 3834), or mail that somebody wrote. Nothing is looked up, stored or answered here:
 //! which delivery a fact is about is found by whoever has the store.
@@ -45,17 +45,35 @@ pub enum Inbound {
     Mail,
 }
 
-/// Understands a message.
-pub fn read(mail: &Mail<'_>, classifier: &Classifier) -> Inbound {
+/// Understands messages. Making one takes milliseconds.
+#[derive(Debug)]
+pub struct Reader {
+    judge: Judge,
+}
+
+impl Reader {
+    /// A reader that knows from `classifier` what replies mean.
+    pub fn new(classifier: Classifier) -> Self {
+        Self {
+            judge: Judge::new(classifier),
+        }
+    }
+
+    /// What a message is.
+    pub fn read(&self, mail: &Mail<'_>) -> Inbound {
+        read(mail, &self.judge)
+    }
+}
+
+fn read(mail: &Mail<'_>, judge: &Judge) -> Inbound {
     if let Some(complaint) = complaint::read(mail) {
         return Inbound::Complaint(complaint);
     }
-    if let Some(challenge) = automatic::challenge(mail) {
+    let notice = Notice::of(mail);
+    if let Some(challenge) = automatic::challenge(mail, &notice.lower) {
         return Inbound::Automatic(challenge);
     }
-    let notice = Notice::of(mail);
-    let judge = Judge { classifier };
-    if let Some(mut report) = status::read(mail, &judge, &notice.text) {
+    if let Some(mut report) = status::read(mail, judge, &notice.text) {
         bounce::complete(mail, &notice, &mut report);
         return Inbound::Status(report);
     }
@@ -63,7 +81,7 @@ pub fn read(mail: &Mail<'_>, classifier: &Classifier) -> Inbound {
     if let Some(answer) = automatic::by_subject(mail) {
         return Inbound::Automatic(answer);
     }
-    if let Some(report) = bounce::read(mail, &judge, &notice) {
+    if let Some(report) = bounce::read(mail, judge, &notice) {
         return Inbound::Status(report);
     }
     automatic::read(mail, &notice.lower).map_or(Inbound::Mail, Inbound::Automatic)

@@ -1,12 +1,11 @@
 //! Automatic answers, and people's mail, which is none.
 
-use postbell_mail::Classifier;
-use postbell_mail::inbound::{Inbound, Mail, read};
+use postbell_mail::inbound::{Inbound, Mail, Reader};
 
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, classifier: &Classifier, scores: &mut Scores) {
+pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     let is_human = row.is(&["reply", "mime", "outbound-html"]) || row.file.starts_with("html-eml");
     let is_automatic = row.is(&["autoreply", "challenge-response"]);
     let is_no_bounce = row.is(&["not-bounce"]);
@@ -15,7 +14,7 @@ pub fn measure(row: &Row, classifier: &Classifier, scores: &mut Scores) {
     }
     let raw = row.received();
     let mail = Mail::read(&raw);
-    let found = read(&mail, classifier);
+    let found = reader.read(&mail);
     let shown = || format!("{found:?}").chars().take(600).collect();
     if is_automatic {
         let hit = matches!(found, Inbound::Automatic(_));

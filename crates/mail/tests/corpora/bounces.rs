@@ -2,20 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use postbell_mail::Classifier;
-use postbell_mail::inbound::{Inbound, Mail, RecipientStatus, StatusReport, read};
+use postbell_mail::inbound::{Inbound, Mail, Reader, RecipientStatus, StatusReport};
 use postbell_model::BounceClass;
 use serde_json::Value;
 
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, classifier: &Classifier, scores: &mut Scores) {
+pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     if !row.is(&["bounce", "delay", "success"]) || !row.file.starts_with("bounces/") {
         return;
     }
     let raw = row.received();
-    let found = read(&Mail::read(&raw), classifier);
+    let found = reader.read(&Mail::read(&raw));
     let is_report = matches!(found, Inbound::Status(_));
     scores.count("bounces: recognised", row, is_report, || format!("{found:?}"));
     let Inbound::Status(report) = found else {
@@ -68,11 +67,14 @@ fn recipients(row: &Row, labels: &[Value], report: &StatusReport, scores: &mut S
         true => "bounces: recipients",
         false => "bounces: recipients, soft labels",
     };
-    scores.count(figure, row, named == wanted, how);
+    // Some labels are the address that the message was sent to; a report tells both.
+    let originals: BTreeSet<_> = report.recipients.iter().filter_map(|status| status.original.as_deref().or(status.address.as_deref())).map(str::to_lowercase).collect();
+    let hit = named == wanted || originals == wanted;
+    scores.count(figure, row, hit, how);
     let fields = row.value.pointer("/dsn_fields/final-recipient").and_then(Value::as_array);
-    let is_whole = |field: &Value| field.as_str().is_some_and(|field| field.contains('@'));
+    let is_whole = |field: &Value| field.as_str().is_some_and(|field| field.contains('@') && !field.contains("; @"));
     if is_firm(row) && fields.is_some_and(|fields| fields.iter().all(is_whole)) {
-        scores.count("bounces: recipients, Final-Recipient whole", row, named == wanted, how);
+        scores.count("bounces: recipients, Final-Recipient whole", row, hit, how);
     }
 }
 
@@ -88,7 +90,9 @@ fn outcome(row: &Row, label: &Value, status: &RecipientStatus, scores: &mut Scor
     }
     let is_synthetic = label["status_synthetic"].as_bool() == Some(true);
     if let Some(code) = label["status"].as_str().filter(|_| !is_synthetic) {
-        let own = status.status.map(|code| code.to_string());
+        let is_field = label["from_fields"].as_bool() == Some(true);
+        let own = if is_field { status.status_field } else { status.status };
+        let own = own.map(|code| code.to_string());
         scores.count("bounces: status code", row, own.as_deref() == Some(code), shown);
     }
     if !is_firm(row) {

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use postbell_mail::Classifier;
-use postbell_mail::inbound::{Inbound, Mail, read};
+use postbell_mail::inbound::{Inbound, Mail, Reader};
 
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, classifier: &Classifier, scores: &mut Scores) {
+pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     if !row.is(&["complaint"]) {
         return;
     }
     let raw = row.received();
-    let found = read(&Mail::read(&raw), classifier);
+    let found = reader.read(&Mail::read(&raw));
     let Inbound::Complaint(complaint) = &found else {
         scores.count("complaints: recognised", row, false, || format!("{found:?}"));
         return;

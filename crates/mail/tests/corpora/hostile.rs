@@ -1,7 +1,6 @@
 //! Files that were cut off and that lost bits on the way.
 
-use postbell_mail::Classifier;
-use postbell_mail::inbound::{Mail, read, reply_text};
+use postbell_mail::inbound::{Mail, Reader, reply_text};
 
 use super::{Row, with_crlf};
 
@@ -11,25 +10,25 @@ const CUTS: usize = 1_000;
 const FLIPS: usize = 10;
 
 /// Reads a file in every way that the program does.
-pub fn read_all(raw: &[u8], classifier: &Classifier) {
+pub fn read_all(raw: &[u8], reader: &Reader) {
     let mail = Mail::read(raw);
     for (index, part) in mail.parts().iter().enumerate() {
         assert!(part.parent.is_none_or(|parent| parent < index));
         assert!(mail.octets(index).len() <= raw.len());
     }
-    read(&mail, classifier);
+    reader.read(&mail);
     reply_text(&mail);
 }
 
 /// How many readings a file went through. `share` of the cuts are made.
-pub fn torment(row: &Row, classifier: &Classifier, share: usize) -> usize {
+pub fn torment(row: &Row, reader: &Reader, share: usize) -> usize {
     let mut count = 1;
-    read_all(&row.raw, classifier);
+    read_all(&row.raw, reader);
     let raw = with_crlf(&row.raw);
     let mut random = Random::seeded(&row.file);
     let step = 64.max(raw.len() / CUTS) * share;
     for at in (0..raw.len()).step_by(step) {
-        read_all(raw.get(..at).unwrap_or_default(), classifier);
+        read_all(raw.get(..at).unwrap_or_default(), reader);
         count += 1;
     }
     for _ in 0..FLIPS {
@@ -40,7 +39,7 @@ pub fn torment(row: &Row, classifier: &Classifier, share: usize) -> usize {
                 *octet ^= 1 << random.below(8);
             }
         }
-        read_all(&flipped, classifier);
+        read_all(&flipped, reader);
         count += 1;
     }
     count

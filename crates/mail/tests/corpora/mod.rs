@@ -15,6 +15,7 @@ pub mod score;
 use std::path::{Path, PathBuf};
 
 use postbell_mail::Classifier;
+use postbell_mail::inbound::Reader;
 use serde_json::Value;
 
 use score::Scores;
@@ -72,12 +73,12 @@ pub fn root() -> PathBuf {
 
 /// All figures.
 pub fn measure(rows: &[Row]) -> Scores {
-    let classifier = Classifier::standard();
+    let reader = Reader::new(Classifier::standard());
     let mut scores = Scores::default();
     for row in rows {
-        bounces::measure(row, &classifier, &mut scores);
-        complaints::measure(row, &classifier, &mut scores);
-        automatic::measure(row, &classifier, &mut scores);
+        bounces::measure(row, &reader, &mut scores);
+        complaints::measure(row, &reader, &mut scores);
+        automatic::measure(row, &reader, &mut scores);
         replies::measure(row, &mut scores);
         mime::measure(row, &mut scores);
     }

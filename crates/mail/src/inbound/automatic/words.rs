@@ -4,7 +4,7 @@ use super::AutoReplyClass;
 
 /// What the subject of a vacation note begins with.
 const AWAY: &[&str] = &[
-    "out of office", "out of the office", "out-of-office", "ooo", "on vacation", "on holiday", "away from the office", "away from my mail", "vacation", "holiday",
+    "out of office", "i am out of", "i'm out of", "i am away", "i'm away", "away from", "out of the office", "out-of-office", "ooo", "on vacation", "on holiday", "away from the office", "away from my mail", "vacation", "holiday",
     "abwesenheitsnotiz", "abwesenheit", "abwesend", "außer haus", "nicht im büro", "urlaub",
     "absence du bureau", "message d'absence", "absent du bureau", "absent", "hors du bureau", "en congé", "notification d'absence",
     "fuera de la oficina", "fuera de oficina", "ausente", "ausencia", "de vacaciones",
@@ -19,7 +19,7 @@ const AWAY: &[&str] = &[
 
 /// What the subject of any automatic answer begins with.
 const ANSWERS: &[&str] = &[
-    "automatic reply", "automatic response", "automatic answer", "automated reply", "automated response", "automated answer", "autoreply", "auto reply", "auto-reply", "auto response", "auto-response", "autoresponse", "autoresponder", "auto responder", "auto:", "[auto-reply]", "[autoreply]", "(auto reply)", "<automated response>", "[auto reply]",
+    "automatic reply", "résponse automatique", "this is an automat", "automatic notification", "automatic response", "automatic answer", "automated reply", "automated response", "automated answer", "autoreply", "auto reply", "auto-reply", "auto response", "auto-response", "autoresponse", "autoresponder", "auto responder", "auto:", "[auto-reply]", "[autoreply]", "(auto reply)", "<automated response>", "[auto reply]",
     "automatische antwort", "automatische antwoord", "automatisch antwoord", "autom. antwort", "automatische rückantwort", "automatisch beantwoord",
     "réponse automatique", "reponse automatique", "réponse d'absence", "respuesta automática", "respuesta automatica", "auto-respuesta", "autorespuesta", "contestación automática",
     "resposta automática", "resposta automatica", "resposta automàtica", "risposta automatica", "risponditore automatico", "autosvar", "automatiskt svar", "automatisk svar", "auto svar", "automaattinen vastaus", "automaatne vastus", "automātiskā atbilde", "automatinis atsakymas", "automatische beantwortung",
@@ -30,8 +30,15 @@ const ANSWERS: &[&str] = &[
 
 /// In a subject or text of a challenge.
 const CHALLENGES: &[&str] = &[
-    "confirm your message", "verify your message", "requires verification", "requires confirmation", "sender verification", "confirm that you are", "verify that you are", "prove that you", "please confirm your email", "challenge", "to deliver your message", "not pre-approved", "approve your message", "guest list", "click the link below to deliver", "click here to deliver", "approved senders", "awaiting your verification", "pending verification", "confirmation of your message", "one-time authentication", "unknown sender",
+    "confirm your message", "verify your address", "confirm your address", "confirmation message", "this confirmation", "your message is being held", "has been held", "one-time", "anti-spam", "protect", "not spam", "to verify", "simply reply", "only need to", "verify your message", "requires verification", "requires confirmation", "sender verification", "confirm that you are", "verify that you are", "prove that you", "please confirm your email", "challenge", "to deliver your message", "not pre-approved", "approve your message", "guest list", "click the link below to deliver", "click here to deliver", "approved senders", "awaiting your verification", "pending verification", "confirmation of your message", "one-time authentication", "unknown sender",
 ];
+
+/// Whether the sender is asked to prove something.
+pub(super) fn is_challenge(subject: &str, text: &str) -> bool {
+    let head: String = text.chars().take(3_000).collect();
+    let asked = CHALLENGES.iter().filter(|words| head.contains(*words) || subject.contains(*words));
+    asked.count() >= 2
+}
 
 /// In a subject or text of a help desk's confirmation.
 const TICKETS: &[&str] = &[

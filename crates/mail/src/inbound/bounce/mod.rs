@@ -19,12 +19,12 @@ use super::status::{Form, Judge, RECIPIENTS_MAX, StatusReport, Told};
 use super::address;
 
 pub(super) use notice::Notice;
-pub(super) use signs::is_answer;
+pub(super) use signs::{is_answer, is_daemon};
 
 use signs::Signs;
 
 /// Reads a bounce in prose; `None` where the message is none, or names nobody.
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge<'_>, notice: &Notice) -> Option<StatusReport> {
+pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<StatusReport> {
     let signs = Signs::of(mail, notice);
     let named = recipients::find(mail, notice, &signs);
     if !signs.tell_a_bounce(!named.is_empty()) {
@@ -65,7 +65,7 @@ pub(super) fn complete(mail: &Mail<'_>, notice: &Notice, report: &mut StatusRepo
     if report.returned.is_empty() {
         report.returned = notice.returned.clone();
     }
-    let is_whole = |address: &Option<String>| address.as_deref().is_some_and(|a| a.contains('@'));
+    let is_whole = |address: &Option<String>| address.as_deref().is_some_and(address::is_whole);
     let is_nameless = report.recipients.iter().all(|status| !is_whole(&status.address));
     if !is_nameless {
         return;

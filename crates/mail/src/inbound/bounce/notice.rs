@@ -55,13 +55,31 @@ impl Notice {
             _ => returned,
         };
         let end = cut.map_or(text.len(), |(at, _)| at);
-        let text = text.get(..end).unwrap_or(text).trim_matches('\n').to_owned();
+        let text = without_marker(text.get(..end).unwrap_or(text));
         Self {
             lower: text.to_lowercase(),
             text,
             returned,
         }
     }
+}
+
+/// Without the lines that announce the returned message.
+fn without_marker(text: &str) -> String {
+    let words = ["follow", "copy of", "original", "returned", "below", "included", "header", "unsent", "attached"];
+    let mut text = text.trim_end();
+    for _ in 0..3 {
+        let (before, last) = text.rsplit_once('\n').unwrap_or(("", text));
+        let lower = last.to_lowercase();
+        let is_ruled = lower.trim_start().starts_with(['-', '=', '_', '*']);
+        let is_short = lower.chars().count() < 90 && !lower.contains('@');
+        let is_marker = is_short && (lower.trim().is_empty() || is_ruled || words.iter().any(|word| lower.contains(word)));
+        if !is_marker || before.trim().is_empty() {
+            break;
+        }
+        text = before.trim_end();
+    }
+    text.trim_matches('\n').to_owned()
 }
 
 fn with_plain_ends(text: &str) -> String {
@@ -135,33 +153,46 @@ fn known_field(line: &str) -> Option<Known> {
     }
 }
 
-/// What was said about a recipient: the lines of its paragraph from the one that has codes, or
-/// that follows the address.
+/// What was said about a recipient: the lines of its paragraph from the first that has a reply
+/// or a status code on, else what follows the address.
 pub(super) fn diagnostic(paragraph: &str, recipient: Option<&str>) -> String {
     let lines: Vec<_> = paragraph.lines().map(str::trim).collect();
-    let is_said = |line: &&str| {
-        let codes = find_codes(line);
-        (codes.reply.is_some_and(|code| code >= 400) || codes.enhanced.is_some_and(|code| code.class != 2)) && line.len() > 3
-    };
-    if let Some(begin) = lines.iter().position(|line| is_said(&line)) {
-        return said_from(&lines, begin);
+    let has_reply = |line: &&str| find_codes(line).reply.is_some() && line.len() > 3;
+    let has_status = |line: &&str| find_codes(line).enhanced.is_some_and(|code| code.class != 2);
+    let said = lines.iter().position(|line| has_reply(&line));
+    if let Some(begin) = said.or_else(|| lines.iter().position(|line| has_status(&line))) {
+        return without_farewell(&block(lines.get(begin..).unwrap_or_default()));
     }
     let wanted = recipient.unwrap_or_default();
     let begin = lines.iter().position(|line| {
-        !wanted.is_empty() && address::all(line).any(|found| address::same(&found.address, wanted))
+        address::all(line).any(|found| address::same(&found.address, wanted))
     });
-    match begin {
-        Some(begin) => {
-            let behind = lines.get(begin..).unwrap_or_default();
-            behind.iter().take(LINES_MAX).copied().collect::<Vec<_>>().join("\n")
-        }
-        None => String::new(),
-    }
+    let Some((begin, first)) = begin.and_then(|begin| Some((begin, lines.get(begin)?))) else {
+        return String::new();
+    };
+    let is_alone = first.len() <= wanted.len() + 6;
+    let behind = lines.get(begin + 1..).unwrap_or_default();
+    let behind = match behind.iter().position(|line| !line.is_empty()) {
+        Some(next) if is_alone => block(behind.get(next..).unwrap_or_default()),
+        _ => block(behind),
+    };
+    without_farewell(&format!("{first}\n{behind}"))
 }
 
-/// The line and those that go on with it, up to an empty one.
-fn said_from(lines: &[&str], begin: usize) -> String {
-    let behind = lines.iter().skip(begin).take(LINES_MAX);
-    let said = behind.take_while(|line| !line.is_empty() && !line.starts_with("---"));
+/// The lines up to an empty one or a rule.
+fn block(lines: &[&str]) -> String {
+    let said = lines.iter().take(LINES_MAX);
+    let said = said.take_while(|line| !line.is_empty() && !line.starts_with("---"));
     said.copied().collect::<Vec<_>>().join("\n")
+}
+
+/// Without what the reporting server says of itself behind a reply that it quotes.
+fn without_farewell(said: &str) -> String {
+    let farewells = ["i'm not going to try again", "giving up on ", "i will keep trying", "it will be retried"];
+    let lower = said.to_ascii_lowercase();
+    let cut = farewells.iter().filter_map(|words| lower.find(words)).min();
+    match cut.and_then(|at| said.get(..at)) {
+        Some(before) if find_codes(before).reply.is_some() || find_codes(before).enhanced.is_some() => before.trim().to_owned(),
+        _ => said.to_owned(),
+    }
 }

@@ -75,6 +75,6 @@ pub(super) const DAEMON_NAMES: &[&str] = &[
 
 /// In a line that names a recipient behind a colon or at its end.
 pub(super) const LABELS: &[&str] = &[
-    "recipient", "rcpt", "addressee", "failed address", "unknown user", "user unknown", "unknown address", "invalid address", "bad address", "delivered to", "deliver to", "delivering to", "delivery to", "delivery attempts to", "delivery failed", "failed for", "failed to",
+    "recipient", "addressee", "failed address", "unknown user", "user unknown", "unknown address", "invalid address", "bad address", "delivered to", "deliver to", "delivering to", "delivery to", "delivery attempts to", "delivery failed", "failed for", "failed to",
     "attempts:", "destinataire", "destinatario", "destinatário", "empfänger", "ontvanger", "odbiorca", "получател", "адресат", "宛先", "あて先", "受信者", "收件人", "message to", "mail to", "email to", "e-mail to", "original-rcpt", "addressed to", "mailbox", "unable to send to", "user:", "address:", "sent to", "reach", "account",
 ];

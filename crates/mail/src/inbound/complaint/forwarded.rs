@@ -50,7 +50,7 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
 }
 
 /// Whether a From field names a feedback loop.
-pub(crate) fn is_feedback_sender(from: &str) -> bool {
+fn is_feedback_sender(from: &str) -> bool {
     let Some(address) = address::first(from) else {
         return false;
     };

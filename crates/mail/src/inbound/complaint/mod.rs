@@ -14,8 +14,6 @@ use super::mime::{Kind, Mail, to_text};
 use super::status::Returned;
 use crate::header::Header;
 
-pub(super) use forwarded::is_feedback_sender;
-
 /// Octets of the fields that are read.
 const FIELDS_MAX: usize = 256 * 1024;
 /// Values of a field that are kept.

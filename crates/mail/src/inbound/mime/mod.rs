@@ -23,7 +23,6 @@ use crate::header::{Field, Header};
 pub use charset::to_text;
 pub use decode::Encoding;
 pub use head::Media;
-pub(crate) use parameters::Parameters;
 
 /// Parts within parts; what is deeper is a leaf.
 pub const DEPTH_MAX: usize = 32;

@@ -7,9 +7,9 @@ const MAX: usize = 100;
 
 /// `value; name=value; …`
 #[derive(Debug, Default)]
-pub(crate) struct Parameters {
+pub(super) struct Parameters {
     /// What stands before the first semicolon.
-    pub(crate) value: String,
+    pub(super) value: String,
     named: Vec<Named>,
 }
 
@@ -26,7 +26,7 @@ struct Named {
 
 impl Parameters {
     /// Reads an unfolded field, as far as it can be understood.
-    pub(crate) fn read(field: &[u8]) -> Self {
+    pub(super) fn read(field: &[u8]) -> Self {
         let mut pieces = Pieces { rest: field };
         let value = pieces.next().unwrap_or_default();
         let named = pieces.take(MAX).filter_map(|piece| Named::read(&piece));
@@ -38,7 +38,7 @@ impl Parameters {
 
     /// The value of the parameter of this name, given in lower case; where it stands twice, of
     /// the first.
-    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let first = self.named.iter().find(|named| named.name == name)?;
         if !first.is_extended && first.piece == 0 {
             let continued = |named: &&Named| named.name == name && named.piece > 0;

@@ -32,7 +32,7 @@ pub(super) fn scan(raw: &[u8]) -> (Vec<Part>, bool) {
             break;
         }
     }
-    scan.cut_header(raw.len());
+    scan.end();
     (scan.parts, scan.is_limited)
 }
 
@@ -84,10 +84,11 @@ impl Scan<'_> {
         true
     }
 
-    /// The innermost multipart whose boundary the line is, and whether it is the last one.
+    /// The multipart whose boundary the line is, and whether it is the last one.
     fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
         let dashed = line.strip_prefix(b"--")?;
-        let frames = self.frames.iter().enumerate().rev();
+        // Where one within has the same boundary, it belongs to the one without.
+        let frames = self.frames.iter().enumerate();
         frames.into_iter().find_map(|(index, frame)| {
             let rest = dashed.strip_prefix(frame.boundary.as_slice())?;
             let rest = rest.trim_ascii_end();
@@ -132,6 +133,30 @@ impl Scan<'_> {
             default,
         });
         self.parts.len() < PARTS_MAX
+    }
+
+    fn end(&mut self) {
+        self.cut_header(self.raw.len());
+        // RFC 2046 §5.1.2: the last boundary was lost, and the line end before it stayed.
+        if let Some(frame) = self.frames.first() {
+            let end = self.before_line_end(self.raw.len());
+            for index in self.open.get(frame.open..).unwrap_or_default() {
+                if let Some(part) = self.parts.get_mut(*index) {
+                    part.body.end = end.max(part.body.start);
+                }
+            }
+        }
+        let mut has_parts = vec![false; self.parts.len()];
+        for parent in self.parts.iter().filter_map(|part| part.parent) {
+            if let Some(has_parts) = has_parts.get_mut(parent) {
+                *has_parts = true;
+            }
+        }
+        for (part, has_parts) in self.parts.iter_mut().zip(has_parts) {
+            if !has_parts {
+                part.kind = Kind::Leaf;
+            }
+        }
     }
 
     /// Whether this boundary stands directly behind the same one.

@@ -21,7 +21,8 @@ pub fn strip(text: &str) -> String {
     end = end.min(before_thread(&kinds, end));
     end = before_last_quote(&kinds, end);
     kinds.truncate(end);
-    let kept = lines.iter().zip(&kinds).filter(|(_, kind)| {
+    let begin = behind_first_quote(&kinds);
+    let kept = lines.iter().zip(&kinds).skip(begin).filter(|(_, kind)| {
         !matches!(kind, Line::Attribution | Line::Device)
     });
     let kept: Vec<_> = kept.map(|(line, _)| line.trim_end()).collect();
@@ -101,8 +102,24 @@ fn before_last_quote(kinds: &[Line], end: usize) -> usize {
     last.map_or(end, |last| last + 1)
 }
 
-/// Without empty lines around it.
+/// Behind a quote that stands before the only text: it was answered below. Where text and quotes
+/// take turns, each belongs to what it answers.
+fn behind_first_quote(kinds: &[Line]) -> usize {
+    let is_text = |kind: &Line| matches!(kind, Line::Text | Line::Field);
+    let Some(text) = kinds.iter().position(is_text) else {
+        return 0;
+    };
+    let is_answered = kinds.iter().take(text).any(|kind| *kind == Line::Attribution);
+    let goes_on = kinds.iter().skip(text).any(|kind| *kind == Line::Quote);
+    if is_answered && !goes_on { text } else { 0 }
+}
+
+/// Without empty lines around it; nothing, where there are no words.
 fn trimmed(lines: &[&str]) -> String {
+    let is_word = |line: &&str| line.chars().any(char::is_alphanumeric);
+    if !lines.iter().any(is_word) {
+        return String::new();
+    }
     let begin = lines.iter().position(|line| !line.trim().is_empty());
     let end = lines.iter().rposition(|line| !line.trim().is_empty());
     match (begin, end) {

@@ -9,26 +9,32 @@ pub(crate) struct Codes {
     pub(crate) enhanced: Option<EnhancedCode>,
 }
 
-/// The codes that a text has: the first status code, and the first number that stands where a
-/// reply code would and agrees with it.
+/// The codes that a text has. A status code that stands behind a reply code is surer than one
+/// that stands elsewhere; the last such is what the far server said, where the reporting one put
+/// its own before it.
 pub(crate) fn find(text: &str) -> Codes {
-    let enhanced = specific_enhanced(text);
-    let class = enhanced.map(|code| code.class);
+    let mut first = None;
+    let mut paired = None;
+    for (code, rest) in replies(text) {
+        first = first.or(Some(code));
+        // RFC 5321 §4.2.3: 503 is about the order of commands, and follows another refusal.
+        if let Some(enhanced) = behind(rest).filter(|enhanced| is_specific(*enhanced) && code != 503) {
+            paired = Some((code, enhanced));
+        }
+    }
+    if let Some((code, enhanced)) = paired {
+        return Codes {
+            reply: Some(code),
+            enhanced: Some(enhanced),
+        };
+    }
+    let enhanced = enhanced_codes(text).find(|code| is_specific(*code)).or_else(|| first_enhanced(text));
+    let agrees = |code: &u16| enhanced.is_none_or(|enhanced| u16::from(enhanced.class) == code / 100);
+    let agreeing = replies(text).map(|(code, _)| code).find(agrees);
     Codes {
-        reply: reply_code(text, class).or_else(|| reply_code(text, None)),
+        reply: agreeing.or(first),
         enhanced,
     }
-}
-
-/// The first status code that says more than its class; else the first.
-fn specific_enhanced(text: &str) -> Option<EnhancedCode> {
-    let mut codes = enhanced_codes(text);
-    let first = codes.next()?;
-    if first.subject != 0 || first.detail != 0 {
-        return Some(first);
-    }
-    let same = |code: &EnhancedCode| code.class == first.class && (code.subject, code.detail) != (0, 0);
-    codes.find(same).or(Some(first))
 }
 
 /// The first status code of a text.
@@ -36,42 +42,48 @@ pub(crate) fn first_enhanced(text: &str) -> Option<EnhancedCode> {
     enhanced_codes(text).next()
 }
 
+/// Whether it says more than its class (RFC 3463 §3.1).
+pub(crate) const fn is_specific(code: EnhancedCode) -> bool {
+    code.subject != 0 || code.detail != 0
+}
+
 fn enhanced_codes(text: &str) -> impl Iterator<Item = EnhancedCode> + '_ {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == '_' || c == '@'))
-        .flat_map(|word| word.rsplit('-').take(2).collect::<Vec<_>>().into_iter().rev())
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '@');
+    text.split(move |c: char| !is_part(c))
         .map(|word| word.trim_end_matches('.'))
         .filter(|word| word.len() >= 5)
         .filter_map(EnhancedCode::parse)
         .filter(|code| code.subject <= 7)
 }
 
-fn reply_code(text: &str, class: Option<u8>) -> Option<u16> {
+/// The status code that a text begins with, behind punctuation.
+fn behind(text: &str) -> Option<EnhancedCode> {
+    let text = text.trim_start_matches([' ', '-', ':', '#', '(', '\'', '"', '<']);
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    EnhancedCode::parse(text.get(..end)?.trim_end_matches('.'))
+}
+
+/// The refusals in a text, with what follows them.
+fn replies(text: &str) -> impl Iterator<Item = (u16, &str)> {
     let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        let starts = !before.is_ascii_alphanumeric() && !matches!(before, '.' | '-' | '_' | '/' | '+' | '@' | '$' | '=');
+    text.char_indices().filter_map(move |(at, c)| {
+        let is_begin = !before.is_ascii_alphanumeric() && !"._/+@$=".contains(before);
         before = c;
-        if !starts || !matches!(c, '2' | '4' | '5') {
-            continue;
+        if !is_begin || !matches!(c, '4' | '5') {
+            return None;
         }
-        let rest = text.get(at..).unwrap_or_default();
-        if let Some(code) = code_at(rest)
-            && class.is_none_or(|class| u16::from(class) == code / 100)
-        {
-            return Some(code);
-        }
-    }
-    None
+        code_at(text.get(at..)?)
+    })
 }
 
 /// RFC 5321 §4.2: the second digit is 0 to 5, and a space, a hyphen or the end follows.
-fn code_at(rest: &str) -> Option<u16> {
-    let digits = rest.get(..3)?;
+fn code_at(rest: &str) -> Option<(u16, &str)> {
+    let (digits, after) = rest.split_at_checked(3)?;
     if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
         return None;
     }
-    let follows = rest.get(3..)?.chars().next();
-    let ends = follows.is_none_or(|c| c.is_whitespace() || "-:,;)]>\"'<#".contains(c))
-        || rest.get(3..)?.starts_with(". ");
+    let next = after.chars().next();
+    let ends = next.is_none_or(|c| c.is_whitespace() || "-:,;)]>\"'<#".contains(c)) || after.starts_with(". ");
     let code: u16 = digits.parse().ok()?;
-    (ends && code / 10 % 10 <= 5).then_some(code)
+    (ends && code / 10 % 10 <= 5).then_some((code, after))
 }

@@ -16,18 +16,18 @@ const FIELDS_MAX: usize = 1024 * 1024;
 
 /// What the fields say of the message, and of each recipient.
 #[derive(Debug, Default)]
-pub(crate) struct Fields {
+struct Fields {
     reporting_mta: Option<String>,
     envelope_id: Option<String>,
     recipients: Vec<Told>,
 }
 
-pub(crate) fn is_status_part(part: &Part) -> bool {
+fn is_status_part(part: &Part) -> bool {
     let names = ["delivery-status", "global-delivery-status"];
     part.media.main == "message" && names.contains(&part.media.sub.as_str())
 }
 
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge<'_>, notice: &str) -> Option<StatusReport> {
+pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &str) -> Option<StatusReport> {
     let fields = find(mail)?;
     let recipients = fields.recipients.into_iter().map(|mut told| {
         told.context = address::paragraph(notice, told.address.as_deref());
@@ -43,7 +43,7 @@ pub(super) fn read(mail: &Mail<'_>, judge: &Judge<'_>, notice: &str) -> Option<S
 }
 
 /// The fields, with at least one recipient.
-pub(crate) fn find(mail: &Mail<'_>) -> Option<Fields> {
+fn find(mail: &Mail<'_>) -> Option<Fields> {
     let leaves = mail.leaves().filter(|(_, part)| part.kind == Kind::Leaf);
     let mut named: Vec<_> = leaves.filter(|(_, part)| is_status_part(part)).collect();
     // RFC 3464 §2: one part. What is returned may be a report itself, and stands further down.
@@ -55,7 +55,7 @@ pub(crate) fn find(mail: &Mail<'_>) -> Option<Fields> {
         }
     }
     // Some take the names of the parts away, or the parts themselves.
-    let texts = mail.own_leaves().filter(|(_, part)| part.media.main == "text" || part.media.main == "application");
+    let texts = mail.own_leaves().filter(|(_, part)| matches!(part.media.main.as_str(), "text" | "application" | "multipart"));
     for (index, _) in texts.take(10) {
         let octets = mail.octets(index);
         let Some(from) = first_field(&octets) else {
@@ -92,6 +92,10 @@ impl Fields {
         while !rest.is_empty() && fields.recipients.len() < RECIPIENTS_MAX {
             let len = block_len(rest);
             let (block, after) = rest.split_at(len.min(rest.len()));
+            // A boundary that nobody named: another part begins.
+            if block.starts_with(b"--") {
+                break;
+            }
             fields.add_block(block);
             rest = after;
         }
@@ -159,10 +163,13 @@ impl Told {
 
     /// With the one address where there is only the other or where that is none.
     fn settled(mut self) -> Self {
-        let is_whole = |address: &Option<String>| {
-            address.as_deref().is_some_and(|address| address.contains('@'))
+        let is_whole = |address: &Option<String>| address.as_deref().is_some_and(address::is_whole);
+        let is_public = |address: &Option<String>| {
+            let domain = address.as_deref().and_then(|address| address.rsplit_once('@'));
+            domain.is_some_and(|(_, domain)| domain.contains(['.', '[']))
         };
-        if !is_whole(&self.address) && is_whole(&self.original) {
+        let is_better = !is_whole(&self.address) || (!is_public(&self.address) && is_public(&self.original));
+        if is_better && is_whole(&self.original) {
             self.address = self.original.clone();
         }
         if self.original == self.address {

@@ -4,15 +4,16 @@ use postbell_model::{BounceClass, EnhancedCode, Phase, Reply};
 
 use super::codes::{self, Codes};
 use super::{Action, RecipientStatus};
-use crate::classify::Classifier;
+use crate::classify::{Classifier, Table};
 
 /// Octets of a diagnostic text that are kept.
 const DIAGNOSTIC_MAX: usize = 2_000;
 
-/// Knows what replies mean.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Judge<'a> {
-    pub(crate) classifier: &'a Classifier,
+/// Knows what replies mean, and what servers say that report.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    replies: Classifier,
+    reports: Classifier,
 }
 
 /// What a report told of one recipient.
@@ -29,100 +30,157 @@ pub(crate) struct Told {
     pub(crate) remote_mta: Option<String>,
 }
 
-impl Judge<'_> {
+/// A failure or a delay, as far as codes tell.
+struct Failure {
+    reply: Option<u16>,
+    status: Option<EnhancedCode>,
+    /// 4 or 5.
+    digit: u16,
+    phase: Phase,
+}
+
+impl Judge {
+    pub(crate) fn new(replies: Classifier) -> Self {
+        let reports = Table::parse(include_str!("../../../../../config/reports.toml"))
+            .expect("invariant: a test reads the table that is compiled in");
+        Self {
+            replies,
+            reports: Classifier::from_table(reports),
+        }
+    }
+
     pub(crate) fn judge(&self, told: Told) -> RecipientStatus {
         let own = codes::find(&told.diagnostic);
-        let found = if own == Codes::default() {
-            codes::find(&told.context)
-        } else {
-            own
+        let is_vague = told.status.is_none_or(|status| !codes::is_specific(status));
+        let found = match own == Codes::default() && is_vague {
+            true => codes::find(&told.context),
+            false => own,
         };
         let status = preferred(told.status, found.enhanced);
         let action = told.action.unwrap_or(match status.map(|code| code.class) {
             Some(2) => Action::Delivered,
             _ => Action::Failed,
         });
-        let class_digit = match (found.reply, status) {
-            (Some(reply), _) if reply >= 400 => reply / 100,
+        let digit = match (found.reply, status) {
+            (Some(reply), _) => reply / 100,
             (_, Some(status)) if status.class != 2 => u16::from(status.class),
             _ if action == Action::Delayed => 4,
             _ => 5,
+        };
+        let failure = Failure {
+            reply: found.reply,
+            status,
+            digit,
+            phase: phase(&told.diagnostic).or_else(|| phase(&told.context)).unwrap_or(Phase::Rcpt),
         };
         let is_failure = matches!(action, Action::Failed | Action::Delayed);
         let said = match told.diagnostic.trim() {
             "" => told.context.trim(),
             diagnostic => diagnostic,
         };
-        let class = is_failure.then(|| self.class(said, &told, found.reply, status, class_digit));
         RecipientStatus {
-            address: told.address,
-            original: told.original,
+            class: is_failure.then(|| self.class(&told, &failure)),
             action,
             status,
+            status_field: told.status,
             code: found.reply,
-            class,
-            is_permanent: action == Action::Failed && class_digit == 5,
+            is_permanent: action == Action::Failed && digit == 5,
             diagnostic: cut(said),
+            address: told.address,
+            original: told.original,
             remote_mta: told.remote_mta,
         }
     }
 
-    fn class(
-        &self,
-        said: &str,
-        told: &Told,
-        reply: Option<u16>,
-        status: Option<EnhancedCode>,
-        digit: u16,
-    ) -> BounceClass {
-        let code = reply.filter(|code| code / 100 == digit).unwrap_or(digit * 100 + 50);
-        let phase = phase(said, reply.is_some());
-        let reply = |text: &str| {
+    /// What a server said in a reply counts before what the reporting one says of its own, and
+    /// that before codes without words.
+    fn class(&self, told: &Told, failure: &Failure) -> BounceClass {
+        let code = failure.reply.unwrap_or(failure.digit * 100 + 50);
+        let ask = |classifier: &Classifier, text: &str, status: Option<EnhancedCode>| {
             let mut reply = Reply::received(code, text);
             reply.enhanced = status.or(reply.enhanced);
-            reply
+            classifier.classify(failure.phase, &reply)
         };
-        let class = self.classifier.classify(phase, &reply(said));
-        if class != BounceClass::Other || told.context.trim().is_empty() {
+        let is_other = |class: BounceClass| class == BounceClass::Other;
+        let diagnostic = told.diagnostic.trim();
+        if failure.reply.is_none() {
+            let class = ask(&self.reports, diagnostic, None);
+            if !is_other(class) {
+                return class;
+            }
+        }
+        let class = ask(&self.replies, diagnostic, failure.status);
+        if !is_other(class) {
             return class;
         }
-        self.classifier.classify(phase, &reply(&told.context))
+        let class = ask(&self.reports, &told.context, None);
+        if !is_other(class) || !diagnostic.is_empty() {
+            return class;
+        }
+        ask(&self.replies, &told.context, failure.status)
     }
 }
 
-/// The field, unless it says less than the text, or the contrary of a refusal.
+/// What the far server said, where it says more than its class; else the field.
 fn preferred(field: Option<EnhancedCode>, text: Option<EnhancedCode>) -> Option<EnhancedCode> {
-    let (Some(field), Some(text)) = (field, text) else {
-        return field.or(text);
-    };
-    let is_vague = field.subject == 0 || (field.detail == 0 && field.subject != 7);
-    let says_more = text.subject != 0 && (text.detail != 0 || field.subject == 0);
-    Some(if is_vague && says_more { text } else { field })
+    match (field, text) {
+        (Some(field), Some(text)) if !codes::is_specific(text) || field.class == 2 => Some(field),
+        (field, text) => text.or(field),
+    }
 }
 
-/// In answer to what it was said; most of what says nothing about it is said to RCPT.
-fn phase(said: &str, _has_reply: bool) -> Phase {
-    const WORDS: [(&str, Phase); 16] = [
+/// In answer to what it was said, where that is told.
+fn phase(said: &str) -> Option<Phase> {
+    const WORDS: [(&str, Phase); 24] = [
         ("end of data", Phase::Message),
         ("after i sent the message", Phase::Message),
         ("final data", Phase::Message),
+        ("for text command", Phase::Message),
         ("data command", Phase::Data),
         ("mail from command", Phase::Mail),
         ("[mail_from]", Phase::Mail),
         ("after mail from", Phase::Mail),
+        ("our mail from", Phase::Mail),
+        ("after sender was given", Phase::Mail),
         ("does not like sender", Phase::Mail),
+        ("rcpt to command", Phase::Rcpt),
+        ("after rcpt to", Phase::Rcpt),
         ("ehlo command", Phase::Ehlo),
         ("helo command", Phase::Ehlo),
         ("after ehlo", Phase::Ehlo),
         ("after helo", Phase::Ehlo),
+        ("helo/ehlo", Phase::Ehlo),
         ("my name was rejected", Phase::Ehlo),
         ("initial connection", Phase::Greeting),
         ("refused to talk to me", Phase::Greeting),
-        ("connected to {ip} but greeting failed", Phase::Greeting),
+        ("greeting failed", Phase::Greeting),
+        ("while performing the helo", Phase::Ehlo),
+        ("while performing the ehlo", Phase::Ehlo),
     ];
     let said = said.to_ascii_lowercase();
     let found = WORDS.iter().find(|(words, _)| said.contains(words));
-    found.map_or(Phase::Rcpt, |(_, phase)| *phase)
+    found.map(|(_, phase)| *phase).or_else(|| session_phase(&said))
+}
+
+/// The command before the first refusal of a transcript: `>>> RCPT TO:…`, `<<< 550 …`.
+fn session_phase(said: &str) -> Option<Phase> {
+    let mut phase = None;
+    for line in said.lines() {
+        if let Some((_, command)) = line.split_once(">>> ") {
+            phase = match command.split_ascii_whitespace().next().unwrap_or_default() {
+                "mail" => Some(Phase::Mail),
+                "rcpt" => Some(Phase::Rcpt),
+                "data" => Some(Phase::Data),
+                "." | ".." => Some(Phase::Message),
+                "ehlo" | "helo" => Some(Phase::Ehlo),
+                "starttls" => Some(Phase::Tls),
+                _ => phase,
+            };
+        } else if line.contains("<<< 4") || line.contains("<<< 5") {
+            break;
+        }
+    }
+    phase
 }
 
 /// One line of no more than [`DIAGNOSTIC_MAX`] octets.

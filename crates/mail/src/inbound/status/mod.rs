@@ -18,8 +18,7 @@ use super::mime::Mail;
 
 pub use returned::Returned;
 
-pub(super) use codes::{Codes, find as find_codes, first_enhanced};
-pub(super) use fields::{find as find_fields, is_status_part};
+pub(super) use codes::find as find_codes;
 pub(super) use judge::{Judge, Told};
 
 /// Recipients of a report; RFC 5321 §4.5.3.1.8 lets a transaction have as many.
@@ -58,8 +57,11 @@ pub struct RecipientStatus {
     pub original: Option<String>,
     /// What happened.
     pub action: Action,
-    /// The status code, from the field or, where that says less, from the diagnostic text.
+    /// The status code: what the far server said in the diagnostic text, else what the field
+    /// says, in which many put 5.0.0 or a code of their own.
     pub status: Option<EnhancedCode>,
+    /// What the field alone says (RFC 3464 §2.3.4).
+    pub status_field: Option<EnhancedCode>,
     /// The reply code in the diagnostic text.
     pub code: Option<u16>,
     /// What the far server or the reporting one said.
@@ -123,6 +125,6 @@ impl Action {
 }
 
 /// The fields of RFC 3464 in a message, wherever they stand.
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge<'_>, notice: &str) -> Option<StatusReport> {
+pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &str) -> Option<StatusReport> {
     fields::read(mail, judge, notice)
 }
