@@ -1,5 +1,8 @@
 //! Addresses in prose.
 
+/// What stands before an address that begins a line.
+pub(crate) const BEFORE: [char; 11] = [' ', '\t', '*', '•', '-', '<', '"', '\'', '[', '\u{a0}', '\u{3000}'];
+
 /// Longer ones are none (RFC 5321 §4.5.3.1).
 const ADDRESS_MAX: usize = 320;
 
@@ -95,7 +98,7 @@ pub(crate) fn paragraph(notice: &str, address: Option<&str>) -> String {
     };
     let behind = lines.iter().skip(begin + 1);
     let is_other = |line: &&str| {
-        let text = line.trim_start_matches(['<', ' ', '\t', '*']);
+        let text = line.trim_start_matches(BEFORE);
         first(line).is_some_and(|address| text.starts_with(&address) && !address.eq_ignore_ascii_case(&wanted))
     };
     let len = behind.take_while(|line| !is_other(line)).count();

@@ -20,6 +20,7 @@ pub mod status;
 
 mod address;
 mod bounce;
+mod notification;
 
 use crate::classify::Classifier;
 
@@ -68,6 +69,9 @@ impl Reader {
 fn read(mail: &Mail<'_>, judge: &Judge) -> Inbound {
     if let Some(complaint) = complaint::read(mail) {
         return Inbound::Complaint(complaint);
+    }
+    if let Some(fact) = notification::read(mail, judge) {
+        return fact;
     }
     let notice = Notice::of(mail);
     if let Some(challenge) = automatic::challenge(mail, &notice.lower) {

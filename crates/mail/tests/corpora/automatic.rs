@@ -12,6 +12,12 @@ pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     if !is_human && !is_automatic && !is_no_bounce {
         return;
     }
+    // Reports and notifications that lie among the rest are nobody's mail.
+    let top = row.value.pointer("/reference/top").and_then(serde_json::Value::as_str);
+    let is_program = top == Some("multipart/report") || row.file.contains("delivery-status") || row.file.contains("multipart-report");
+    if is_human && is_program {
+        return;
+    }
     let raw = row.received();
     let mail = Mail::read(&raw);
     let found = reader.read(&mail);

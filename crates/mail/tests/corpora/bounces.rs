@@ -10,7 +10,9 @@ use super::Row;
 use super::score::Scores;
 
 pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
-    if !row.is(&["bounce", "delay", "success"]) || !row.file.starts_with("bounces/") {
+    // A mailbox of several reports is no message.
+    let is_mailbox = memchr::memmem::find(&row.raw, b"\n\nFrom MAILER-DAEMON ").is_some();
+    if !row.is(&["bounce", "delay", "success"]) || !row.file.starts_with("bounces/") || is_mailbox {
         return;
     }
     let raw = row.received();

@@ -23,7 +23,8 @@ pub fn measure(row: &Row, scores: &mut Scores) {
     scores.count("mime: same tree and leaves", row, same, || {
         let lens: Vec<_> = mail.leaves().map(|(index, _)| mail.octets(index).len()).collect();
         let wanted: Vec<_> = leaves.iter().map(|leaf| (leaf["bytes"].as_u64(), leaf["cte"].as_str().map(str::to_owned))).collect();
-        format!("octets {lens:?}, wanted {wanted:?} {}", reference["defects"])
+        let off: Vec<_> = (0..lens.len().max(wanted.len())).filter(|at| lens.get(*at).map(|len| *len as u64) != wanted.get(*at).and_then(|(len, _)| *len)).take(3).map(|at| (at, lens.get(at), wanted.get(at))).collect();
+        format!("{off:?} of {} {}", wanted.len(), reference["defects"])
     });
 }
 

@@ -96,6 +96,8 @@ fn tells(name: &str, value: &str) -> bool {
         "x-post-messageclass" => value.contains("autoresponder"),
         "delivered-to" => value.starts_with("autoresponder"),
         "x-fc-machinegenerated" | "x-loop-autoreply" => value != "false",
+        // What a rule in an Exchange mailbox has sent.
+        "x-ms-exchange-inbox-rules-loop" => !value.is_empty(),
         "return-path" => value.contains("<autoreply@") || value.contains("<auto-reply@"),
         _ => false,
     }

@@ -17,6 +17,9 @@ const AWAY: &[&str] = &[
     "ofis dışında", "ofiste değil", "dışarıda", "εκτός γραφείου", "απουσία", "不在", "外出", "休暇", "부재", "자리 비움", "外出中", "休假", "不在办公室", "外出回复", "מחוץ למשרד", "خارج المكتب",
 ];
 
+/// How a subject begins that says it in a sentence.
+const TELLS: &[&str] = &["i will be ", "i'll be ", "i am ", "i'm ", "we are ", "currently ", "ich bin ", "je suis ", "estoy ", "estou "];
+
 /// What the subject of any automatic answer begins with.
 const ANSWERS: &[&str] = &[
     "automatic reply", "résponse automatique", "this is an automat", "automatic notification", "automatic response", "automatic answer", "automated reply", "automated response", "automated answer", "autoreply", "auto reply", "auto-reply", "auto response", "auto-response", "autoresponse", "autoresponder", "auto responder", "auto:", "[auto-reply]", "[autoreply]", "(auto reply)", "<automated response>", "[auto reply]",
@@ -79,7 +82,8 @@ pub(super) fn class_of_beginning(subject: &str) -> Option<AutoReplyClass> {
         let is_away = AWAY_TEXT.iter().chain(AWAY.iter().take(8)).any(|word| subject.contains(word));
         return Some(if is_away { AutoReplyClass::Vacation } else { AutoReplyClass::Other });
     }
-    begins(AWAY).then_some(AutoReplyClass::Vacation)
+    let is_told = TELLS.iter().any(|words| subject.starts_with(words)) && AWAY.iter().take(14).any(|words| subject.contains(words));
+    (is_told || begins(AWAY)).then_some(AutoReplyClass::Vacation)
 }
 
 fn stands_apart(subject: &str, words: &str) -> bool {

@@ -9,6 +9,8 @@ use crate::inbound::{address, html};
 const TEXT_MAX: usize = 256 * 1024;
 /// Leaves that are read.
 const LEAVES_MAX: usize = 8;
+/// Lines of a returned header.
+const HEADER_LINES_MAX: usize = 500;
 /// Lines of a diagnostic text.
 const LINES_MAX: usize = 25;
 
@@ -88,24 +90,33 @@ fn with_plain_ends(text: &str) -> String {
 
 /// Where the header of a message begins in a text, and that header: lines that are fields, one
 /// after the other, as only a header has them.
-fn returned_header(text: &str) -> Option<(usize, &str)> {
+fn returned_header(text: &str) -> Option<(usize, String)> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let rest = text.get(at..)?;
-        if known_field(line).is_some()
-            && let Some(len) = header_len(rest)
-        {
-            return Some((at, rest.get(..len)?));
+        let bare = line.trim_start_matches(INDENT);
+        if known_field(bare).is_some() {
+            let indent = line.get(..line.len() - bare.len())?;
+            if let Some(header) = header_in(rest, indent) {
+                return Some((at, header));
+            }
         }
         at += line.len();
     }
     None
 }
 
-/// The length of the header that a text begins with, if it does.
-fn header_len(text: &str) -> Option<usize> {
-    let (mut at, mut trace, mut known, mut fields) = (0, 0, 0, 0);
-    for line in text.split_inclusive('\n') {
+/// What may stand before every line of a returned message.
+const INDENT: [char; 3] = ['>', ' ', '\t'];
+
+/// The header that a text begins with, if it does, without what stands before its lines.
+fn header_in(text: &str, indent: &str) -> Option<String> {
+    let mut header = String::new();
+    let (mut trace, mut known, mut fields) = (0, 0, 0);
+    for line in text.split_inclusive('\n').take(HEADER_LINES_MAX) {
+        let Some(line) = line.strip_prefix(indent) else {
+            break;
+        };
         let plain = line.trim_end();
         if plain.is_empty() {
             break;
@@ -126,10 +137,12 @@ fn header_len(text: &str) -> Option<usize> {
                 None => {}
             }
         }
-        at += line.len();
+        header.push_str(line);
     }
-    let is_header = (trace >= 1 && trace + known >= 2) || known >= 3;
-    is_header.then_some(at)
+    // What is set in may be a summary for people: `To`, `Subject`, `Sent`.
+    let is_plain = indent.is_empty() && known >= 3;
+    let is_header = (trace >= 1 && trace + known >= 2) || is_plain;
+    is_header.then_some(header)
 }
 
 enum Known {

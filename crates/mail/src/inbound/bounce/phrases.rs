@@ -34,7 +34,7 @@ pub(super) const TEXT_FAILED: &[&str] = &[
     "following address", "following recipient", "recipients of your message", "user unknown", "unknown user", "no such user",
     "mailbox unavailable", "mailbox full", "mailbox is full", "not known at this site", "not listed in", "invalid recipient",
     "was rejected", "rejected by", "has been rejected", "be rejected", "bounced", "failed to deliver", "delivery failure", "non-delivery", "failure reasons", "delivery attempts", "delivery failed", "failed after", "delivery attempt",
-    "transcript of session", "not accepting mail", "no longer active", "does not exist", "doesn't exist", "account has been disabled", "address no longer", "is not a valid", "could not be processed",
+    "transcript of session", "not a valid", "not match", "postponed", "full mailbox", "not accepting mail", "no longer active", "does not exist", "doesn't exist", "account has been disabled", "address no longer", "is not a valid", "could not be processed",
     "nicht zugestellt", "konnte nicht", "unzustellbar", "n'a pas pu", "n'ont pas pu", "non remis", "impossible de", "no se pudo", "no se ha podido", "no pudo ser",
     "não pôde ser", "não foi possível", "impossibile", "non è stato possibile", "niet worden", "kunde inte", "nie można", "nie mogła", "не может быть доставлено", "не доставлено", "не удалось доставить", "не удаётся",
     "送信できません", "配信できません", "配送できません", "届けることができません", "届きません", "お届けでき", "配信に失敗", "宛先", "あて先", "エラー", "无法", "失败", "退回",
@@ -42,7 +42,7 @@ pub(super) const TEXT_FAILED: &[&str] = &[
 
 /// In a subject or text: it will be tried again.
 pub(super) const DELAYED: &[&str] = &[
-    "(delay)", "delayed", "still trying", "will continue to try", "will keep trying", "keep trying", "will be retried",
+    "(delay)", "delayed", "postponed", "deferred", "still trying", "will continue to try", "will keep trying", "keep trying", "will be retried",
     "will try again", "will retry", "continue to be", "attempts will continue", "delivery attempts will", "not yet been delivered", "not yet delivered", "has not been delivered yet",
     "has not yet", "warning message only", "do not need to resend", "warning: could not send", "could not send message for past",
     "is a warning", "verzögert", "retardé", "retrasad", "ritardat", "atrasad", "vertraagd", "opóźn", "задерж", "待機",
@@ -75,6 +75,6 @@ pub(super) const DAEMON_NAMES: &[&str] = &[
 
 /// In a line that names a recipient behind a colon or at its end.
 pub(super) const LABELS: &[&str] = &[
-    "recipient", "addressee", "failed address", "unknown user", "user unknown", "unknown address", "invalid address", "bad address", "delivered to", "deliver to", "delivering to", "delivery to", "delivery attempts to", "delivery failed", "failed for", "failed to",
+    "recipient", "addressee", "invalid", "userid", "user id", "no such", "failed address", "unknown user", "user unknown", "unknown address", "invalid address", "bad address", "delivered to", "deliver to", "delivering to", "delivery to", "delivery attempts to", "delivery failed", "failed for", "failed to",
     "attempts:", "destinataire", "destinatario", "destinatário", "empfänger", "ontvanger", "odbiorca", "получател", "адресат", "宛先", "あて先", "受信者", "收件人", "message to", "mail to", "email to", "e-mail to", "original-rcpt", "addressed to", "mailbox", "unable to send to", "user:", "address:", "sent to", "reach", "account",
 ];

@@ -67,9 +67,7 @@ impl Stranger {
 
 /// `X-Failed-Recipients`, as Exim and Gmail write it.
 fn in_field(mail: &Mail<'_>) -> Vec<String> {
-    let fields = mail.header(0).fields().filter(|field| {
-        field.is("X-Failed-Recipients") || field.is("X-Bounced-Address")
-    });
+    let fields = mail.header(0).fields().filter(|field| field.is("X-Failed-Recipients"));
     fields
         .flat_map(|field| {
             let text = field.text();
@@ -84,7 +82,7 @@ fn at_line_begin(text: &str) -> Vec<String> {
 }
 
 fn begins_line(line: &str) -> Option<String> {
-    let bare = line.trim_start_matches([' ', '\t', '*', '•', '-', '<', '"', '\'', '>', '|', '[', '\u{a0}', '\u{3000}']);
+    let bare = line.trim_start_matches(address::BEFORE);
     if line.trim_start().starts_with('>') {
         return None;
     }
@@ -145,13 +143,8 @@ fn is_reply(line: &str) -> bool {
     code && line.starts_with(['4', '5'])
 }
 
-/// An address in a sentence that says that something failed.
+/// Any address, but for those of whom to write to.
 fn in_sentence(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let says = has_any(&lower, super::phrases::TEXT_FAILED);
-    if !says {
-        return Vec::new();
-    }
     let lines = text.lines().filter(|line| !is_contact(&line.to_lowercase()));
     lines.flat_map(|line| address::all(line).map(|found| found.address).collect::<Vec<_>>()).collect()
 }

@@ -107,7 +107,9 @@ pub(crate) fn is_daemon(from: &str) -> bool {
     let local = local.unwrap_or_else(|| lower.trim().trim_matches(['<', '>', '"']).to_owned());
     let name = lower.split('<').next().unwrap_or_default();
     DAEMONS.iter().any(|daemon| local == *daemon || local.starts_with(&format!("{daemon}-")) || local.starts_with(&format!("{daemon}+")))
-        || local.contains("mailer-daemon")
+        || lower.contains("mailer-daemon")
+        || lower.contains("postmaster")
+        || lower.trim() == "<>"
         || has_any(name, DAEMON_NAMES)
 }
 

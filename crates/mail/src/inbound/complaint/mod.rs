@@ -137,6 +137,13 @@ fn blocks(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Complaint {
+    pub(super) fn of_type(name: &str) -> Self {
+        Self {
+            feedback_type: FeedbackType::read(name),
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, name: &str, value: &str) {
         match name {
             "feedback-type" => self.feedback_type = FeedbackType::read(value),
@@ -159,7 +166,7 @@ impl Complaint {
         }
     }
 
-    fn add_recipient(&mut self, value: &str) {
+    pub(super) fn add_recipient(&mut self, value: &str) {
         let (_, value) = value.split_once(';').unwrap_or(("", value));
         for found in address::all(value) {
             if self.original_recipients.len() < VALUES_MAX && !self.original_recipients.contains(&found.address) {

@@ -112,12 +112,17 @@ impl Scan<'_> {
         self.cut_header(end);
         let open = self.frames.get(frame).map_or(0, |frame| frame.open);
         for index in self.open.drain(open..) {
+            let is_last = index + 1 == self.parts.len();
             if let Some(part) = self.parts.get_mut(index) {
+                // What has no parts is no content whose last line end could be the boundary's.
+                let is_bare = is_last && part.kind == Kind::Multipart;
+                let end = if is_bare { line.start } else { end };
                 part.body.end = end.max(part.body.start);
             }
         }
         if closes {
             self.frames.truncate(frame);
+            self.close_bare(line.start);
             return true;
         }
         self.frames.truncate(frame + 1);
@@ -135,12 +140,26 @@ impl Scan<'_> {
         self.parts.len() < PARTS_MAX
     }
 
+    /// A multipart that ends before it had a part is content up to here.
+    fn close_bare(&mut self, end: usize) {
+        let last = self.parts.len().checked_sub(1);
+        if last.is_some() && self.open.last().copied() == last {
+            self.open.pop();
+            if let Some(part) = self.parts.last_mut() {
+                part.body.end = end.max(part.body.start);
+            }
+        }
+    }
+
     fn end(&mut self) {
         self.cut_header(self.raw.len());
         // RFC 2046 §5.1.2: the last boundary was lost, and the line end before it stayed.
         if let Some(frame) = self.frames.first() {
             let end = self.before_line_end(self.raw.len());
             for index in self.open.get(frame.open..).unwrap_or_default() {
+                if index + 1 == self.parts.len() && self.parts.last().is_some_and(|part| part.kind == Kind::Multipart) {
+                    continue;
+                }
                 if let Some(part) = self.parts.get_mut(*index) {
                     part.body.end = end.max(part.body.start);
                 }

@@ -138,7 +138,8 @@ pub(super) fn attribution_len(lines: &[&str]) -> usize {
 fn may_begin(line: &str) -> bool {
     let lower = line.to_lowercase();
     let begins = ["on ", "am ", "le ", "el ", "em ", "il ", "op ", "den ", "dne ", "dnia ", "w dniu ", "pe ", "vào ", "pada ", "a(z) ", "στις ", "в ", "у ", "----", "在", "于"];
-    begins.iter().any(|word| lower.starts_with(word)) || (has_time(line) && line.contains(['@', '<', '"'])) || has_date(line)
+    let has_verb = [" schrieb ", " wrote ", " a écrit", " skrev ", " schreef "].iter().any(|verb| lower.contains(verb));
+    (has_verb && line.contains('@')) || begins.iter().any(|word| lower.starts_with(word)) || (has_time(line) && line.contains(['@', '<', '"'])) || has_date(line)
 }
 
 fn is_attribution(line: &str) -> bool {
@@ -146,6 +147,9 @@ fn is_attribution(line: &str) -> bool {
     let bare = lower.trim_end_matches(['-', ' ', ':', '：', '*', '_', '\u{a0}']);
     let is_framed = line.starts_with("----") && line.ends_with("----");
     let has_colon = line.trim_end_matches([' ', '*', '_', '\u{a0}']).ends_with([':', '：']);
+    if begins_with_date(line) && has_time(line) && (lower.contains(" gmt") || lower.contains(" utc") || line.contains('@')) {
+        return true;
+    }
     if !is_framed && !has_colon {
         return false;
     }
@@ -159,6 +163,17 @@ fn is_attribution(line: &str) -> bool {
         || (is_framed && dated && within)
         // Without a verb that is known: an address and a time, and nothing but them.
         || (has_time(line) && line.contains('@') && line.contains('<') && has_date(line))
+}
+
+/// `2016-03-03 …`
+fn begins_with_date(line: &str) -> bool {
+    let date = line.as_bytes().first_chunk::<10>();
+    date.is_some_and(|date| {
+        date.iter().enumerate().all(|(at, octet)| match at {
+            4 | 7 => matches!(octet, b'-' | b'/' | b'.'),
+            _ => octet.is_ascii_digit(),
+        })
+    })
 }
 
 /// `12:34`

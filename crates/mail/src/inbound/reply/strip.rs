@@ -15,6 +15,9 @@ pub fn strip(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<_> = text.lines().take(LINES_MAX).collect();
     let mut kinds = kinds(&lines);
+    let forwarded = behind_forward(&kinds);
+    let lines = lines.get(forwarded..).unwrap_or_default();
+    kinds.drain(..forwarded);
     let mut end = kinds.len();
     end = end.min(before_rule(&kinds));
     end = end.min(before_header(&kinds, end));
@@ -30,7 +33,20 @@ pub fn strip(text: &str) -> String {
 }
 
 fn kinds(lines: &[&str]) -> Vec<Line> {
-    let mut kinds: Vec<_> = lines.iter().map(|line| Line::of(line)).collect();
+    let mut is_code = false;
+    let mut kinds = Vec::with_capacity(lines.len());
+    for line in lines {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        kinds.push(match is_fence || is_code {
+            true => Line::Text,
+            false => Line::of(line),
+        });
+    }
+    // A fence that is never closed is none.
+    if is_code {
+        kinds = lines.iter().map(|line| Line::of(line)).collect();
+    }
     let mut at = 0;
     while at < lines.len() {
         let here = lines.get(at..).unwrap_or_default();
@@ -100,6 +116,21 @@ fn before_last_quote(kinds: &[Line], end: usize) -> usize {
     let head = kinds.get(..end).unwrap_or_default();
     let last = head.iter().rposition(|kind| matches!(kind, Line::Text | Line::Field));
     last.map_or(end, |last| last + 1)
+}
+
+/// Behind the header of a message that is forwarded without a word.
+fn behind_forward(kinds: &[Line]) -> usize {
+    let begin = kinds.iter().position(|kind| *kind != Line::Empty).unwrap_or(0);
+    let head = kinds.get(begin..).unwrap_or_default();
+    if !matches!(head.first(), Some(Line::Rule)) {
+        return 0;
+    }
+    let len = head.iter().skip(1).skip_while(|kind| **kind == Line::Empty).take_while(|kind| **kind != Line::Empty).count();
+    let blank = head.iter().skip(1).take_while(|kind| **kind == Line::Empty).count();
+    let header = head.get(1 + blank..1 + blank + len).unwrap_or_default();
+    let fields = header.iter().filter(|kind| **kind == Line::Field).count();
+    let has_more = head.iter().skip(1 + blank + len).any(|kind| *kind == Line::Text);
+    if fields >= FIELDS_MIN && has_more { begin + 1 + blank + len } else { 0 }
 }
 
 /// Behind a quote that stands before the only text: it was answered below. Where text and quotes

@@ -56,7 +56,7 @@ impl Judge {
             true => codes::find(&told.context),
             false => own,
         };
-        let status = preferred(told.status, found.enhanced);
+        let status = preferred(told.status, found.enhanced).map(|status| cause(status, &told.context));
         let action = told.action.unwrap_or(match status.map(|code| code.class) {
             Some(2) => Action::Delivered,
             _ => Action::Failed,
@@ -102,7 +102,11 @@ impl Judge {
             classifier.classify(failure.phase, &reply)
         };
         let is_other = |class: BounceClass| class == BounceClass::Other;
-        let diagnostic = told.diagnostic.trim();
+        let session = failure.reply.map(|code| in_session(&told.context, code)).unwrap_or_default();
+        let diagnostic = match session.len() > told.diagnostic.len() {
+            true => session.as_str(),
+            false => told.diagnostic.trim(),
+        };
         if failure.reply.is_none() {
             let class = ask(&self.reports, diagnostic, None);
             if !is_other(class) {
@@ -127,6 +131,25 @@ fn preferred(field: Option<EnhancedCode>, text: Option<EnhancedCode>) -> Option<
         (Some(field), Some(text)) if !codes::is_specific(text) || field.class == 2 => Some(field),
         (field, text) => text.or(field),
     }
+}
+
+/// RFC 3463 §3.5: X.4.7 says that time ran out. Why it did the text may say.
+fn cause(status: EnhancedCode, context: &str) -> EnhancedCode {
+    let is_time = |code: EnhancedCode| (code.subject, code.detail) == (4, 7);
+    if !is_time(status) {
+        return status;
+    }
+    let found = codes::find(context);
+    let cause = found.enhanced.filter(|code| found.reply.is_some() && codes::is_specific(*code) && !is_time(*code));
+    cause.unwrap_or(status)
+}
+
+/// All lines of a reply in a transcript, of which the field has one: `<<< 552-5.7.0 …`.
+fn in_session(context: &str, code: u16) -> String {
+    let code = code.to_string();
+    let lines = context.lines().filter_map(|line| line.trim_start().strip_prefix("<<< "));
+    let said = lines.filter_map(|line| line.strip_prefix(code.as_str()));
+    said.map(|line| line.trim_start_matches(['-', ' '])).collect::<Vec<_>>().join("\n")
 }
 
 /// In answer to what it was said, where that is told.

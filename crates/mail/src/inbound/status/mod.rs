@@ -18,7 +18,7 @@ use super::mime::Mail;
 
 pub use returned::Returned;
 
-pub(super) use codes::find as find_codes;
+pub(super) use codes::{find as find_codes, first_enhanced};
 pub(super) use judge::{Judge, Told};
 
 /// Recipients of a report; RFC 5321 §4.5.3.1.8 lets a transaction have as many.
@@ -110,7 +110,7 @@ impl Action {
     }
 
     /// Reads the field, where comments and words that are nearly right occur.
-    pub(super) fn read(value: &str) -> Option<Self> {
+    pub(crate) fn read(value: &str) -> Option<Self> {
         let value = value.trim().to_ascii_lowercase();
         let word = value.split(|c: char| !c.is_ascii_alphabetic()).next()?;
         Some(match word {
