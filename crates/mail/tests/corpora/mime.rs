@@ -17,6 +17,9 @@ pub fn measure(row: &Row, scores: &mut Scores) {
         (leaf["type"].as_str().unwrap().to_owned(), leaf["sha1"].as_str().unwrap_or_default().to_owned())
     }).collect();
     let types = |leaves: &[(String, String)]| leaves.iter().map(|(media, _)| media.split_whitespace().next().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+    // Of very large trees the reference has the first leaves.
+    let is_cut = reference["n_leaves"].as_u64().is_some_and(|count| count > wanted.len() as u64);
+    let own: Vec<_> = if is_cut { own.into_iter().take(wanted.len()).collect() } else { own };
     let same_tree = types(&own) == types(&wanted);
     scores.count("mime: same tree", row, same_tree, || format!("wanted {:?}, found {:?} {}", types(&wanted), types(&own), reference["defects"]));
     let same = same_tree && own.iter().zip(&wanted).all(|((_, own), (_, wanted))| own == wanted);

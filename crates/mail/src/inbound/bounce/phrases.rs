@@ -42,7 +42,7 @@ pub(super) const TEXT_FAILED: &[&str] = &[
 
 /// In a subject or text: it will be tried again.
 pub(super) const DELAYED: &[&str] = &[
-    "(delay)", "delayed", "postponed", "deferred", "still trying", "will continue to try", "will keep trying", "keep trying", "will be retried",
+    "(delay)", "delayed", "postponed", "still trying", "will continue to try", "will keep trying", "keep trying", "will be retried",
     "will try again", "will retry", "continue to be", "attempts will continue", "delivery attempts will", "not yet been delivered", "not yet delivered", "has not been delivered yet",
     "has not yet", "warning message only", "do not need to resend", "warning: could not send", "could not send message for past",
     "is a warning", "verzögert", "retardé", "retrasad", "ritardat", "atrasad", "vertraagd", "opóźn", "задерж", "待機",

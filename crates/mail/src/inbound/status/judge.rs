@@ -108,7 +108,10 @@ impl Judge {
             false => told.diagnostic.trim(),
         };
         if failure.reply.is_none() {
-            let class = ask(&self.reports, diagnostic, None);
+            if is_local(diagnostic) {
+                return BounceClass::Other;
+            }
+            let class = ask(&self.reports, diagnostic, failure.status);
             if !is_other(class) {
                 return class;
             }
@@ -117,12 +120,26 @@ impl Judge {
         if !is_other(class) {
             return class;
         }
-        let class = ask(&self.reports, &told.context, None);
+        let class = ask(&self.reports, &told.context, failure.status);
+        // A refusal that nobody understands makes no address dead for words around it.
+        if failure.reply.is_some() && class.means_dead_address() {
+            return BounceClass::Other;
+        }
         if !is_other(class) || !diagnostic.is_empty() {
             return class;
         }
         ask(&self.replies, &told.context, failure.status)
     }
+}
+
+/// Whether a program of the reporting server failed: what it says is not about the address.
+fn is_local(diagnostic: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "couldn't create", "can't create", "cannot create", "command died", "program exited",
+        "exited with", "exit status", "error writing message", "can't open mailbox",
+    ];
+    let lower = diagnostic.to_ascii_lowercase();
+    WORDS.iter().any(|words| lower.contains(words))
 }
 
 /// What the far server said, where it says more than its class; else the field.
