@@ -84,23 +84,3 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
 pub(crate) fn is_whole(address: &str) -> bool {
     address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
 }
-
-/// The part of a report's text that is about an address: from the first line that has it to the
-/// next one that is about another, or all of it.
-pub(crate) fn paragraph(notice: &str, address: Option<&str>) -> String {
-    let lines: Vec<_> = notice.lines().collect();
-    let has = |line: &str, wanted: &str| line.to_ascii_lowercase().contains(wanted);
-    let Some(wanted) = address.map(str::to_ascii_lowercase).filter(|wanted| !wanted.is_empty()) else {
-        return notice.to_owned();
-    };
-    let Some(begin) = lines.iter().position(|line| has(line, &wanted)) else {
-        return notice.to_owned();
-    };
-    let behind = lines.iter().skip(begin + 1);
-    let is_other = |line: &&str| {
-        let text = line.trim_start_matches(BEFORE);
-        first(line).is_some_and(|address| text.starts_with(&address) && !address.eq_ignore_ascii_case(&wanted))
-    };
-    let len = behind.take_while(|line| !is_other(line)).count();
-    lines.get(begin..=begin + len).unwrap_or_default().join("\n")
-}

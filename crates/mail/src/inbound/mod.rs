@@ -27,7 +27,7 @@ use crate::classify::Classifier;
 pub use automatic::{AutoReply, AutoReplyClass};
 pub use complaint::{Complaint, FeedbackType};
 pub use mime::Mail;
-pub use reply::{ReplyText, reply_text};
+pub use reply::{ReplyText, Thread, reply_text, thread};
 pub use status::{Action, RecipientStatus, Returned, StatusReport};
 
 use bounce::Notice;
@@ -77,12 +77,12 @@ fn read(mail: &Mail<'_>, judge: &Judge) -> Inbound {
     if let Some(challenge) = automatic::challenge(mail, &notice.lower) {
         return Inbound::Automatic(challenge);
     }
-    if let Some(mut report) = status::read(mail, judge, &notice.text) {
+    if let Some(mut report) = status::read(mail, judge, &notice) {
         bounce::complete(mail, &notice, &mut report);
         return Inbound::Status(report);
     }
     // Before the prose: a vacation note may quote a message that failed.
-    if let Some(answer) = automatic::by_subject(mail) {
+    if let Some(answer) = automatic::by_subject(mail, &notice.lower) {
         return Inbound::Automatic(answer);
     }
     if let Some(report) = bounce::read(mail, judge, &notice) {

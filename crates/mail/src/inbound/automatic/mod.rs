@@ -104,12 +104,15 @@ fn tells(name: &str, value: &str) -> bool {
 }
 
 /// An answer that its subject tells.
-pub(super) fn by_subject(mail: &Mail<'_>) -> Option<AutoReply> {
+pub(super) fn by_subject(mail: &Mail<'_>, text: &str) -> Option<AutoReply> {
     let subject = subject(mail);
     if is_answer(&subject) {
         return None;
     }
-    let class = words::class_of_beginning(&subject)?;
+    let class = match words::class_of_beginning(&subject)? {
+        AutoReplyClass::Other => words::class(&subject, text),
+        class => class,
+    };
     Some(AutoReply {
         class,
         by: Evidence::Subject,

@@ -93,10 +93,13 @@ fn stands_apart(subject: &str, words: &str) -> bool {
     if words.ends_with([':', ']', ')', '>']) {
         return true;
     }
-    let rest = rest.trim_end();
-    let next = rest.trim_start().chars().next();
     let is_word = rest.starts_with(|c: char| c.is_alphanumeric()) && words.is_ascii();
-    !is_word && next.is_none_or(|c| ":：-–—([{<|,;!.】".contains(c)) || (is_answer_phrase(words) && rest.starts_with(' '))
+    let is_compound = rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
+    if is_word || is_compound {
+        return false;
+    }
+    let next = rest.trim_start().chars().next();
+    next.is_none_or(|c| ":：-–—([{<|,;!.】".contains(c)) || (is_answer_phrase(words) && rest.starts_with(' '))
 }
 
 /// `automatic reply to …`: nobody begins a subject so.

@@ -39,15 +39,15 @@ pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<St
     let is_alone = named.len() == 1;
     let statuses = named.into_iter().map(|address| {
         let paragraph = match is_alone {
-            true => notice.text.clone(),
-            false => address::paragraph(&notice.text, address.as_deref()),
+            true => notice.text.as_str(),
+            false => notice.paragraph(address.as_deref()),
         };
-        let diagnostic = notice::diagnostic(&paragraph, address.as_deref());
+        let diagnostic = notice::diagnostic(paragraph, address.as_deref());
         judge.judge(Told {
             address,
             action: Some(action),
             diagnostic,
-            context: paragraph,
+            context: paragraph.to_owned(),
             ..Told::default()
         })
     });

@@ -6,11 +6,13 @@ use crate::inbound::status::{Returned, find_codes};
 use crate::inbound::{address, html};
 
 /// Octets of a text that are read.
-const TEXT_MAX: usize = 256 * 1024;
+const TEXT_MAX: usize = 64 * 1024;
+/// Octets of a paragraph.
+const PARAGRAPH_MAX: usize = 8 * 1024;
 /// Leaves that are read.
 const LEAVES_MAX: usize = 8;
 /// Lines of a returned header.
-const HEADER_LINES_MAX: usize = 500;
+const HEADER_LINES_MAX: usize = 200;
 /// Lines of a diagnostic text.
 const LINES_MAX: usize = 25;
 
@@ -19,8 +21,10 @@ const LINES_MAX: usize = 25;
 pub(crate) struct Notice {
     /// Ends where the returned message begins.
     pub(crate) text: String,
-    /// The whole of it in lower case.
+    /// The same in lower case.
     pub(crate) lower: String,
+    /// The same with ASCII in lower case, so that places are the same.
+    ascii_lower: String,
     /// What is known of the returned message.
     pub(crate) returned: Returned,
 }
@@ -50,6 +54,28 @@ impl Notice {
         Self::cut(&with_plain_ends(&text), Returned::within(mail))
     }
 
+    /// The part that is about an address: from the first line that has it to the next one that is
+    /// about another; the beginning where no line has it.
+    pub(crate) fn paragraph(&self, address: Option<&str>) -> &str {
+        let found = address.filter(|address| !address.is_empty()).and_then(|address| {
+            self.ascii_lower.find(&address.to_ascii_lowercase())
+        });
+        let Some(found) = found else {
+            return head(&self.text, PARAGRAPH_MAX);
+        };
+        let begin = self.text.get(..found).and_then(|before| before.rfind('\n')).map_or(0, |lf| lf + 1);
+        let rest = head(self.text.get(begin..).unwrap_or_default(), PARAGRAPH_MAX);
+        let mut len = 0;
+        for (index, line) in rest.split_inclusive('\n').enumerate() {
+            let is_other = |named: &str| !address.is_some_and(|address| address::same(address, named));
+            if index > 0 && begins_with_address(line).is_some_and(is_other) {
+                break;
+            }
+            len += line.len();
+        }
+        rest.get(..len).unwrap_or(rest)
+    }
+
     fn cut(text: &str, returned: Returned) -> Self {
         let cut = returned_header(text);
         let returned = match (&cut, returned.is_empty()) {
@@ -60,10 +86,30 @@ impl Notice {
         let text = without_marker(text.get(..end).unwrap_or(text));
         Self {
             lower: text.to_lowercase(),
+            ascii_lower: text.to_ascii_lowercase(),
             text,
             returned,
         }
     }
+}
+
+/// The address that a line begins with.
+fn begins_with_address(line: &str) -> Option<&str> {
+    let bare = line.trim_start_matches(address::BEFORE);
+    let found = address::all(bare).next()?;
+    if found.start != 0 {
+        return None;
+    }
+    bare.get(..found.end)
+}
+
+/// No more octets of a text than these, at a character.
+fn head(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or(text)
 }
 
 /// Without the lines that announce the returned message.

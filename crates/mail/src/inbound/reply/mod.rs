@@ -6,6 +6,7 @@
 
 mod lines;
 mod strip;
+mod thread;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use super::html;
 use super::mime::Mail;
 
 pub use strip::strip;
+pub use thread::{Thread, thread};
 
 /// Octets of a body that are read.
 const TEXT_MAX: usize = 1024 * 1024;

@@ -9,6 +9,7 @@ use super::returned::{Returned, cut};
 use super::{Action, Form, RECIPIENTS_MAX, StatusReport};
 use crate::header::Header;
 use crate::inbound::address;
+use crate::inbound::bounce::Notice;
 use crate::inbound::mime::{Kind, Mail, Part, to_text};
 
 /// Octets of the fields that are read.
@@ -27,10 +28,10 @@ fn is_status_part(part: &Part) -> bool {
     part.media.main == "message" && names.contains(&part.media.sub.as_str())
 }
 
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &str) -> Option<StatusReport> {
+pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<StatusReport> {
     let fields = find(mail)?;
     let recipients = fields.recipients.into_iter().map(|mut told| {
-        told.context = address::paragraph(notice, told.address.as_deref());
+        told.context = notice.paragraph(told.address.as_deref()).to_owned();
         judge.judge(told)
     });
     Some(StatusReport {

@@ -14,6 +14,7 @@ mod tests;
 
 use postbell_model::{BounceClass, EnhancedCode};
 
+use super::bounce::Notice;
 use super::mime::Mail;
 
 pub use returned::Returned;
@@ -125,6 +126,6 @@ impl Action {
 }
 
 /// The fields of RFC 3464 in a message, wherever they stand.
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &str) -> Option<StatusReport> {
+pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<StatusReport> {
     fields::read(mail, judge, notice)
 }

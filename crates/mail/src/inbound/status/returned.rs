@@ -6,8 +6,6 @@ use super::super::mime::{DEPTH_MAX, Mail};
 
 /// Octets of a value that are kept.
 const VALUE_MAX: usize = 1_000;
-/// Message-IDs of a References field that are kept, the last ones.
-const REFERENCES_MAX: usize = 20;
 
 /// What the header of a returned message says; what a delivery of ours can be found by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,13 +102,6 @@ impl Returned {
             self.note(word);
         }
     }
-}
-
-/// The last of the Message-IDs in a References field, in their order.
-pub(crate) fn references(value: &str) -> Vec<String> {
-    let ids = value.split(['<', '>', ' ', '\t', ',']).filter(|word| word.contains('@'));
-    let ids: Vec<_> = ids.map(cut).collect();
-    ids.into_iter().rev().take(REFERENCES_MAX).rev().collect()
 }
 
 fn set(place: &mut Option<String>, value: impl FnOnce() -> Option<String>) {
