@@ -122,16 +122,7 @@ impl<'a> Field<'a> {
     /// The value as text on one line: encoded words decoded (RFC 2047), everything else taken as
     /// UTF-8, which RFC 6532 §3 allows and many send without saying so.
     pub fn text(&self) -> String {
-        let value = self.unfolded();
-        if memmem::find(&value, b"=?").is_none() {
-            return String::from_utf8_lossy(&value).into_owned();
-        }
-        let mut line = value.to_vec();
-        line.push(b'\n');
-        match MessageStream::new(&line).parse_unstructured() {
-            HeaderValue::Text(text) => text.into_owned(),
-            _ => String::from_utf8_lossy(&value).into_owned(),
-        }
+        decoded(&self.unfolded())
     }
 
     /// Whether there is nothing but white space in it.
@@ -142,6 +133,19 @@ impl<'a> Field<'a> {
     /// Its octets in the message, from the name to the line end.
     pub const fn span(&self) -> &Range<usize> {
         &self.span
+    }
+}
+
+/// Text on one line, its encoded words decoded.
+pub(crate) fn decoded(value: &[u8]) -> String {
+    if memmem::find(value, b"=?").is_none() {
+        return String::from_utf8_lossy(value).into_owned();
+    }
+    let mut line = value.to_vec();
+    line.push(b'\n');
+    match MessageStream::new(&line).parse_unstructured() {
+        HeaderValue::Text(text) => text.into_owned(),
+        _ => String::from_utf8_lossy(value).into_owned(),
     }
 }
 

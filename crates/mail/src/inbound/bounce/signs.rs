@@ -1,0 +1,125 @@
+//! Whether a message is a bounce, by signs that have to agree.
+
+use super::notice::Notice;
+use super::phrases::{DAEMON_NAMES, DAEMONS, DELAYED, DELIVERED, FINAL, SUBJECT_FAILED, TEXT_FAILED};
+use crate::inbound::address;
+use crate::inbound::mime::Mail;
+use crate::inbound::status::Action;
+
+/// Octets of a text in which phrases are looked for: what a report has to say it says at once.
+const HEAD_MAX: usize = 16 * 1024;
+
+/// What speaks for a bounce.
+#[derive(Debug)]
+pub(crate) struct Signs {
+    /// A program sent it, by its name.
+    is_daemon: bool,
+    /// It has no return path.
+    is_null: bool,
+    /// A field names the recipients that failed.
+    has_failed_field: bool,
+    /// Its type says that it is a report.
+    is_report: bool,
+    /// It answers a message, as people's mail does.
+    is_answer: bool,
+    subject_failed: bool,
+    text_failed: bool,
+    subject: String,
+    head: String,
+    from: Option<String>,
+}
+
+impl Signs {
+    pub(crate) fn of(mail: &Mail<'_>, notice: &Notice) -> Self {
+        let text = |name: &str| mail.field(name).map(|field| field.text());
+        let subject = text("Subject").unwrap_or_default().to_lowercase();
+        let from = text("From");
+        let return_path = text("Return-Path");
+        let is_null = return_path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty());
+        let report_type = mail.parts().first().and_then(|part| part.report_type.as_deref());
+        let end = notice.lower.char_indices().map(|(at, _)| at).take_while(|at| *at <= HEAD_MAX).last();
+        let head = notice.lower.get(..end.unwrap_or(0)).unwrap_or_default();
+        let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self {
+            is_daemon: from.as_deref().is_some_and(is_daemon),
+            is_null,
+            has_failed_field: mail.field("X-Failed-Recipients").is_some(),
+            is_report: report_type == Some("delivery-status"),
+            is_answer: is_answer(&subject),
+            subject_failed: has_any(&subject, SUBJECT_FAILED),
+            text_failed: has_any(&head, TEXT_FAILED),
+            subject,
+            head,
+            from: from.as_deref().and_then(address::first),
+        }
+    }
+
+    /// Whether they tell a bounce.
+    pub(super) fn tell_a_bounce(&self, names_somebody: bool) -> bool {
+        if self.has_failed_field || self.is_report {
+            return true;
+        }
+        if self.is_answer {
+            return false;
+        }
+        if self.is_daemon || self.is_null {
+            return self.subject_failed || (self.text_failed && names_somebody);
+        }
+        self.subject_failed && self.text_failed && names_somebody
+    }
+
+    pub(super) fn action(&self) -> Action {
+        let delivered = has_any(&self.subject, DELIVERED) || has_any(&self.head, DELIVERED);
+        if delivered && !self.subject_failed_for_good() && !has_any(&self.head, TEXT_FAILED_HARD) {
+            return Action::Delivered;
+        }
+        let delayed = has_any(&self.subject, DELAYED) || has_any(&self.head, DELAYED);
+        if delayed && !has_any(&self.head, FINAL) {
+            return Action::Delayed;
+        }
+        Action::Failed
+    }
+
+    fn subject_failed_for_good(&self) -> bool {
+        ["fail", "undeliver", "returned", "error"].iter().any(|word| self.subject.contains(word))
+    }
+
+    /// The host of the sender's address.
+    pub(super) fn reporting_mta(&self) -> Option<String> {
+        let (_, host) = self.from.as_deref()?.rsplit_once('@')?;
+        Some(host.to_owned())
+    }
+
+    pub(super) fn from(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+}
+
+const TEXT_FAILED_HARD: &[&str] = &["could not be delivered", "was not delivered", "undeliverable", "failed permanently", "permanent error"];
+
+/// Whether a From field names a program that reports.
+pub(crate) fn is_daemon(from: &str) -> bool {
+    let lower = from.to_lowercase();
+    let local = address::first(&lower).and_then(|address| {
+        let (local, _) = address.rsplit_once('@')?;
+        Some(local.to_owned())
+    });
+    let local = local.unwrap_or_else(|| lower.trim().trim_matches(['<', '>', '"']).to_owned());
+    let name = lower.split('<').next().unwrap_or_default();
+    DAEMONS.iter().any(|daemon| local == *daemon || local.starts_with(&format!("{daemon}-")) || local.starts_with(&format!("{daemon}+")))
+        || lower.contains("mailer-daemon")
+        || lower.contains("postmaster")
+        || lower.trim() == "<>"
+        || has_any(name, DAEMON_NAMES)
+}
+
+/// RFC 5322 §3.6.5: `Re:`, in the ways that programs write it; or forwarded.
+pub(crate) fn is_answer(subject: &str) -> bool {
+    let subject = subject.trim_start();
+    const MARKS: [&str; 12] = ["re:", "fw:", "fwd:", "aw:", "wg:", "sv:", "vs:", "antw:", "tr:", "r:", "odp:", "ynt:"];
+    MARKS.iter().any(|mark| subject.starts_with(mark))
+}
+
+pub(super) fn has_any(text: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| text.contains(phrase))
+}

@@ -1,0 +1,59 @@
+//! Complaints without fields for programs: the message that is complained about within one of a
+//! feedback loop.
+
+use super::{Complaint, FeedbackType};
+use crate::inbound::mime::Mail;
+use crate::inbound::address;
+use crate::inbound::status::Returned;
+
+/// In a subject.
+const SUBJECTS: [&str; 10] = [
+    "complaint about message", "spam complaint", "abuse complaint", "abuse report", "spam report",
+    "feedback report", "feedback loop", "junk mail report", "reported as spam", "email abuse",
+];
+/// Local parts of senders.
+const SENDERS: [&str; 9] = [
+    "staff", "abuse", "feedback", "feedbackloop", "fbl", "complaints", "complaint", "spamcop", "junk",
+];
+
+/// Reads one; `None` where the message is none.
+pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
+    let enclosed = mail.enclosed()?;
+    let within = mail.header(enclosed);
+    let reports = |name: &str| within.fields().find(|field| field.is(name));
+    // What Outlook.com's programme puts into the message that it returns.
+    let is_marked = reports("X-HmXmrOriginalRecipient").is_some();
+    let subject = mail.field("Subject").map(|field| field.text().to_lowercase());
+    let subject = subject.unwrap_or_default();
+    let from = mail.field("From").map(|field| field.text()).unwrap_or_default();
+    let says_so = SUBJECTS.iter().any(|words| subject.contains(words));
+    if !is_marked && !(says_so && is_feedback_sender(&from)) {
+        return None;
+    }
+    let ip = subject.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'));
+    let mut complaint = Complaint {
+        is_forwarded: true,
+        source_ip: ip.filter(|word| word.len() > 6).find_map(super::ip),
+        user_agent: None,
+        returned: Returned::read(&within),
+        feedback_type: match subject.contains("not spam") || subject.contains("not-spam") {
+            true => FeedbackType::NotSpam,
+            false => FeedbackType::Abuse,
+        },
+        ..Complaint::default()
+    };
+    if let Some(field) = reports("X-HmXmrOriginalRecipient") {
+        complaint.add_recipient(&field.text());
+    }
+    complaint.complete();
+    Some(complaint)
+}
+
+/// Whether a From field names a feedback loop.
+fn is_feedback_sender(from: &str) -> bool {
+    let Some(address) = address::first(from) else {
+        return false;
+    };
+    let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
+    SENDERS.iter().any(|sender| local == *sender || local.contains("fbl") || local.contains("feedback") || local.contains("abuse"))
+}

@@ -1,0 +1,151 @@
+//! Transfer encodings (RFC 2045 §6), taken off as far as what came allows.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2};
+
+/// How a part's content was encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// 7bit, 8bit, binary, nothing, or something that nobody knows (RFC 2045 §6.4: such content
+    /// is left as it is).
+    Identity,
+    /// RFC 2045 §6.7
+    QuotedPrintable,
+    /// RFC 2045 §6.8
+    Base64,
+    /// What was in use before MIME.
+    Uuencode,
+}
+
+impl Encoding {
+    pub(super) fn read(value: &[u8]) -> Self {
+        let value = value.trim_ascii();
+        let end = value.iter().position(|octet| b" ;(".contains(octet));
+        let word = value.get(..end.unwrap_or(value.len())).unwrap_or_default();
+        match word.to_ascii_lowercase().as_slice() {
+            b"quoted-printable" => Self::QuotedPrintable,
+            b"base64" => Self::Base64,
+            b"x-uuencode" | b"uuencode" | b"x-uue" | b"uue" => Self::Uuencode,
+            _ => Self::Identity,
+        }
+    }
+
+    pub(super) const fn is_identity(self) -> bool {
+        matches!(self, Self::Identity)
+    }
+
+    /// The content. Never more octets than `body` has.
+    pub fn decode(self, body: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Self::Identity => Cow::Borrowed(body),
+            Self::QuotedPrintable => quoted_printable(body),
+            Self::Base64 => Cow::Owned(base64(body)),
+            Self::Uuencode => uuencoded(body).map_or(Cow::Borrowed(body), Cow::Owned),
+        }
+    }
+}
+
+/// Octets that are no digits are passed over; padding ends it.
+fn base64(body: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(body.len() / 4 * 3);
+    let (mut bits, mut count) = (0_u32, 0_u8);
+    for &octet in body {
+        let digit = match octet {
+            b'A'..=b'Z' => octet - b'A',
+            b'a'..=b'z' => octet - b'a' + 26,
+            b'0'..=b'9' => octet - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            b'=' if count >= 2 => break,
+            _ => continue,
+        };
+        bits = bits << 6 | u32::from(digit);
+        count += 1;
+        if count == 4 {
+            let [_, a, b, c] = bits.to_be_bytes();
+            octets.extend([a, b, c]);
+            (bits, count) = (0, 0);
+        }
+    }
+    let [_, a, b, _] = (bits << (6 * (4 - u32::from(count)))).to_be_bytes();
+    match count {
+        2 => octets.push(a),
+        3 => octets.extend([a, b]),
+        _ => {}
+    }
+    octets
+}
+
+/// `=` before anything but two digits or a line end stays as it is.
+fn quoted_printable(body: &[u8]) -> Cow<'_, [u8]> {
+    if memchr(b'=', body).is_none() {
+        return Cow::Borrowed(body);
+    }
+    let mut octets = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some(equals) = memchr(b'=', rest) {
+        octets.extend_from_slice(rest.get(..equals).unwrap_or_default());
+        rest = rest.get(equals + 1..).unwrap_or_default();
+        if let [high, low, after @ ..] = rest
+            && let Some(octet) = hex(*high, *low)
+        {
+            octets.push(octet);
+            rest = after;
+        } else if let Some(after) = after_soft_break(rest) {
+            rest = after;
+        } else {
+            octets.push(b'=');
+        }
+    }
+    octets.extend_from_slice(rest);
+    Cow::Owned(octets)
+}
+
+/// RFC 2045 §6.7, rule 3: white space before the line end was added on the way.
+fn after_soft_break(rest: &[u8]) -> Option<&[u8]> {
+    let blank = rest
+        .iter()
+        .position(|octet| !matches!(octet, b' ' | b'\t'))
+        .unwrap_or(rest.len());
+    match rest.get(blank..)? {
+        [] => Some(&[]),
+        [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] | [b'\r', after @ ..] => Some(after),
+        _ => None,
+    }
+}
+
+pub(super) fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |octet: u8| char::from(octet).to_digit(16);
+    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
+}
+
+/// `None` where there is no `begin` line.
+fn uuencoded(body: &[u8]) -> Option<Vec<u8>> {
+    let mut lines = body.split(|&octet| octet == b'\n');
+    lines.find(|line| line.starts_with(b"begin "))?;
+    let mut octets = Vec::with_capacity(body.len() / 4 * 3);
+    for line in lines {
+        let end = memchr2(b'\r', b'\n', line).unwrap_or(line.len());
+        let line = line.get(..end).unwrap_or_default();
+        let Some((&first, digits)) = line.split_first() else {
+            continue;
+        };
+        if line == b"end" {
+            break;
+        }
+        let length = usize::from(first.wrapping_sub(b' ') & 0x3f);
+        let before = octets.len();
+        for group in digits.chunks(4) {
+            let mut bits = 0_u32;
+            for place in 0..4 {
+                let digit = group.get(place).copied().unwrap_or(b' ');
+                bits = bits << 6 | u32::from(digit.wrapping_sub(b' ') & 0x3f);
+            }
+            let [_, a, b, c] = bits.to_be_bytes();
+            octets.extend([a, b, c]);
+        }
+        octets.truncate(before + length);
+    }
+    Some(octets)
+}
