@@ -24,8 +24,12 @@ dev *options:
 kill rounds="20":
     cargo run --profile ci -p postbell-tests --bin kill -- --rounds {{rounds}}
 
+# Fuzz the targets, a minute each: just fuzz session token
+fuzz *targets:
+    .ci/fuzz {{targets}}
+
 # Property tests with many cases
-fuzz cases="20000":
+properties cases="20000":
     PROPTEST_CASES={{cases}} cargo nextest run --cargo-profile ci -p postbell-smtp -p postbell-mail -p postbell-model
 
 # Accept the changed snapshots of replies and documents

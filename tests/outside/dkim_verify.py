@@ -1,19 +1,16 @@
-"""DKIM signatures, verified by programs of others: the Python package dkimpy verifies all, opendkim
-those made with RSA, which is all it knows.
+"""DKIM signatures, verified by programs of others: the Python package dkimpy and opendkim, of which
+not every build knows Ed25519."""
 
-    python3 tests/outside/dkim_verify.py target/ci/examples/sign ../shared/corpora/mime
-
-signs every file of the corpus and verifies it; the last line counts."""
-
-import json
+import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-# What opendkim ends with where a header is malformed or too long for it.
-EX_DATAERR = 65
+# What opendkim ends with where a header is malformed or too long for it, and where a signature that
+# came with the mail is.
+EX_DATAERR, EX_SOFTWARE = 65, 70
+RESULT = re.compile(r"dkim=(\w+)[^;]* header\.a=(\S+)")
 
 
 def why_not():
@@ -37,11 +34,11 @@ def verify(mail, records):
     fields = [f for f in dkim.rfc822_parse(mail)[0] if f[0].lower() == b"dkim-signature"]
     right = []
     for index, (_, value) in enumerate(fields):
+        if not any(is_named(value, name) for name in records):
+            # Another's, which came with the mail; it may be anything.
+            continue
         # The default of dkimpy; a smaller key is an error to it.
         checker = dkim.DKIM(mail, minkey=1024)
-        domain = dkim.util.parse_tag_value(value)[b"d"].decode()
-        if not any(name.endswith(f"._domainkey.{domain}") for name in records):
-            continue
         try:
             is_right = checker.verify(idx=index, dnsfunc=find)
         except dkim.ValidationError:
@@ -52,15 +49,35 @@ def verify(mail, records):
     return right
 
 
-class OpenDkim:
-    """opendkim with its own idea of the DNS. None where it is not installed."""
+def is_named(value, name):
+    """Whether a signature says that it was made with the key of this name."""
+    selector, _, domain = name.partition("._domainkey.")
+    tags = {tag.strip() for tag in value.decode("utf-8", "replace").split(";")}
+    return {f"s={selector}", f"d={domain}"} <= tags
 
-    def __init__(self, folder, records):
-        self.folder = Path(folder)
-        data = self.folder / "records"
-        data.write_text("".join(f"{name} {text}\n" for name, text in records.items()))
-        self.config = self.folder / "opendkim.conf"
-        self.config.write_text(f"Mode v\nTestDNSData file:{data}\nSyslog no\n")
+
+class OpenDkim:
+    """opendkim with its own idea of the DNS. Use it in a `with` statement."""
+
+    def __init__(self, records):
+        self.records = records
+
+    def __enter__(self):
+        self.place = tempfile.TemporaryDirectory(prefix="postbell-dkim-")
+        folder = Path(self.place.name)
+        data = folder / "records"
+        data.write_text("".join(f"{name} {text}\n" for name, text in self.records.items()))
+        self.config = folder / "opendkim.conf"
+        # Ours stand before those that a mail came with.
+        most = f"MaximumSignaturesToVerify {len(self.records)}"
+        self.config.write_text(f"Mode v\nTestDNSData file:{data}\nSyslog no\n{most}\n")
+        self.mail = folder / "mail"
+        told = subprocess.run([self.program(), "-V"], capture_output=True, text=True, timeout=60)
+        self.known = set(re.findall("rsa-sha256|ed25519-sha256", told.stdout + told.stderr))
+        return self
+
+    def __exit__(self, *_):
+        self.place.cleanup()
 
     @staticmethod
     def is_installed():
@@ -70,50 +87,17 @@ class OpenDkim:
     def program():
         return shutil.which("opendkim") or shutil.which("opendkim", path="/usr/sbin")
 
-    def verifies(self, path):
-        """Whether opendkim says of the mail in a file that a signature is right; None where it
+    def verifies(self, mail):
+        """Whether opendkim says that every signature of ours that it knows is right; None where it
         can't read the mail."""
-        command = [self.program(), "-x", self.config, "-t", path, "-vv"]
+        self.mail.write_bytes(mail)
+        command = [self.program(), "-x", self.config, "-t", self.mail, "-vv"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         said = done.stdout + done.stderr
-        if done.returncode == EX_DATAERR:
+        if done.returncode in (EX_DATAERR, EX_SOFTWARE):
             return None
-        if done.returncode != 0 or "verification (s=" not in said:
+        results = RESULT.findall(said)[: len(self.records)]
+        if done.returncode != 0 or len(results) != len(self.records):
             raise AssertionError(f"opendkim {done.returncode}: …{said[-500:]}")
-        return "succeeded" in said
-
-
-def check_corpus(program, corpus):
-    """Signs the corpus and verifies every mail. Returns how many dkimpy and opendkim verified, how
-    many dkimpy can't read, and how many files are no mail that may be sent."""
-    import dkim
-
-    with tempfile.TemporaryDirectory(prefix="postbell-dkim-") as folder:
-        folder = Path(folder)
-        subprocess.run([program, corpus, folder], check=True, timeout=300)
-        records = json.loads((folder / "keys.json").read_text())
-        opendkim = OpenDkim(folder, records) if OpenDkim.is_installed() else None
-        count = by_opendkim = unread = 0
-        for path in sorted(folder.glob("*.eml")):
-            mail = path.read_bytes()
-            try:
-                right = verify(mail, records)
-            except dkim.MessageFormatError:
-                # A malformed header that dkimpy reads in no mail.
-                unread += 1
-                continue
-            if right != ["rsa-sha256", "ed25519-sha256"]:
-                raise AssertionError(f"{path.name}: only {right} verify")
-            count += 1
-            if opendkim:
-                found = opendkim.verifies(path)
-                if found is False:
-                    raise AssertionError(f"{path.name}: opendkim finds it wrong")
-                by_opendkim += found is True
-        others = int((folder / "others").read_text())
-    return count, by_opendkim, unread, others
-
-
-if __name__ == "__main__":
-    counts = check_corpus(Path(sys.argv[1]), Path(sys.argv[2]))
-    print("dkimpy verified %d mails, opendkim %d; dkimpy can't read %d; %d may not be sent" % counts)
+        known = [result for result, algorithm in results if algorithm in self.known]
+        return set(known) == {"pass"}

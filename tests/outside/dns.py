@@ -1,10 +1,11 @@
-"""A name server of a few lines: it knows some domains, each with one MX host, `mx.` before it."""
+"""A name server of a few lines: it knows some domains, each with one MX host, `mx.` before it, and
+the records that are published."""
 
 import socket
 import struct
 import threading
 
-A, MX = 1, 15
+A, MX, TXT = 1, 15, 16
 
 
 class Dns:
@@ -14,9 +15,8 @@ class Dns:
     def __init__(self, addresses):
         self.answers = {}
         for domain, address in addresses.items():
-            exchange = encode_name(f"mx.{domain}")
-            self.answers[encode_name(domain), MX] = struct.pack("!H", 10) + exchange
-            self.answers[exchange, A] = socket.inet_aton(address)
+            self.publish(domain, "MX", f"10 mx.{domain}")
+            self.publish(f"mx.{domain}", "A", address)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -28,6 +28,19 @@ class Dns:
 
     def __exit__(self, *_):
         self.socket.close()
+
+    def publish(self, name, kind, value):
+        """Gives a name its one record of a kind, `A`, `MX` or `TXT`."""
+        if kind == "A":
+            key, data = A, socket.inet_aton(value)
+        elif kind == "MX":
+            preference, exchange = value.split()
+            key, data = MX, struct.pack("!H", int(preference)) + encode_name(exchange)
+        else:
+            # RFC 1035 §3.3.14: strings of at most 255 octets, each after its length.
+            parts = [value[at : at + 255].encode() for at in range(0, len(value), 255)]
+            key, data = TXT, b"".join(bytes([len(part)]) + part for part in parts)
+        self.answers[encode_name(name), key] = data
 
     def _serve(self):
         while True:

@@ -135,10 +135,13 @@ class Exim:
         """How many messages it holds."""
         return sum(1 for _ in (self.folder / "spool" / "input").rglob("*-H"))
 
+    def box(self, address):
+        """The files of the mails that an address has so far."""
+        return sorted((self.folder / "mail" / address / "new").glob("*"))
+
     def mails(self, address):
         """The mails that an address has so far."""
-        box = self.folder / "mail" / address / "new"
-        return [path.read_bytes() for path in sorted(box.glob("*"))]
+        return [path.read_bytes() for path in self.box(address)]
 
     def accepted(self, address):
         """Whether its log tells that it put a mail into the box of this address."""

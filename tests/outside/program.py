@@ -38,13 +38,17 @@ smtp_port = {mx}
 
 [http]
 listen = ["127.0.0.1:{http}"]
+
+[dkim]
+operator_domain = "{operator}"
 """
 
 
 class Postbell:
     """`postbell serve` with one workspace, one domain and at most one destination. Use it in a
     `with` statement. `environment` is that of the server beside its own: keys of the
-    configuration, for instance."""
+    configuration, for instance. A domain of the operator's signs beside the sender's where it is
+    named."""
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Postbell:
         url=None,
         bare_line_ends="normalise",
         environment=None,
+        operator=None,
     ):
         self.binary = binary
         self.folder = Path(folder)
@@ -64,17 +69,18 @@ class Postbell:
         self.config = self.folder / "postbell.toml"
         facts = {"folder": folder, "smtp": self.smtp, "smtps": self.smtps, "http": self.http}
         facts |= {"dns": dns, "mx": mx, "certs": CERTS}
-        facts |= {"bare_line_ends": bare_line_ends}
+        facts |= {"bare_line_ends": bare_line_ends, "operator": operator or "none"}
         self.config.write_text(CONFIG.format(**facts))
         self.log = self.folder / "log"
-        self._command("workspace", "add", "acme")
-        self._command("domain", "add", domain, "--workspace", "acme")
-        self.password = self._command("credential", "add", USERNAME, "--workspace", "acme")[
+        self.command("workspace", "add", "acme")
+        for name in filter(None, (domain, operator)):
+            self.command("domain", "add", name, "--workspace", "acme")
+        self.password = self.command("credential", "add", USERNAME, "--workspace", "acme")[
             "password"
         ]
         if url is not None:
             words = ("destination", "add", "hook", "--workspace", "acme", "--url", url)
-            self.secret = self._command(*words)["secret"]
+            self.secret = self.command(*words)["secret"]
 
     def __enter__(self):
         command = [self.binary, "serve", "--config", self.config]
@@ -93,7 +99,7 @@ class Postbell:
         if code != 0:
             raise RuntimeError(f"postbell serve ended with {code}:\n{self.log.read_text()}")
 
-    def _command(self, *words):
+    def command(self, *words):
         command = [self.binary, *words, "--json", "--config", self.config]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if done.returncode != 0:

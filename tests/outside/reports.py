@@ -1,18 +1,40 @@
-"""Reads the reports of fixtures/reports with Python's email package.
-
-    python3 tests/outside/reports.py
-
-Each must have three parts, status fields with one recipient, and no defect.
-"""
+"""The reports of fixtures/reports, read with Python's email package: each must have three parts,
+status fields with one recipient, and no defect."""
 
 import email
 import email.policy
-import pathlib
 import quopri
-import sys
+from pathlib import Path
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "fixtures" / "reports"
+from world import Case
+
+FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "reports"
 ACTIONS = {"failed", "delayed", "relayed", "expired"}
+RETURNED = {"message/rfc822", "text/rfc822-headers", "message/global-headers"}
+
+
+class Reports(Case):
+    def test_reports_are_read_by_python(self):
+        paths = sorted(FOLDER.glob("*.eml"))
+        self.assertEqual({path.stem.split("-")[0] for path in paths}, ACTIONS)
+        for path in paths:
+            with self.subTest(path.name):
+                self.check(path)
+
+    def check(self, path):
+        report = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        self.assertEqual(report.get_content_type(), "multipart/report")
+        self.assertFalse([part.defects for part in report.walk() if part.defects])
+        text, status, returned = report.get_payload()
+        self.assertTrue(text.get_content().startswith("Your message to "))
+        self.assertEqual(status.get_content_subtype(), report.get_param("report-type"))
+        about_message, about_recipient = fields(status)
+        self.assertTrue(about_message["Reporting-MTA"].startswith("dns; "))
+        action = path.stem.split("-")[0]
+        self.assertEqual(about_recipient["Action"], "failed" if action == "expired" else action)
+        self.assertEqual(about_recipient["Status"].count("."), 2)
+        self.assertIn(";", about_recipient["Final-Recipient"])
+        self.assertIn(returned.get_content_type(), RETURNED)
 
 
 def fields(part):
@@ -23,38 +45,3 @@ def fields(part):
     raw = part.as_bytes().split(b"\n\n", 1)[1]
     groups = quopri.decodestring(raw).decode().strip().split("\n\n")
     return [email.message_from_string(group, policy=email.policy.default) for group in groups]
-
-
-def check(path):
-    octets = path.read_bytes()
-    report = email.message_from_bytes(octets, policy=email.policy.default)
-    assert report.get_content_type() == "multipart/report", report.get_content_type()
-    assert not any(part.defects for part in report.walk()), "defects"
-    text, status, returned = report.get_payload()
-    assert text.get_content().startswith("Your message to "), text.get_content()
-    assert status.get_content_subtype() == report.get_param("report-type")
-    about_message, about_recipient = fields(status)
-    assert about_message["Reporting-MTA"].startswith("dns; ")
-    action = path.stem.split("-")[0]
-    assert about_recipient["Action"] == ("failed" if action == "expired" else action)
-    assert about_recipient["Status"].count(".") == 2
-    assert returned.get_content_type() in {
-        "message/rfc822",
-        "text/rfc822-headers",
-        "message/global-headers",
-    }
-    return about_recipient["Final-Recipient"]
-
-
-def main():
-    paths = sorted(FOLDER.glob("*.eml"))
-    assert {path.stem.split("-")[0] for path in paths} == ACTIONS, paths
-    for path in paths:
-        try:
-            print(f"{path.name}: {check(path)}")
-        except AssertionError as error:
-            sys.exit(f"{path.name}: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,20 +1,55 @@
-"""Holds what `postbell_mail::transfer` makes of real messages against Python's own reader.
-
-    cargo build -p postbell-mail --example seven_bit
-    python3 tests/outside/seven_bit.py target/debug/examples/seven_bit FOLDER
-
-Every file of the folder is given CRLF line ends and made 7-bit. Its parts, decoded by Python, must
-be the same before and after; what can't be made 7-bit is counted by its reason.
-"""
+"""What becomes of messages for hosts that take no eight-bit ones, held against Python's own reader:
+the parts, decoded, must be the same before and after."""
 
 import collections
 import email
 import email.policy
-import pathlib
 import re
 import subprocess
-import sys
 import tempfile
+from pathlib import Path
+
+from signed import CORPORA, CORPUS, FIXTURES
+from world import Case
+
+
+class SevenBit(Case):
+    def test_the_fixtures_decode_to_the_same(self):
+        self.check_folders([FIXTURES])
+
+    def test_the_corpora_decode_to_the_same(self):
+        if not CORPORA.exists():
+            self.skipTest(f"{CORPORA} is not there")
+        self.check_folders([CORPORA / name for name in CORPUS])
+
+    def check_folders(self, folders):
+        counts = collections.Counter()
+        with tempfile.TemporaryDirectory(prefix="postbell-7bit-") as place:
+            copies = {}
+            found = (path for folder in folders for path in sorted(folder.rglob("*")))
+            for path in filter(Path.is_file, found):
+                copy = Path(place, str(len(copies)))
+                octets = re.sub(rb"\r*\n|\r", b"\r\n", path.read_bytes())
+                copy.write_bytes(octets.replace(b"\0", b""))
+                copies[copy] = path
+            program = self.programs / "examples" / "seven_bit"
+            subprocess.run([program, *copies], check=True, timeout=120)
+            for copy, path in copies.items():
+                with self.subTest(path.name):
+                    counts[self.check(copy)] += 1
+        print(dict(counts), end=" ")
+        self.assertGreater(counts["the same"], 0)
+
+    def check(self, copy):
+        """The same, or why it can't be made 7-bit."""
+        unfit = Path(f"{copy}.unfit")
+        if unfit.exists():
+            return unfit.read_text()
+        before, after = copy.read_bytes(), Path(f"{copy}.7bit").read_bytes()
+        self.assertTrue(after.isascii())
+        if before != after:
+            self.assertEqual(leaves(before), leaves(after))
+        return "the same"
 
 
 def leaves(octets):
@@ -24,40 +59,3 @@ def leaves(octets):
         for part in message.walk()
         if not part.is_multipart()
     ]
-
-
-def main(program, folder):
-    counts = collections.Counter()
-    wrong = []
-    with tempfile.TemporaryDirectory() as place:
-        files = []
-        for number, path in enumerate(sorted(pathlib.Path(folder).rglob("*"))):
-            if path.is_file():
-                octets = re.sub(rb"\r*\n|\r", b"\r\n", path.read_bytes()).replace(b"\0", b"")
-                copy = pathlib.Path(place, str(number))
-                copy.write_bytes(octets)
-                files.append((path, copy))
-        subprocess.run([program, *(str(copy) for _, copy in files)], check=True)
-        for path, copy in files:
-            unfit = pathlib.Path(f"{copy}.unfit")
-            if unfit.exists():
-                counts["unfit: " + unfit.read_text()] += 1
-                continue
-            before, after = copy.read_bytes(), pathlib.Path(f"{copy}.7bit").read_bytes()
-            if before == after:
-                counts["untouched"] += 1
-            elif leaves(before) == leaves(after):
-                counts["changed, the same when decoded"] += 1
-            else:
-                counts["WRONG"] += 1
-                wrong.append(path)
-            assert after.isascii(), path
-    for what, count in counts.most_common():
-        print(f"{count:6} {what}")
-    for path in wrong:
-        print("wrong:", path)
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

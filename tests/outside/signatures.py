@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import time
-import unittest
-from email.message import EmailMessage
+
+from world import Case, message
 
 PACKAGE = "standardwebhooks@1.1.1"
 VERIFY = """
@@ -21,9 +21,7 @@ try {
 """
 
 
-class Signatures:
-    """Tests for `Outside`, which has the world and submits."""
-
+class Signatures(Case):
     def test_webhooks_verify_with_standardwebhooks_of_npm(self):
         folder = self.node_modules()
         headers, body = self.signed("npm")
@@ -57,12 +55,7 @@ class Signatures:
 
     def signed(self, subject):
         """Headers and body of the `Delivery` of a mail of this subject."""
-        mail = EmailMessage()
-        mail["From"] = "orders@sender.test"
-        mail["To"] = "ann@recipients.test"
-        mail["Subject"] = subject
-        mail.set_content("Hello.\n")
-        self.submit(mail)
+        self.submit(message("ann", subject, "Hello.\n"))
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             for headers, body in list(self.world.receiver.posts):
@@ -82,18 +75,18 @@ class Signatures:
 
     def node_modules(self):
         """The folder with the package, which npm gets where it is not there."""
-        folder = self.programs.parent / "outside-node"
+        folder = self.world.programs.parent / "outside-node"
         package = folder / "node_modules" / "standardwebhooks"
         if shutil.which("node") is None:
-            raise unittest.SkipTest("Node.js is not installed")
+            self.skipTest("Node.js is not installed")
         if not package.exists():
             if shutil.which("npm") is None or os.environ.get("TESTS_INSTALL") == "no":
-                raise unittest.SkipTest("the npm package standardwebhooks is not installed")
+                self.skipTest("the npm package standardwebhooks is not installed")
             options = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder)
             command = ("npm", "install", *options, PACKAGE)
             done = subprocess.run(command, capture_output=True, text=True, timeout=180)
             if done.returncode != 0 or not package.exists():
-                raise unittest.SkipTest("npm can't get the package standardwebhooks")
+                self.skipTest("npm can't get the package standardwebhooks")
         return folder
 
 

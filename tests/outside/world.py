@@ -24,7 +24,9 @@ RECIPIENTS, SECURE = "recipients.test", "secure.test"
 EXIM, EXIM_SECURE = "exim.test", "exim-secure.test"
 USERS = ["smtplib", "starttls", "implicit", "swaks", "login", "plain", "lettre", "dots"]
 USERS += ["ann", "bob", "msmtp", "sendmail", "source", "wrapped", "eight", "hello", "many"]
-USERS += ["first", "smuggled", "refused", "control"]
+USERS += ["first", "smuggled", "refused", "control", "signed", "corpus", "fixtures"]
+# Signs all mail, beside the domain of SENDER.
+OPERATOR = "operator.test"
 
 
 class World:
@@ -37,7 +39,9 @@ class World:
         addresses = {RECIPIENTS: "127.0.0.1", SECURE: "127.0.0.4"}
         addresses |= {EXIM: "127.0.0.3", EXIM_SECURE: "127.0.0.2"}
         self.dns = stack.enter_context(Dns(addresses))
-        self.postbell = stack.enter_context(self._postbell("postbell", "normalise"))
+        postbell = self._postbell("postbell", "normalise", OPERATOR)
+        self._publish(postbell)
+        self.postbell = stack.enter_context(postbell)
         self.strict = stack.enter_context(self._postbell("strict", "refuse"))
         folder, implicit = self.folder / "client", f"wrapped@{SECURE}"
         client = postfix.Client(folder, RECIPIENTS, implicit, self.postbell)
@@ -53,12 +57,24 @@ class World:
             host = exim.Exim(packages, self.folder / "exim", self.mx, EXIM, EXIM_SECURE, USERS)
             self.hosts |= {EXIM: stack.enter_context(host), EXIM_SECURE: host}
 
-    def _postbell(self, name, bare_line_ends):
+    def _publish(self, postbell):
+        """The records of its domains, as an operator is told to; then it looks for them."""
+        self.keys, self.checked = {}, {}
+        self.dns.publish("postbell.sender.test", "A", "127.0.0.1")
+        for domain in (SENDER.partition("@")[2], OPERATOR):
+            for record in postbell.command("domain", "show", domain)["records"]:
+                self.dns.publish(record["name"], record["type"], record["value"])
+                if "._domainkey." in record["name"]:
+                    self.keys[record["name"]] = record["value"]
+            self.checked[domain] = postbell.command("domain", "check", domain)
+
+    def _postbell(self, name, bare_line_ends, operator=None):
         folder = self.folder / name
         folder.mkdir()
         domain = SENDER.partition("@")[2]
         binary, url = self.programs / "postbell", self.receiver.url
-        return Postbell(binary, folder, self.dns.port, self.mx, domain, url, bare_line_ends)
+        words = (binary, folder, self.dns.port, self.mx, domain, url, bare_line_ends, operator)
+        return Postbell(*words)
 
 
 @contextlib.contextmanager
@@ -90,6 +106,7 @@ def keep_logs(folder, kept):
 
 
 class Case(unittest.TestCase):
+    programs = None
     world = None
     failed = False
 
@@ -131,10 +148,10 @@ class Case(unittest.TestCase):
         wait(lambda: host.accepted(to), f"delivery to {to} in the host's log")
         return mail
 
-    def wait_for_mails(self, address, count):
+    def wait_for_mails(self, address, count, seconds=30):
         """The mails of this address once there are so many, and nobody holds another."""
         host = self.world.hosts[address.partition("@")[2]]
-        wait(lambda: len(host.mails(address)) >= count, f"{count} mails for {address}")
+        wait(lambda: len(host.box(address)) >= count, f"{count} mails for {address}", seconds)
         wait(lambda: host.queued() == 0, "end of the host's queue")
         mails = host.mails(address)
         self.assertEqual(len(mails), count, address)

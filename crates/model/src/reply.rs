@@ -42,9 +42,10 @@ impl EnhancedCode {
         })
     }
 
-    /// The code that leads a reply's text (RFC 2034 §4) and the text after it.
+    /// The code that leads a reply's text (RFC 2034 §4) and the text after it. Some servers put a
+    /// tab between the two.
     pub fn split(text: &str) -> (Option<Self>, &str) {
-        let (head, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let (head, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
         match Self::parse(head) {
             Some(code) => (Some(code), rest),
             None => (None, text),
@@ -218,5 +219,7 @@ mod tests {
         assert_eq!(reply.text, "first \nsecond\nthird");
         assert_eq!(reply.to_string(), "550 5.7.1 first  second third");
         assert_eq!(Reply::received(250, "OK").enhanced, None);
+        let tab = Reply::received(250, "2.0.0\tOK");
+        assert_eq!(tab.to_string(), "250 2.0.0 OK");
     }
 }
