@@ -27,8 +27,8 @@ pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainShow};
 pub use egress::EgressArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use operate::{
-    Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, WaitingState, Which,
-    WhichEvents,
+    Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, QueueSort,
+    WaitingState, Which, WhichEvents,
 };
 pub use trace::{TraceArgs, TraceRole};
 pub use workspace::{WorkspaceCommand, WorkspaceSet};
@@ -118,8 +118,13 @@ It runs until Ctrl-C. Logins are never shown; messages are shown by their size a
     #[command(after_help = "\
 Examples:
   postbell queue                              what waits, by workspace and domain
+  postbell queue --sort oldest --limit 10     where the oldest of it waits
+  postbell queue --sites                      how the running server stands with mail hosts
   postbell queue show --domain example.org    the same, one by one
-  postbell queue hold --domain example.org    how many would be held; --yes holds them")]
+  postbell queue hold --domain example.org    how many would be held; --yes holds them
+
+What waits is read from the data folder; with a running server, connections and pauses stand beside
+it. Tables are cut to the terminal; a pipe gets all of them.")]
     Queue(QueueArgs),
     /// See all that happened to a message
     #[command(subcommand)]

@@ -5,6 +5,7 @@
 
 mod control;
 mod listen;
+mod operations;
 mod stages;
 
 use std::net::SocketAddr;
@@ -126,9 +127,9 @@ impl Server {
         server.run_reports(reporter);
         server.run_identity(watch);
         server.run_submission(door, listeners.submission, listeners.submission_tls);
-        server.run_tls(tls, clock);
+        server.run_tls(tls, Arc::clone(&clock));
         server.run_http(config, listeners.http);
-        server.run_control(config, live, tracer);
+        server.run_control(config, live, tracer, clock);
         Ok(server)
     }
 

@@ -1,6 +1,6 @@
 //! Which rows a filter means, as conditions of a statement.
 
-use postbell_model::{DeliveryId, DeliveryState, Timestamp};
+use postbell_model::{Address, DeliveryId, DeliveryState, Timestamp};
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::{DeliveryFilter, WAITING};
@@ -37,15 +37,36 @@ impl Waits {
     }
 }
 
+impl Waits {
+    /// The order of its index.
+    pub(in crate::sqlite) const fn order(self) -> &'static str {
+        if self.by_lane() {
+            "d.workspace_id, d.domain, d.next_at, d.id"
+        } else {
+            "d.next_at, d.id"
+        }
+    }
+
+    /// Whether its index has one lane after the other.
+    pub(in crate::sqlite) const fn by_lane(self) -> bool {
+        !matches!(self.0, DeliveryState::Scheduled)
+    }
+}
+
 /// Adds the conditions of a filter, each with `AND` before it.
 pub(in crate::sqlite) fn push(query: &mut QueryBuilder<Sqlite>, filter: &DeliveryFilter) {
     if let Some(workspace) = filter.workspace {
         query.push(" AND d.workspace_id = ");
         query.push_bind(i64::from(workspace.0));
     }
-    if let Some(domain) = &filter.domain {
+    let domain = filter.recipient.as_ref().map(Address::domain);
+    if let Some(domain) = filter.domain.as_ref().or(domain) {
         query.push(" AND d.domain = ");
         query.push_bind(domain.as_str().to_owned());
+        if filter.workspace.is_none() {
+            // The indexes begin with the workspace: each is looked into, and not all deliveries.
+            query.push(" AND d.workspace_id IN (SELECT id FROM workspace)");
+        }
     }
     if let Some(recipient) = &filter.recipient {
         query.push(" AND d.recipient = ");
