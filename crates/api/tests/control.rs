@@ -152,17 +152,14 @@ async fn sites_are_told_by_domain() {
     let door = Door::open(tempfile::tempdir().unwrap());
     let asked = async |target| {
         let answer = ask(&door.socket(), target).await.unwrap();
-        serde_json::from_slice::<serde_json::Value>(&answer).unwrap()
+        serde_json::from_slice::<Value>(&answer).unwrap()
     };
     let sites = asked("/v1/sites?domain=example.org").await;
     assert_eq!(sites[0]["hosts"][0], "mx.example.org");
     assert_eq!(sites[0]["maxConnections"], 20);
     let several = asked("/v1/sites?domain=example.com&domain=example.org").await;
-    assert_eq!(several[0]["domains"], serde_json::json!(["example.org"]));
-    assert_eq!(
-        asked("/v1/sites?domain=example.com").await,
-        serde_json::json!([])
-    );
+    assert_eq!(several[0]["domains"], json!(["example.org"]));
+    assert_eq!(asked("/v1/sites?domain=example.com").await, json!([]));
     for (target, status) in [("/v1/sites?other=1", 400), ("/v2/sites", 404)] {
         let refused = ask(&door.socket(), target).await;
         assert!(
@@ -180,7 +177,7 @@ async fn a_trace_is_told_line_by_line() {
     let mut lines = ControlLines::open(&door.socket(), target).await.unwrap();
     let mut next = async || {
         let line = lines.next().await.unwrap().unwrap();
-        serde_json::from_slice::<serde_json::Value>(&line).unwrap()
+        serde_json::from_slice::<Value>(&line).unwrap()
     };
     assert_eq!(next().await["watching"], true);
     let mut session = door

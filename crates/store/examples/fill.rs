@@ -133,7 +133,7 @@ async fn tell(store: &dyn Store) -> Outcome<()> {
             position: Position(newest - 10_000 - n * 7),
             document: 0,
             attempts: 3,
-            next_at: (n % 2 == 0).then(|| Timestamp::from_micros(now())),
+            next_at: Timestamp::from_micros(now()).after(Duration::from_secs(n)),
             last_error: "It answered 503 Service Unavailable".to_owned(),
         };
         let progress = Progress {

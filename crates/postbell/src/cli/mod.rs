@@ -198,10 +198,18 @@ Examples:
     Check {
         /// The file to check
         file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Show every key, the value in force and where it comes from
-    #[command(after_help = "Example:\n  postbell config show | grep retry")]
-    Show,
+    #[command(after_help = "\
+Examples:
+  postbell config show | grep retry
+  postbell config show --json | jq '.[\"server.data_dir\"].value'")]
+    Show {
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 /// A list that can be narrowed.
@@ -251,6 +259,31 @@ mod tests {
             assert!(help.contains("postbell "), "{}: {help}", command.get_name());
         }
         check(&Cli::command());
+    }
+
+    /// Those that print nothing a machine could read.
+    const NO_JSON: [(&str, &str); 2] = [
+        (
+            "serve",
+            "it says where it listens and then writes its log, which log.format makes JSON",
+        ),
+        ("dev", "it shows a person how everything works together"),
+    ];
+
+    #[test]
+    fn every_command_that_prints_has_json() {
+        fn check(command: &clap::Command, path: &str) {
+            for sub in command.get_subcommands() {
+                check(sub, format!("{path} {}", sub.get_name()).trim_start());
+            }
+            let prints = !command.has_subcommands() || path == "queue";
+            let excepted = NO_JSON.iter().any(|(name, _)| *name == path);
+            let has_json = command
+                .get_arguments()
+                .any(|a| a.get_long() == Some("json"));
+            assert_eq!(has_json, prints && !excepted, "postbell {path}");
+        }
+        check(&Cli::command(), "");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use std::cmp::Reverse;
 
-use postbell_model::Event;
-use postbell_store::{Inspect, LaneDepth};
+use postbell_model::{DeliveryId, Event};
+use postbell_store::{DeliveryFilter, Inspect, LaneDepth};
 use serde_json::{Value, json};
 
 use super::queue::{last_reply, reply};
@@ -17,7 +17,9 @@ use crate::console::{age, until};
 /// A lane, with what is known of it beside its depth.
 struct Row {
     depth: LaneDepth,
-    /// The latest event of its oldest delivery.
+    /// Its oldest delivery; `None`: it has gone meanwhile.
+    oldest: Option<DeliveryId>,
+    /// The latest event of that.
     latest: Option<Event>,
 }
 
@@ -28,17 +30,11 @@ pub(super) async fn show(window: &Window<'_>, args: &QueueArgs) -> anyhow::Resul
     }
     let list = &args.list;
     let filter = which::deliveries(window, &list.which)?;
-    let mut depths = window.inspector.lanes(&filter).await?;
+    let depths = window.inspector.lanes(&filter).await?;
     let (count, total) = (depths.len(), depths.iter().map(|depth| depth.count).sum());
-    sort(window, &mut depths, args.sort);
-    depths.truncate(list.limit);
-    let domains = depths.iter().map(|depth| &depth.lane.domain);
+    let lanes = rows(window, (&filter, args), depths).await?;
+    let domains = lanes.iter().map(|lane| &lane.depth.lane.domain);
     let sites = Sites::of(window, domains).await;
-    let mut lanes = Vec::with_capacity(depths.len());
-    for depth in depths {
-        let latest = window.inspector.latest(depth.oldest_delivery).await?;
-        lanes.push(Row { depth, latest });
-    }
     if list.output.json {
         let documents = lanes.iter().map(|lane| document(window, lane, &sites));
         let documents = Value::Array(documents.collect());
@@ -61,16 +57,45 @@ pub(super) async fn show(window: &Window<'_>, args: &QueueArgs) -> anyhow::Resul
     Ok(())
 }
 
-fn sort(window: &Window<'_>, depths: &mut [LaneDepth], order: QueueSort) {
-    match order {
+/// The lanes that are shown, in their order. The oldest deliveries are looked up for these alone,
+/// but where the order needs them.
+async fn rows(
+    window: &Window<'_>,
+    (filter, args): (&DeliveryFilter, &QueueArgs),
+    mut depths: Vec<LaneDepth>,
+) -> anyhow::Result<Vec<Row>> {
+    let limit = args.list.limit;
+    match args.sort {
         QueueSort::Count => depths.sort_by_key(|depth| Reverse(depth.count)),
-        QueueSort::Oldest => depths.sort_by_key(|depth| depth.oldest),
         QueueSort::Next => depths.sort_by_key(|depth| depth.next_at),
         QueueSort::Name => depths.sort_by_cached_key(|depth| {
             let workspace = workspace_name(&window.directory, depth.lane.workspace);
             (workspace, depth.lane.domain.clone())
         }),
+        QueueSort::Oldest => {}
     }
+    if args.sort != QueueSort::Oldest {
+        depths.truncate(limit);
+    }
+    let mut rows = Vec::with_capacity(depths.len());
+    for depth in depths {
+        let oldest = window.inspector.oldest(filter, &depth).await?;
+        rows.push(Row {
+            depth,
+            oldest,
+            latest: None,
+        });
+    }
+    if args.sort == QueueSort::Oldest {
+        rows.sort_by_key(|row| (row.oldest.is_none(), row.oldest));
+        rows.truncate(limit);
+    }
+    for row in &mut rows {
+        if let Some(oldest) = row.oldest {
+            row.latest = window.inspector.latest(oldest).await?;
+        }
+    }
+    Ok(rows)
 }
 
 fn summary((lanes, deliveries): (usize, u64), shown: usize) -> String {
@@ -82,33 +107,36 @@ fn summary((lanes, deliveries): (usize, u64), shown: usize) -> String {
 }
 
 fn row(window: &Window<'_>, lane: &Row, sites: &Sites) -> Vec<String> {
-    let Row { depth, latest } = lane;
+    let depth = &lane.depth;
+    let oldest = lane
+        .oldest
+        .map(|oldest| age(oldest.made_at(), window.now()));
     let mut row = vec![
         workspace_name(&window.directory, depth.lane.workspace),
         depth.lane.domain.to_string(),
         depth.state.to_string(),
         depth.count.to_string(),
-        age(depth.oldest, window.now()),
+        oldest.unwrap_or_else(|| "-".to_owned()),
         until(depth.next_at, window.now()),
     ];
     if sites.are_known() {
         row.extend(sites.cells(&depth.lane.domain));
     }
-    row.push(reply(latest.as_ref()));
+    row.push(reply(lane.latest.as_ref()));
     row
 }
 
 fn document(window: &Window<'_>, lane: &Row, sites: &Sites) -> Value {
-    let Row { depth, latest } = lane;
+    let depth = &lane.depth;
     json!({
         "workspace": workspace_name(&window.directory, depth.lane.workspace),
         "domain": depth.lane.domain.as_str(),
         "state": depth.state.name(),
         "count": depth.count,
-        "oldestAcceptedAt": depth.oldest.to_string(),
-        "oldestDeliveryId": depth.oldest_delivery.to_string(),
+        "oldestAcceptedAt": lane.oldest.map(|oldest| oldest.made_at().to_string()),
+        "oldestDeliveryId": lane.oldest.map(|oldest| oldest.to_string()),
         "nextAttemptAt": depth.next_at.to_string(),
-        "lastReply": last_reply(latest.as_ref()),
+        "lastReply": last_reply(lane.latest.as_ref()),
         "sites": sites.documents(&depth.lane.domain),
     })
 }

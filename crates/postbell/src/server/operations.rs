@@ -153,7 +153,7 @@ impl Operation {
         let batch = store
             .operate_some(&self.filter, &self.action, now, course)
             .await?;
-        if self.action == Action::Retry {
+        if matches!(self.action, Action::Retry | Action::Release) {
             let asked = self.filter.recipient.as_ref().map(Address::domain);
             let asked = self.filter.domain.as_ref().or(asked);
             live.hurry(batch.domains.iter().chain(asked));

@@ -166,7 +166,7 @@ fn delay(at: Timestamp, number: u32) -> Fact {
     let reply = Reply::new(451, 7, 1, "Greylisted, please try again in five minutes");
     Fact::DeliveryDelay {
         attempt: attempt(number, at, reply),
-        class: BounceClass::Greylisted,
+        class: BounceClass::RateLimited,
         next_attempt_at: at.after(Duration::from_hours(3)),
         expires_at: at.after(Duration::from_hours(120)),
     }

@@ -1,3 +1,4 @@
+mod aside;
 mod flapping;
 
 use std::net::Ipv4Addr;

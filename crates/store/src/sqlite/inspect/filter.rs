@@ -35,9 +35,17 @@ impl Waits {
         };
         format!(" FROM delivery d {index} WHERE d.state = '{}'", self.0)
     }
-}
 
-impl Waits {
+    /// Whether what a filter means are whole lanes, of which there is a table.
+    pub(in crate::sqlite) fn has_lanes(self, filter: &DeliveryFilter) -> bool {
+        let whole = DeliveryFilter {
+            workspace: filter.workspace,
+            states: filter.states.clone(),
+            ..DeliveryFilter::default()
+        };
+        self.0 == DeliveryState::Queued && *filter == whole
+    }
+
     /// The order of its index.
     pub(in crate::sqlite) const fn order(self) -> &'static str {
         if self.by_lane() {

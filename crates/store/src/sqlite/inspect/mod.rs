@@ -55,6 +55,14 @@ impl Inspect for SqliteInspector {
         lanes::depths(&self.pool, filter).await
     }
 
+    async fn oldest(
+        &self,
+        filter: &DeliveryFilter,
+        lane: &LaneDepth,
+    ) -> Result<Option<DeliveryId>, StoreError> {
+        lanes::oldest(&self.pool, filter, lane).await
+    }
+
     async fn waiting(
         &self,
         filter: &DeliveryFilter,
