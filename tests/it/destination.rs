@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 /// What a command prints as JSON.
-async fn json(world: &World, words: &[&str]) -> anyhow::Result<Value> {
+pub(crate) async fn json(world: &World, words: &[&str]) -> anyhow::Result<Value> {
     let printed = world.run(&[words, &["--json"]].concat()).await?;
     serde_json::from_str(&printed).with_context(|| printed)
 }
 
 /// Runs a command until what it prints is so.
-async fn until(
+pub(crate) async fn until(
     world: &World,
     words: &[&str],
     so: impl Fn(&Value) -> bool,

@@ -1,6 +1,7 @@
 //! One test binary for what no single crate can test: the shape of the workspace, and the whole
 //! program on real sockets, one scenario a file.
 
+mod afternoon;
 mod config;
 mod deliver;
 mod destination;

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What went wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,18 +19,22 @@ impl Problem {
             detail: detail.into(),
         }
     }
-}
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    /// The document.
+    pub(crate) fn document(&self) -> Value {
         // RFC 9457 §4.2.1: without a type of its own, the title is that of the status.
-        let document = json!({
+        json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Unknown"),
             "status": self.status.as_u16(),
             "detail": self.detail,
-        });
-        let mut response = (self.status, document.to_string()).into_response();
+        })
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.document().to_string()).into_response();
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),

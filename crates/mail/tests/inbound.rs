@@ -46,7 +46,11 @@ fn the_collection_is_understood() {
     for (figure, least) in HOLDS {
         let score = scores.of(figure);
         assert!(score.all > 0, "{figure}: nothing was counted");
-        assert!(score.percent() >= least, "{figure}: {:.2} %", score.percent());
+        assert!(
+            score.percent() >= least,
+            "{figure}: {:.2} %",
+            score.percent()
+        );
     }
 }
 
@@ -69,7 +73,9 @@ fn each_kind_is_understood() {
     let reader = Reader::new(Classifier::standard());
     let mut told = String::new();
     for file in files(&folder) {
-        let raw = std::fs::read_to_string(&file).unwrap().replace('\n', "\r\n");
+        let raw = std::fs::read_to_string(&file)
+            .unwrap()
+            .replace('\n', "\r\n");
         let mail = Mail::read(raw.as_bytes());
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         tell(&mut told, &name, &reader.read(&mail), &mail);
@@ -108,7 +114,12 @@ fn tell(out: &mut String, name: &str, inbound: &Inbound, mail: &Mail<'_>) {
             let id = report.returned.message_id.as_deref().unwrap_or("-");
             let delivery = report.returned.delivery.as_deref().unwrap_or("-");
             let mta = report.reporting_mta.as_deref().unwrap_or("-");
-            writeln!(out, "{name}: {:?} from {mta}, about {id} {delivery}", report.form).unwrap();
+            writeln!(
+                out,
+                "{name}: {:?} from {mta}, about {id} {delivery}",
+                report.form
+            )
+            .unwrap();
             for status in &report.recipients {
                 tell_recipient(out, status);
             }
@@ -118,7 +129,11 @@ fn tell(out: &mut String, name: &str, inbound: &Inbound, mail: &Mail<'_>) {
             let ip = complaint.source_ip.as_deref().unwrap_or("-");
             let id = complaint.returned.message_id.as_deref().unwrap_or("-");
             let kind = complaint.feedback_type.name();
-            writeln!(out, "{name}: complaint {kind}, {recipients} from {ip}, about {id}").unwrap();
+            writeln!(
+                out,
+                "{name}: complaint {kind}, {recipients} from {ip}, about {id}"
+            )
+            .unwrap();
         }
         Inbound::Automatic(answer) => {
             let (class, by) = (answer.class.name(), answer.by);
@@ -137,7 +152,9 @@ fn tell_recipient(out: &mut String, status: &RecipientStatus) {
     let address = status.address.as_deref().unwrap_or("-");
     let original = status.original.as_deref().map(|to| format!(" for {to}"));
     let code = status.status.map(|code| code.to_string());
-    let reply = status.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+    let reply = status
+        .code
+        .map_or_else(|| "-".to_owned(), |code| code.to_string());
     let class = status.class.map_or("-", |class| class.name());
     let dead = if status.is_dead() { ", dead" } else { "" };
     writeln!(

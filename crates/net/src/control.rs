@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -65,7 +66,7 @@ fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Control
 /// There is no answer, or it is a refusal.
 pub async fn ask(socket: &Path, target: &str) -> Result<Bytes, ControlError> {
     let asking = async {
-        let (body, _connection) = open(socket, target).await?;
+        let (body, _connection) = open(socket, get(target)?).await?;
         let whole = Limited::new(body, MAX_ANSWER).collect().await;
         Ok(whole.map_err(ControlError::Broken)?.to_bytes())
     };
@@ -88,7 +89,28 @@ impl ControlLines {
     /// # Errors
     /// There is no answer, or it is a refusal.
     pub async fn open(socket: &Path, target: &str) -> Result<Self, ControlError> {
-        let (body, connection) = timeout(ANSWER_LIMIT, open(socket, target))
+        Self::ask(socket, get(target)?).await
+    }
+
+    /// Posts a JSON document to `target` at this socket.
+    ///
+    /// # Errors
+    /// There is no answer, or it is a refusal.
+    pub async fn post(
+        socket: &Path,
+        target: &str,
+        document: impl Into<Bytes>,
+    ) -> Result<Self, ControlError> {
+        let request = Request::post(target)
+            .header(HOST, "localhost")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(document.into()))
+            .map_err(broken)?;
+        Self::ask(socket, request).await
+    }
+
+    async fn ask(socket: &Path, request: Request<Full<Bytes>>) -> Result<Self, ControlError> {
+        let (body, connection) = timeout(ANSWER_LIMIT, open(socket, request))
             .await
             .unwrap_or(Err(ControlError::TimedOut))?;
         Ok(Self {
@@ -124,9 +146,14 @@ impl ControlLines {
     }
 }
 
+fn get(target: &str) -> Result<Request<Full<Bytes>>, ControlError> {
+    let request = Request::get(target).header(HOST, "localhost");
+    request.body(Full::default()).map_err(broken)
+}
+
 async fn open(
     socket: &Path,
-    target: &str,
+    request: Request<Full<Bytes>>,
 ) -> Result<(Incoming, AbortOnDropHandle<()>), ControlError> {
     let stream = UnixStream::connect(socket).await.map_err(|source| {
         let path = socket.to_owned();
@@ -142,10 +169,6 @@ async fn open(
         // How it ends shows in the answer.
         drop(connection.await);
     }));
-    let request = Request::get(target)
-        .header("host", "localhost")
-        .body(Empty::<Bytes>::new())
-        .map_err(broken)?;
     let answer = sender.send_request(request).await.map_err(broken)?;
     let status = answer.status();
     if status == StatusCode::OK {

@@ -30,6 +30,6 @@ pub use format::{Document, Format, preview, render};
 pub use headers::{BadHeader, HEADERS_MAX, parse_header};
 pub use matching::{Matching, UnknownName};
 pub use options::NotifyOptions;
-pub use profile::{BadDestination, check};
+pub use profile::{BadDestination, check, hears};
 pub use supervisor::Notifier;
 pub use trial::{Trial, try_destination};

@@ -45,6 +45,13 @@ pub fn check(destination: &Destination) -> Result<(), BadDestination> {
     Profile::new(destination, SetNames::new()).map(drop)
 }
 
+/// Whether a destination hears of an event of its audience: it wants such events, and its format has
+/// a word for this one. One that can't be called hears of none.
+pub fn hears(destination: &Destination, event: &Logged) -> bool {
+    let profile = Profile::new(destination, SetNames::new());
+    profile.is_ok_and(|profile| !profile.documents(event).is_empty())
+}
+
 /// A destination, parsed.
 #[derive(Debug)]
 pub(crate) struct Profile {

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use postbell_model::Timestamp;
 
+use crate::table;
+
 /// Standard output and standard error.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Console {
@@ -49,6 +51,13 @@ impl Console {
         let _ = writeln!(io::stderr().lock(), "{}", line.as_ref());
     }
 
+    /// A line on standard error that the next one replaces, for who watches a terminal.
+    pub(crate) fn note(self, line: impl AsRef<str>) {
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "\r\u{1b}[K{}", line.as_ref());
+        let _ = err.flush();
+    }
+
     /// `text`, set off where colours are wanted.
     pub(crate) fn styled(self, style: Style, text: &str) -> String {
         if !self.colour {
@@ -67,23 +76,22 @@ impl Console {
         self.colour
     }
 
-    /// Rows in columns as wide as their widest cell, two spaces between, under a faint heading.
+    /// Rows in columns under a faint heading; on a terminal no wider than that.
     pub(crate) fn table(self, heading: &[&str], rows: &[Vec<String>]) {
-        let widths: Vec<usize> = heading
-            .iter()
-            .enumerate()
-            .map(|(column, title)| {
-                let cells = rows.iter().filter_map(|row| row.get(column));
-                let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
-                widest.max(title.chars().count())
-            })
-            .collect();
-        let heading: Vec<_> = heading.iter().map(|title| (*title).to_owned()).collect();
-        self.say(self.styled(Style::Faint, &aligned(&heading, &widths)));
-        for row in rows {
-            self.say(aligned(row, &widths));
+        let mut lines = table::lines(heading, rows, terminal_width()).into_iter();
+        if let Some(heading) = lines.next() {
+            self.say(self.styled(Style::Faint, &heading));
+        }
+        for line in lines {
+            self.say(line);
         }
     }
+}
+
+/// How wide the terminal on standard output is; `None` where there is none.
+fn terminal_width() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width.0))
 }
 
 /// Whether the stream is a terminal and nobody objects (<https://no-color.org>).
@@ -123,24 +131,9 @@ fn coarse(duration: Duration) -> String {
     parts.join(" ")
 }
 
-fn aligned(cells: &[String], widths: &[usize]) -> String {
-    let padded: Vec<_> = cells
-        .iter()
-        .zip(widths)
-        .map(|(cell, width)| format!("{cell:<width$}"))
-        .collect();
-    padded.join("  ").trim_end().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_line_up_without_trailing_space() {
-        let cells = ["ab".to_owned(), "c".to_owned(), String::new()];
-        assert_eq!(aligned(&cells, &[4, 1, 3]), "ab    c");
-    }
 
     #[test]
     fn spans_are_told_in_two_units() {

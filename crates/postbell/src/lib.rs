@@ -21,4 +21,5 @@ mod operator;
 pub mod program;
 mod serve;
 pub mod server;
+mod table;
 mod trace;

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use postbell_store::SqliteTenants;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::admin::{self, Desk, Request};
-use crate::cli::{Cli, Command, ConfigCommand, exit};
-use crate::config::{self, Faults, Sources};
+use crate::cli::{Cli, Command, ConfigCommand, Output, exit};
+use crate::config::{self, Fault, Faults, Sources};
 use crate::console::{Console, Style};
 use crate::lifecycle::{SystemClock, make_data_folder};
 use crate::server::Trouble;
@@ -32,13 +33,17 @@ pub fn run(cli: Cli) -> ExitCode {
 fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
     let named = cli.config.as_deref();
     match cli.command {
-        Command::Config(ConfigCommand::Check { file }) => {
+        Command::Config(ConfigCommand::Check { file, output }) => {
             let sources = Sources::find(file.as_deref().or(named))?;
-            check(&sources, console)
+            check(&sources, &output, console)
         }
-        Command::Config(ConfigCommand::Show) => {
+        Command::Config(ConfigCommand::Show { output }) => {
             let loaded = config::load(&Sources::find(named)?)?;
-            console.say(loaded.show().trim_end());
+            if output.json {
+                console.say(loaded.document().to_string());
+            } else {
+                console.say(loaded.show().trim_end());
+            }
             Ok(())
         }
         Command::Doctor(args) => on_runtime(doctor::run(named, &args, console)),
@@ -71,18 +76,44 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
     }
 }
 
-fn check(sources: &Sources, console: Console) -> anyhow::Result<()> {
-    let loaded = config::load(sources)?;
-    loaded.check_files()?;
-    let file = match sources.file() {
-        Some(path) => path.display().to_string(),
-        None => "no configuration file".to_owned(),
-    };
-    let (set, ok) = (loaded.settings(), console.styled(Style::Good, "ok"));
-    console.say(format!(
-        "{file}: {ok}; {set} keys are set, the others have their defaults"
-    ));
+fn check(sources: &Sources, output: &Output, console: Console) -> anyhow::Result<()> {
+    let checked = config::load(sources).and_then(|loaded| {
+        loaded.check_files()?;
+        Ok(loaded.settings())
+    });
+    if output.json {
+        console.say(checked_document(sources, &checked).to_string());
+    }
+    let set = checked?;
+    if !output.json {
+        let file = match sources.file() {
+            Some(path) => path.display().to_string(),
+            None => "no configuration file".to_owned(),
+        };
+        let ok = console.styled(Style::Good, "ok");
+        console.say(format!(
+            "{file}: {ok}; {set} keys are set, the others have their defaults"
+        ));
+    }
     Ok(())
+}
+
+/// What a check came to; the faults stand on standard error as well.
+fn checked_document(sources: &Sources, checked: &Result<usize, Faults>) -> Value {
+    let faults = checked.as_ref().err().into_iter().flat_map(Faults::iter);
+    let fault = |fault: &Fault| {
+        json!({
+            "origin": fault.origin.to_string(),
+            "key": fault.key,
+            "message": fault.message,
+        })
+    };
+    json!({
+        "ok": checked.is_ok(),
+        "file": sources.file(),
+        "keysSet": checked.as_ref().ok(),
+        "faults": faults.map(fault).collect::<Vec<_>>(),
+    })
 }
 
 fn look(named: Option<&Path>, request: operator::Request, console: Console) -> anyhow::Result<()> {

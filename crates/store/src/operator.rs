@@ -5,6 +5,7 @@ use postbell_model::{
     Address, CredentialId, Delivery, DeliveryId, DeliveryState, DestinationId, Domain, Event,
     EventId, EventKind, Lane, Message, MessageId, RejectReason, Reply, Timestamp, WorkspaceId,
 };
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::{Logged, Position, StoreError};
@@ -13,11 +14,21 @@ use crate::{Logged, Position, StoreError};
 #[async_trait]
 pub trait Inspect: Send + Sync {
     /// What waits in each lane, by workspace and domain, of the deliveries that fit. Reads one
-    /// index: a million deliveries take some 100 ms.
+    /// index: a million deliveries take some 100 ms of processor time, where they are read by lane.
     ///
     /// # Errors
     /// The database can't be read.
     async fn lanes(&self, filter: &DeliveryFilter) -> Result<Vec<LaneDepth>, StoreError>;
+
+    /// The oldest of the deliveries of a lane that fit. Reads the lane's stretch of the index.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn oldest(
+        &self,
+        filter: &DeliveryFilter,
+        lane: &LaneDepth,
+    ) -> Result<Option<DeliveryId>, StoreError>;
 
     /// Waiting deliveries that fit, those due first before the others, at most `limit`.
     ///
@@ -64,17 +75,38 @@ pub trait Inspect: Send + Sync {
 /// Acts on waiting deliveries.
 #[async_trait]
 pub trait Operate: Send + Sync {
-    /// Carries out an action on waiting deliveries that fit, each with its event in one
-    /// transaction. What is being sent at the moment is left alone and counted.
+    /// Carries out an action on the next few of the waiting deliveries that fit, each with its event
+    /// in one transaction, and notes in `course` how far it has come. What is in flight is left
+    /// alone, but for what the course says that nobody works on: its claims end.
     ///
     /// # Errors
     /// The database can't be read, or the store has stopped; what was done until then stands.
+    async fn operate_some(
+        &self,
+        filter: &DeliveryFilter,
+        action: &Action,
+        now: Timestamp,
+        course: &mut Course,
+    ) -> Result<Batch, StoreError>;
+
+    /// The same on all of them, batch by batch.
+    ///
+    /// # Errors
+    /// The same.
     async fn operate(
         &self,
         filter: &DeliveryFilter,
         action: &Action,
         now: Timestamp,
-    ) -> Result<Operated, StoreError>;
+    ) -> Result<Operated, StoreError> {
+        let (mut course, mut operated) = (Course::default(), Operated::default());
+        while !course.is_ended() {
+            let batch = self.operate_some(filter, action, now, &mut course).await?;
+            operated.changed += batch.changed;
+            operated.left_alone += batch.left_alone;
+        }
+        Ok(operated)
+    }
 }
 
 /// Which waiting deliveries are meant; an empty one means all.
@@ -100,6 +132,24 @@ pub struct DeliveryFilter {
     pub states: Vec<DeliveryState>,
 }
 
+impl DeliveryFilter {
+    /// Whether it means this delivery, which is in a state that it is about.
+    pub fn fits(&self, delivery: &Delivery, message: &Message) -> bool {
+        let before =
+            |moment: &Timestamp| delivery.id.as_bytes() < DeliveryId::lowest_at(*moment).as_bytes();
+        let domain = delivery.recipient.domain();
+        self.workspace.is_none_or(|id| id == message.workspace)
+            && self.domain.as_ref().is_none_or(|wanted| wanted == domain)
+            && self
+                .recipient
+                .as_ref()
+                .is_none_or(|wanted| *wanted == delivery.recipient)
+            && self.message.is_none_or(|id| id == message.id)
+            && self.delivery.is_none_or(|id| id == delivery.id)
+            && self.accepted_before.as_ref().is_none_or(before)
+    }
+}
+
 /// The states in which a delivery waits.
 pub const WAITING: [DeliveryState; 3] = [
     DeliveryState::Queued,
@@ -116,10 +166,6 @@ pub struct LaneDepth {
     pub state: DeliveryState,
     /// How many there are.
     pub count: u64,
-    /// When the oldest of them was accepted, to the millisecond.
-    pub oldest: Timestamp,
-    /// The oldest of them.
-    pub oldest_delivery: DeliveryId,
     /// When the first of them is due.
     pub next_at: Timestamp,
 }
@@ -255,6 +301,24 @@ pub enum Action {
 }
 
 impl Action {
+    /// [`Action::Fail`] with what the operator says.
+    pub fn given_up(reason: &str) -> Self {
+        // RFC 3463 §3.4, X.3.0: nothing that the recipient's side has done.
+        Self::Fail(Reply::new(554, 3, 0, reason))
+    }
+
+    /// What it is called: `retry`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Cancel => "cancel",
+            Self::Fail(_) => "fail",
+            Self::Reject(_) => "reject",
+        }
+    }
+
     /// The deliveries of a filter that the action is about; `None`: those are in other states.
     pub fn about(&self, filter: &DeliveryFilter) -> Option<DeliveryFilter> {
         use DeliveryState::{Held, Queued, Scheduled};
@@ -281,4 +345,50 @@ pub struct Operated {
     pub changed: u64,
     /// How many were being sent at the moment, or changed in another way, and were left alone.
     pub left_alone: u64,
+}
+
+/// How far an operation has come.
+#[derive(Debug, Default)]
+pub struct Course {
+    /// Deliveries in flight that nobody works on, since whoever had them has put them aside for the
+    /// operation. Each is taken out as it is found; what is left at the end is to be released.
+    pub aside: HashSet<DeliveryId>,
+    /// How many of the states that the filter is about are done.
+    pub(crate) states: usize,
+    /// The last delivery that was found in the state that is under way.
+    pub(crate) last: Option<QueuePlace>,
+    pub(crate) ended: bool,
+}
+
+impl Course {
+    /// Goes back to the first of them; what was put aside and not found stays so.
+    pub fn begin_again(&mut self) {
+        self.states = 0;
+        self.last = None;
+        self.ended = false;
+    }
+
+    /// Whether there are no more deliveries that fit.
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+}
+
+/// Where a delivery stands among those of its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueuePlace {
+    pub lane: Lane,
+    pub next_at: Timestamp,
+    pub delivery: DeliveryId,
+}
+
+/// What came of a part of an action.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// How many it was carried out on.
+    pub changed: u64,
+    /// How many were being sent at the moment, or changed in another way, and were left alone.
+    pub left_alone: u64,
+    /// The domains of all these.
+    pub domains: BTreeSet<Domain>,
 }

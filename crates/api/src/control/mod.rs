@@ -5,11 +5,13 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `GET /v1/sites?domain=D` | the sites that mail to `D` goes to, as far as any went lately; all without it |
+//! | `GET /v1/sites?domain=D` | the sites that mail to `D` goes to, as far as any went lately; `domain` may stand several times, all without it |
 //! | `GET /v1/trace?…` | what sessions say from now on, a JSON document a line, until the client goes |
+//! | `POST /v1/queue/ACTION` | acts on waiting deliveries, a JSON document a line after each batch, and stops where the client goes |
 //!
-//! Refused: to be a way in for other users or machines, and to change what is stored.
+//! Refused: to be a way in for other users or machines, and to hand out what is stored.
 
+mod queue;
 mod socket;
 mod trace;
 
@@ -19,14 +21,17 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use postbell_model::Domain;
+use postbell_model::{Domain, WorkspaceId};
 use postbell_net::Tracer;
+use postbell_store::{Action, DeliveryFilter};
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use crate::{Problem, method_not_allowed, not_found};
 
+pub use queue::{Stands, Step};
 pub use socket::ControlDoor;
 
 /// The path of the socket within the data folder.
@@ -38,6 +43,8 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 pub struct SiteDocument {
     /// Its hosts.
     pub hosts: Vec<String>,
+    /// Of the domains that were asked for, those whose mail goes there.
+    pub domains: Vec<String>,
     /// The addresses that it is dialled from, where a configuration set has its own.
     pub source_addresses: Vec<String>,
     /// Our name at EHLO, where a configuration set has its own.
@@ -92,8 +99,15 @@ pub struct ReplyDocument {
 
 /// What the door asks the running server.
 pub trait Running: Send + Sync + 'static {
-    /// The sites that a domain's mail goes to, or all.
-    fn sites(&self, domain: Option<&Domain>) -> Vec<SiteDocument>;
+    /// The sites that the mail of these domains goes to; all, without any.
+    fn sites(&self, domains: &[Domain]) -> Vec<SiteDocument>;
+
+    /// The workspace of this name.
+    fn workspace(&self, name: &str) -> Option<WorkspaceId>;
+
+    /// Begins to act on waiting deliveries. What comes of it is told batch by batch; it ends after
+    /// the batch at which nobody listens any more. `None`: too many such actions are under way.
+    fn operate(&self, filter: DeliveryFilter, action: Action) -> Option<mpsc::Receiver<Step>>;
 }
 
 /// What the routes share.
@@ -114,6 +128,7 @@ impl Control {
         Router::new()
             .route("/v1/sites", get(sites))
             .route("/v1/trace", get(trace::trace))
+            .route("/v1/queue/{action}", post(queue::act))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self)
@@ -127,14 +142,14 @@ impl fmt::Debug for Control {
 }
 
 async fn sites(State(control): State<Control>, RawQuery(query): RawQuery) -> Response {
-    let mut domain = None;
+    let mut domains = Vec::new();
     for (name, value) in pairs(query.as_deref()) {
         match (name, Domain::parse(value)) {
-            ("domain", Ok(named)) => domain = Some(named),
+            ("domain", Ok(named)) => domains.push(named),
             _ => return bad_query(name, value).into_response(),
         }
     }
-    Json(control.running.sites(domain.as_ref())).into_response()
+    Json(control.running.sites(&domains)).into_response()
 }
 
 /// The parameters of a query; ours need no escapes.

@@ -115,6 +115,33 @@ impl Lanes {
     }
 }
 
+impl Lanes {
+    /// Takes all that is meant, from whatever lane.
+    pub(super) fn extract(&mut self, meant: impl Fn(&mut Parcel) -> bool) -> Vec<Parcel> {
+        let mut all = Vec::new();
+        self.ring.retain(|lane| {
+            let Some(queue) = self.queues.get_mut(lane) else {
+                return false;
+            };
+            let waiting = std::mem::take(&mut queue.parcels);
+            for mut parcel in waiting {
+                if meant(&mut parcel) {
+                    all.push(parcel);
+                } else {
+                    queue.parcels.push_back(parcel);
+                }
+            }
+            let stays = !queue.parcels.is_empty();
+            if !stays {
+                self.queues.remove(lane);
+            }
+            stays
+        });
+        self.parcels -= all.len();
+        all
+    }
+}
+
 fn cost(parcel: &Parcel) -> u64 {
     (BASE_COST + parcel.claimed.message.size).min(MAX_COST)
 }

@@ -4,6 +4,7 @@
 //! that is held for the length of a transition, never across an await. What a transition asks
 //! for (a look-up, a connection, a release) is left as an [`Order`] for whoever may wait.
 
+mod aside;
 mod domain;
 mod lane;
 mod pace;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use postbell_model::{Domain, Egress, Lane, Monotonic};
-use postbell_store::Claimed;
+use postbell_store::{Claimed, DeliveryFilter};
 use tokio::sync::Notify;
 
 pub use replies::SiteReply;
@@ -155,9 +156,19 @@ impl Board {
         self.locked().route(site)
     }
 
-    /// The sites that mail to a domain goes to, or all.
-    pub(crate) fn sites_of(&self, domain: Option<&Domain>, now: Monotonic) -> Vec<SiteView> {
-        self.locked().sites_of(domain, now)
+    /// The sites that mail to these domains goes to; all, where there are none.
+    pub(crate) fn sites_of(&self, domains: &[Domain], now: Monotonic) -> Vec<SiteView> {
+        self.locked().sites_of(domains, now)
+    }
+
+    /// Takes away what nobody works on and a filter means: it stays claimed.
+    pub(crate) fn put_aside(&self, filter: &DeliveryFilter) -> Vec<Parcel> {
+        self.change(|state| state.put_aside(filter))
+    }
+
+    /// Mail to these domains is tried now, whatever pauses there are.
+    pub(crate) fn hurry<'d>(&self, domains: impl Iterator<Item = &'d Domain>, now: Monotonic) {
+        self.change(|state| state.hurry(domains, now));
     }
 
     /// Takes what is to be done; waits until there is something.

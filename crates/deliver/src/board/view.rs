@@ -15,6 +15,8 @@ use crate::rules::SiteLimits;
 pub struct SiteView {
     /// Its hosts, sorted.
     pub hosts: Vec<String>,
+    /// Of the domains that were asked for, those whose mail goes there.
+    pub domains: Vec<Domain>,
     /// How mail leaves for it.
     pub egress: Egress,
     /// What it is given at most.
@@ -44,6 +46,7 @@ impl SiteView {
         let egress = key.egress().map(|egress| Egress::clone(egress));
         Self {
             hosts: key.hosts().split(',').map(str::to_owned).collect(),
+            domains: Vec::new(),
             egress: egress.unwrap_or_default(),
             limits: site.limits,
             window: site.window.min(site.limits.connections),
@@ -72,17 +75,29 @@ impl State {
         }
     }
 
-    /// The sites that a domain's mail waits at, or all.
-    pub(super) fn sites_of(&self, domain: Option<&Domain>, now: Monotonic) -> Vec<SiteView> {
-        let found: Vec<_> = match domain {
-            Some(domain) => {
-                let keys = self.domains.get(domain).into_iter().flat_map(|d| &d.sites);
-                keys.filter_map(|key| self.sites.get_key_value(key))
-                    .collect()
+    /// The sites that the mail of these domains waits at; all, where there are none.
+    pub(super) fn sites_of(&self, domains: &[Domain], now: Monotonic) -> Vec<SiteView> {
+        if domains.is_empty() {
+            let view = |(key, site)| SiteView::of(key, site, now);
+            return self.sites.iter().map(view).collect();
+        }
+        let mut asked: Vec<(&SiteKey, Vec<Domain>)> = Vec::new();
+        for domain in domains {
+            let keys = self.domains.get(domain).into_iter().flat_map(|d| &d.sites);
+            for key in keys {
+                match asked.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, of)) => of.push(domain.clone()),
+                    None => asked.push((key, vec![domain.clone()])),
+                }
             }
-            None => self.sites.iter().collect(),
+        }
+        let view = |(key, of)| {
+            let view = SiteView::of(key, self.sites.get(key)?, now);
+            Some(SiteView {
+                domains: of,
+                ..view
+            })
         };
-        let view = |(key, site)| SiteView::of(key, site, now);
-        found.into_iter().map(view).collect()
+        asked.into_iter().filter_map(view).collect()
     }
 }

@@ -13,8 +13,13 @@ pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
         return;
     }
     // Reports and notifications that lie among the rest are nobody's mail.
-    let top = row.value.pointer("/reference/top").and_then(serde_json::Value::as_str);
-    let is_program = top == Some("multipart/report") || row.file.contains("delivery-status") || row.file.contains("multipart-report");
+    let top = row
+        .value
+        .pointer("/reference/top")
+        .and_then(serde_json::Value::as_str);
+    let is_program = top == Some("multipart/report")
+        || row.file.contains("delivery-status")
+        || row.file.contains("multipart-report");
     // One of them is an automatic answer by its own subject.
     let is_program = is_program || row.file.ends_with("php-mime-mail-parser-issue212");
     if is_human && is_program {

@@ -36,8 +36,8 @@ pub use egress::EgressArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use manual::ManArgs;
 pub use operate::{
-    Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, WaitingState, Which,
-    WhichEvents,
+    Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, QueueSort,
+    WaitingState, Which, WhichEvents,
 };
 pub use sending::{NewMailArg, PauseArgs};
 pub use trace::{TraceArgs, TraceRole};
@@ -128,8 +128,13 @@ It runs until Ctrl-C. Logins are never shown; messages are shown by their size a
     #[command(after_help = "\
 Examples:
   postbell queue                              what waits, by workspace and domain
+  postbell queue --sort oldest --limit 10     where the oldest of it waits
+  postbell queue --sites                      how the running server stands with mail hosts
   postbell queue show --domain example.org    the same, one by one
-  postbell queue hold --domain example.org    how many would be held; --yes holds them")]
+  postbell queue hold --domain example.org    how many would be held; --yes holds them
+
+What waits is read from the data folder; with a running server, connections and pauses stand beside
+it. Tables are cut to the terminal; a pipe gets all of them.")]
     Queue(Box<QueueArgs>),
     /// See all that happened to a message
     #[command(subcommand)]
@@ -232,10 +237,18 @@ Examples:
     Check {
         /// The file to check
         file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Show every key, the value in force and where it comes from
-    #[command(after_help = "Example:\n  postbell config show | grep retry")]
-    Show,
+    #[command(after_help = "\
+Examples:
+  postbell config show | grep retry
+  postbell config show --json | jq '.[\"server.data_dir\"].value'")]
+    Show {
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 /// A list that can be narrowed.
@@ -285,6 +298,31 @@ mod tests {
             assert!(help.contains("postbell "), "{}: {help}", command.get_name());
         }
         check(&Cli::command());
+    }
+
+    /// Those that print nothing a machine could read.
+    const NO_JSON: [(&str, &str); 2] = [
+        (
+            "serve",
+            "it says where it listens and then writes its log, which log.format makes JSON",
+        ),
+        ("dev", "it shows a person how everything works together"),
+    ];
+
+    #[test]
+    fn every_command_that_prints_has_json() {
+        fn check(command: &clap::Command, path: &str) {
+            for sub in command.get_subcommands() {
+                check(sub, format!("{path} {}", sub.get_name()).trim_start());
+            }
+            let prints = !command.has_subcommands() || path == "queue";
+            let excepted = NO_JSON.iter().any(|(name, _)| *name == path);
+            let has_json = command
+                .get_arguments()
+                .any(|a| a.get_long() == Some("json"));
+            assert_eq!(has_json, prints && !excepted, "postbell {path}");
+        }
+        check(&Cli::command(), "");
     }
 
     #[test]

@@ -15,6 +15,26 @@ pub struct QueueArgs {
     pub command: Option<QueueCommand>,
     #[command(flatten)]
     pub list: QueueList,
+    /// Show how the running server stands with mail hosts instead; of all, or of --domain
+    #[arg(long)]
+    #[arg(conflicts_with_all = ["workspace", "recipient", "message", "delivery", "older_than", "state"])]
+    pub sites: bool,
+    /// Which lanes or sites stand first
+    #[arg(long, value_name = "ORDER", default_value = "count")]
+    pub sort: QueueSort,
+}
+
+/// `--sort` of `postbell queue`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QueueSort {
+    /// Those with the most deliveries
+    Count,
+    /// Those with the oldest delivery; sites: those with the longest pause
+    Oldest,
+    /// Those that are due next
+    Next,
+    /// By name
+    Name,
 }
 
 /// `postbell queue`

@@ -123,6 +123,11 @@ impl Loaded {
     pub fn show(&self) -> String {
         show::render(DEFAULTS, &self.tree, &self.origins)
     }
+
+    /// The same as a document: each key in full with its `value` and its `origin`.
+    pub fn document(&self) -> serde_json::Value {
+        show::document(DEFAULTS, &self.tree, &self.origins)
+    }
 }
 
 /// Reads and checks everything.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use serde_json::json;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
@@ -11,13 +12,9 @@ use super::resolve::leaf;
 
 /// Renders `tree` in the order in which `defaults` lists the keys.
 pub(super) fn render(defaults: &str, tree: &Table, origins: &BTreeMap<String, Origin>) -> String {
-    let (root, _) = DeTable::parse_recoverable(defaults);
-    let mut keys = Vec::new();
-    collect(&[], root.get_ref(), &mut keys);
-    keys.sort();
     let mut text = String::new();
     let mut section = Vec::new();
-    for (_, path) in keys {
+    for path in keys(defaults) {
         let Some((name, of)) = path.split_last() else {
             continue;
         };
@@ -32,6 +29,29 @@ pub(super) fn render(defaults: &str, tree: &Table, origins: &BTreeMap<String, Or
         }
     }
     text
+}
+
+/// The same for machines; where nothing sets a key, its origin is null.
+pub(super) fn document(
+    defaults: &str,
+    tree: &Table,
+    origins: &BTreeMap<String, Origin>,
+) -> serde_json::Value {
+    let of_key = |path: Vec<String>| {
+        let (name, value) = (path.join("."), leaf(tree, &path)?);
+        let origin = origins.get(&name).map(ToString::to_string);
+        Some((name, json!({"value": value, "origin": origin})))
+    };
+    serde_json::Value::Object(keys(defaults).into_iter().filter_map(of_key).collect())
+}
+
+/// Every key, in the order of the text.
+fn keys(defaults: &str) -> Vec<Vec<String>> {
+    let (root, _) = DeTable::parse_recoverable(defaults);
+    let mut keys = Vec::new();
+    collect(&[], root.get_ref(), &mut keys);
+    keys.sort();
+    keys.into_iter().map(|(_, path)| path).collect()
 }
 
 /// Every key with its place in the text.

@@ -1,11 +1,12 @@
 //! `postbell queue hold` and the like: counted first, done with `--yes`.
 
-use anyhow::{Context, bail};
-use postbell_model::Reply;
-use postbell_store::{Action, DeliveryFilter, Inspect, Operate, Operated, SqliteStore, Store};
-use serde_json::json;
-use tokio_util::task::TaskTracker;
+use std::io::IsTerminal;
 
+use anyhow::bail;
+use postbell_store::{Action, DeliveryFilter, Inspect};
+use serde_json::json;
+
+use super::hand::{self, Outcome};
 use super::{Window, which};
 use crate::cli::{Act, QueueCommand};
 
@@ -16,10 +17,7 @@ pub(super) async fn run(window: &Window<'_>, command: QueueCommand) -> anyhow::R
         QueueCommand::Hold(act) => (Action::Hold, "held", act),
         QueueCommand::Release(act) => (Action::Release, "released", act),
         QueueCommand::Cancel(act) => (Action::Cancel, "cancelled", act),
-        QueueCommand::Fail { reason, act } => {
-            // X.3.0 of RFC 3463: nothing that the recipient's side has done.
-            (Action::Fail(Reply::new(554, 3, 0, reason)), "given up", act)
-        }
+        QueueCommand::Fail { reason, act } => (Action::given_up(&reason), "given up", act),
     };
     let filter = which::deliveries(window, &act.which)?;
     if filter == DeliveryFilter::default() && !act.all {
@@ -28,12 +26,24 @@ pub(super) async fn run(window: &Window<'_>, command: QueueCommand) -> anyhow::R
     let Some(meant) = action.about(&filter) else {
         bail!("no delivery in that state can be {verb}");
     };
-    if act.yes {
-        let done = operate(window, &filter, &action).await?;
-        told(window, &act, (verb, done));
-        return Ok(());
+    if !act.yes {
+        return count(window, &act, (verb, &meant)).await;
     }
-    count(window, &act, (verb, &meant)).await
+    let watched = !act.output.json && std::io::stderr().is_terminal();
+    let progress = |changed: u64| {
+        if watched {
+            window.console.note(format!("{changed} {verb} so far"));
+        }
+    };
+    let outcome = hand::operate(window, &meant, &action, progress).await?;
+    if watched {
+        window.console.note("");
+    }
+    told(window, &act, (verb, &outcome));
+    match outcome.broken_off {
+        Some(why) => bail!("it was broken off: {why}"),
+        None => Ok(()),
+    }
 }
 
 /// What would be done.
@@ -56,37 +66,22 @@ async fn count(
     Ok(())
 }
 
-fn told(window: &Window<'_>, act: &Act, (verb, done): (&str, Operated)) {
+fn told(window: &Window<'_>, act: &Act, (verb, outcome): (&str, &Outcome)) {
     if act.output.json {
-        let document =
-            json!({"done": true, "deliveries": done.changed, "leftAlone": done.left_alone});
+        let document = json!({
+            "done": outcome.broken_off.is_none(),
+            "deliveries": outcome.changed,
+            "leftAlone": outcome.left_alone,
+        });
         window.console.say(document.to_string());
         return;
     }
-    let left = match done.left_alone {
+    let left = match outcome.left_alone {
         0 => String::new(),
         left => format!("; {left} were being sent at the moment and were left alone"),
     };
+    let changed = outcome.changed;
     window
         .console
-        .say(format!("{} deliveries were {verb}{left}", done.changed));
-}
-
-/// By this process, which has the store while it works.
-async fn operate(
-    window: &Window<'_>,
-    filter: &DeliveryFilter,
-    action: &Action,
-) -> anyhow::Result<Operated> {
-    let tasks = TaskTracker::new();
-    let folder = &window.config.server.data_dir;
-    let clock = window.clock.clone();
-    let store = SqliteStore::open(folder, window.config.store.clone(), clock, &tasks)
-        .await
-        .with_context(|| format!("the store in {} can't be used", folder.display()))?;
-    let done = store.operate(filter, action, window.now()).await;
-    store.close().await;
-    tasks.close();
-    tasks.wait().await;
-    Ok(done?)
+        .say(format!("{changed} deliveries were {verb}{left}"));
 }

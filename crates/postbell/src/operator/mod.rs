@@ -5,9 +5,12 @@
 
 mod act;
 mod events;
+mod hand;
+mod lanes;
 mod message;
 mod pauses;
 mod queue;
+mod sites;
 mod which;
 
 use std::sync::Arc;
@@ -75,8 +78,8 @@ async fn open(config: &Config, console: Console) -> anyhow::Result<Window<'_>> {
 
 async fn answer(request: Request, window: &Window<'_>) -> anyhow::Result<()> {
     match request {
-        Request::Queue(args) => match args.command {
-            None => queue::lanes(window, &args.list).await,
+        Request::Queue(mut args) => match args.command.take() {
+            None => lanes::show(window, &args).await,
             Some(QueueCommand::Show(list)) => queue::show(window, &list).await,
             Some(command) => act::run(window, command).await,
         },

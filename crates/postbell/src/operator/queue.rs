@@ -1,102 +1,13 @@
-//! `postbell queue` and `postbell queue show`.
+//! `postbell queue show`.
 
-use std::cmp::Reverse;
-
-use postbell_model::Event;
-use postbell_store::{Inspect, LaneDepth, Waiting};
+use postbell_model::{Event, Timestamp};
+use postbell_store::{Inspect, Waiting};
 use serde_json::{Value, json};
 
 use super::{Window, pauses, which};
 use crate::admin::workspace_name;
 use crate::cli::QueueList;
 use crate::console::{age, until};
-
-/// What waits, by lane: the fullest first.
-pub(super) async fn lanes(window: &Window<'_>, list: &QueueList) -> anyhow::Result<()> {
-    let filter = which::deliveries(window, &list.which)?;
-    let mut depths = window.inspector.lanes(&filter).await?;
-    depths.sort_by_key(|depth| Reverse(depth.count));
-    let (count, total) = (depths.len(), depths.iter().map(|depth| depth.count).sum());
-    depths.truncate(list.limit);
-    let mut lanes = Vec::with_capacity(depths.len());
-    for depth in depths {
-        let latest = window.inspector.latest(depth.oldest_delivery).await?;
-        lanes.push((depth, latest));
-    }
-    if list.output.json {
-        let documents = lanes
-            .iter()
-            .map(|(depth, latest)| lane_document(window, depth, latest.as_ref()));
-        window
-            .console
-            .say(Value::Array(documents.collect()).to_string());
-        return Ok(());
-    }
-    if lanes.is_empty() {
-        window.console.complain("nothing waits");
-        return Ok(());
-    }
-    let rows: Vec<_> = lanes
-        .iter()
-        .map(|(depth, latest)| lane_row(window, depth, latest.as_ref()))
-        .collect();
-    let heading = [
-        "WORKSPACE",
-        "DOMAIN",
-        "STATE",
-        "COUNT",
-        "OLDEST",
-        "DUE",
-        "LAST REPLY TO THE OLDEST",
-    ];
-    window.console.table(&heading, &rows);
-    let workspaces = lanes.iter().map(|(depth, _)| depth.lane.workspace);
-    pauses::tell(
-        window,
-        pauses::of_workspaces(window, workspaces).into_iter(),
-    );
-    window
-        .console
-        .complain(summary((count, total), lanes.len()));
-    Ok(())
-}
-
-fn summary((lanes, deliveries): (usize, u64), shown: usize) -> String {
-    let more = match lanes - shown {
-        0 => String::new(),
-        hidden => format!("; {hidden} lanes more are not shown, see --limit"),
-    };
-    format!("{deliveries} deliveries wait in {lanes} lanes{more}")
-}
-
-fn lane_row(window: &Window<'_>, depth: &LaneDepth, latest: Option<&Event>) -> Vec<String> {
-    vec![
-        workspace_name(&window.directory, depth.lane.workspace),
-        depth.lane.domain.to_string(),
-        depth.state.to_string(),
-        depth.count.to_string(),
-        age(depth.oldest, window.now()),
-        match pauses::of_lane(window, depth) {
-            Some(_) => pauses::WHEN_RESUMED.to_owned(),
-            None => until(depth.next_at, window.now()),
-        },
-        reply(latest),
-    ]
-}
-
-fn lane_document(window: &Window<'_>, depth: &LaneDepth, latest: Option<&Event>) -> Value {
-    json!({
-        "workspace": workspace_name(&window.directory, depth.lane.workspace),
-        "domain": depth.lane.domain.as_str(),
-        "state": depth.state.name(),
-        "count": depth.count,
-        "oldestAcceptedAt": depth.oldest.to_string(),
-        "oldestDeliveryId": depth.oldest_delivery.to_string(),
-        "nextAttemptAt": depth.next_at.to_string(),
-        "paused": pauses::document(window, pauses::of_lane(window, depth)),
-        "lastReply": last_reply(latest),
-    })
-}
 
 /// What waits, one by one.
 pub(super) async fn show(window: &Window<'_>, list: &QueueList) -> anyhow::Result<()> {
@@ -131,9 +42,10 @@ pub(super) async fn show(window: &Window<'_>, list: &QueueList) -> anyhow::Resul
     let paused = paused.filter_map(|one| pauses::of_delivery(window, one));
     pauses::tell(window, paused);
     if waiting.len() == list.limit {
-        window
-            .console
-            .complain(format!("these are the first {}; see --limit", list.limit));
+        window.console.complain(format!(
+            "these are the first {}, there may be more; see --limit",
+            list.limit
+        ));
     }
     Ok(())
 }
@@ -173,11 +85,11 @@ fn delivery_document(window: &Window<'_>, one: &Waiting) -> Value {
 }
 
 /// What a far server said last, on one line.
-fn reply(latest: Option<&Event>) -> String {
+pub(super) fn reply(latest: Option<&Event>) -> String {
     last_reply(latest).map_or_else(|| "-".to_owned(), |reply| reply.escape_debug().to_string())
 }
 
-fn last_reply(latest: Option<&Event>) -> Option<String> {
+pub(super) fn last_reply(latest: Option<&Event>) -> Option<String> {
     let last = latest?.fact.attempt()?.last()?;
     Some(last.reply.to_string())
 }

@@ -1,21 +1,40 @@
 //! What the control door asks the running server, and the stage that serves it.
 
-use postbell_api::control::{Control, ControlDoor, ReplyDocument, Running, SiteDocument};
+use std::sync::Arc;
+
+use postbell_api::control::{Control, ControlDoor, ReplyDocument, Running, SiteDocument, Step};
 use postbell_deliver::{Live, SiteReply, SiteView};
-use postbell_model::Domain;
+use postbell_model::{Clock, Domain, WorkspaceId};
 use postbell_net::Tracer;
+use postbell_store::{Action, DeliveryFilter, Tenants};
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::Server;
+use super::operations::Operations;
 use crate::config::Config;
 
-/// What a delivery's memory holds, as documents.
-#[derive(Debug)]
-struct Sites(Live);
+/// What the door sees of the server.
+struct Inside {
+    live: Live,
+    tenants: Arc<dyn Tenants>,
+    operations: Operations,
+}
 
-impl Running for Sites {
-    fn sites(&self, domain: Option<&Domain>) -> Vec<SiteDocument> {
-        self.0.sites(domain).into_iter().map(site).collect()
+impl Running for Inside {
+    fn sites(&self, domains: &[Domain]) -> Vec<SiteDocument> {
+        self.live.sites(domains).into_iter().map(site).collect()
+    }
+
+    fn workspace(&self, name: &str) -> Option<WorkspaceId> {
+        let directory = self.tenants.directory();
+        directory
+            .workspace_named(name)
+            .map(|workspace| workspace.id)
+    }
+
+    fn operate(&self, filter: DeliveryFilter, action: Action) -> Option<mpsc::Receiver<Step>> {
+        self.operations.begin(filter, action)
     }
 }
 
@@ -27,6 +46,7 @@ fn site(view: SiteView) -> SiteDocument {
         .chain(egress.ipv6.map(|ip| ip.to_string()));
     SiteDocument {
         hosts: view.hosts,
+        domains: view.domains.iter().map(ToString::to_string).collect(),
         source_addresses: sources.collect(),
         ehlo_name: egress.ehlo_name.map(|name| name.to_string()),
         connections: view.connections,
@@ -59,8 +79,21 @@ fn reply(said: SiteReply) -> ReplyDocument {
 
 impl Server {
     /// Opens the control door. Mail goes without it, so that it can't be opened is no trouble.
-    pub(super) fn run_control(&self, config: &Config, live: Live, tracer: Tracer) {
-        let control = Control::new(std::sync::Arc::new(Sites(live)), tracer);
+    pub(super) fn run_control(
+        &self,
+        config: &Config,
+        live: Live,
+        tracer: Tracer,
+        clock: Arc<dyn Clock>,
+    ) {
+        let (tasks, stop) = (self.http.tasks().clone(), self.draining.clone());
+        let store = self.store.clone();
+        let inside = Inside {
+            tenants: store.clone(),
+            operations: Operations::new(store, live.clone(), clock, (tasks, stop)),
+            live,
+        };
+        let control = Control::new(Arc::new(inside), tracer);
         match ControlDoor::bind(&config.server.data_dir, control) {
             Ok(door) => {
                 let (tasks, stop) = (self.http.tasks().clone(), self.http.stop());
@@ -68,8 +101,8 @@ impl Server {
             }
             Err(error) => warn!(
                 error = &error as &dyn std::error::Error,
-                "there is no control door: `postbell trace`, and what `postbell explain` asks a \
-                 running server, will not work"
+                "there is no control door: `postbell trace`, actions on the queue, and what \
+                 `postbell explain` asks a running server, will not work"
             ),
         }
     }

@@ -5,6 +5,7 @@
 
 mod control;
 mod listen;
+mod operations;
 mod revocations;
 mod stages;
 
@@ -131,9 +132,9 @@ impl Server {
         server.run_domains(verifier, sweeper);
         server.run_revocations(Arc::clone(&clock));
         server.run_submission(door, listeners.submission, listeners.submission_tls);
-        server.run_tls(tls, clock);
+        server.run_tls(tls, Arc::clone(&clock));
         server.run_http(config, listeners.http);
-        server.run_control(config, live, tracer);
+        server.run_control(config, live, tracer, clock);
         Ok(server)
     }
 

@@ -37,6 +37,34 @@ fn check_says_ok() {
 }
 
 #[test]
+fn machines_read_what_holds_and_what_is_wrong() {
+    let place = Place::new();
+    place.write(
+        "postbell.toml",
+        "[server]\nhostname = \"mx.acme.example\"\n",
+    );
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let shown = read(&place.ok(&["config", "show", "--json"]));
+    let hostname = &shown["server.hostname"];
+    assert_eq!(hostname["value"], "mx.acme.example");
+    assert_eq!(hostname["origin"], "postbell.toml:2");
+    assert!(shown["deliver.retry.first"]["origin"].is_null(), "{shown}");
+    let checked = read(&place.ok(&["config", "check", "--json"]));
+    assert_eq!(
+        (&checked["ok"], &checked["keysSet"]),
+        (&true.into(), &1.into())
+    );
+
+    place.write("postbell.toml", "[server]\nhostnam = \"mx.acme.example\"\n");
+    let outcome = place.run(&["config", "check", "--json"]);
+    assert_eq!(outcome.code, Some(1));
+    let checked = read(&outcome.stdout);
+    assert_eq!(checked["ok"], false);
+    assert_eq!(checked["faults"][0]["origin"], "postbell.toml:2");
+    assert_eq!(checked["faults"][0]["key"], "server.hostnam");
+}
+
+#[test]
 fn a_file_that_was_named_must_be_there() {
     let failure = Place::new().fails(&["config", "show", "--config", "nowhere.toml"]);
     assert!(

@@ -58,9 +58,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Action, Bodies, BodyRef, Claimed, DeliveryFilter, Directory, Intake, NewConfigurationSet,
-    NewCredential, Operate, Operated, Position, Queue, SettleError, Settlement, Store, StoreError,
-    Stored, Submission, TenantError, Tenants, segment,
+    Bodies, BodyRef, Claimed, Directory, Intake, NewConfigurationSet, NewCredential, Position,
+    Queue, SettleError, Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants,
+    segment,
 };
 
 pub use errors::OpenError;
@@ -72,7 +72,6 @@ use committer::Committer;
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
 use opening::{lock, newest, segments, unusable};
-use operate::Operation;
 use script::Script;
 use shared::Shared;
 use statements::Statements;
@@ -340,42 +339,6 @@ impl Queue for SqliteStore {
 
     async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError> {
         self.change(Change::Release(claims, at)).await
-    }
-}
-
-#[async_trait]
-impl Operate for SqliteStore {
-    async fn operate(
-        &self,
-        filter: &DeliveryFilter,
-        action: &Action,
-        now: Timestamp,
-    ) -> Result<Operated, StoreError> {
-        let mut operated = Operated::default();
-        let Some(filter) = action.about(filter) else {
-            return Ok(operated);
-        };
-        // What is due already needs no push.
-        let later_than = (*action == Action::Retry).then_some(now);
-        for waits in inspect::Waits::of(&filter) {
-            let mut last = None;
-            loop {
-                let page = operate::page(&self.readers, (&filter, waits), later_than, last);
-                let found = page.await?;
-                let Some(end) = found.last() else { break };
-                last = Some(end.place());
-                let count = found.len() as u64;
-                let operation = Operation {
-                    found,
-                    action: action.clone(),
-                    at: now,
-                };
-                let changed = self.changed(Change::Operate(operation)).await?;
-                operated.changed += changed;
-                operated.left_alone += count - changed;
-            }
-        }
-        Ok(operated)
     }
 }
 

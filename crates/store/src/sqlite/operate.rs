@@ -1,6 +1,9 @@
 //! What an operator does to waiting deliveries, page by page: each page is found by the readers
 //! and changed by the committer, which leaves alone what is in flight or has changed meanwhile.
 
+use std::collections::HashSet;
+
+use async_trait::async_trait;
 use postbell_model::consequence::consequence;
 use postbell_model::report::called_for;
 use postbell_model::{
@@ -8,10 +11,12 @@ use postbell_model::{
     HostTry, Lane, Notify, Phase, Reply, Timestamp, WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use crate::{Action, DeliveryFilter, Position, StoreError};
+use crate::operator::QueuePlace;
+use crate::{Action, Batch, Course, DeliveryFilter, Operate, Position, StoreError};
 
+use super::SqliteStore;
 use super::errors::read_error;
 use super::event_rows::EventRow;
 use super::inspect::{Waits, push_filter};
@@ -20,8 +25,10 @@ use super::rows::{self, RowError, blob, integer};
 use super::shared::Shared;
 use super::statements::{Query, Statements};
 use super::transaction::Staged;
+use super::work::Change;
 
-const PAGE: i64 = 1_000;
+// Small enough that mail which is accepted meanwhile hardly notices the transaction.
+const PAGE: i64 = 256;
 
 /// A delivery that waits, as it was found.
 #[derive(Debug)]
@@ -43,6 +50,8 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Operation {
     pub found: Vec<Found>,
+    /// Those of them that are in flight, and that nobody works on.
+    pub aside: HashSet<DeliveryId>,
     pub action: Action,
     pub at: Timestamp,
 }
@@ -64,7 +73,7 @@ pub(super) async fn page(
     pool: &SqlitePool,
     (filter, waits): (&DeliveryFilter, Waits),
     later_than: Option<Timestamp>,
-    last: Option<(Timestamp, DeliveryId)>,
+    last: Option<&QueuePlace>,
 ) -> Result<Vec<Found>, StoreError> {
     let mut query = QueryBuilder::new(
         "WITH page AS (SELECT d.id, d.next_at, d.workspace_id, d.domain, d.message_id, d.state, \
@@ -76,24 +85,36 @@ pub(super) async fn page(
         query.push(" AND d.next_at > ");
         query.push_bind(later_than.as_micros());
     }
-    if let Some((next_at, id)) = last {
-        query.push(" AND (d.next_at, d.id) > (");
-        query.push_bind(next_at.as_micros());
-        query.push(", ");
-        query.push_bind(blob(id.as_bytes()));
-        query.push(")");
+    if let Some(last) = last {
+        push_after(&mut query, waits, last);
     }
-    query.push(" ORDER BY d.next_at, d.id LIMIT ");
+    query.push(" ORDER BY ");
+    query.push(waits.order());
+    query.push(" LIMIT ");
     query.push_bind(PAGE);
     query.push(
-        ") SELECT page.id, page.workspace_id, page.domain, m.configuration_set_id, page.state, \
-         page.attempt, page.sequence, page.next_at, m.body_segment, EXISTS (SELECT 1 FROM event e \
-         WHERE e.delivery_id = page.id AND e.kind = 'Send'), \
-         m.reports, page.notify, page.orcpt FROM page JOIN message m ON m.id = page.message_id ORDER BY page.next_at, page.id",
+        ") SELECT d.id, d.workspace_id, d.domain, m.configuration_set_id, d.state, d.attempt, \
+         d.sequence, d.next_at, m.body_segment, EXISTS (SELECT 1 FROM event e \
+         WHERE e.delivery_id = d.id AND e.kind = 'Send'), m.reports, d.notify, d.orcpt \
+         FROM page d JOIN message m ON m.id = d.message_id ORDER BY ",
     );
+    query.push(waits.order());
     let found = query.build().fetch_all(pool).await;
     let found = found.map_err(|error| read_error(&error))?;
     Ok(found.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// Those that stand behind `last` in the order of [`Waits::order`].
+fn push_after(query: &mut QueryBuilder<Sqlite>, waits: Waits, last: &QueuePlace) {
+    query.push(format!(" AND ({}) > (", waits.order()));
+    let mut columns = query.separated(", ");
+    if waits.by_lane() {
+        columns.push_bind(i64::from(last.lane.workspace.0));
+        columns.push_bind(last.lane.domain.as_str().to_owned());
+    }
+    columns.push_bind(last.next_at.as_micros());
+    columns.push_bind(blob(last.delivery.as_bytes()));
+    query.push(")");
 }
 
 fn read(row: &SqliteRow) -> Result<Found, RowError> {
@@ -120,8 +141,16 @@ fn read(row: &SqliteRow) -> Result<Found, RowError> {
 }
 
 impl Found {
-    pub(super) const fn place(&self) -> (Timestamp, DeliveryId) {
-        (self.next_at, self.delivery)
+    pub(super) fn place(&self) -> QueuePlace {
+        QueuePlace {
+            lane: self.lane.clone(),
+            next_at: self.next_at,
+            delivery: self.delivery,
+        }
+    }
+
+    pub(super) const fn domain(&self) -> &Domain {
+        &self.lane.domain
     }
 
     /// What is told of it; nothing where only its time changes.
@@ -171,15 +200,18 @@ const fn operator_try(host: Domain, reply: Reply) -> HostTry {
 }
 
 impl Operation {
-    /// Those that nobody has in flight.
+    /// Those that nobody works on.
     fn free<'o>(&'o self, shared: &Shared) -> Vec<&'o Found> {
         let claims = shared.claims();
-        let free = |found: &&Found| claims.get(found.delivery).is_none();
+        let free = |found: &&Found| {
+            self.aside.contains(&found.delivery) || claims.get(found.delivery).is_none()
+        };
         self.found.iter().filter(free).collect()
     }
 
-    /// Stages what follows: what is queued is due in its lane.
+    /// Stages what follows: claims that nobody works on end, and what is queued is due in its lane.
     pub(super) fn stage(&self, staged: &mut Staged<'_>) {
+        staged.ended.extend(&self.aside);
         if matches!(self.action, Action::Retry | Action::Release) {
             for found in &self.found {
                 staged.due(&found.lane, self.at.min(found.next_at));
@@ -276,4 +308,51 @@ async fn end_body(connection: &mut SqliteConnection, segment: u64) -> Result<i64
         .await?;
     // A segment that is gone is needed for nothing.
     Ok(live.unwrap_or(1))
+}
+
+#[async_trait]
+impl Operate for SqliteStore {
+    async fn operate_some(
+        &self,
+        filter: &DeliveryFilter,
+        action: &Action,
+        now: Timestamp,
+        course: &mut Course,
+    ) -> Result<Batch, StoreError> {
+        let states = action.about(filter).map(|about| (Waits::of(&about), about));
+        let Some((waits, filter)) = states.filter(|(waits, _)| course.states < waits.len()) else {
+            course.ended = true;
+            return Ok(Batch::default());
+        };
+        // What is due already needs no push.
+        let later_than = (*action == Action::Retry).then_some(now);
+        let filter = (&filter, waits[course.states]);
+        let found = page(&self.readers, filter, later_than, course.last.as_ref()).await?;
+        let Some(end) = found.last() else {
+            course.states += 1;
+            course.last = None;
+            course.ended = course.states == waits.len();
+            return Ok(Batch::default());
+        };
+        let end = end.place();
+        let count = found.len() as u64;
+        let domains = found.iter().map(|found| found.domain().clone()).collect();
+        let is_aside = |delivery: &DeliveryId| course.aside.contains(delivery);
+        let ids = found.iter().map(|found| found.delivery);
+        let aside: HashSet<_> = ids.filter(is_aside).collect();
+        let operation = Operation {
+            aside: aside.clone(),
+            found,
+            action: action.clone(),
+            at: now,
+        };
+        let changed = self.changed(Change::Operate(operation)).await?;
+        course.aside.retain(|delivery| !aside.contains(delivery));
+        course.last = Some(end);
+        Ok(Batch {
+            changed,
+            left_alone: count - changed,
+            domains,
+        })
+    }
 }

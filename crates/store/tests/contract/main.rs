@@ -80,6 +80,8 @@ contract!(sqlite:
     operator::failed_mail_bounces_with_the_reply,
     operator::a_retry_is_due_at_once,
     operator::what_is_in_flight_is_left_alone,
+    operator::what_is_put_aside_is_changed_and_its_claim_ends,
+    operator::a_long_queue_is_gone_through_batch_by_batch,
     operator::a_filter_means_what_it_says,
     operator::a_history_has_every_event_and_who_was_told,
     operator::events_are_found_by_what_they_are_about,

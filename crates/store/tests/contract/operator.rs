@@ -8,7 +8,8 @@ use postbell_model::{
     DestinationSettings, DestinationState, EventKind, Fact, Reply, Secret,
 };
 use postbell_store::{
-    Action, DeliveryFilter, EventFilter, From, MessageOrDelivery, Operated, Position, Retry, Told,
+    Action, Batch, Course, DeliveryFilter, EventFilter, From, MessageOrDelivery, Operated,
+    Position, Retry, Told,
 };
 
 use crate::fixture::{Fixture, NOW, delayed, delivered, later};
@@ -17,6 +18,13 @@ use crate::webhooks::to;
 async fn operate(fixture: &Fixture, filter: &DeliveryFilter, action: Action) -> Operated {
     let operated = fixture.store.operate(filter, &action, later(5)).await;
     operated.unwrap()
+}
+
+/// Holds the next few of all.
+async fn hold_some(fixture: &Fixture, course: &mut Course) -> Batch {
+    let (all, hold) = (all(), Action::Hold);
+    let batch = fixture.store.operate_some(&all, &hold, later(5), course);
+    batch.await.unwrap()
 }
 
 fn all() -> DeliveryFilter {
@@ -83,7 +91,9 @@ pub(crate) async fn lanes_tell_what_waits(fixture: &Fixture) {
             ("example.org", DeliveryState::Queued, 1),
         ]
     );
-    assert_eq!(lanes[0].oldest, NOW);
+    let oldest = inspector.oldest(&all(), &lanes[0]).await.unwrap();
+    assert_eq!(oldest.unwrap().made_at(), NOW);
+    assert_eq!(lanes[0].next_at, NOW);
     assert_eq!(lanes[1].next_at, later(60));
     let waiting = inspector.waiting(&all(), 3).await.unwrap();
     assert_eq!(waiting.len(), 3);
@@ -228,6 +238,53 @@ pub(crate) async fn what_is_in_flight_is_left_alone(fixture: &Fixture) {
         told(fixture, other).await,
         [EventKind::Send, EventKind::Cancelled]
     );
+}
+
+pub(crate) async fn what_is_put_aside_is_changed_and_its_claim_ends(fixture: &Fixture) {
+    let ids = fixture.accept(&["a@example.com", "b@example.com"]).await;
+    let lane = fixture.lane("example.com");
+    let claimed = fixture.store.claim(&lane, NOW, 9).await.unwrap();
+    assert_eq!(claimed.len(), 2);
+    let mut course = Course::default();
+    course.aside.insert(ids[0]);
+    let stranger = DeliveryId::new(NOW);
+    course.aside.insert(stranger);
+    let (mut changed, mut left_alone) = (0, 0);
+    while !course.is_ended() {
+        let batch = hold_some(fixture, &mut course).await;
+        changed += batch.changed;
+        left_alone += batch.left_alone;
+    }
+    assert_eq!((changed, left_alone), (1, 1));
+    assert_eq!(course.aside, HashSet::from([stranger]), "it was not found");
+    // Held, then released: due again, while the other is in flight still.
+    assert!(due(fixture, 9).await.is_empty());
+    assert_eq!(operate(fixture, &all(), Action::Release).await.changed, 1);
+    assert_eq!(due(fixture, 9).await, HashSet::from([ids[0]]));
+    let answers = fixture.store.settle(vec![delivered(ids[1])]).await;
+    assert!(answers[0].is_ok(), "{answers:?}");
+}
+
+pub(crate) async fn a_long_queue_is_gone_through_batch_by_batch(fixture: &Fixture) {
+    let to = |n: u32| format!("u{n}@d{}.example", n % 7);
+    let recipients: Vec<_> = (0..600).map(to).collect();
+    let recipients: Vec<_> = recipients.iter().map(String::as_str).collect();
+    for some in recipients.chunks(100) {
+        fixture.accept(some).await;
+    }
+    let mut course = Course::default();
+    let mut batches = Vec::new();
+    while !course.is_ended() {
+        batches.push(hold_some(fixture, &mut course).await.changed);
+    }
+    assert_eq!(batches.iter().sum::<u64>(), 600);
+    assert!(batches.iter().all(|changed| *changed < 300), "{batches:?}");
+    let one = DeliveryFilter {
+        recipient: Address::parse("u8@d1.example").ok(),
+        ..all()
+    };
+    assert_eq!(operate(fixture, &one, Action::Release).await, changed(1));
+    assert_eq!(operate(fixture, &all(), Action::Cancel).await, changed(600));
 }
 
 pub(crate) async fn a_filter_means_what_it_says(fixture: &Fixture) {

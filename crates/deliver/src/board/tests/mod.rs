@@ -1,3 +1,4 @@
+mod aside;
 mod flapping;
 
 use std::net::Ipv4Addr;
@@ -398,7 +399,7 @@ fn mail_that_leaves_in_different_ways_shares_no_connection() {
         state.room_for(&lane(1, "a.example"), START) > 0,
         "the usual way is open"
     );
-    assert_eq!(state.sites_of(Some(&domain("a.example")), START).len(), 2);
+    assert_eq!(state.sites_of(&[domain("a.example")], START).len(), 2);
     let late = START.after(HOUR * 2);
     state.offer(parcels(1, 1, "a.example"), late);
     state.planned(&domain("a.example"), route_to("new.example"), late);
@@ -438,7 +439,7 @@ fn a_rate_holds_messages_back_and_one_worker_waits() {
     );
     let minute = Duration::from_secs(60);
     assert!(matches!(next(&mut state, 0, START), Next::Hold(wait) if wait == minute));
-    let view = &state.sites_of(None, START)[0];
+    let view = &state.sites_of(&[], START)[0];
     assert_eq!((view.held_for, view.waiting), (Some(minute), 4));
     assert!(matches!(
         next(&mut state, 0, START.after(minute)),

@@ -4,48 +4,285 @@ use super::AutoReplyClass;
 
 /// What the subject of a vacation note begins with.
 const AWAY: &[&str] = &[
-    "out of office", "i am out of", "i'm out of", "i am away", "i'm away", "away from", "out of the office", "out-of-office", "ooo", "on vacation", "on holiday", "away from the office", "away from my mail", "vacation", "holiday",
-    "abwesenheitsnotiz", "abwesenheit", "abwesend", "außer haus", "nicht im büro", "urlaub",
-    "absence du bureau", "message d'absence", "absent du bureau", "absent", "hors du bureau", "en congé", "notification d'absence",
-    "fuera de la oficina", "fuera de oficina", "ausente", "ausencia", "de vacaciones",
-    "fora do escritório", "ausência", "ausente do escritório", "fora do escritorio", "ausencia temporária",
-    "fuori ufficio", "fuori sede", "assenza", "assente", "non in ufficio",
-    "afwezig", "niet aanwezig", "afwezigheid", "afwezigheidsbericht", "buiten kantoor",
-    "frånvaro", "ej på kontoret", "inte på kontoret", "fravær", "ikke til stede", "ikke på kontoret", "ude af kontoret", "poissa toimistosta", "poissaolo", "lomalla", "fraværende",
-    "poza biurem", "nieobecność", "nieobecny", "jestem na urlopie", "mimo kancelář", "nepřítomnost", "v neprítomnosti", "nisam u uredu", "odsotnost", "házon kívül", "szabadság", "absență", "în concediu", "absent din birou",
-    "вне офиса", "нет на месте", "отсутств", "в отпуске", "нет в офисе", "відсутній", "поза офісом",
-    "ofis dışında", "ofiste değil", "dışarıda", "εκτός γραφείου", "απουσία", "不在", "外出", "休暇", "부재", "자리 비움", "外出中", "休假", "不在办公室", "外出回复", "מחוץ למשרד", "خارج المكتب",
+    "out of office",
+    "i am out of",
+    "i'm out of",
+    "i am away",
+    "i'm away",
+    "away from",
+    "out of the office",
+    "out-of-office",
+    "ooo",
+    "on vacation",
+    "on holiday",
+    "away from the office",
+    "away from my mail",
+    "vacation",
+    "holiday",
+    "abwesenheitsnotiz",
+    "abwesenheit",
+    "abwesend",
+    "außer haus",
+    "nicht im büro",
+    "urlaub",
+    "absence du bureau",
+    "message d'absence",
+    "absent du bureau",
+    "absent",
+    "hors du bureau",
+    "en congé",
+    "notification d'absence",
+    "fuera de la oficina",
+    "fuera de oficina",
+    "ausente",
+    "ausencia",
+    "de vacaciones",
+    "fora do escritório",
+    "ausência",
+    "ausente do escritório",
+    "fora do escritorio",
+    "ausencia temporária",
+    "fuori ufficio",
+    "fuori sede",
+    "assenza",
+    "assente",
+    "non in ufficio",
+    "afwezig",
+    "niet aanwezig",
+    "afwezigheid",
+    "afwezigheidsbericht",
+    "buiten kantoor",
+    "frånvaro",
+    "ej på kontoret",
+    "inte på kontoret",
+    "fravær",
+    "ikke til stede",
+    "ikke på kontoret",
+    "ude af kontoret",
+    "poissa toimistosta",
+    "poissaolo",
+    "lomalla",
+    "fraværende",
+    "poza biurem",
+    "nieobecność",
+    "nieobecny",
+    "jestem na urlopie",
+    "mimo kancelář",
+    "nepřítomnost",
+    "v neprítomnosti",
+    "nisam u uredu",
+    "odsotnost",
+    "házon kívül",
+    "szabadság",
+    "absență",
+    "în concediu",
+    "absent din birou",
+    "вне офиса",
+    "нет на месте",
+    "отсутств",
+    "в отпуске",
+    "нет в офисе",
+    "відсутній",
+    "поза офісом",
+    "ofis dışında",
+    "ofiste değil",
+    "dışarıda",
+    "εκτός γραφείου",
+    "απουσία",
+    "不在",
+    "外出",
+    "休暇",
+    "부재",
+    "자리 비움",
+    "外出中",
+    "休假",
+    "不在办公室",
+    "外出回复",
+    "מחוץ למשרד",
+    "خارج المكتب",
 ];
 
 /// How a subject begins that says it in a sentence.
-const TELLS: &[&str] = &["i will be ", "i'll be ", "i am ", "i'm ", "we are ", "currently ", "ich bin ", "je suis ", "estoy ", "estou "];
+const TELLS: &[&str] = &[
+    "i will be ",
+    "i'll be ",
+    "i am ",
+    "i'm ",
+    "we are ",
+    "currently ",
+    "ich bin ",
+    "je suis ",
+    "estoy ",
+    "estou ",
+];
 
 /// What the subject of any automatic answer begins with.
 const ANSWERS: &[&str] = &[
-    "automatic reply", "résponse automatique", "this is an automat", "automatic notification", "automatic response", "automatic answer", "automated reply", "automated response", "automated answer", "autoreply", "auto reply", "auto-reply", "auto response", "auto-response", "autoresponse", "autoresponder", "auto responder", "auto:", "[auto-reply]", "[autoreply]", "(auto reply)", "<automated response>", "[auto reply]",
-    "automatische antwort", "automatische antwoord", "automatisch antwoord", "autom. antwort", "automatische rückantwort", "automatisch beantwoord",
-    "réponse automatique", "reponse automatique", "réponse d'absence", "respuesta automática", "respuesta automatica", "auto-respuesta", "autorespuesta", "contestación automática",
-    "resposta automática", "resposta automatica", "resposta automàtica", "risposta automatica", "risponditore automatico", "autosvar", "automatiskt svar", "automatisk svar", "auto svar", "automaattinen vastaus", "automaatne vastus", "automātiskā atbilde", "automatinis atsakymas", "automatische beantwortung",
-    "autoodpowiedź", "automatyczna odpowiedź", "odpowiedź automatyczna", "automatická odpověď", "automatická odpoveď", "samodejni odgovor", "automatski odgovor", "automatikus válasz", "răspuns automat", "raspuns automat", "автоответ", "автоматический ответ", "ответ автоматически", "автоматична відповідь", "автоматичний відповідь", "автоматичен отговор", "αυτόματη απάντηση",
-    "otomatik yanıt", "otomatik cevap", "自動返信", "自動応答", "自动回复", "自動回覆", "自动答复", "자동 회신", "자동 응답", "자동응답", "תשובה אוטומטית", "رد تلقائي", "tự động trả lời", "trả lời tự động", "balasan otomatis", "ตอบกลับอัตโนมัติ",
-    "autoreply:", "away:", "thank you for your message (automatic", "thank you for contacting us (auto",
+    "automatic reply",
+    "résponse automatique",
+    "this is an automat",
+    "automatic notification",
+    "automatic response",
+    "automatic answer",
+    "automated reply",
+    "automated response",
+    "automated answer",
+    "autoreply",
+    "auto reply",
+    "auto-reply",
+    "auto response",
+    "auto-response",
+    "autoresponse",
+    "autoresponder",
+    "auto responder",
+    "auto:",
+    "[auto-reply]",
+    "[autoreply]",
+    "(auto reply)",
+    "<automated response>",
+    "[auto reply]",
+    "automatische antwort",
+    "automatische antwoord",
+    "automatisch antwoord",
+    "autom. antwort",
+    "automatische rückantwort",
+    "automatisch beantwoord",
+    "réponse automatique",
+    "reponse automatique",
+    "réponse d'absence",
+    "respuesta automática",
+    "respuesta automatica",
+    "auto-respuesta",
+    "autorespuesta",
+    "contestación automática",
+    "resposta automática",
+    "resposta automatica",
+    "resposta automàtica",
+    "risposta automatica",
+    "risponditore automatico",
+    "autosvar",
+    "automatiskt svar",
+    "automatisk svar",
+    "auto svar",
+    "automaattinen vastaus",
+    "automaatne vastus",
+    "automātiskā atbilde",
+    "automatinis atsakymas",
+    "automatische beantwortung",
+    "autoodpowiedź",
+    "automatyczna odpowiedź",
+    "odpowiedź automatyczna",
+    "automatická odpověď",
+    "automatická odpoveď",
+    "samodejni odgovor",
+    "automatski odgovor",
+    "automatikus válasz",
+    "răspuns automat",
+    "raspuns automat",
+    "автоответ",
+    "автоматический ответ",
+    "ответ автоматически",
+    "автоматична відповідь",
+    "автоматичний відповідь",
+    "автоматичен отговор",
+    "αυτόματη απάντηση",
+    "otomatik yanıt",
+    "otomatik cevap",
+    "自動返信",
+    "自動応答",
+    "自动回复",
+    "自動回覆",
+    "自动答复",
+    "자동 회신",
+    "자동 응답",
+    "자동응답",
+    "תשובה אוטומטית",
+    "رد تلقائي",
+    "tự động trả lời",
+    "trả lời tự động",
+    "balasan otomatis",
+    "ตอบกลับอัตโนมัติ",
+    "autoreply:",
+    "away:",
+    "thank you for your message (automatic",
+    "thank you for contacting us (auto",
 ];
 
 /// In a subject or text of a challenge.
 const CHALLENGES: &[&str] = &[
-    "confirm your message", "verify your address", "confirm your address", "confirmation message", "this confirmation", "your message is being held", "has been held", "one-time", "anti-spam", "protect", "not spam", "to verify", "simply reply", "only need to", "verify your message", "requires verification", "requires confirmation", "sender verification", "confirm that you are", "verify that you are", "prove that you", "please confirm your email", "challenge", "to deliver your message", "not pre-approved", "approve your message", "guest list", "click the link below to deliver", "click here to deliver", "approved senders", "awaiting your verification", "pending verification", "confirmation of your message", "one-time authentication", "unknown sender",
+    "confirm your message",
+    "verify your address",
+    "confirm your address",
+    "confirmation message",
+    "this confirmation",
+    "your message is being held",
+    "has been held",
+    "one-time",
+    "anti-spam",
+    "protect",
+    "not spam",
+    "to verify",
+    "simply reply",
+    "only need to",
+    "verify your message",
+    "requires verification",
+    "requires confirmation",
+    "sender verification",
+    "confirm that you are",
+    "verify that you are",
+    "prove that you",
+    "please confirm your email",
+    "challenge",
+    "to deliver your message",
+    "not pre-approved",
+    "approve your message",
+    "guest list",
+    "click the link below to deliver",
+    "click here to deliver",
+    "approved senders",
+    "awaiting your verification",
+    "pending verification",
+    "confirmation of your message",
+    "one-time authentication",
+    "unknown sender",
 ];
 
 /// Whether the sender is asked to prove something.
 pub(super) fn is_challenge(subject: &str, text: &str) -> bool {
     let head: String = text.chars().take(3_000).collect();
-    let asked = CHALLENGES.iter().filter(|words| head.contains(*words) || subject.contains(*words));
+    let asked = CHALLENGES
+        .iter()
+        .filter(|words| head.contains(*words) || subject.contains(*words));
     asked.count() >= 2
 }
 
 /// In a subject or text of a help desk's confirmation.
 const TICKETS: &[&str] = &[
-    "ticket", "case number", "request received", "request has been received", "your request", "we have received your", "we received your", "support request", "reference number", "case #", "case id", "[case", "incident", "helpdesk", "help desk", "vorgangsnummer", "ihre anfrage", "votre demande", "su solicitud", "sua solicitação", "la tua richiesta", "uw aanvraag", "zgłoszenie", "заявк", "обращени",
+    "ticket",
+    "case number",
+    "request received",
+    "request has been received",
+    "your request",
+    "we have received your",
+    "we received your",
+    "support request",
+    "reference number",
+    "case #",
+    "case id",
+    "[case",
+    "incident",
+    "helpdesk",
+    "help desk",
+    "vorgangsnummer",
+    "ihre anfrage",
+    "votre demande",
+    "su solicitud",
+    "sua solicitação",
+    "la tua richiesta",
+    "uw aanvraag",
+    "zgłoszenie",
+    "заявк",
+    "обращени",
 ];
 
 /// The class of an answer that is known to be automatic.
@@ -70,8 +307,51 @@ pub(super) fn class(subject: &str, text: &str) -> AutoReplyClass {
 
 /// In the text of a vacation note.
 const AWAY_TEXT: &[&str] = &[
-    "out of the office", "out of office", "on vacation", "on holiday", "on leave", "annual leave", "i am away", "i'm away", "currently away", "away until", "will be back", "returning on", "return to the office", "limited access to", "parental leave", "maternity leave",
-    "nicht im büro", "abwesend", "im urlaub", "nicht erreichbar", "en congé", "absent", "de retour", "fuera de la oficina", "de vacaciones", "fora do escritório", "de férias", "fuori ufficio", "in ferie", "assente", "afwezig", "op vakantie", "semester", "på ferie", "lomalla", "na urlopie", "poza biurem", "в отпуске", "отсутств", "休暇", "不在", "休假", "外出", "tatilde", "izinde",
+    "out of the office",
+    "out of office",
+    "on vacation",
+    "on holiday",
+    "on leave",
+    "annual leave",
+    "i am away",
+    "i'm away",
+    "currently away",
+    "away until",
+    "will be back",
+    "returning on",
+    "return to the office",
+    "limited access to",
+    "parental leave",
+    "maternity leave",
+    "nicht im büro",
+    "abwesend",
+    "im urlaub",
+    "nicht erreichbar",
+    "en congé",
+    "absent",
+    "de retour",
+    "fuera de la oficina",
+    "de vacaciones",
+    "fora do escritório",
+    "de férias",
+    "fuori ufficio",
+    "in ferie",
+    "assente",
+    "afwezig",
+    "op vakantie",
+    "semester",
+    "på ferie",
+    "lomalla",
+    "na urlopie",
+    "poza biurem",
+    "в отпуске",
+    "отсутств",
+    "休暇",
+    "不在",
+    "休假",
+    "外出",
+    "tatilde",
+    "izinde",
 ];
 
 /// The class that the beginning of a subject tells, if it tells one: the words, and behind them
@@ -79,10 +359,18 @@ const AWAY_TEXT: &[&str] = &[
 pub(super) fn class_of_beginning(subject: &str) -> Option<AutoReplyClass> {
     let begins = |words: &[&str]| words.iter().any(|word| stands_apart(subject, word));
     if begins(ANSWERS) {
-        let is_away = AWAY_TEXT.iter().chain(AWAY.iter().take(8)).any(|word| subject.contains(word));
-        return Some(if is_away { AutoReplyClass::Vacation } else { AutoReplyClass::Other });
+        let is_away = AWAY_TEXT
+            .iter()
+            .chain(AWAY.iter().take(8))
+            .any(|word| subject.contains(word));
+        return Some(if is_away {
+            AutoReplyClass::Vacation
+        } else {
+            AutoReplyClass::Other
+        });
     }
-    let is_told = TELLS.iter().any(|words| subject.starts_with(words)) && AWAY.iter().take(14).any(|words| subject.contains(words));
+    let is_told = TELLS.iter().any(|words| subject.starts_with(words))
+        && AWAY.iter().take(14).any(|words| subject.contains(words));
     (is_told || begins(AWAY)).then_some(AutoReplyClass::Vacation)
 }
 
@@ -94,12 +382,15 @@ fn stands_apart(subject: &str, words: &str) -> bool {
         return true;
     }
     let is_word = rest.starts_with(|c: char| c.is_alphanumeric()) && words.is_ascii();
-    let is_compound = rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
+    let is_compound = rest
+        .strip_prefix('-')
+        .is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
     if is_word || is_compound {
         return false;
     }
     let next = rest.trim_start().chars().next();
-    next.is_none_or(|c| ":：-–—([{<|,;!.】".contains(c)) || (is_answer_phrase(words) && rest.starts_with(' '))
+    next.is_none_or(|c| ":：-–—([{<|,;!.】".contains(c))
+        || (is_answer_phrase(words) && rest.starts_with(' '))
 }
 
 /// `automatic reply to …`: nobody begins a subject so.

@@ -1,7 +1,9 @@
 //! Whether a message is a bounce, by signs that have to agree.
 
 use super::notice::Notice;
-use super::phrases::{DAEMON_NAMES, DAEMONS, DELAYED, DELIVERED, FINAL, SUBJECT_FAILED, TEXT_FAILED};
+use super::phrases::{
+    DAEMON_NAMES, DAEMONS, DELAYED, DELIVERED, FINAL, SUBJECT_FAILED, TEXT_FAILED,
+};
 use crate::inbound::address;
 use crate::inbound::mime::Mail;
 use crate::inbound::status::Action;
@@ -35,9 +37,18 @@ impl Signs {
         let subject = text("Subject").unwrap_or_default().to_lowercase();
         let from = text("From");
         let return_path = text("Return-Path");
-        let is_null = return_path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty());
-        let report_type = mail.parts().first().and_then(|part| part.report_type.as_deref());
-        let end = notice.lower.char_indices().map(|(at, _)| at).take_while(|at| *at <= HEAD_MAX).last();
+        let is_null =
+            return_path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty());
+        let report_type = mail
+            .parts()
+            .first()
+            .and_then(|part| part.report_type.as_deref());
+        let end = notice
+            .lower
+            .char_indices()
+            .map(|(at, _)| at)
+            .take_while(|at| *at <= HEAD_MAX)
+            .last();
         let head = notice.lower.get(..end.unwrap_or(0)).unwrap_or_default();
         let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
@@ -81,7 +92,9 @@ impl Signs {
     }
 
     fn subject_failed_for_good(&self) -> bool {
-        ["fail", "undeliver", "returned", "error"].iter().any(|word| self.subject.contains(word))
+        ["fail", "undeliver", "returned", "error"]
+            .iter()
+            .any(|word| self.subject.contains(word))
     }
 
     /// The host of the sender's address.
@@ -95,7 +108,13 @@ impl Signs {
     }
 }
 
-const TEXT_FAILED_HARD: &[&str] = &["could not be delivered", "was not delivered", "undeliverable", "failed permanently", "permanent error"];
+const TEXT_FAILED_HARD: &[&str] = &[
+    "could not be delivered",
+    "was not delivered",
+    "undeliverable",
+    "failed permanently",
+    "permanent error",
+];
 
 /// Whether a From field names a program that reports.
 pub(crate) fn is_daemon(from: &str) -> bool {
@@ -106,8 +125,11 @@ pub(crate) fn is_daemon(from: &str) -> bool {
     });
     let local = local.unwrap_or_else(|| lower.trim().trim_matches(['<', '>', '"']).to_owned());
     let name = lower.split('<').next().unwrap_or_default();
-    DAEMONS.iter().any(|daemon| local == *daemon || local.starts_with(&format!("{daemon}-")) || local.starts_with(&format!("{daemon}+")))
-        || lower.contains("mailer-daemon")
+    DAEMONS.iter().any(|daemon| {
+        local == *daemon
+            || local.starts_with(&format!("{daemon}-"))
+            || local.starts_with(&format!("{daemon}+"))
+    }) || lower.contains("mailer-daemon")
         || lower.contains("postmaster")
         || lower.trim() == "<>"
         || has_any(name, DAEMON_NAMES)
@@ -116,7 +138,9 @@ pub(crate) fn is_daemon(from: &str) -> bool {
 /// RFC 5322 §3.6.5: `Re:`, in the ways that programs write it; or forwarded.
 pub(crate) fn is_answer(subject: &str) -> bool {
     let subject = subject.trim_start();
-    const MARKS: [&str; 12] = ["re:", "fw:", "fwd:", "aw:", "wg:", "sv:", "vs:", "antw:", "tr:", "r:", "odp:", "ynt:"];
+    const MARKS: [&str; 12] = [
+        "re:", "fw:", "fwd:", "aw:", "wg:", "sv:", "vs:", "antw:", "tr:", "r:", "odp:", "ynt:",
+    ];
     MARKS.iter().any(|mark| subject.starts_with(mark))
 }
 

@@ -156,7 +156,9 @@ impl<'a> Mail<'a> {
     /// The content of a leaf without its transfer encoding.
     pub fn octets(&self, index: usize) -> Cow<'a, [u8]> {
         let encoding = self.parts.get(index).map(|part| part.encoding);
-        encoding.unwrap_or(Encoding::Identity).decode(self.body(index))
+        encoding
+            .unwrap_or(Encoding::Identity)
+            .decode(self.body(index))
     }
 
     /// The content of a leaf as text, made of no more than the first `limit` octets of its body.

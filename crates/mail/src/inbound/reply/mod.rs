@@ -34,9 +34,9 @@ pub struct ReplyText {
 /// The texts of a message.
 pub fn reply_text(mail: &Mail<'_>) -> ReplyText {
     let body = |sub: &str| {
-        let mut leaves = mail.own_leaves().filter(|(_, part)| {
-            part.media.is("text", sub) && !part.is_attachment
-        });
+        let mut leaves = mail
+            .own_leaves()
+            .filter(|(_, part)| part.media.is("text", sub) && !part.is_attachment);
         leaves.next().map(|(index, _)| mail.text(index, TEXT_MAX))
     };
     let html = body("html");

@@ -1,6 +1,6 @@
 //! Which rows a filter means, as conditions of a statement.
 
-use postbell_model::{DeliveryId, DeliveryState, Timestamp};
+use postbell_model::{Address, DeliveryId, DeliveryState, Timestamp};
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::{DeliveryFilter, WAITING};
@@ -35,6 +35,30 @@ impl Waits {
         };
         format!(" FROM delivery d {index} WHERE d.state = '{}'", self.0)
     }
+
+    /// Whether what a filter means are whole lanes, of which there is a table.
+    pub(in crate::sqlite) fn has_lanes(self, filter: &DeliveryFilter) -> bool {
+        let whole = DeliveryFilter {
+            workspace: filter.workspace,
+            states: filter.states.clone(),
+            ..DeliveryFilter::default()
+        };
+        self.0 == DeliveryState::Queued && *filter == whole
+    }
+
+    /// The order of its index.
+    pub(in crate::sqlite) const fn order(self) -> &'static str {
+        if self.by_lane() {
+            "d.workspace_id, d.domain, d.next_at, d.id"
+        } else {
+            "d.next_at, d.id"
+        }
+    }
+
+    /// Whether its index has one lane after the other.
+    pub(in crate::sqlite) const fn by_lane(self) -> bool {
+        !matches!(self.0, DeliveryState::Scheduled)
+    }
 }
 
 /// Adds the conditions of a filter, each with `AND` before it.
@@ -43,9 +67,14 @@ pub(in crate::sqlite) fn push(query: &mut QueryBuilder<Sqlite>, filter: &Deliver
         query.push(" AND d.workspace_id = ");
         query.push_bind(i64::from(workspace.0));
     }
-    if let Some(domain) = &filter.domain {
+    let domain = filter.recipient.as_ref().map(Address::domain);
+    if let Some(domain) = filter.domain.as_ref().or(domain) {
         query.push(" AND d.domain = ");
         query.push_bind(domain.as_str().to_owned());
+        if filter.workspace.is_none() {
+            // The indexes begin with the workspace: each is looked into, and not all deliveries.
+            query.push(" AND d.workspace_id IN (SELECT id FROM workspace)");
+        }
     }
     if let Some(recipient) = &filter.recipient {
         query.push(" AND d.recipient = ");

@@ -2,7 +2,7 @@
 
 use postbell_model::{Delivery, DeliveryId, Event, Lane, WorkspaceId};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row};
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::{DeliveryFilter, LaneDepth, StoreError, Waiting};
 
@@ -17,12 +17,11 @@ pub(in crate::sqlite) async fn depths(
 ) -> Result<Vec<LaneDepth>, StoreError> {
     let mut depths = Vec::new();
     for waits in Waits::of(wanted) {
-        let mut query = QueryBuilder::new(
-            "SELECT d.workspace_id, d.domain, COUNT(*), MIN(d.id), MIN(d.next_at)",
-        );
-        query.push(waits.from(wanted));
-        filter::push(&mut query, wanted);
-        query.push(" GROUP BY d.workspace_id, d.domain");
+        let mut query = if waits.has_lanes(wanted) {
+            by_lane(waits, wanted)
+        } else {
+            by_delivery(waits, wanted)
+        };
         let found = query.build().fetch_all(pool).await;
         for row in found.map_err(|error| read_error(&error))? {
             depths.push(read_depth(&row, waits)?);
@@ -32,8 +31,66 @@ pub(in crate::sqlite) async fn depths(
     Ok(depths)
 }
 
+/// Of each lane that there is, with one look at its stretch of the index: half the work of
+/// [`by_delivery`], which compares each row with the one before. Those that are empty
+/// are passed over.
+fn by_lane(waits: Waits, wanted: &DeliveryFilter) -> QueryBuilder<Sqlite> {
+    let of_lane = format!(
+        "{} AND d.workspace_id = l.workspace_id AND d.domain = l.domain",
+        waits.from(wanted)
+    );
+    let mut query = QueryBuilder::new(format!(
+        "SELECT l.workspace_id, l.domain, (SELECT COUNT(*) {of_lane}), \
+         (SELECT d.next_at {of_lane} ORDER BY d.next_at LIMIT 1) FROM lane l \
+         WHERE EXISTS (SELECT 1 {of_lane})"
+    ));
+    if let Some(workspace) = wanted.workspace {
+        query.push(" AND l.workspace_id = ");
+        query.push_bind(i64::from(workspace.0));
+    }
+    query
+}
+
+/// Of each lane that has deliveries which fit.
+fn by_delivery(waits: Waits, wanted: &DeliveryFilter) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("SELECT d.workspace_id, d.domain, COUNT(*), MIN(d.next_at)");
+    query.push(waits.from(wanted));
+    filter::push(&mut query, wanted);
+    query.push(" GROUP BY d.workspace_id, d.domain");
+    query
+}
+
+/// The oldest delivery of a lane that is in this state and fits.
+pub(super) async fn oldest(
+    pool: &SqlitePool,
+    wanted: &DeliveryFilter,
+    depth: &LaneDepth,
+) -> Result<Option<DeliveryId>, StoreError> {
+    let of_lane = DeliveryFilter {
+        workspace: Some(depth.lane.workspace),
+        domain: Some(depth.lane.domain.clone()),
+        states: vec![depth.state],
+        ..wanted.clone()
+    };
+    let Some(waits) = Waits::of(&of_lane).pop() else {
+        return Ok(None);
+    };
+    let mut query = QueryBuilder::new("SELECT MIN(d.id)");
+    query.push(waits.from(&of_lane));
+    filter::push(&mut query, &of_lane);
+    let row = query.build().fetch_one(pool).await;
+    let row = row.map_err(|error| read_error(&error))?;
+    let oldest: Option<&[u8]> = row.try_get(0).map_err(|error| read_error(&error))?;
+    let Some(octets) = oldest else {
+        return Ok(None);
+    };
+    let octets = octets
+        .try_into()
+        .map_err(|_| RowError::Column("delivery.id"))?;
+    Ok(Some(DeliveryId::from_bytes(octets)))
+}
+
 fn read_depth(row: &SqliteRow, waits: Waits) -> Result<LaneDepth, RowError> {
-    let oldest_delivery = DeliveryId::from_bytes(rows::octets(row, 3, "delivery.id")?);
     Ok(LaneDepth {
         lane: Lane {
             workspace: WorkspaceId(rows::number(row, 0, "delivery.workspace_id")?),
@@ -41,9 +98,7 @@ fn read_depth(row: &SqliteRow, waits: Waits) -> Result<LaneDepth, RowError> {
         },
         state: waits.state(),
         count: rows::unsigned(row, 2, "COUNT")?,
-        oldest: oldest_delivery.made_at(),
-        oldest_delivery,
-        next_at: rows::time(row, 4)?,
+        next_at: rows::time(row, 3)?,
     })
 }
 

@@ -56,6 +56,14 @@ impl Inspect for SqliteInspector {
         depths(&self.pool, filter).await
     }
 
+    async fn oldest(
+        &self,
+        filter: &DeliveryFilter,
+        lane: &LaneDepth,
+    ) -> Result<Option<DeliveryId>, StoreError> {
+        lanes::oldest(&self.pool, filter, lane).await
+    }
+
     async fn waiting(
         &self,
         filter: &DeliveryFilter,

@@ -1,0 +1,45 @@
+//! What an operator may do to what waits in memory: take deliveries away before anybody works on
+//! them, and end the pauses of sites.
+
+use postbell_model::{Domain, Monotonic};
+use postbell_store::DeliveryFilter;
+
+use super::Parcel;
+use super::state::State;
+use crate::plan::Plan;
+
+impl State {
+    /// Takes away what nobody works on and a filter means.
+    pub(super) fn put_aside(&mut self, filter: &DeliveryFilter) -> Vec<Parcel> {
+        let meant =
+            |parcel: &mut Parcel| filter.fits(&parcel.claimed.delivery, &parcel.claimed.message);
+        let mut aside = Vec::new();
+        for state in self.domains.values_mut() {
+            aside.extend(state.waiting.extract_if(.., meant));
+        }
+        for site in self.sites.values_mut() {
+            aside.extend(site.lanes.extract(meant));
+        }
+        self.waiting -= aside.len();
+        aside
+    }
+
+    /// Mail to these domains is tried now: pauses of their sites end, and where the DNS had no answer
+    /// it is asked again.
+    pub(super) fn hurry<'d>(&mut self, domains: impl Iterator<Item = &'d Domain>, now: Monotonic) {
+        for domain in domains {
+            let Some(state) = self.domains.get_mut(domain) else {
+                continue;
+            };
+            if matches!(&state.plan, Some(Plan::Refused(_))) {
+                state.valid_until = now;
+            }
+            for key in &state.sites {
+                if let Some(site) = self.sites.get_mut(key) {
+                    // It stays known how long the pause was: one delivery goes first.
+                    site.paused_until = None;
+                }
+            }
+        }
+    }
+}
