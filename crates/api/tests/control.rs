@@ -11,7 +11,7 @@ use postbell_api::control::{
     CONTROL_SOCKET, Control, ControlDoor, Running, SiteDocument, Stands, Step,
 };
 use postbell_model::clock::Sleep;
-use postbell_model::{Clock, Domain, Monotonic, Timestamp, WorkspaceId};
+use postbell_model::{Clock, CredentialId, Domain, Monotonic, Timestamp, WorkspaceId};
 use postbell_net::Tracer;
 use postbell_net::control::{ControlError, ControlLines, ask};
 use postbell_net::trace::{Role, Speaker};
@@ -47,6 +47,10 @@ impl Running for One {
         (name == "acme").then_some(WorkspaceId(7))
     }
 
+    fn credential(&self, username: &str) -> Option<CredentialId> {
+        (username == "shop").then_some(CredentialId(3))
+    }
+
     fn operate(&self, filter: DeliveryFilter, action: Action) -> Option<mpsc::Receiver<Step>> {
         let step = |changed, stands| Step {
             changed,
@@ -56,6 +60,7 @@ impl Running for One {
         let (steps, told) = mpsc::channel(2);
         if action == Action::Hold {
             assert_eq!(filter.workspace, Some(WorkspaceId(7)));
+            assert_eq!(filter.credential, Some(CredentialId(3)));
             steps.try_send(step(256, Stands::UnderWay)).unwrap();
             steps.try_send(step(300, Stands::Done)).unwrap();
         } else {
@@ -223,7 +228,7 @@ async fn the_queue_is_acted_on_batch_by_batch() {
     let told = act(
         &door,
         "hold",
-        r#"{"workspace": "acme", "states": ["queued"]}"#,
+        r#"{"workspace": "acme", "credential": "shop", "states": ["queued"]}"#,
     )
     .await;
     assert_eq!(

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use postbell_model::{
-    ApiKey, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId, Domain,
-    DomainKey, Message, Pause, Sender, Sending, SendingDomain, Workspace, WorkspaceId,
+    ApiKey, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination,
+    DestinationId, Domain, DomainKey, Message, Pause, Sender, Sending, SendingDomain, Workspace,
+    WorkspaceId,
 };
 
 /// All workspaces, credentials, domains, configuration sets and destinations at one moment.
@@ -182,6 +183,11 @@ impl Directory {
     /// The credential with this username, be it revoked or not.
     pub fn credential(&self, username: &str) -> Option<&Credential> {
         self.credentials.get(username)
+    }
+
+    /// The credential of this number.
+    pub fn credential_of(&self, id: CredentialId) -> Option<&Credential> {
+        self.credentials.values().find(|c| c.id == id)
     }
 
     /// The credentials of a workspace, by username.

@@ -133,7 +133,8 @@ pub struct DeliveryFilter {
 }
 
 impl DeliveryFilter {
-    /// Whether it means this delivery, which is in a state that it is about.
+    /// Whether it can mean this delivery, which is in a state that it is about. With which
+    /// credential a message was handed in, and whose From field it has, only the store knows.
     pub fn fits(&self, delivery: &Delivery, message: &Message) -> bool {
         let before =
             |moment: &Timestamp| delivery.id.as_bytes() < DeliveryId::lowest_at(*moment).as_bytes();

@@ -23,7 +23,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use postbell_model::{Domain, WorkspaceId};
+use postbell_model::{CredentialId, Domain, WorkspaceId};
 use postbell_net::Tracer;
 use postbell_store::{Action, DeliveryFilter};
 use serde::Serialize;
@@ -104,6 +104,9 @@ pub trait Running: Send + Sync + 'static {
 
     /// The workspace of this name.
     fn workspace(&self, name: &str) -> Option<WorkspaceId>;
+
+    /// The credential of this username.
+    fn credential(&self, username: &str) -> Option<CredentialId>;
 
     /// Begins to act on waiting deliveries. What comes of it is told batch by batch; it ends after
     /// the batch at which nobody listens any more. `None`: too many such actions are under way.

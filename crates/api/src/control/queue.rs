@@ -56,6 +56,7 @@ struct Request {
     recipient: Option<String>,
     message_id: Option<String>,
     delivery_id: Option<String>,
+    credential: Option<String>,
     accepted_before: Option<String>,
     states: Vec<String>,
     /// Every delivery, where nothing else says which.
@@ -131,6 +132,15 @@ impl Request {
             let found = running.workspace(name);
             found.ok_or_else(|| bad(format!("there is no workspace \"{}\"", name.escape_debug())))
         });
+        let credential = self.credential.as_deref().map(|name| {
+            let found = running.credential(name);
+            found.ok_or_else(|| {
+                bad(format!(
+                    "there is no credential \"{}\"",
+                    name.escape_debug()
+                ))
+            })
+        });
         let before = self
             .accepted_before
             .as_deref()
@@ -141,7 +151,9 @@ impl Request {
             recipient: read("recipient", self.recipient.as_deref())?,
             message: read("messageId", self.message_id.as_deref())?,
             delivery: read("deliveryId", self.delivery_id.as_deref())?,
+            credential: credential.transpose()?,
             accepted_before: before.transpose()?,
+            sender_domain: None,
             states: self
                 .states
                 .iter()

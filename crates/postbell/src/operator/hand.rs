@@ -50,11 +50,16 @@ fn request(window: &Window<'_>, filter: &DeliveryFilter, action: &Action) -> Byt
     let workspace = filter
         .workspace
         .map(|id| workspace_name(&window.directory, id));
+    let credential = filter.credential.and_then(|id| {
+        let found = window.directory.credential_of(id);
+        found.map(|credential| &credential.username)
+    });
     let mut request = json!({
         "workspace": workspace,
         "domain": filter.domain.as_ref().map(ToString::to_string),
         "recipient": filter.recipient.as_ref().map(ToString::to_string),
         "messageId": filter.message.map(|id| id.to_string()),
+        "credential": credential,
         "deliveryId": filter.delivery.map(|id| id.to_string()),
         "acceptedBefore": filter.accepted_before.map(|moment| moment.to_string()),
         "states": states.collect::<Vec<_>>(),

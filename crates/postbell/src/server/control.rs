@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use postbell_api::control::{Control, ControlDoor, ReplyDocument, Running, SiteDocument, Step};
 use postbell_deliver::{Live, SiteReply, SiteView};
-use postbell_model::{Clock, Domain, WorkspaceId};
+use postbell_model::{Clock, CredentialId, Domain, WorkspaceId};
 use postbell_net::Tracer;
 use postbell_store::{Action, DeliveryFilter, Tenants};
 use tokio::sync::mpsc;
@@ -31,6 +31,13 @@ impl Running for Inside {
         directory
             .workspace_named(name)
             .map(|workspace| workspace.id)
+    }
+
+    fn credential(&self, username: &str) -> Option<CredentialId> {
+        let directory = self.tenants.directory();
+        directory
+            .credential(username)
+            .map(|credential| credential.id)
     }
 
     fn operate(&self, filter: DeliveryFilter, action: Action) -> Option<mpsc::Receiver<Step>> {

@@ -120,6 +120,7 @@ fn submission(
     };
     let deliveries = (0..RECIPIENTS).filter_map(|n| recipient(number * RECIPIENTS + n, at));
     Submission {
+        credential: None,
         message: Arc::new(message),
         deliveries: deliveries.collect(),
         body: Bytes::from(body),
