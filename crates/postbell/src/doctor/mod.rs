@@ -59,7 +59,8 @@ pub(crate) async fn run(
                 Err(faults) => configuration_faults(&faults),
             };
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-            checks.extend(look(&loaded.config, args, clock.as_ref()).await);
+            let looking = Box::pin(look(&loaded.config, args, clock.as_ref()));
+            checks.extend(looking.await);
             checks
         }
     };

@@ -164,10 +164,10 @@ mod tests {
     use super::super::check::Mark;
     use super::*;
 
-    fn marked(known: Option<Verification>) -> Option<Mark> {
+    fn marked(known: Option<&Verification>) -> Option<Mark> {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
         let name = Domain::parse("acme.example").unwrap();
-        domain_check(&name, known.as_ref(), now).map(|check| check.mark)
+        domain_check(&name, known, now).map(|check| check.mark)
     }
 
     #[test]
@@ -178,19 +178,19 @@ mod tests {
             verified_at: Some(now),
             missing: Vec::new(),
         };
-        assert_eq!(marked(Some(seen.clone())), None);
+        assert_eq!(marked(Some(&seen)), None);
         assert_eq!(marked(None), Some(Mark::Warning));
         let stale = Verification {
             checked_at: now.before(STALE * 2),
             ..seen.clone()
         };
-        assert_eq!(marked(Some(stale)), Some(Mark::Warning));
+        assert_eq!(marked(Some(&stale)), Some(Mark::Warning));
         let lost = Verification {
             verified_at: None,
             missing: vec!["MX bounce.acme.example".to_owned()],
             ..seen
         };
-        assert_eq!(marked(Some(lost)), Some(Mark::Fault));
+        assert_eq!(marked(Some(&lost)), Some(Mark::Fault));
     }
 
     #[test]
