@@ -10,6 +10,7 @@ mod faults;
 mod fit;
 mod hosts;
 mod outcomes;
+mod pauses;
 mod queue;
 mod relay;
 mod reuse;
