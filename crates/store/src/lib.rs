@@ -72,7 +72,8 @@ pub trait Queue: Send + Sync {
     /// in its lane at once.
     fn fresh(&self) -> Option<mpsc::Receiver<Claimed>>;
 
-    /// Lanes that have something due at `now`, longest due first, at most `limit`.
+    /// Lanes that have something due at `now`, longest due first, at most `limit`. Those of a
+    /// paused workspace are not among them.
     ///
     /// # Errors
     /// The database can't be read.
@@ -92,14 +93,15 @@ pub trait Queue: Send + Sync {
     /// The database can't be read.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Rings when a delivery was queued without being offered: [`Queue::next_due`] may be
-    /// sooner.
+    /// Rings when a delivery was queued without being offered, or something was resumed:
+    /// [`Queue::next_due`] may be sooner.
     fn queued(&self) -> watch::Receiver<u64>;
 
     /// Takes up to `limit` due deliveries of a lane that nobody has in flight, oldest due first.
     /// Each is in flight until it is settled or released.
     ///
-    /// A lane without anything due is put to sleep until its next delivery is.
+    /// A lane without anything due is put to sleep until its next delivery is. What is from a
+    /// paused domain is passed over.
     ///
     /// # Errors
     /// The database can't be read. A single row that can't be read is held and reported instead.

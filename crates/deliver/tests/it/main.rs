@@ -11,6 +11,7 @@ mod faults;
 mod fit;
 mod hosts;
 mod outcomes;
+mod pauses;
 mod queue;
 mod relay;
 mod reuse;

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use postbell_model::consequence::consequence;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
-    Domain, Egress, Fact, Lane, LeftQueue, Secret, SendingDomain, Timestamp, Workspace,
-    WorkspaceId,
+    Domain, Egress, Fact, Lane, LeftQueue, Secret, Sender, Sending, SendingDomain, Timestamp,
+    Workspace, WorkspaceId,
 };
 use postbell_store::{
     Bodies, BodyRef, Claimed, Directory, NewConfigurationSet, NewCredential, Queue, SettleError,
@@ -29,7 +29,7 @@ pub(crate) struct MemoryQueue {
     offered: Mutex<Option<mpsc::Receiver<Claimed>>>,
     queued: watch::Sender<u64>,
     changed: watch::Sender<u64>,
-    directory: Arc<Directory>,
+    directory: Mutex<Arc<Directory>>,
 }
 
 /// What goes wrong next.
@@ -87,7 +87,7 @@ impl MemoryQueue {
             offered: Mutex::new(Some(offered)),
             queued: watch::Sender::new(0),
             changed: watch::Sender::new(0),
-            directory: Arc::new(directory(now, max_retries, egress)),
+            directory: Mutex::new(Arc::new(directory(now, max_retries, egress))),
         }
     }
 
@@ -116,6 +116,18 @@ impl MemoryQueue {
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap()
+    }
+
+    /// Has mail of the workspace sent, or not.
+    pub(crate) fn set_sending(&self, sending: Sending) {
+        let all = [(Sender::Workspace(WORKSPACE), sending)];
+        let changed = Directory::clone(&self.known()).with_sending(all);
+        *self.directory.lock().unwrap() = Arc::new(changed);
+        self.queued.send_modify(|rung| *rung += 1);
+    }
+
+    fn known(&self) -> Arc<Directory> {
+        self.directory.lock().unwrap().clone()
     }
 
     pub(crate) fn make_trouble(&self, trouble: Trouble) {
@@ -205,6 +217,9 @@ impl Queue for MemoryQueue {
     }
 
     async fn lanes_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lane>, StoreError> {
+        if self.known().pause_of_workspace(WORKSPACE).is_some() {
+            return Ok(Vec::new());
+        }
         let rows = self.lock();
         let mut lanes: Vec<_> = rows
             .rows
@@ -298,7 +313,7 @@ impl Tenants for MemoryQueue {
         if self.meets(Trouble::Panic) {
             self.make_trouble(Trouble::PanicNext);
         }
-        self.directory.clone()
+        self.known()
     }
 
     fn directory_changed(&self) -> watch::Receiver<u64> {

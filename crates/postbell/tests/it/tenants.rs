@@ -513,7 +513,7 @@ fn a_pause_has_a_reason_and_can_be_ended_twice() {
         assert!(place.ok(&["workspace", "resume", "acme"]).starts_with(said));
     }
     let events = place.ok(&["events", "list", "--kind", "SendingPaused,SendingResumed"]);
-    assert_eq!(events.lines().count(), 2 + 1, "{events}");
+    assert_eq!(events.lines().count(), 2, "{events}");
     let unknown = place.fails(&["domain", "pause", "nowhere.example"]);
     assert!(
         unknown.contains("there is no domain nowhere.example"),

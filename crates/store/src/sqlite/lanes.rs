@@ -167,13 +167,14 @@ pub(super) struct Found {
 impl ClaimQueries {
     pub(super) fn new() -> Self {
         // A delivery without its message is found, too: as one that can't be read.
+        let columns = rows::MESSAGE_COLUMNS;
         let due = |sent: &str| {
             format!(
-                "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, d.notify, d.orcpt, {} \
-             FROM delivery d INDEXED BY delivery_due LEFT JOIN message m ON m.id = d.message_id \
-             WHERE d.workspace_id = ? AND d.domain = ? AND d.state = 'queued' \
-             AND d.next_at <= ? {sent} ORDER BY d.next_at LIMIT ?",
-                rows::MESSAGE_COLUMNS
+                "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, d.notify, d.orcpt, \
+                 {columns} FROM delivery d INDEXED BY delivery_due \
+                 LEFT JOIN message m ON m.id = d.message_id \
+                 WHERE d.workspace_id = ? AND d.domain = ? AND d.state = 'queued' \
+                 AND d.next_at <= ? {sent} ORDER BY d.next_at LIMIT ?"
             )
         };
         Self {
