@@ -1,4 +1,6 @@
 //! Every seed, and every input that once broke a law, through its target.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test that fails tells its last line")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

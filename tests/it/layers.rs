@@ -36,8 +36,6 @@ const LICENCES: &[&str] = &[
     "MIT",
     "MIT-0",
     "MPL-2.0",
-    // libFuzzer's, which no program that is shipped is linked with.
-    "NCSA",
     "OpenSSL",
     "Unicode-3.0",
     "Unlicense",

@@ -10,6 +10,7 @@ use postbell_smtp::{
 use crate::input::{Input, sizes};
 
 const NOW: Monotonic = Monotonic(Duration::ZERO);
+const TRANSACTIONS: usize = 3;
 const BODY: &[u8] = b"Subject: x\r\n\r\n.dot\r\n";
 const WIRE: &[u8] = b"Subject: x\r\n\r\n..dot\r\n.\r\n";
 
@@ -86,7 +87,7 @@ impl Session {
                 ClientStep::StartTls => self.client.secured(NOW),
                 ClientStep::Ready => self.send(),
                 ClientStep::Done(end) => {
-                    let next = end.reusable && self.begun < 3;
+                    let next = end.reusable;
                     self.ends.push(end);
                     if next {
                         self.send();
@@ -98,6 +99,9 @@ impl Session {
     }
 
     fn send(&mut self) {
+        if self.begun == TRANSACTIONS {
+            return;
+        }
         self.begun += 1;
         let address = |text| Address::parse(text).expect("it is an address");
         let transaction = Transaction {

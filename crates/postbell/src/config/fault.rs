@@ -1,6 +1,6 @@
 //! What is wrong in a configuration, and where.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 /// Where a value came from.
@@ -23,7 +23,10 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Environment(name) => {
+                f.write_str("environment variable ")?;
+                write_on_one_line(f, name)
+            }
             Self::Default => f.write_str("defaults"),
         }
     }
@@ -45,10 +48,23 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write_on_one_line(f, &self.key)?;
+            f.write_str(": ")?;
         }
-        f.write_str(&self.message)
+        write_on_one_line(f, &self.message)
     }
+}
+
+/// Control characters escaped: keys and names may have them, and a fault is one line.
+fn write_on_one_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for c in text.chars() {
+        if c.is_control() {
+            write!(f, "{}", c.escape_debug())?;
+        } else {
+            f.write_char(c)?;
+        }
+    }
+    Ok(())
 }
 
 /// All that is wrong with a configuration, in the order of its lines.

@@ -124,6 +124,13 @@ fn what_is_not_toml_is_a_fault_and_hides_no_other() {
 }
 
 #[test]
+fn a_fault_is_one_line_whatever_a_key_is_made_of() {
+    let faults = faults("\"a\\nb\" = 1\n", &[("POSTBELL_SERVER__HOST\rNAME", "x")]);
+    assert_eq!(faults.len(), 2);
+    assert!(faults.iter().all(|fault| !fault.contains(['\r', '\n'])));
+}
+
+#[test]
 fn a_key_set_twice_is_a_fault() {
     let file = "[http]\nmax_connections = 1\nmax_connections = 2\n";
     insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"

@@ -5,7 +5,8 @@ use std::time::Duration;
 use postbell_model::Timestamp;
 use postbell_peers::mx::{Script, Stage};
 
-use crate::world::{START, World};
+use crate::clock::START;
+use crate::world::World;
 
 const HOUR: u64 = 3_600;
 

@@ -8,8 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use postbell::config::{Sources, load};
 use postbell::server::Server;
-use postbell_model::clock::Sleep;
-use postbell_model::{Clock, Monotonic, Timestamp};
 use postbell_peers::Keep;
 use postbell_peers::client::{ClientOptions, Mail, Outcome, SmtpClient};
 use postbell_peers::dns::{DnsOptions, DnsServer, Entry};
@@ -17,16 +15,14 @@ use postbell_peers::mx::{MxOptions, MxServer, Received};
 use postbell_peers::webhook::{Post, WebhookOptions, WebhookServer};
 use postbell_store::Directory;
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::HandClock;
 use crate::kit::Place;
 
 /// How long anything may take that a test waits for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-/// When the clock begins.
-pub(crate) const START: Timestamp = Timestamp::from_micros(1_777_811_697_000_000);
 /// The domain of the workspace.
 pub(crate) const SENDER: &str = "sender.test";
 /// The domain whose MX takes no more than RFC 5321 has.
@@ -264,36 +260,4 @@ http.listen = ["127.0.0.1:0"]
 "#,
         data = folder.join("data").display(),
     )
-}
-
-/// A clock that stands still until it is turned.
-#[derive(Debug)]
-pub(crate) struct HandClock(watch::Sender<Duration>);
-
-impl HandClock {
-    fn new() -> Self {
-        Self(watch::Sender::new(Duration::ZERO))
-    }
-
-    pub(crate) fn turn(&self, by: Duration) {
-        self.0.send_modify(|elapsed| *elapsed += by);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        START.after(*self.0.borrow())
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic(*self.0.borrow())
-    }
-
-    fn sleep_until(&self, at: Monotonic) -> Sleep<'_> {
-        let mut elapsed = self.0.subscribe();
-        Box::pin(async move {
-            // The clock outlives those who sleep.
-            let _ = elapsed.wait_for(|elapsed| *elapsed >= at.0).await;
-        })
-    }
 }

@@ -182,7 +182,12 @@ impl DotReader {
                     self.keep(b"\r\n");
                     return rest;
                 }
-                _ => self.give_up(DataError::Nul),
+                _ => {
+                    // What stands before it counts first, wherever the octets were cut.
+                    let rest = self.keep_until(bytes, at, Place::Text, at + 1);
+                    self.give_up(DataError::Nul);
+                    return rest;
+                }
             }
         }
         self.keep_until(bytes, bytes.len(), Place::Text, bytes.len())

@@ -105,6 +105,20 @@ fn a_long_message_is_read_but_not_kept() {
 }
 
 #[test]
+fn the_first_cause_is_told_wherever_the_message_is_cut() {
+    for (before, cause) in [(101, DataError::TooLarge(100)), (99, DataError::Nul)] {
+        let wire = [vec![b'x'; before], b"\0\r\n.\r\n".to_vec()].concat();
+        for piece in [1, 50, wire.len()] {
+            let mut reader = DotReader::new(100, BareLineEnds::Refuse);
+            for chunk in wire.chunks(piece) {
+                reader.read(chunk);
+            }
+            assert_eq!(reader.finish(), Err(cause), "{before} by {piece}");
+        }
+    }
+}
+
+#[test]
 fn only_chunks_with_a_dot_at_a_line_start_are_copied() {
     let plain = Bytes::from_static(b"a.b\r\nc\r\n");
     let dotted = Bytes::from_static(b".d\r\n..\r\n");

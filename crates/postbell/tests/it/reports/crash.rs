@@ -17,7 +17,8 @@ use postbell_store::{
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::world::{HandClock, gate, offer, set_up};
+use super::world::{gate, offer, set_up};
+use crate::clock::HandClock;
 
 /// A list that can be read, from which nothing is taken any more.
 struct DiesBeforeTheEnd(Arc<dyn Store>);

@@ -7,23 +7,22 @@ use bytes::Bytes;
 use postbell::config::{self, Config, Sources};
 use postbell::server::Server;
 use postbell_accept::{AcceptOptions, Door, Gate, Offer, Recipient};
-use postbell_model::clock::Sleep;
 use postbell_model::message::Received as Trace;
 use postbell_model::{
-    Address, Audience, Clock, ConfigurationSetId, EventKind, Monotonic, ReportRequest, Ret,
-    RetryPolicy, ReversePath, SendingDomain, Timestamp, WorkspaceId,
+    Address, Audience, Clock, ConfigurationSetId, EventKind, ReportRequest, Ret, RetryPolicy,
+    ReversePath, SendingWorkspaceId,
 };
 use postbell_peers::dns::{DnsOptions, DnsServer};
 use postbell_peers::mx::{MxOptions, MxServer, Received};
 use postbell_store::{NewConfigurationSet, Position, Store};
 use tempfile::TempDir;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::{HandClock, START};
+
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 const NUDGE: Duration = Duration::from_millis(200);
-const START: Timestamp = Timestamp::from_micros(1_777_811_697_000_000);
 pub(super) const SENDER: &str = "orders@sender.test";
 
 pub(super) struct World {
@@ -225,37 +224,4 @@ deliver.retry.expire_after = "1d"
     );
     let sources = Sources::of(Some(("postbell.toml".into(), text)), Vec::new());
     config::load(&sources).unwrap().config
-}
-
-#[derive(Debug)]
-pub(super) struct HandClock(watch::Sender<Duration>);
-
-impl HandClock {
-    pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Duration::ZERO))
-    }
-
-    pub(super) fn turn(&self, by: Duration) {
-        self.0.send_modify(|elapsed| *elapsed += by);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        START.after(*self.0.borrow())
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic(*self.0.borrow())
-    }
-
-    fn sleep_until(&self, at: Monotonic) -> Sleep<'_> {
-        let mut elapsed = self.0.subscribe();
-        Box::pin(async move {
-            elapsed
-                .wait_for(|elapsed| *elapsed >= at.0)
-                .await
-                .expect("the clock outlives those who sleep");
-        })
-    }
 }
