@@ -20,6 +20,8 @@ mod lanes;
 mod opening;
 mod operate;
 mod places;
+#[cfg(test)]
+mod plans;
 mod replays;
 mod reports;
 mod rows;
