@@ -21,7 +21,7 @@ FAILURES = [
 ]
 # Which call fails at the earliest, and out of how many. Folders are synced when a file is new, files
 # at each commit, and of writes there are more.
-NTH = {"fsync": (1, 2), "fdatasync": (2, 100), "pwrite64": (20, 1000), "writev": (2, 100)}
+NTH = {"fsync": (1, 2), "fdatasync": (2, 100), "pwrite64": (20, 1000), "writev": (1, 8)}
 WRAPPER = """#!/bin/sh
 [ "$1" = serve ] || exec {binary} "$@"
 echo >>"$0.starts"

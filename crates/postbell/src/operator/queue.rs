@@ -1,6 +1,6 @@
 //! `postbell queue show`.
 
-use postbell_model::{Event, Timestamp};
+use postbell_model::Event;
 use postbell_store::{Inspect, Waiting};
 use serde_json::{Value, json};
 

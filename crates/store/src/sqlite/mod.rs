@@ -24,6 +24,8 @@ mod opening;
 mod operate;
 mod pauses;
 mod places;
+#[cfg(test)]
+mod plans;
 mod removals;
 mod replays;
 mod reports;

@@ -77,7 +77,8 @@ const PARTS: [Part; 6] = [
         head: "UPDATE delivery SET state = v.column2, attempt = v.column3, next_at = v.column4, \
                sequence = sequence + 1 FROM",
         columns: 4,
-        tail: "AS v WHERE delivery.id = v.column1 AND delivery.state = 'queued'",
+        // Found by its id: see `statements` for the `+`.
+        tail: "AS v WHERE delivery.id = v.column1 AND +delivery.state = 'queued'",
     },
     Part {
         head: event_rows::INSERT.0,
@@ -97,6 +98,15 @@ const PARTS: [Part; 6] = [
                ON CONFLICT (id) DO UPDATE SET live = live + excluded.live RETURNING id, live",
     },
 ];
+/// The text of each part, with so much room.
+#[cfg(test)]
+pub(super) fn texts(room: usize) -> impl Iterator<Item = String> {
+    PARTS.iter().map(move |part| {
+        let values = placeholders(part.columns, room);
+        format!("{} {values} {}", part.head, part.tail)
+    })
+}
+
 const BEGIN: &str = "BEGIN IMMEDIATE;";
 /// Which of the parts tells of the events.
 const EVENTS: usize = 3;

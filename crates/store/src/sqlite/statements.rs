@@ -3,6 +3,9 @@
 //! A statement has room for a power of two of rows, and what a batch does not fill is bound as
 //! NULL and passed over. So every statement that is ever sent is one of nine per kind and is
 //! prepared once, and a batch of any size up to 256 rows is one statement.
+//!
+//! Deliveries are found by their ids. A `+` before a state keeps the partial index of that state out
+//! of the plan, which would be read from end to end: all that is queued, for a batch of two rows.
 
 use std::sync::Arc;
 
@@ -39,6 +42,12 @@ impl BatchStatement {
             format!("{head} {} {tail}", placeholders(columns, 1 << exponent)).into()
         });
         Self { columns, by_size }
+    }
+
+    /// The statement of each size.
+    #[cfg(test)]
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.by_size.iter().map(|sql| &**sql)
     }
 
     /// The statements that take all of `rows`, each row bound by `bind`.
@@ -89,13 +98,13 @@ impl Statements {
             release: BatchStatement::new(
                 "UPDATE delivery SET next_at = v.column2 FROM",
                 2,
-                "AS v WHERE delivery.id = v.column1 AND delivery.state = 'queued'",
+                "AS v WHERE delivery.id = v.column1 AND +delivery.state = 'queued'",
             ),
             send: BatchStatement::new(
                 "UPDATE delivery SET state = 'queued', next_at = v.column2, \
                  sequence = sequence + 1 FROM",
                 3,
-                "AS v WHERE delivery.id = v.column1 AND delivery.state = 'scheduled' \
+                "AS v WHERE delivery.id = v.column1 AND +delivery.state = 'scheduled' \
                  AND delivery.sequence = v.column3",
             ),
             events: {

@@ -39,24 +39,50 @@ struct Found {
     told: Vec<String>,
 }
 
+// In quarters, so that many places are no single long test.
+
 #[tokio::test]
 async fn an_octet_that_changed_harms_what_it_belongs_to() {
+    quarter(0).await;
+}
+
+#[tokio::test]
+async fn so_does_one_in_the_second_quarter() {
+    quarter(1).await;
+}
+
+#[tokio::test]
+async fn so_does_one_in_the_third_quarter() {
+    quarter(2).await;
+}
+
+#[tokio::test]
+async fn so_does_one_in_the_last_quarter() {
+    quarter(3).await;
+}
+
+/// Every fourth place, from this one on.
+async fn quarter(first: usize) {
     let (sound, bodies) = sound_folder().await;
     let mut files = vec![PathBuf::from("postbell.db")];
     for entry in fs::read_dir(sound.folder().join("bodies")).unwrap() {
         files.push(Path::new("bodies").join(entry.unwrap().file_name()));
     }
     let flips = std::env::var("FLIPS").map_or(FLIPS, |count| count.parse().unwrap());
-    let mut at = 0;
-    for number in 0..flips {
-        let file = &files[number % files.len()];
-        at += STRIDE;
+    for number in (first..flips).step_by(4) {
+        // The database every other time.
+        let file = &files[if number / 4 % 2 == 0 {
+            0
+        } else {
+            number % files.len()
+        }];
+        let at = STRIDE * (number as u64 + 1);
         let damaged = tempfile::tempdir().unwrap();
         copy(sound.folder(), damaged.path());
         let place = flip(&damaged.path().join(file), at);
         let found = look(damaged.path(), &bodies).await;
         let what = format!("{} at {place}: {found:?}", file.display());
-        if number % files.len() == 0 {
+        if file.extension().is_some_and(|extension| extension == "db") {
             let all = found.whole == MESSAGES;
             assert!(all || !found.told.is_empty(), "silently lost: {what}");
         } else {

@@ -10,7 +10,7 @@ use postbell_accept::{AcceptOptions, Door, Gate, Offer, Recipient};
 use postbell_model::message::Received as Trace;
 use postbell_model::{
     Address, Audience, Clock, ConfigurationSetId, EventKind, ReportRequest, Ret, RetryPolicy,
-    ReversePath, SendingWorkspaceId,
+    ReversePath, SendingDomain, WorkspaceId,
 };
 use postbell_peers::dns::{DnsOptions, DnsServer};
 use postbell_peers::mx::{MxOptions, MxServer, Received};

@@ -1,0 +1,51 @@
+//! How SQLite carries out the statements of many rows: never by reading a table from end to end,
+//! however many rows there are in a batch.
+
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::database::{migrate, writer};
+use super::script;
+use super::statements::{ROOMS, Statements};
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = writer(&folder.path().join("plans.db")).await.unwrap();
+    migrate(&mut database).await.unwrap();
+    let Statements {
+        release,
+        send,
+        events,
+        retries,
+        end_retries,
+        note_reports,
+        end_reports,
+        calls,
+    } = Statements::new();
+    let batches = [release, send, events, retries, end_retries];
+    let more = [note_reports, end_reports, calls];
+    for statement in batches.iter().chain(&more) {
+        for sql in statement.texts() {
+            check(&mut database, sql).await;
+        }
+    }
+    for exponent in 0..ROOMS {
+        for sql in script::texts(1 << exponent) {
+            check(&mut database, &sql).await;
+        }
+    }
+}
+
+async fn check(database: &mut SqliteConnection, sql: &str) {
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let plan = sqlx::query(explain).fetch_all(database).await.unwrap();
+    let steps: Vec<String> = plan.iter().map(|row| row.get(3)).collect();
+    // What a batch brings along is read from end to end, and nothing else.
+    let is_of_batch = |step: &str| {
+        let batch = ["CONSTANT ROW", "VALUES CLAUSE", "(subquery-"];
+        step == "SCAN v" || batch.iter().any(|part| step.contains(part))
+    };
+    let scans = steps.iter().filter(|step| step.starts_with("SCAN"));
+    let whole: Vec<_> = scans.filter(|step| !is_of_batch(step)).collect();
+    assert!(whole.is_empty(), "{whole:?} of {steps:?}: {sql:.300}");
+}
