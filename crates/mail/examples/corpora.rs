@@ -16,7 +16,9 @@ use postbell_mail::inbound::Reader;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let folder = arguments.iter().find(|argument| !argument.starts_with("--"));
+    let folder = arguments
+        .iter()
+        .find(|argument| !argument.starts_with("--"));
     let root = folder.map_or_else(corpora::root, PathBuf::from);
     let Some(rows) = corpora::rows(&root) else {
         println!("SKIPPED: {} is not there", root.display());
@@ -24,6 +26,9 @@ fn main() {
     };
     let scores = corpora::measure(&rows);
     println!("{scores}");
+    for broken in corpora::broken(&scores) {
+        println!("{broken}");
+    }
     for (figure, half, file, how) in &scores.misses {
         if has("--misses") && (*half == "seen" || has("--all")) {
             println!("{figure}: {file}\n    {how}");
@@ -32,7 +37,13 @@ fn main() {
     if has("--hostile") {
         let reader = Reader::new(Classifier::standard());
         let begin = Instant::now();
-        let count: usize = rows.iter().map(|row| corpora::hostile::torment(row, &reader, 1)).sum();
-        println!("{count} readings of whole, cut and turned files in {:.1?}, no panic", begin.elapsed());
+        let count: usize = rows
+            .iter()
+            .map(|row| corpora::hostile::torment(row, &reader, 1))
+            .sum();
+        println!(
+            "{count} readings of whole, cut and turned files in {:.1?}, no panic",
+            begin.elapsed()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Mail that comes in: our own fixtures, one for each kind, and other projects' test material
 //! where it lies beside the repository.
 
-#![expect(clippy::print_stdout, reason = "figures, and what was skipped")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod corpora;
 
@@ -10,26 +10,6 @@ use std::path::{Path, PathBuf};
 
 use postbell_mail::Classifier;
 use postbell_mail::inbound::{Inbound, Mail, Reader, RecipientStatus, reply_text};
-
-/// What holds on the collection: the figure and its percent.
-const HOLDS: [(&str, f64); 15] = [
-    ("bounces: recognised", 99.0),
-    ("bounces: recipients", 97.0),
-    ("bounces: recipients, Final-Recipient whole", 100.0),
-    ("bounces: status code", 99.5),
-    ("bounces: action", 99.0),
-    ("bounces: hard or soft", 97.0),
-    ("bounces: class", 93.0),
-    ("complaints: recognised", 98.0),
-    ("complaints: type", 98.0),
-    ("automatic: recognised", 95.0),
-    ("people's mail: as such", 100.0),
-    ("people's replies: as such", 100.0),
-    ("no bounces: as such", 100.0),
-    ("replies: text", 85.0),
-    // docs/inbound.md says why the others differ.
-    ("mime: same tree and leaves", 96.0),
-];
 
 /// One in so many cuts is made here; `examples/corpora.rs --hostile` makes them all.
 const CUTS_SHARE: usize = 60;
@@ -42,12 +22,8 @@ fn the_collection_is_understood() {
         return;
     };
     let scores = corpora::measure(&rows);
-    println!("{scores}");
-    for (figure, least) in HOLDS {
-        let score = scores.of(figure);
-        assert!(score.all > 0, "{figure}: nothing was counted");
-        assert!(score.percent() >= least, "{figure}: {:.2} %", score.percent());
-    }
+    println!("{scores}{} misses", scores.misses.len());
+    assert_eq!(corpora::broken(&scores), Vec::<String>::new());
 }
 
 #[test]
@@ -69,7 +45,9 @@ fn each_kind_is_understood() {
     let reader = Reader::new(Classifier::standard());
     let mut told = String::new();
     for file in files(&folder) {
-        let raw = std::fs::read_to_string(&file).unwrap().replace('\n', "\r\n");
+        let raw = std::fs::read_to_string(&file)
+            .unwrap()
+            .replace('\n', "\r\n");
         let mail = Mail::read(raw.as_bytes());
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         tell(&mut told, &name, &reader.read(&mail), &mail);
@@ -108,7 +86,12 @@ fn tell(out: &mut String, name: &str, inbound: &Inbound, mail: &Mail<'_>) {
             let id = report.returned.message_id.as_deref().unwrap_or("-");
             let delivery = report.returned.delivery.as_deref().unwrap_or("-");
             let mta = report.reporting_mta.as_deref().unwrap_or("-");
-            writeln!(out, "{name}: {:?} from {mta}, about {id} {delivery}", report.form).unwrap();
+            writeln!(
+                out,
+                "{name}: {:?} from {mta}, about {id} {delivery}",
+                report.form
+            )
+            .unwrap();
             for status in &report.recipients {
                 tell_recipient(out, status);
             }
@@ -118,7 +101,11 @@ fn tell(out: &mut String, name: &str, inbound: &Inbound, mail: &Mail<'_>) {
             let ip = complaint.source_ip.as_deref().unwrap_or("-");
             let id = complaint.returned.message_id.as_deref().unwrap_or("-");
             let kind = complaint.feedback_type.name();
-            writeln!(out, "{name}: complaint {kind}, {recipients} from {ip}, about {id}").unwrap();
+            writeln!(
+                out,
+                "{name}: complaint {kind}, {recipients} from {ip}, about {id}"
+            )
+            .unwrap();
         }
         Inbound::Automatic(answer) => {
             let (class, by) = (answer.class.name(), answer.by);
@@ -137,7 +124,9 @@ fn tell_recipient(out: &mut String, status: &RecipientStatus) {
     let address = status.address.as_deref().unwrap_or("-");
     let original = status.original.as_deref().map(|to| format!(" for {to}"));
     let code = status.status.map(|code| code.to_string());
-    let reply = status.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+    let reply = status
+        .code
+        .map_or_else(|| "-".to_owned(), |code| code.to_string());
     let class = status.class.map_or("-", |class| class.name());
     let dead = if status.is_dead() { ", dead" } else { "" };
     writeln!(

@@ -1,7 +1,9 @@
 //! Addresses in prose.
 
 /// What stands before an address that begins a line.
-pub(crate) const BEFORE: [char; 11] = [' ', '\t', '*', '•', '-', '<', '"', '\'', '[', '\u{a0}', '\u{3000}'];
+pub(crate) const BEFORE: [char; 11] = [
+    ' ', '\t', '*', '•', '-', '<', '"', '\'', '[', '\u{a0}', '\u{3000}',
+];
 
 /// Longer ones are none (RFC 5321 §4.5.3.1).
 const ADDRESS_MAX: usize = 320;
@@ -65,7 +67,10 @@ fn local_start(before: &str) -> Option<usize> {
 
 fn domain_len(after: &str) -> Option<usize> {
     if after.starts_with('[') {
-        return after.get(..64.min(after.len())).and_then(|head| head.find(']')).map(|end| end + 1);
+        return after
+            .get(..64.min(after.len()))
+            .and_then(|head| head.find(']'))
+            .map(|end| end + 1);
     }
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
     let end = after.find(|c: char| !is_part(c)).unwrap_or(after.len());
@@ -82,5 +87,7 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
 
 /// Whether there is a local part and a domain.
 pub(crate) fn is_whole(address: &str) -> bool {
-    address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+    address
+        .rsplit_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
 }

@@ -39,7 +39,9 @@ impl Page {
         let name_end = rest
             .char_indices()
             .skip(1)
-            .find(|(at, c)| !(c.is_ascii_alphanumeric() || (*at == 1 && matches!(c, '/' | '!' | '?'))))
+            .find(|(at, c)| {
+                !(c.is_ascii_alphanumeric() || (*at == 1 && matches!(c, '/' | '!' | '?')))
+            })
             .map_or(rest.len(), |(at, _)| at);
         let name = rest.get(1..name_end).unwrap_or_default();
         if name.is_empty() {
@@ -151,7 +153,11 @@ impl Page {
 
 /// What Outlook and others put before the header of the message that is answered.
 fn is_forward_header(tag: &str) -> bool {
-    let marks = ["divRplyFwdMsg", "OLK_SRC_BODY_SECTION", "border-top:solid #"];
+    let marks = [
+        "divRplyFwdMsg",
+        "OLK_SRC_BODY_SECTION",
+        "border-top:solid #",
+    ];
     marks.iter().any(|mark| tag.contains(mark))
 }
 
@@ -217,12 +223,40 @@ fn named(name: &str) -> Option<char> {
         return char::from_u32(code).filter(|c| !c.is_control() || *c == '\n');
     }
     const NAMES: [(&str, char); 31] = [
-        ("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\''), ("nbsp", '\u{a0}'),
-        ("auml", 'ä'), ("ouml", 'ö'), ("uuml", 'ü'), ("Auml", 'Ä'), ("Ouml", 'Ö'), ("Uuml", 'Ü'),
-        ("szlig", 'ß'), ("eacute", 'é'), ("egrave", 'è'), ("ecirc", 'ê'), ("agrave", 'à'),
-        ("aacute", 'á'), ("acirc", 'â'), ("ccedil", 'ç'), ("iacute", 'í'), ("oacute", 'ó'),
-        ("uacute", 'ú'), ("ntilde", 'ñ'), ("ndash", '–'), ("mdash", '—'), ("rsquo", '’'),
-        ("lsquo", '‘'), ("ldquo", '“'), ("rdquo", '”'), ("hellip", '…'),
+        ("amp", '&'),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("quot", '"'),
+        ("apos", '\''),
+        ("nbsp", '\u{a0}'),
+        ("auml", 'ä'),
+        ("ouml", 'ö'),
+        ("uuml", 'ü'),
+        ("Auml", 'Ä'),
+        ("Ouml", 'Ö'),
+        ("Uuml", 'Ü'),
+        ("szlig", 'ß'),
+        ("eacute", 'é'),
+        ("egrave", 'è'),
+        ("ecirc", 'ê'),
+        ("agrave", 'à'),
+        ("aacute", 'á'),
+        ("acirc", 'â'),
+        ("ccedil", 'ç'),
+        ("iacute", 'í'),
+        ("oacute", 'ó'),
+        ("uacute", 'ú'),
+        ("ntilde", 'ñ'),
+        ("ndash", '–'),
+        ("mdash", '—'),
+        ("rsquo", '’'),
+        ("lsquo", '‘'),
+        ("ldquo", '“'),
+        ("rdquo", '”'),
+        ("hellip", '…'),
     ];
-    NAMES.iter().find(|(known, _)| *known == name).map(|(_, c)| *c)
+    NAMES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, c)| *c)
 }

@@ -14,7 +14,9 @@ const TEXT_MAX: usize = 256 * 1024;
 
 /// Reads one; `None` where the message is none, or tells of something else.
 pub(super) fn read(mail: &Mail<'_>, judge: &Judge) -> Option<Inbound> {
-    let (index, _) = mail.own_leaves().find(|(_, part)| part.media.main == "text")?;
+    let (index, _) = mail
+        .own_leaves()
+        .find(|(_, part)| part.media.main == "text")?;
     if !begins_with_object(mail, index) {
         return None;
     }
@@ -35,18 +37,24 @@ fn object(text: &str) -> Option<Value> {
 
 /// Without the line ends that a server on the way put into long lines.
 fn unfolded(text: &str) -> String {
-    text.replace("\r\n ", "").replace("\n ", "").replace(['\r', '\n'], "")
+    text.replace("\r\n ", "")
+        .replace("\n ", "")
+        .replace(['\r', '\n'], "")
 }
 
 fn begins_with_object(mail: &Mail<'_>, index: usize) -> bool {
     let body = mail.body(index).trim_ascii_start();
-    let is_encoded = mail.parts().get(index).is_some_and(|part| part.encoding == super::mime::Encoding::Base64);
+    let is_encoded = mail
+        .parts()
+        .get(index)
+        .is_some_and(|part| part.encoding == super::mime::Encoding::Base64);
     body.starts_with(b"{") || is_encoded
 }
 
 fn complaint(fact: &Value) -> Option<Complaint> {
     let said = fact.get("complaint")?;
-    let mut complaint = Complaint::of_type(string(said, "complaintFeedbackType").unwrap_or("abuse"));
+    let mut complaint =
+        Complaint::of_type(string(said, "complaintFeedbackType").unwrap_or("abuse"));
     complaint.user_agent = string(said, "userAgent").map(str::to_owned);
     complaint.arrival_date = string(said, "arrivalDate").map(str::to_owned);
     let recipients = said.get("complainedRecipients").and_then(Value::as_array);
@@ -65,19 +73,32 @@ fn status(fact: &Value, kind: &str, judge: &Judge) -> Option<StatusReport> {
     };
     let said = fact.get(key)?;
     let reply = string(said, "smtpResponse").unwrap_or_default();
-    let recipients = said.get(list).and_then(Value::as_array)?.iter().take(RECIPIENTS_MAX);
-    let recipients: Vec<_> = recipients.map(|recipient| {
-        let named = recipient.as_str().or_else(|| string(recipient, "emailAddress"));
-        let diagnostic = string(recipient, "diagnosticCode").unwrap_or(reply);
-        judge.judge(Told {
-            address: named.and_then(address::first),
-            action: string(recipient, "action").and_then(Action::read).or(Some(action)),
-            status: string(recipient, "status").and_then(super::status::first_enhanced).or_else(|| super::status::first_enhanced(reply)),
-            diagnostic: diagnostic.trim_start_matches("smtp;").trim().to_owned(),
-            ..Told::default()
+    let recipients = said
+        .get(list)
+        .and_then(Value::as_array)?
+        .iter()
+        .take(RECIPIENTS_MAX);
+    let recipients: Vec<_> = recipients
+        .map(|recipient| {
+            let named = recipient
+                .as_str()
+                .or_else(|| string(recipient, "emailAddress"));
+            let diagnostic = string(recipient, "diagnosticCode").unwrap_or(reply);
+            judge.judge(Told {
+                address: named.and_then(address::first),
+                action: string(recipient, "action")
+                    .and_then(Action::read)
+                    .or(Some(action)),
+                status: string(recipient, "status")
+                    .and_then(super::status::first_enhanced)
+                    .or_else(|| super::status::first_enhanced(reply)),
+                diagnostic: diagnostic.trim_start_matches("smtp;").trim().to_owned(),
+                ..Told::default()
+            })
         })
-    }).collect();
-    let mta = string(said, "reportingMTA").map(|mta| mta.rsplit(';').next().unwrap_or(mta).trim().to_owned());
+        .collect();
+    let mta = string(said, "reportingMTA")
+        .map(|mta| mta.rsplit(';').next().unwrap_or(mta).trim().to_owned());
     (!recipients.is_empty()).then(|| StatusReport {
         form: Form::Fields,
         reporting_mta: mta,
@@ -97,10 +118,14 @@ fn returned(fact: &Value) -> Returned {
         }
     }
     let mut returned = Returned::read(&crate::header::Header::of(header.as_bytes()));
-    let common = fact.pointer("/mail/commonHeaders/messageId").and_then(Value::as_str);
+    let common = fact
+        .pointer("/mail/commonHeaders/messageId")
+        .and_then(Value::as_str);
     let own = fact.pointer("/mail/messageId").and_then(Value::as_str);
     if returned.message_id.is_none() {
-        returned.message_id = common.or(own).map(|id| id.trim_matches(['<', '>']).to_owned());
+        returned.message_id = common
+            .or(own)
+            .map(|id| id.trim_matches(['<', '>']).to_owned());
     }
     returned
 }

@@ -5,7 +5,7 @@ use postbell_mail::inbound::{Inbound, Mail, Reader};
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
+pub(crate) fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     let is_human = row.is(&["reply", "mime", "outbound-html"]) || row.file.starts_with("html-eml");
     let is_automatic = row.is(&["autoreply", "challenge-response"]);
     let is_no_bounce = row.is(&["not-bounce"]);
@@ -13,8 +13,13 @@ pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
         return;
     }
     // Reports and notifications that lie among the rest are nobody's mail.
-    let top = row.value.pointer("/reference/top").and_then(serde_json::Value::as_str);
-    let is_program = top == Some("multipart/report") || row.file.contains("delivery-status") || row.file.contains("multipart-report");
+    let top = row
+        .value
+        .pointer("/reference/top")
+        .and_then(serde_json::Value::as_str);
+    let is_program = top == Some("multipart/report")
+        || row.file.contains("delivery-status")
+        || row.file.contains("multipart-report");
     // One of them is an automatic answer by its own subject.
     let is_program = is_program || row.file.ends_with("php-mime-mail-parser-issue212");
     if is_human && is_program {

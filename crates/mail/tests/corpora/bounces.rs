@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
+pub(crate) fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     // A mailbox of several reports is no message.
     let is_mailbox = memchr::memmem::find(&row.raw, b"\n\nFrom MAILER-DAEMON ").is_some();
     if !row.is(&["bounce", "delay", "success"]) || !row.file.starts_with("bounces/") || is_mailbox {
@@ -18,13 +18,17 @@ pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     let raw = row.received();
     let found = reader.read(&Mail::read(&raw));
     let is_report = matches!(found, Inbound::Status(_));
-    scores.count("bounces: recognised", row, is_report, || format!("{found:?}"));
+    scores.count("bounces: recognised", row, is_report, || {
+        format!("{found:?}")
+    });
     let Inbound::Status(report) = found else {
         if let Some(labels) = row.recipients()
             && is_firm(row)
             && !labels.is_empty()
         {
-            scores.count("bounces: recipients", row, false, || "not recognised".to_owned());
+            scores.count("bounces: recipients", row, false, || {
+                "not recognised".to_owned()
+            });
         }
         return;
     };
@@ -70,11 +74,23 @@ fn recipients(row: &Row, labels: &[Value], report: &StatusReport, scores: &mut S
         false => "bounces: recipients, soft labels",
     };
     // Some labels are the address that the message was sent to; a report tells both.
-    let originals: BTreeSet<_> = report.recipients.iter().filter_map(|status| status.original.as_deref().or(status.address.as_deref())).map(str::to_lowercase).collect();
+    let originals: BTreeSet<_> = report
+        .recipients
+        .iter()
+        .filter_map(|status| status.original.as_deref().or(status.address.as_deref()))
+        .map(str::to_lowercase)
+        .collect();
     let hit = named == wanted || originals == wanted;
     scores.count(figure, row, hit, how);
-    let fields = row.value.pointer("/dsn_fields/final-recipient").and_then(Value::as_array);
-    let is_whole = |field: &Value| field.as_str().is_some_and(|field| field.contains('@') && !field.contains("; @"));
+    let fields = row
+        .value
+        .pointer("/dsn_fields/final-recipient")
+        .and_then(Value::as_array);
+    let is_whole = |field: &Value| {
+        field
+            .as_str()
+            .is_some_and(|field| field.contains('@') && !field.contains("; @"))
+    };
     if is_firm(row) && fields.is_some_and(|fields| fields.iter().all(is_whole)) {
         scores.count("bounces: recipients, Final-Recipient whole", row, hit, how);
     }
@@ -82,20 +98,37 @@ fn recipients(row: &Row, labels: &[Value], report: &StatusReport, scores: &mut S
 
 fn is_about(status: &RecipientStatus, label: &Value) -> bool {
     let address = label["address"].as_str().unwrap_or_default();
-    status.address.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(address))
+    status
+        .address
+        .as_deref()
+        .is_some_and(|own| own.eq_ignore_ascii_case(address))
 }
 
 fn outcome(row: &Row, label: &Value, status: &RecipientStatus, scores: &mut Scores) {
     let shown = || format!("label {label}\n    found {status:?}");
     if let Some(action) = label["action"].as_str() {
-        scores.count("bounces: action", row, status.action.name() == action, shown);
+        scores.count(
+            "bounces: action",
+            row,
+            status.action.name() == action,
+            shown,
+        );
     }
     let is_synthetic = label["status_synthetic"].as_bool() == Some(true);
     if let Some(code) = label["status"].as_str().filter(|_| !is_synthetic) {
         let is_field = label["from_fields"].as_bool() == Some(true);
-        let own = if is_field { status.status_field } else { status.status };
+        let own = if is_field {
+            status.status_field
+        } else {
+            status.status
+        };
         let own = own.map(|code| code.to_string());
-        scores.count("bounces: status code", row, own.as_deref() == Some(code), shown);
+        scores.count(
+            "bounces: status code",
+            row,
+            own.as_deref() == Some(code),
+            shown,
+        );
     }
     if !is_firm(row) {
         return;
@@ -105,10 +138,19 @@ fn outcome(row: &Row, label: &Value, status: &RecipientStatus, scores: &mut Scor
     {
         let accepted = classes(row, label);
         // A disabled mailbox is dead for us, and soft for some (docs/classes.md).
-        let agrees = accepted.is_empty() || accepted.iter().any(|class| class.means_dead_address() == hard) || !hard;
+        let agrees = accepted.is_empty()
+            || accepted
+                .iter()
+                .any(|class| class.means_dead_address() == hard)
+            || !hard;
         let is_suspended = accepted == [BounceClass::MailboxDisabled] && !hard;
         if agrees && !is_suspended {
-            scores.count("bounces: hard or soft", row, status.is_dead() == hard, shown);
+            scores.count(
+                "bounces: hard or soft",
+                row,
+                status.is_dead() == hard,
+                shown,
+            );
         }
     }
     let accepted = classes(row, label);

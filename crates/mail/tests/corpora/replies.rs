@@ -5,7 +5,7 @@ use postbell_mail::inbound::{Mail, reply, reply_text};
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, scores: &mut Scores) {
+pub(crate) fn measure(row: &Row, scores: &mut Scores) {
     let Some(wanted) = row.text("expected_reply_text") else {
         return;
     };
@@ -14,7 +14,9 @@ pub fn measure(row: &Row, scores: &mut Scores) {
         false => reply::strip(&String::from_utf8_lossy(&row.raw)),
     };
     let hit = words(&stripped) == words(wanted);
-    scores.count("replies: text", row, hit, || format!("wanted {wanted:?}\n    found  {stripped:?}"));
+    scores.count("replies: text", row, hit, || {
+        format!("wanted {wanted:?}\n    found  {stripped:?}")
+    });
 }
 
 /// White space at the ends of lines and of the text says nothing.

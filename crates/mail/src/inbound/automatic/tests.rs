@@ -37,7 +37,10 @@ fn the_beginning_of_a_subject_tells() {
         "I will be out of office until Monday",
         "Absence du bureau",
     ] {
-        check(&format!("Subject: {subject}"), Some(AutoReplyClass::Vacation));
+        check(
+            &format!("Subject: {subject}"),
+            Some(AutoReplyClass::Vacation),
+        );
     }
     for subject in [
         "Re: Out of Office: your order",
@@ -49,5 +52,8 @@ fn the_beginning_of_a_subject_tells() {
     ] {
         check(&format!("Subject: {subject}"), None);
     }
-    check("Subject: Automatic reply: your order", Some(AutoReplyClass::Other));
+    check(
+        "Subject: Automatic reply: your order",
+        Some(AutoReplyClass::Other),
+    );
 }

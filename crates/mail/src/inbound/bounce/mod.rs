@@ -14,9 +14,9 @@ mod signs;
 #[cfg(test)]
 mod tests;
 
+use super::address;
 use super::mime::Mail;
 use super::status::{Form, Judge, RECIPIENTS_MAX, StatusReport, Told};
-use super::address;
 
 pub(super) use notice::Notice;
 pub(super) use signs::{is_answer, is_daemon};
@@ -66,7 +66,10 @@ pub(super) fn complete(mail: &Mail<'_>, notice: &Notice, report: &mut StatusRepo
         report.returned = notice.returned.clone();
     }
     let is_whole = |address: &Option<String>| address.as_deref().is_some_and(address::is_whole);
-    let is_nameless = report.recipients.iter().all(|status| !is_whole(&status.address));
+    let is_nameless = report
+        .recipients
+        .iter()
+        .all(|status| !is_whole(&status.address));
     if !is_nameless {
         return;
     }
@@ -82,6 +85,5 @@ pub(super) fn complete(mail: &Mail<'_>, notice: &Notice, report: &mut StatusRepo
         for (status, address) in report.recipients.iter_mut().zip(named) {
             status.address = address;
         }
-        return;
     }
 }

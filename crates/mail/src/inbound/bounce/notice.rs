@@ -57,17 +57,22 @@ impl Notice {
     /// The part that is about an address: from the first line that has it to the next one that is
     /// about another; the beginning where no line has it.
     pub(crate) fn paragraph(&self, address: Option<&str>) -> &str {
-        let found = address.filter(|address| !address.is_empty()).and_then(|address| {
-            self.ascii_lower.find(&address.to_ascii_lowercase())
-        });
+        let found = address
+            .filter(|address| !address.is_empty())
+            .and_then(|address| self.ascii_lower.find(&address.to_ascii_lowercase()));
         let Some(found) = found else {
             return head(&self.text, PARAGRAPH_MAX);
         };
-        let begin = self.text.get(..found).and_then(|before| before.rfind('\n')).map_or(0, |lf| lf + 1);
+        let begin = self
+            .text
+            .get(..found)
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |lf| lf + 1);
         let rest = head(self.text.get(begin..).unwrap_or_default(), PARAGRAPH_MAX);
         let mut len = 0;
         for (index, line) in rest.split_inclusive('\n').enumerate() {
-            let is_other = |named: &str| !address.is_some_and(|address| address::same(address, named));
+            let is_other =
+                |named: &str| !address.is_some_and(|address| address::same(address, named));
             if index > 0 && begins_with_address(line).is_some_and(is_other) {
                 break;
             }
@@ -114,14 +119,20 @@ fn head(text: &str, max: usize) -> &str {
 
 /// Without the lines that announce the returned message.
 fn without_marker(text: &str) -> String {
-    let words = ["follow", "copy of", "original", "returned", "below", "included", "header", "unsent", "attached"];
+    let words = [
+        "follow", "copy of", "original", "returned", "below", "included", "header", "unsent",
+        "attached",
+    ];
     let mut text = text.trim_end();
     for _ in 0..3 {
         let (before, last) = text.rsplit_once('\n').unwrap_or(("", text));
         let lower = last.to_lowercase();
         let is_ruled = lower.trim_start().starts_with(['-', '=', '_', '*']);
         let is_short = lower.chars().count() < 90 && !lower.contains('@');
-        let is_marker = is_short && (lower.trim().is_empty() || is_ruled || words.iter().any(|word| lower.contains(word)));
+        let is_marker = is_short
+            && (lower.trim().is_empty()
+                || is_ruled
+                || words.iter().any(|word| lower.contains(word)));
         if !is_marker || before.trim().is_empty() {
             break;
         }
@@ -169,7 +180,10 @@ fn header_in(text: &str, indent: &str) -> Option<String> {
         }
         let is_continued = line.starts_with([' ', '\t']) && fields > 0;
         let has_name = plain.split_once(':').is_some_and(|(name, _)| {
-            !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
         });
         let is_mbox = plain.starts_with("From ") || plain.starts_with(">From ");
         if !is_continued && !has_name && !is_mbox {
@@ -201,10 +215,24 @@ enum Known {
 fn known_field(line: &str) -> Option<Known> {
     let (name, _) = line.split_once(':')?;
     match name.to_ascii_lowercase().as_str() {
-        "received" | "return-path" | "message-id" | "mime-version" | "dkim-signature"
-        | "content-type" | "content-transfer-encoding" | "domainkey-signature" | "delivered-to"
-        | "authentication-results" | "x-mailer" | "references" | "in-reply-to"
-        | "x-received" | "arc-seal" | "x-google-dkim-signature" | "received-spf" | "x-originating-ip" => Some(Known::Trace),
+        "received"
+        | "return-path"
+        | "message-id"
+        | "mime-version"
+        | "dkim-signature"
+        | "content-type"
+        | "content-transfer-encoding"
+        | "domainkey-signature"
+        | "delivered-to"
+        | "authentication-results"
+        | "x-mailer"
+        | "references"
+        | "in-reply-to"
+        | "x-received"
+        | "arc-seal"
+        | "x-google-dkim-signature"
+        | "received-spf"
+        | "x-originating-ip" => Some(Known::Trace),
         "from" | "to" | "cc" | "subject" | "date" | "reply-to" | "sender" | "precedence" => {
             Some(Known::Common)
         }
@@ -217,15 +245,19 @@ fn known_field(line: &str) -> Option<Known> {
 pub(super) fn diagnostic(paragraph: &str, recipient: Option<&str>) -> String {
     let lines: Vec<_> = paragraph.lines().map(str::trim).collect();
     let has_reply = |line: &&str| find_codes(line).reply.is_some() && line.len() > 3;
-    let has_status = |line: &&str| find_codes(line).enhanced.is_some_and(|code| code.class != 2);
-    let said = lines.iter().position(|line| has_reply(&line));
-    if let Some(begin) = said.or_else(|| lines.iter().position(|line| has_status(&line))) {
+    let has_status = |line: &&str| {
+        find_codes(line)
+            .enhanced
+            .is_some_and(|code| code.class != 2)
+    };
+    let said = lines.iter().position(has_reply);
+    if let Some(begin) = said.or_else(|| lines.iter().position(has_status)) {
         return without_farewell(&block(lines.get(begin..).unwrap_or_default()));
     }
     let wanted = recipient.unwrap_or_default();
-    let begin = lines.iter().position(|line| {
-        address::all(line).any(|found| address::same(&found.address, wanted))
-    });
+    let begin = lines
+        .iter()
+        .position(|line| address::all(line).any(|found| address::same(&found.address, wanted)));
     let Some((begin, first)) = begin.and_then(|begin| Some((begin, lines.get(begin)?))) else {
         return String::new();
     };
@@ -247,11 +279,20 @@ fn block(lines: &[&str]) -> String {
 
 /// Without what the reporting server says of itself behind a reply that it quotes.
 fn without_farewell(said: &str) -> String {
-    let farewells = ["i'm not going to try again", "giving up on ", "i will keep trying", "it will be retried"];
+    let farewells = [
+        "i'm not going to try again",
+        "giving up on ",
+        "i will keep trying",
+        "it will be retried",
+    ];
     let lower = said.to_ascii_lowercase();
     let cut = farewells.iter().filter_map(|words| lower.find(words)).min();
     match cut.and_then(|at| said.get(..at)) {
-        Some(before) if find_codes(before).reply.is_some() || find_codes(before).enhanced.is_some() => before.trim().to_owned(),
+        Some(before)
+            if find_codes(before).reply.is_some() || find_codes(before).enhanced.is_some() =>
+        {
+            before.trim().to_owned()
+        }
         _ => said.to_owned(),
     }
 }

@@ -6,7 +6,7 @@
 
 use super::notice::Notice;
 use super::phrases::LABELS;
-use super::signs::{Signs, has_any};
+use super::signs::Signs;
 use crate::inbound::address::{self, Found};
 use crate::inbound::mime::Mail;
 use crate::inbound::status::RECIPIENTS_MAX;
@@ -25,13 +25,19 @@ pub(super) fn find(mail: &Mail<'_>, notice: &Notice, signs: &Signs) -> Vec<Optio
     for (index, way) in ways.iter().enumerate() {
         let mut named = Vec::<String>::new();
         for address in way() {
-            if !named.iter().any(|known| address::same(known, &address)) && named.len() < RECIPIENTS_MAX {
+            if !named.iter().any(|known| address::same(known, &address))
+                && named.len() < RECIPIENTS_MAX
+            {
                 named.push(address);
             }
         }
         // A field leaves no doubt; an address in a text may be whom to ask.
         if index > 0 {
-            let others: Vec<_> = named.iter().filter(|address| !stranger.is(address)).cloned().collect();
+            let others: Vec<_> = named
+                .iter()
+                .filter(|address| !stranger.is(address))
+                .cloned()
+                .collect();
             if others.is_empty() && index < 3 && named.len() == 1 {
                 return named.into_iter().map(Some).collect();
             }
@@ -41,7 +47,10 @@ pub(super) fn find(mail: &Mail<'_>, notice: &Notice, signs: &Signs) -> Vec<Optio
             return named.into_iter().map(Some).collect();
         }
     }
-    without_domain(&notice.text, signs).into_iter().map(Some).collect()
+    without_domain(&notice.text, signs)
+        .into_iter()
+        .map(Some)
+        .collect()
 }
 
 /// Who is not a recipient of the message: its sender, whom the report goes to, and its author.
@@ -59,19 +68,36 @@ impl Stranger {
     }
 
     fn is(&self, address: &str) -> bool {
-        let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
-        let is_post = ["postmaster", "mailer-daemon", "abuse", "helpdesk", "support", "hostmaster"];
-        self.0.iter().any(|known| address::same(known, address)) || is_post.contains(&local.as_str())
+        let local = address
+            .split('@')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let is_post = [
+            "postmaster",
+            "mailer-daemon",
+            "abuse",
+            "helpdesk",
+            "support",
+            "hostmaster",
+        ];
+        self.0.iter().any(|known| address::same(known, address))
+            || is_post.contains(&local.as_str())
     }
 }
 
 /// `X-Failed-Recipients`, as Exim and Gmail write it.
 fn in_field(mail: &Mail<'_>) -> Vec<String> {
-    let fields = mail.header(0).fields().filter(|field| field.is("X-Failed-Recipients"));
+    let fields = mail
+        .header(0)
+        .fields()
+        .filter(|field| field.is("X-Failed-Recipients"));
     fields
         .flat_map(|field| {
             let text = field.text();
-            address::all(&text).map(|found| found.address).collect::<Vec<_>>()
+            address::all(&text)
+                .map(|found| found.address)
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -94,7 +120,7 @@ fn begins_line(line: &str) -> Option<String> {
 /// A line with several addresses is somebody's To field.
 fn is_list(line: &str, found: &Found) -> bool {
     let rest = line.get(found.end..).unwrap_or_default();
-    rest.trim_start_matches(['>', '"']).starts_with(';') 
+    rest.trim_start_matches(['>', '"']).starts_with(';')
 }
 
 /// An address behind a word for recipients, at the end of its line or nearly.
@@ -107,9 +133,9 @@ fn labelled(text: &str) -> Vec<String> {
             let label = line.get(..found.start).unwrap_or_default().to_lowercase();
             let near = label.trim_end_matches(['<', '"', '\'', ' ', '\t', '(', '[']);
             let is_labelled = if near.is_empty() {
-                before.is_some_and(|line| has_any(&line.to_lowercase(), LABELS))
+                before.is_some_and(|line| LABELS.are_in(&line.to_lowercase()))
             } else {
-                has_any(&label, LABELS) && !is_contact(&label)
+                LABELS.are_in(&label) && !is_contact(&label)
             };
             if is_labelled {
                 named.push(found.address);
@@ -121,9 +147,20 @@ fn labelled(text: &str) -> Vec<String> {
 
 /// Whom to write to about it.
 fn is_contact(label: &str) -> bool {
-    ["contact", "please", "assistance", "help", "from:", "from ", "postmaster", "reply", "questions", "sender"]
-        .iter()
-        .any(|word| label.contains(word))
+    [
+        "contact",
+        "please",
+        "assistance",
+        "help",
+        "from:",
+        "from ",
+        "postmaster",
+        "reply",
+        "questions",
+        "sender",
+    ]
+    .iter()
+    .any(|word| label.contains(word))
 }
 
 /// Commands and replies of SMTP.
@@ -139,14 +176,24 @@ fn in_session(text: &str) -> Vec<String> {
 /// `550 5.1.1 <address>... User unknown`
 fn is_reply(line: &str) -> bool {
     let line = line.trim_start_matches([' ', '\t', '<', '>']);
-    let code = line.get(..3).is_some_and(|code| code.bytes().all(|octet| octet.is_ascii_digit()));
+    let code = line
+        .get(..3)
+        .is_some_and(|code| code.bytes().all(|octet| octet.is_ascii_digit()));
     code && line.starts_with(['4', '5'])
 }
 
 /// Any address, but for those of whom to write to.
 fn in_sentence(text: &str) -> Vec<String> {
-    let lines = text.lines().filter(|line| !is_contact(&line.to_lowercase()));
-    lines.flat_map(|line| address::all(line).map(|found| found.address).collect::<Vec<_>>()).collect()
+    let lines = text
+        .lines()
+        .filter(|line| !is_contact(&line.to_lowercase()));
+    lines
+        .flat_map(|line| {
+            address::all(line)
+                .map(|found| found.address)
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// A lone word on an indented line below a line about recipients is the local part of an address
@@ -156,12 +203,21 @@ fn without_domain(text: &str, signs: &Signs) -> Vec<String> {
         return Vec::new();
     };
     let lines: Vec<_> = text.lines().collect();
-    let Some(begin) = lines.iter().position(|line| line.to_lowercase().contains("recipient")) else {
+    let Some(begin) = lines
+        .iter()
+        .position(|line| line.to_lowercase().contains("recipient"))
+    else {
         return Vec::new();
     };
-    let words = lines.iter().skip(begin + 1).filter(|line| line.starts_with([' ', '\t']));
+    let words = lines
+        .iter()
+        .skip(begin + 1)
+        .filter(|line| line.starts_with([' ', '\t']));
     let words = words.map(|line| line.trim()).filter(|word| {
-        !word.is_empty() && word.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-+".contains(&octet))
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || b"._-+".contains(&octet))
     });
     words.map(|word| format!("{word}@{host}")).collect()
 }
@@ -169,7 +225,9 @@ fn without_domain(text: &str, signs: &Signs) -> Vec<String> {
 impl crate::inbound::status::Returned {
     /// Whom the returned message was sent to, as far as its header knows.
     fn recipients_of(&self) -> Vec<String> {
-        let to: Vec<_> = address::all(self.to.as_deref().unwrap_or_default()).map(|found| found.address).collect();
+        let to: Vec<_> = address::all(self.to.as_deref().unwrap_or_default())
+            .map(|found| found.address)
+            .collect();
         match to.as_slice() {
             [one] => vec![one.clone()],
             _ => self.recipients.first().cloned().into_iter().collect(),

@@ -1,9 +1,12 @@
 //! Whether a message is a bounce, by signs that have to agree.
 
 use super::notice::Notice;
-use super::phrases::{DAEMON_NAMES, DAEMONS, DELAYED, DELIVERED, FINAL, SUBJECT_FAILED, TEXT_FAILED};
+use super::phrases::{
+    DAEMON_NAMES, DAEMONS, DELAYED, DELIVERED, FINAL, SUBJECT_FAILED, TEXT_FAILED,
+};
 use crate::inbound::address;
 use crate::inbound::mime::Mail;
+use crate::inbound::phrases::Phrases;
 use crate::inbound::status::Action;
 
 /// Octets of a text in which phrases are looked for: what a report has to say it says at once.
@@ -35,9 +38,18 @@ impl Signs {
         let subject = text("Subject").unwrap_or_default().to_lowercase();
         let from = text("From");
         let return_path = text("Return-Path");
-        let is_null = return_path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty());
-        let report_type = mail.parts().first().and_then(|part| part.report_type.as_deref());
-        let end = notice.lower.char_indices().map(|(at, _)| at).take_while(|at| *at <= HEAD_MAX).last();
+        let is_null =
+            return_path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty());
+        let report_type = mail
+            .parts()
+            .first()
+            .and_then(|part| part.report_type.as_deref());
+        let end = notice
+            .lower
+            .char_indices()
+            .map(|(at, _)| at)
+            .take_while(|at| *at <= HEAD_MAX)
+            .last();
         let head = notice.lower.get(..end.unwrap_or(0)).unwrap_or_default();
         let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
@@ -46,8 +58,8 @@ impl Signs {
             has_failed_field: mail.field("X-Failed-Recipients").is_some(),
             is_report: report_type == Some("delivery-status"),
             is_answer: is_answer(&subject),
-            subject_failed: has_any(&subject, SUBJECT_FAILED),
-            text_failed: has_any(&head, TEXT_FAILED),
+            subject_failed: SUBJECT_FAILED.are_in(&subject),
+            text_failed: TEXT_FAILED.are_in(&head),
             subject,
             head,
             from: from.as_deref().and_then(address::first),
@@ -69,19 +81,21 @@ impl Signs {
     }
 
     pub(super) fn action(&self) -> Action {
-        let delivered = has_any(&self.subject, DELIVERED) || has_any(&self.head, DELIVERED);
-        if delivered && !self.subject_failed_for_good() && !has_any(&self.head, TEXT_FAILED_HARD) {
+        let delivered = DELIVERED.are_in(&self.subject) || DELIVERED.are_in(&self.head);
+        if delivered && !self.subject_failed_for_good() && !TEXT_FAILED_HARD.are_in(&self.head) {
             return Action::Delivered;
         }
-        let delayed = has_any(&self.subject, DELAYED) || has_any(&self.head, DELAYED);
-        if delayed && !has_any(&self.head, FINAL) {
+        let delayed = DELAYED.are_in(&self.subject) || DELAYED.are_in(&self.head);
+        if delayed && !FINAL.are_in(&self.head) {
             return Action::Delayed;
         }
         Action::Failed
     }
 
     fn subject_failed_for_good(&self) -> bool {
-        ["fail", "undeliver", "returned", "error"].iter().any(|word| self.subject.contains(word))
+        ["fail", "undeliver", "returned", "error"]
+            .iter()
+            .any(|word| self.subject.contains(word))
     }
 
     /// The host of the sender's address.
@@ -95,7 +109,11 @@ impl Signs {
     }
 }
 
-const TEXT_FAILED_HARD: &[&str] = &["could not be delivered", "was not delivered", "undeliverable", "failed permanently", "permanent error"];
+/// In a text: it was certainly not delivered.
+const TEXT_FAILED_HARD: Phrases = Phrases(
+    "\
+     could not be delivered|was not delivered|undeliverable|failed permanently|permanent error",
+);
 
 /// Whether a From field names a program that reports.
 pub(crate) fn is_daemon(from: &str) -> bool {
@@ -106,20 +124,21 @@ pub(crate) fn is_daemon(from: &str) -> bool {
     });
     let local = local.unwrap_or_else(|| lower.trim().trim_matches(['<', '>', '"']).to_owned());
     let name = lower.split('<').next().unwrap_or_default();
-    DAEMONS.iter().any(|daemon| local == *daemon || local.starts_with(&format!("{daemon}-")) || local.starts_with(&format!("{daemon}+")))
-        || lower.contains("mailer-daemon")
+    DAEMONS.iter().any(|daemon| {
+        local == *daemon
+            || local.starts_with(&format!("{daemon}-"))
+            || local.starts_with(&format!("{daemon}+"))
+    }) || lower.contains("mailer-daemon")
         || lower.contains("postmaster")
         || lower.trim() == "<>"
-        || has_any(name, DAEMON_NAMES)
+        || DAEMON_NAMES.are_in(name)
 }
 
-/// RFC 5322 §3.6.5: `Re:`, in the ways that programs write it; or forwarded.
+/// How programs mark an answer (RFC 5322 §3.6.5) or what is forwarded.
+const ANSWER_MARKS: Phrases =
+    Phrases("re:|fw:|fwd:|aw:|wg:|sv:|vs:|antw:|tr:|r:|odp:|ynt:|rv:|res:|enc:|回复:|答复:|返信:");
+
+/// Whether a subject in lower case is one of an answer.
 pub(crate) fn is_answer(subject: &str) -> bool {
-    let subject = subject.trim_start();
-    const MARKS: [&str; 12] = ["re:", "fw:", "fwd:", "aw:", "wg:", "sv:", "vs:", "antw:", "tr:", "r:", "odp:", "ynt:"];
-    MARKS.iter().any(|mark| subject.starts_with(mark))
-}
-
-pub(super) fn has_any(text: &str, phrases: &[&str]) -> bool {
-    phrases.iter().any(|phrase| text.contains(phrase))
+    ANSWER_MARKS.begin(subject.trim_start())
 }

@@ -6,11 +6,23 @@ use super::*;
 fn addresses_are_found_in_prose() {
     for (text, wanted) in [
         ("write to <ann@customer.example>.", "ann@customer.example"),
-        ("ann@customer.example... User unknown", "ann@customer.example"),
-        ("\"ann smith\"@customer.example: no", "\"ann smith\"@customer.example"),
+        (
+            "ann@customer.example... User unknown",
+            "ann@customer.example",
+        ),
+        (
+            "\"ann smith\"@customer.example: no",
+            "\"ann smith\"@customer.example",
+        ),
         ("ann@[192.0.2.1] failed", "ann@[192.0.2.1]"),
-        ("=?utf-8?b?4pyJ?=@customer.example", "=?utf-8?b?4pyJ?=@customer.example"),
-        ("mailto:ann+b=c@customer.example,", "ann+b=c@customer.example"),
+        (
+            "=?utf-8?b?4pyJ?=@customer.example",
+            "=?utf-8?b?4pyJ?=@customer.example",
+        ),
+        (
+            "mailto:ann+b=c@customer.example,",
+            "ann+b=c@customer.example",
+        ),
         ("jürgen@kunde.example", "jürgen@kunde.example"),
         ("@ @@ a@ @b a@.b", ""),
     ] {
@@ -30,7 +42,11 @@ fn programs_are_told_by_their_names() {
     ] {
         assert!(is_daemon(from), "{from}");
     }
-    for from in ["Ann <ann@customer.example>", "", "Bounce House Rentals <info@shop.example>"] {
+    for from in [
+        "Ann <ann@customer.example>",
+        "",
+        "Bounce House Rentals <info@shop.example>",
+    ] {
         assert!(!is_daemon(from), "{from}");
     }
 }

@@ -2,18 +2,34 @@
 //! feedback loop.
 
 use super::{Complaint, FeedbackType};
-use crate::inbound::mime::Mail;
 use crate::inbound::address;
+use crate::inbound::mime::Mail;
 use crate::inbound::status::Returned;
 
 /// In a subject.
 const SUBJECTS: [&str; 10] = [
-    "complaint about message", "spam complaint", "abuse complaint", "abuse report", "spam report",
-    "feedback report", "feedback loop", "junk mail report", "reported as spam", "email abuse",
+    "complaint about message",
+    "spam complaint",
+    "abuse complaint",
+    "abuse report",
+    "spam report",
+    "feedback report",
+    "feedback loop",
+    "junk mail report",
+    "reported as spam",
+    "email abuse",
 ];
 /// Local parts of senders.
 const SENDERS: [&str; 9] = [
-    "staff", "abuse", "feedback", "feedbackloop", "fbl", "complaints", "complaint", "spamcop", "junk",
+    "staff",
+    "abuse",
+    "feedback",
+    "feedbackloop",
+    "fbl",
+    "complaints",
+    "complaint",
+    "spamcop",
+    "junk",
 ];
 
 /// Reads one; `None` where the message is none.
@@ -23,11 +39,17 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
     let reports = |name: &str| within.fields().find(|field| field.is(name));
     // What Outlook.com's programme puts into the message that it returns.
     let is_marked = reports("X-HmXmrOriginalRecipient").is_some();
-    let subject = mail.field("Subject").map(|field| field.text().to_lowercase());
+    let subject = mail
+        .field("Subject")
+        .map(|field| field.text().to_lowercase());
     let subject = subject.unwrap_or_default();
-    let from = mail.field("From").map(|field| field.text()).unwrap_or_default();
+    let from = mail
+        .field("From")
+        .map(|field| field.text())
+        .unwrap_or_default();
     let says_so = SUBJECTS.iter().any(|words| subject.contains(words));
-    if !is_marked && !(says_so && is_feedback_sender(&from)) {
+    let is_told = is_marked || (says_so && is_feedback_sender(&from));
+    if !is_told {
         return None;
     }
     let ip = subject.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'));
@@ -54,6 +76,15 @@ fn is_feedback_sender(from: &str) -> bool {
     let Some(address) = address::first(from) else {
         return false;
     };
-    let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
-    SENDERS.iter().any(|sender| local == *sender || local.contains("fbl") || local.contains("feedback") || local.contains("abuse"))
+    let local = address
+        .split('@')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    SENDERS.iter().any(|sender| {
+        local == *sender
+            || local.contains("fbl")
+            || local.contains("feedback")
+            || local.contains("abuse")
+    })
 }

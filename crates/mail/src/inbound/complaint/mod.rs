@@ -108,7 +108,9 @@ fn fields(mail: &Mail<'_>) -> Option<Complaint> {
     let is_report = |media: &super::mime::Media| {
         media.sub == "feedback-report" || media.sub == "x-feedback-report"
     };
-    let (index, _) = mail.own_leaves().find(|(_, part)| part.kind == Kind::Leaf && is_report(&part.media))?;
+    let (index, _) = mail
+        .own_leaves()
+        .find(|(_, part)| part.kind == Kind::Leaf && is_report(&part.media))?;
     let octets = mail.octets(index);
     let octets = octets.get(..FIELDS_MAX).unwrap_or(&octets);
     let mut complaint = Complaint::default();
@@ -127,7 +129,9 @@ fn fields(mail: &Mail<'_>) -> Option<Complaint> {
 fn blocks(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = octets;
     std::iter::from_fn(move || {
-        let trimmed = rest.iter().position(|octet| !matches!(octet, b'\r' | b'\n'))?;
+        let trimmed = rest
+            .iter()
+            .position(|octet| !matches!(octet, b'\r' | b'\n'))?;
         rest = rest.get(trimmed..)?;
         let len = Header::find(rest).map_or(rest.len(), |header| header.as_bytes().len());
         let (block, after) = rest.split_at_checked(len.max(1))?;
@@ -156,12 +160,21 @@ impl Complaint {
                 let (_, host) = value.split_once(';').unwrap_or(("", value));
                 set(&mut self.reporting_mta, host);
             }
-            "original-mail-from" => set(&mut self.original_mail_from, value.trim().trim_matches(['<', '>'])),
-            "original-rcpt-to" | "removal-recipient" | "original-recipient" | "redacted-address" => self.add_recipient(value),
-            "reported-domain" if self.reported_domains.len() < VALUES_MAX => self.reported_domains.push(cut(value)),
+            "original-mail-from" => set(
+                &mut self.original_mail_from,
+                value.trim().trim_matches(['<', '>']),
+            ),
+            "original-rcpt-to" | "removal-recipient" | "original-recipient"
+            | "redacted-address" => self.add_recipient(value),
+            "reported-domain" if self.reported_domains.len() < VALUES_MAX => {
+                self.reported_domains.push(cut(value))
+            }
             "original-envelope-id" => set(&mut self.envelope_id, value),
             "incidents" => self.incidents = value.trim().parse().ok(),
-            "original-message-id" => set(&mut self.returned.message_id, value.trim().trim_matches(['<', '>'])),
+            "original-message-id" => set(
+                &mut self.returned.message_id,
+                value.trim().trim_matches(['<', '>']),
+            ),
             _ => {}
         }
     }
@@ -169,7 +182,9 @@ impl Complaint {
     pub(super) fn add_recipient(&mut self, value: &str) {
         let (_, value) = value.split_once(';').unwrap_or(("", value));
         for found in address::all(value) {
-            if self.original_recipients.len() < VALUES_MAX && !self.original_recipients.contains(&found.address) {
+            if self.original_recipients.len() < VALUES_MAX
+                && !self.original_recipients.contains(&found.address)
+            {
                 self.original_recipients.push(found.address);
             }
         }
@@ -194,7 +209,10 @@ impl Complaint {
 fn ip(value: &str) -> Option<String> {
     let value = value.trim().trim_matches(['[', ']']);
     let value = value.strip_prefix("IPv6:").unwrap_or(value);
-    value.parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string())
+    value
+        .parse::<std::net::IpAddr>()
+        .ok()
+        .map(|ip| ip.to_string())
 }
 
 fn set(place: &mut Option<String>, value: &str) {
@@ -205,7 +223,11 @@ fn set(place: &mut Option<String>, value: &str) {
 }
 
 fn cut(value: &str) -> String {
-    let mut text: String = value.chars().filter(|c| !c.is_control()).take(VALUE_MAX).collect();
+    let mut text: String = value
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(VALUE_MAX)
+        .collect();
     text.truncate(text.trim_end().len());
     text.trim_start().to_owned()
 }

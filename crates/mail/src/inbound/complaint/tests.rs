@@ -8,7 +8,10 @@ fn types_are_read_leniently() {
         ("auth-failure", FeedbackType::AuthFailure),
         ("not-spam", FeedbackType::NotSpam),
         ("opt-out", FeedbackType::OptOut),
-        ("miscategorized", FeedbackType::Other("miscategorized".to_owned())),
+        (
+            "miscategorized",
+            FeedbackType::Other("miscategorized".to_owned()),
+        ),
     ] {
         assert_eq!(FeedbackType::read(value), kind, "{value}");
     }

@@ -4,7 +4,7 @@
 //! holds nothing but places in the octets: those stay as they came, and a leaf is decoded when it
 //! is asked for. Past a limit the scan ends and says so; what lies behind belongs to the last
 //! part, and the raw message has it all. Nothing is refused: where readers differ, the reading is
-//! that of CPython's `email`, which many programs have learnt to write for.
+//! that of Python's `email`, which many programs have learnt to write for.
 
 mod charset;
 mod decode;
@@ -156,7 +156,9 @@ impl<'a> Mail<'a> {
     /// The content of a leaf without its transfer encoding.
     pub fn octets(&self, index: usize) -> Cow<'a, [u8]> {
         let encoding = self.parts.get(index).map(|part| part.encoding);
-        encoding.unwrap_or(Encoding::Identity).decode(self.body(index))
+        encoding
+            .unwrap_or(Encoding::Identity)
+            .decode(self.body(index))
     }
 
     /// The content of a leaf as text, made of no more than the first `limit` octets of its body.

@@ -157,7 +157,12 @@ impl Scan<'_> {
         if let Some(frame) = self.frames.first() {
             let end = self.before_line_end(self.raw.len());
             for index in self.open.get(frame.open..).unwrap_or_default() {
-                if index + 1 == self.parts.len() && self.parts.last().is_some_and(|part| part.kind == Kind::Multipart) {
+                if index + 1 == self.parts.len()
+                    && self
+                        .parts
+                        .last()
+                        .is_some_and(|part| part.kind == Kind::Multipart)
+                {
                     continue;
                 }
                 if let Some(part) = self.parts.get_mut(*index) {

@@ -61,15 +61,42 @@ fn messages_lie_within_messages() {
 #[test]
 fn leaves_are_decoded() {
     let part = |head: &str, body: &str, text: &str| {
-        check(&format!("{head}\n\n{body}"), &format!("text/plain {text:?}"));
+        check(
+            &format!("{head}\n\n{body}"),
+            &format!("text/plain {text:?}"),
+        );
     };
     part("Content-Transfer-Encoding: base64", "R3LDvMOfZQ==", "Grüße");
-    part("Content-Transfer-Encoding: base64", "R3LD\n!vMOfZQ", "Grüße");
-    part("Content-Transfer-Encoding: Quoted-Printable (x)", "a=3D=\nb=zz=", "a=b=zz");
-    part("Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable", "Gr=FC=DFe", "Grüße");
-    part("Content-Type: text/plain; charset=\"iso-2022-jp\"", "\u{1b}$B$\"\u{1b}(B", "あ");
-    part("Content-Type: text/plain; charset=nobody-knows", "Grüße", "Grüße");
-    part("Content-Transfer-Encoding: x-uuencode", "begin 644 a\n#0V%T\n`\nend\n", "Cat");
+    part(
+        "Content-Transfer-Encoding: base64",
+        "R3LD\n!vMOfZQ",
+        "Grüße",
+    );
+    part(
+        "Content-Transfer-Encoding: Quoted-Printable (x)",
+        "a=3D=\nb=zz=",
+        "a=b=zz",
+    );
+    part(
+        "Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable",
+        "Gr=FC=DFe",
+        "Grüße",
+    );
+    part(
+        "Content-Type: text/plain; charset=\"iso-2022-jp\"",
+        "\u{1b}$B$\"\u{1b}(B",
+        "あ",
+    );
+    part(
+        "Content-Type: text/plain; charset=nobody-knows",
+        "Grüße",
+        "Grüße",
+    );
+    part(
+        "Content-Transfer-Encoding: x-uuencode",
+        "begin 644 a\n#0V%T\n`\nend\n",
+        "Cat",
+    );
     part("Content-Transfer-Encoding: base9000", "R3LD", "R3LD");
 }
 
@@ -78,10 +105,22 @@ fn leaves_are_decoded() {
 fn file_names_are_decoded() {
     for (field, name) in [
         ("attachment; filename=a.txt", "a.txt"),
-        ("attachment; filename=\"a \\\"b\\\"; c.txt\"", "a \"b\"; c.txt"),
-        ("attachment; filename*=utf-8'de'Gr%C3%BC%C3%9Fe.txt", "Grüße.txt"),
-        ("attachment; filename*0=\"a\"; filename*1=b; filename*2*=%2Etxt", "ab.txt"),
-        ("attachment; filename=\"=?utf-8?q?Gr=C3=BC=C3=9Fe.txt?=\"", "Grüße.txt"),
+        (
+            "attachment; filename=\"a \\\"b\\\"; c.txt\"",
+            "a \"b\"; c.txt",
+        ),
+        (
+            "attachment; filename*=utf-8'de'Gr%C3%BC%C3%9Fe.txt",
+            "Grüße.txt",
+        ),
+        (
+            "attachment; filename*0=\"a\"; filename*1=b; filename*2*=%2Etxt",
+            "ab.txt",
+        ),
+        (
+            "attachment; filename=\"=?utf-8?q?Gr=C3=BC=C3=9Fe.txt?=\"",
+            "Grüße.txt",
+        ),
     ] {
         let raw = format!("Content-Disposition: {field}\r\n\r\n");
         let mail = Mail::read(raw.as_bytes());
@@ -95,7 +134,9 @@ fn file_names_are_decoded() {
 fn trees_have_limits() {
     let mut deep = String::new();
     for level in 0..200 {
-        deep.push_str(&format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"));
+        deep.push_str(&format!(
+            "Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"
+        ));
     }
     let mail = Mail::read(deep.as_bytes());
     assert!(mail.is_limited());
@@ -112,7 +153,10 @@ fn trees_have_limits() {
     assert!(mail.is_limited());
     assert_eq!(mail.parts().len(), PARTS_MAX);
 
-    let long = format!("{}Content-Type: text/html\r\n\r\nx", "A: b\r\n".repeat(HEADER_MAX / 6 + 1));
+    let long = format!(
+        "{}Content-Type: text/html\r\n\r\nx",
+        "A: b\r\n".repeat(HEADER_MAX / 6 + 1)
+    );
     let mail = Mail::read(long.as_bytes());
     assert!(mail.is_limited());
     assert_eq!(mail.body(0), b"x");

@@ -4,6 +4,7 @@
 //! from how the kinds follow one another ([`strip`]). A reply that has nothing else keeps what it
 //! quotes: nothing may vanish.
 
+mod attribution;
 mod lines;
 mod strip;
 mod thread;
@@ -34,9 +35,9 @@ pub struct ReplyText {
 /// The texts of a message.
 pub fn reply_text(mail: &Mail<'_>) -> ReplyText {
     let body = |sub: &str| {
-        let mut leaves = mail.own_leaves().filter(|(_, part)| {
-            part.media.is("text", sub) && !part.is_attachment
-        });
+        let mut leaves = mail
+            .own_leaves()
+            .filter(|(_, part)| part.media.is("text", sub) && !part.is_attachment);
         leaves.next().map(|(index, _)| mail.text(index, TEXT_MAX))
     };
     let html = body("html");

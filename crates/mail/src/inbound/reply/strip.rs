@@ -1,6 +1,7 @@
 //! What of a reply is left, from the kinds of its lines.
 
-use super::lines::{Line, attribution_len};
+use super::attribution::attribution_len;
+use super::lines::Line;
 
 /// Lines that are looked at; what follows is left out.
 const LINES_MAX: usize = 20_000;
@@ -25,9 +26,11 @@ pub fn strip(text: &str) -> String {
     end = before_last_quote(&kinds, end);
     kinds.truncate(end);
     let begin = behind_first_quote(&kinds);
-    let kept = lines.iter().zip(&kinds).skip(begin).filter(|(_, kind)| {
-        !matches!(kind, Line::Attribution | Line::Device)
-    });
+    let kept = lines
+        .iter()
+        .zip(&kinds)
+        .skip(begin)
+        .filter(|(_, kind)| !matches!(kind, Line::Attribution | Line::Device));
     let kept: Vec<_> = kept.map(|(line, _)| line.trim_end()).collect();
     trimmed(&kept)
 }
@@ -68,7 +71,10 @@ fn before_rule(kinds: &[Line]) -> usize {
     let Some(rule) = rule else {
         return kinds.len();
     };
-    let has_text = kinds.iter().take(rule).any(|kind| matches!(kind, Line::Text | Line::Field));
+    let has_text = kinds
+        .iter()
+        .take(rule)
+        .any(|kind| matches!(kind, Line::Text | Line::Field));
     if has_text { rule } else { kinds.len() }
 }
 
@@ -93,16 +99,28 @@ fn before_header(kinds: &[Line], end: usize) -> usize {
 fn before_thread(kinds: &[Line], end: usize) -> usize {
     let is_text = |kind: &Line| matches!(kind, Line::Text | Line::Field);
     let head = kinds.get(..end).unwrap_or_default();
-    for (at, _) in head.iter().enumerate().filter(|(_, kind)| **kind == Line::Attribution) {
-        let has_text = head.iter().take(at).any(|kind| is_text(kind));
+    for (at, _) in head
+        .iter()
+        .enumerate()
+        .filter(|(_, kind)| **kind == Line::Attribution)
+    {
+        let has_text = head.iter().take(at).any(is_text);
         if !has_text {
             continue;
         }
         let behind = head.get(at..).unwrap_or_default();
         let has_quote = behind.contains(&Line::Quote);
-        let last_quote = behind.iter().rposition(|kind| matches!(kind, Line::Quote | Line::Attribution));
-        let tail = behind.get(last_quote.map_or(0, |last| last + 1)..).unwrap_or_default();
-        let between = behind.iter().take(last_quote.unwrap_or(0)).filter(|kind| is_text(kind)).count();
+        let last_quote = behind
+            .iter()
+            .rposition(|kind| matches!(kind, Line::Quote | Line::Attribution));
+        let tail = behind
+            .get(last_quote.map_or(0, |last| last + 1)..)
+            .unwrap_or_default();
+        let between = behind
+            .iter()
+            .take(last_quote.unwrap_or(0))
+            .filter(|kind| is_text(kind))
+            .count();
         let tail_len = tail.iter().filter(|kind| is_text(kind)).count();
         if !has_quote || (between == 0 && tail_len <= TAIL_MAX) {
             return at;
@@ -114,23 +132,44 @@ fn before_thread(kinds: &[Line], end: usize) -> usize {
 /// Quotes at the end, where there is text before them.
 fn before_last_quote(kinds: &[Line], end: usize) -> usize {
     let head = kinds.get(..end).unwrap_or_default();
-    let last = head.iter().rposition(|kind| matches!(kind, Line::Text | Line::Field));
+    let last = head
+        .iter()
+        .rposition(|kind| matches!(kind, Line::Text | Line::Field));
     last.map_or(end, |last| last + 1)
 }
 
 /// Behind the header of a message that is forwarded without a word.
 fn behind_forward(kinds: &[Line]) -> usize {
-    let begin = kinds.iter().position(|kind| *kind != Line::Empty).unwrap_or(0);
+    let begin = kinds
+        .iter()
+        .position(|kind| *kind != Line::Empty)
+        .unwrap_or(0);
     let head = kinds.get(begin..).unwrap_or_default();
     if !matches!(head.first(), Some(Line::Rule)) {
         return 0;
     }
-    let len = head.iter().skip(1).skip_while(|kind| **kind == Line::Empty).take_while(|kind| **kind != Line::Empty).count();
-    let blank = head.iter().skip(1).take_while(|kind| **kind == Line::Empty).count();
+    let len = head
+        .iter()
+        .skip(1)
+        .skip_while(|kind| **kind == Line::Empty)
+        .take_while(|kind| **kind != Line::Empty)
+        .count();
+    let blank = head
+        .iter()
+        .skip(1)
+        .take_while(|kind| **kind == Line::Empty)
+        .count();
     let header = head.get(1 + blank..1 + blank + len).unwrap_or_default();
     let fields = header.iter().filter(|kind| **kind == Line::Field).count();
-    let has_more = head.iter().skip(1 + blank + len).any(|kind| *kind == Line::Text);
-    if fields >= FIELDS_MIN && has_more { begin + 1 + blank + len } else { 0 }
+    let has_more = head
+        .iter()
+        .skip(1 + blank + len)
+        .any(|kind| *kind == Line::Text);
+    if fields >= FIELDS_MIN && has_more {
+        begin + 1 + blank + len
+    } else {
+        0
+    }
 }
 
 /// Behind a quote that stands before the only text: it was answered below. Where text and quotes
@@ -140,7 +179,10 @@ fn behind_first_quote(kinds: &[Line]) -> usize {
     let Some(text) = kinds.iter().position(is_text) else {
         return 0;
     };
-    let is_answered = kinds.iter().take(text).any(|kind| *kind == Line::Attribution);
+    let is_answered = kinds
+        .iter()
+        .take(text)
+        .any(|kind| *kind == Line::Attribution);
     let goes_on = kinds.iter().skip(text).any(|kind| *kind == Line::Quote);
     if is_answered && !goes_on { text } else { 0 }
 }

@@ -20,7 +20,10 @@ fn what_is_quoted_below_goes() {
         "-----Original Message-----",
         "-------- Ursprüngliche Nachricht --------",
     ] {
-        check(&format!("Yes.\n\n{attribution}\n\n> Well?\n> No?\n"), "Yes.");
+        check(
+            &format!("Yes.\n\n{attribution}\n\n> Well?\n> No?\n"),
+            "Yes.",
+        );
         check(&format!("Yes.\n\n{attribution}\n\nWell?\nNo?\n"), "Yes.");
     }
 }

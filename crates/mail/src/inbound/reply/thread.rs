@@ -20,7 +20,11 @@ pub struct Thread {
 
 /// Reads them.
 pub fn thread(mail: &Mail<'_>) -> Thread {
-    let ids = |name: &str| mail.field(name).map(|field| ids(&field.text())).unwrap_or_default();
+    let ids = |name: &str| {
+        mail.field(name)
+            .map(|field| ids(&field.text()))
+            .unwrap_or_default()
+    };
     Thread {
         message_id: ids("Message-ID").pop(),
         in_reply_to: ids("In-Reply-To"),
@@ -31,7 +35,9 @@ pub fn thread(mail: &Mail<'_>) -> Thread {
 /// Words with an `@`: what lies between angle brackets where there are any.
 fn ids(value: &str) -> Vec<String> {
     let is_between = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',');
-    let words = value.split(is_between).filter(|word| word.contains('@') && word.len() <= ID_MAX);
+    let words = value
+        .split(is_between)
+        .filter(|word| word.contains('@') && word.len() <= ID_MAX);
     let mut ids: Vec<_> = words.rev().take(IDS_MAX).map(str::to_owned).collect();
     ids.reverse();
     ids

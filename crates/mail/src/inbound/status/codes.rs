@@ -18,7 +18,9 @@ pub(crate) fn find(text: &str) -> Codes {
     for (code, rest) in replies(text) {
         first = first.or(Some(code));
         // RFC 5321 §4.2.3: 503 is about the order of commands, and follows another refusal.
-        if let Some(enhanced) = behind(rest).filter(|enhanced| is_specific(*enhanced) && code != 503) {
+        if let Some(enhanced) =
+            behind(rest).filter(|enhanced| is_specific(*enhanced) && code != 503)
+        {
             paired = Some((code, enhanced));
         }
     }
@@ -28,8 +30,11 @@ pub(crate) fn find(text: &str) -> Codes {
             enhanced: Some(enhanced),
         };
     }
-    let enhanced = enhanced_codes(text).find(|code| is_specific(*code)).or_else(|| first_enhanced(text));
-    let agrees = |code: &u16| enhanced.is_none_or(|enhanced| u16::from(enhanced.class) == code / 100);
+    let enhanced = enhanced_codes(text)
+        .find(|code| is_specific(*code))
+        .or_else(|| first_enhanced(text));
+    let agrees =
+        |code: &u16| enhanced.is_none_or(|enhanced| u16::from(enhanced.class) == code / 100);
     let agreeing = replies(text).map(|(code, _)| code).find(agrees);
     Codes {
         reply: agreeing.or(first),
@@ -59,7 +64,9 @@ fn enhanced_codes(text: &str) -> impl Iterator<Item = EnhancedCode> + '_ {
 /// The status code that a text begins with, behind punctuation.
 fn behind(text: &str) -> Option<EnhancedCode> {
     let text = text.trim_start_matches([' ', '-', ':', '#', '(', '\'', '"', '<']);
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     EnhancedCode::parse(text.get(..end)?.trim_end_matches('.'))
 }
 
@@ -83,7 +90,8 @@ fn code_at(rest: &str) -> Option<(u16, &str)> {
         return None;
     }
     let next = after.chars().next();
-    let ends = next.is_none_or(|c| c.is_whitespace() || "-:,;)]>\"'<#".contains(c)) || after.starts_with(". ");
+    let ends = next.is_none_or(|c| c.is_whitespace() || "-:,;)]>\"'<#".contains(c))
+        || after.starts_with(". ");
     let code: u16 = digits.parse().ok()?;
     (ends && code / 10 % 10 <= 5).then_some((code, after))
 }

@@ -56,7 +56,12 @@ fn find(mail: &Mail<'_>) -> Option<Fields> {
         }
     }
     // Some take the names of the parts away, or the parts themselves.
-    let texts = mail.own_leaves().filter(|(_, part)| matches!(part.media.main.as_str(), "text" | "application" | "multipart"));
+    let texts = mail.own_leaves().filter(|(_, part)| {
+        matches!(
+            part.media.main.as_str(),
+            "text" | "application" | "multipart"
+        )
+    });
     for (index, _) in texts.take(10) {
         let octets = mail.octets(index);
         let Some(from) = first_field(&octets) else {
@@ -77,7 +82,11 @@ fn first_field(octets: &[u8]) -> Option<usize> {
     let mut at = 0;
     for line in octets.split_inclusive(|&octet| octet == b'\n') {
         let line_lower = line.get(..20).unwrap_or(line).to_ascii_lowercase();
-        let names: [&[u8]; 3] = [b"reporting-mta:", b"final-recipient:", b"original-recipient:"];
+        let names: [&[u8]; 3] = [
+            b"reporting-mta:",
+            b"final-recipient:",
+            b"original-recipient:",
+        ];
         if names.iter().any(|name| line_lower.starts_with(name)) {
             return Some(at);
         }
@@ -101,7 +110,10 @@ impl Fields {
             rest = after;
         }
         fields.recipients.retain(|told| {
-            told.address.is_some() || told.original.is_some() || told.action.is_some() || told.status.is_some()
+            told.address.is_some()
+                || told.original.is_some()
+                || told.action.is_some()
+                || told.status.is_some()
         });
         fields
     }
@@ -166,10 +178,13 @@ impl Told {
     fn settled(mut self) -> Self {
         let is_whole = |address: &Option<String>| address.as_deref().is_some_and(address::is_whole);
         let is_public = |address: &Option<String>| {
-            let domain = address.as_deref().and_then(|address| address.rsplit_once('@'));
+            let domain = address
+                .as_deref()
+                .and_then(|address| address.rsplit_once('@'));
             domain.is_some_and(|(_, domain)| domain.contains(['.', '[']))
         };
-        let is_better = !is_whole(&self.address) || (!is_public(&self.address) && is_public(&self.original));
+        let is_better =
+            !is_whole(&self.address) || (!is_public(&self.address) && is_public(&self.original));
         if is_better && is_whole(&self.original) {
             self.address = self.original.clone();
         }
@@ -224,7 +239,11 @@ fn status(value: &str) -> Option<EnhancedCode> {
 fn diagnostic(value: &str) -> String {
     let typed = value.split_once(';').filter(|(kind, _)| {
         let kind = kind.trim();
-        !kind.is_empty() && kind.len() <= 40 && kind.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+        !kind.is_empty()
+            && kind.len() <= 40
+            && kind
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
     });
     typed.map_or(value, |(_, text)| text).trim().to_owned()
 }

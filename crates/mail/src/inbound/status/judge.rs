@@ -56,7 +56,8 @@ impl Judge {
             true => codes::find(&told.context),
             false => own,
         };
-        let status = preferred(told.status, found.enhanced).map(|status| cause(status, &told.context));
+        let status =
+            preferred(told.status, found.enhanced).map(|status| cause(status, &told.context));
         let action = told.action.unwrap_or(match status.map(|code| code.class) {
             Some(2) => Action::Delivered,
             _ => Action::Failed,
@@ -71,7 +72,9 @@ impl Judge {
             reply: found.reply,
             status,
             digit,
-            phase: phase(&told.diagnostic).or_else(|| phase(&told.context)).unwrap_or(Phase::Rcpt),
+            phase: phase(&told.diagnostic)
+                .or_else(|| phase(&told.context))
+                .unwrap_or(Phase::Rcpt),
         };
         let is_failure = matches!(action, Action::Failed | Action::Delayed);
         let said = match told.diagnostic.trim() {
@@ -102,7 +105,10 @@ impl Judge {
             classifier.classify(failure.phase, &reply)
         };
         let is_other = |class: BounceClass| class == BounceClass::Other;
-        let session = failure.reply.map(|code| in_session(&told.context, code)).unwrap_or_default();
+        let session = failure
+            .reply
+            .map(|code| in_session(&told.context, code))
+            .unwrap_or_default();
         let diagnostic = match session.len() > told.diagnostic.len() {
             true => session.as_str(),
             false => told.diagnostic.trim(),
@@ -135,8 +141,15 @@ impl Judge {
 /// Whether a program of the reporting server failed: what it says is not about the address.
 fn is_local(diagnostic: &str) -> bool {
     const WORDS: [&str; 9] = [
-        "couldn't create", "can't create", "cannot create", "command died", "program exited",
-        "exited with", "exit status", "error writing message", "can't open mailbox",
+        "couldn't create",
+        "can't create",
+        "cannot create",
+        "command died",
+        "program exited",
+        "exited with",
+        "exit status",
+        "error writing message",
+        "can't open mailbox",
     ];
     let lower = diagnostic.to_ascii_lowercase();
     WORDS.iter().any(|words| lower.contains(words))
@@ -157,16 +170,22 @@ fn cause(status: EnhancedCode, context: &str) -> EnhancedCode {
         return status;
     }
     let found = codes::find(context);
-    let cause = found.enhanced.filter(|code| found.reply.is_some() && codes::is_specific(*code) && !is_time(*code));
+    let cause = found
+        .enhanced
+        .filter(|code| found.reply.is_some() && codes::is_specific(*code) && !is_time(*code));
     cause.unwrap_or(status)
 }
 
 /// All lines of a reply in a transcript, of which the field has one: `<<< 552-5.7.0 …`.
 fn in_session(context: &str, code: u16) -> String {
     let code = code.to_string();
-    let lines = context.lines().filter_map(|line| line.trim_start().strip_prefix("<<< "));
+    let lines = context
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("<<< "));
     let said = lines.filter_map(|line| line.strip_prefix(code.as_str()));
-    said.map(|line| line.trim_start_matches(['-', ' '])).collect::<Vec<_>>().join("\n")
+    said.map(|line| line.trim_start_matches(['-', ' ']))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// In answer to what it was said, where that is told.
@@ -199,7 +218,9 @@ fn phase(said: &str) -> Option<Phase> {
     ];
     let said = said.to_ascii_lowercase();
     let found = WORDS.iter().find(|(words, _)| said.contains(words));
-    found.map(|(_, phase)| *phase).or_else(|| session_phase(&said))
+    found
+        .map(|(_, phase)| *phase)
+        .or_else(|| session_phase(&said))
 }
 
 /// The command before the first refusal of a transcript: `>>> RCPT TO:…`, `<<< 550 …`.

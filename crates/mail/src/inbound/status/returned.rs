@@ -57,8 +57,12 @@ impl Returned {
                 "from" => set(&mut returned.from, text),
                 "to" => set(&mut returned.to, text),
                 "subject" => set(&mut returned.subject, text),
-                "delivered-to" | "x-original-to" | "envelope-to" | "x-hmxmroriginalrecipient"
-                | "x-apparently-to" | "x-rcpt-to" => returned.note(&field.text()),
+                "delivered-to"
+                | "x-original-to"
+                | "envelope-to"
+                | "x-hmxmroriginalrecipient"
+                | "x-apparently-to"
+                | "x-rcpt-to" => returned.note(&field.text()),
                 "received" => returned.note_received(&field.text()),
                 _ => {}
             }
@@ -73,7 +77,8 @@ impl Returned {
             return Self::read(&mail.header(index));
         }
         let headers = mail.leaves().find(|(_, part)| {
-            part.media.sub == "rfc822-headers" || (part.media.main == "message" && part.media.sub == "rfc822")
+            part.media.sub == "rfc822-headers"
+                || (part.media.main == "message" && part.media.sub == "rfc822")
         });
         let Some((index, _)) = headers else {
             return Self::default();
@@ -95,7 +100,10 @@ impl Returned {
 
     /// RFC 5321 §4.4: `for <address>`.
     fn note_received(&mut self, value: &str) {
-        let behind = value.split(" for ").nth(1).or_else(|| value.split("\tfor ").nth(1));
+        let behind = value
+            .split(" for ")
+            .nth(1)
+            .or_else(|| value.split("\tfor ").nth(1));
         if let Some(behind) = behind
             && let Some(word) = behind.split_ascii_whitespace().next()
         {
@@ -112,7 +120,9 @@ fn set(place: &mut Option<String>, value: impl FnOnce() -> Option<String>) {
 
 /// What stands between the first angle brackets; all of it where there are none.
 pub(crate) fn bracketed(value: &str) -> String {
-    let inner = value.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let inner = value
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
     cut(inner.map_or(value, |(inner, _)| inner))
 }
 

@@ -19,7 +19,11 @@ fn codes_are_found_in_text() {
     check("552: over quota", 552, "");
     // What the far server said stands behind what the reporting one says.
     check("554 4.4.7 expired <421 4.4.2 timed out>", 421, "4.4.2");
-    check("5.1.0 - Unknown address error 550-'5.7.1 denied'", 550, "5.7.1");
+    check(
+        "5.1.0 - Unknown address error 550-'5.7.1 denied'",
+        550,
+        "5.7.1",
+    );
     check("550 5.1.1 unknown\n503 5.5.1 RCPT first", 550, "5.1.1");
     check("554 5.0.0 refused for 5.7.1", 554, "5.7.1");
 }
