@@ -26,6 +26,9 @@ fn main() {
     };
     let scores = corpora::measure(&rows);
     println!("{scores}");
+    for broken in corpora::broken(&scores) {
+        println!("{broken}");
+    }
     for (figure, half, file, how) in &scores.misses {
         if has("--misses") && (*half == "seen" || has("--all")) {
             println!("{figure}: {file}\n    {how}");

@@ -1,7 +1,7 @@
 //! Mail that comes in: our own fixtures, one for each kind, and other projects' test material
 //! where it lies beside the repository.
 
-#![expect(clippy::print_stdout, reason = "figures, and what was skipped")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod corpora;
 
@@ -10,26 +10,6 @@ use std::path::{Path, PathBuf};
 
 use postbell_mail::Classifier;
 use postbell_mail::inbound::{Inbound, Mail, Reader, RecipientStatus, reply_text};
-
-/// What holds on the collection: the figure and its percent.
-const HOLDS: [(&str, f64); 15] = [
-    ("bounces: recognised", 99.0),
-    ("bounces: recipients", 97.0),
-    ("bounces: recipients, Final-Recipient whole", 100.0),
-    ("bounces: status code", 99.5),
-    ("bounces: action", 99.0),
-    ("bounces: hard or soft", 97.0),
-    ("bounces: class", 93.0),
-    ("complaints: recognised", 98.0),
-    ("complaints: type", 98.0),
-    ("automatic: recognised", 95.0),
-    ("people's mail: as such", 100.0),
-    ("people's replies: as such", 100.0),
-    ("no bounces: as such", 100.0),
-    ("replies: text", 85.0),
-    // docs/inbound.md says why the others differ.
-    ("mime: same tree and leaves", 96.0),
-];
 
 /// One in so many cuts is made here; `examples/corpora.rs --hostile` makes them all.
 const CUTS_SHARE: usize = 60;
@@ -42,16 +22,8 @@ fn the_collection_is_understood() {
         return;
     };
     let scores = corpora::measure(&rows);
-    println!("{scores}");
-    for (figure, least) in HOLDS {
-        let score = scores.of(figure);
-        assert!(score.all > 0, "{figure}: nothing was counted");
-        assert!(
-            score.percent() >= least,
-            "{figure}: {:.2} %",
-            score.percent()
-        );
-    }
+    println!("{scores}{} misses", scores.misses.len());
+    assert_eq!(corpora::broken(&scores), Vec::<String>::new());
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub mod status;
 mod address;
 mod bounce;
 mod notification;
+mod phrases;
 
 use crate::classify::Classifier;
 

@@ -75,8 +75,7 @@ fn happened(report: &Report<'_>) -> String {
         | Fact::Scheduled { .. }
         | Fact::Held
         | Fact::Released { .. }
-        | Fact::Cancelled
-        | Fact::Reject { .. } => format!(
+        | Fact::Cancelled => format!(
             "Your message to {to} was taken by the recipient's server. That server sends no \
              reports of success, so this is the last that you hear of it from us, unless the \
              message is returned later."

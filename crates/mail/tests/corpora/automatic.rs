@@ -5,7 +5,7 @@ use postbell_mail::inbound::{Inbound, Mail, Reader};
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
+pub(crate) fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     let is_human = row.is(&["reply", "mime", "outbound-html"]) || row.file.starts_with("html-eml");
     let is_automatic = row.is(&["autoreply", "challenge-response"]);
     let is_no_bounce = row.is(&["not-bounce"]);

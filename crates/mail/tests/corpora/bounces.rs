@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
+pub(crate) fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     // A mailbox of several reports is no message.
     let is_mailbox = memchr::memmem::find(&row.raw, b"\n\nFrom MAILER-DAEMON ").is_some();
     if !row.is(&["bounce", "delay", "success"]) || !row.file.starts_with("bounces/") || is_mailbox {

@@ -7,7 +7,7 @@ use postbell_mail::inbound::{Inbound, Mail, Reader};
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
+pub(crate) fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     if !row.is(&["complaint"]) {
         return;
     }

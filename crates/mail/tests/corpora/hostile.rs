@@ -10,7 +10,7 @@ const CUTS: usize = 1_000;
 const FLIPS: usize = 10;
 
 /// Reads a file in every way that the program does.
-pub fn read_all(raw: &[u8], reader: &Reader) {
+pub(crate) fn read_all(raw: &[u8], reader: &Reader) {
     let mail = Mail::read(raw);
     for (index, part) in mail.parts().iter().enumerate() {
         assert!(part.parent.is_none_or(|parent| parent < index));
@@ -21,7 +21,7 @@ pub fn read_all(raw: &[u8], reader: &Reader) {
 }
 
 /// How many readings a file went through. `share` of the cuts are made.
-pub fn torment(row: &Row, reader: &Reader, share: usize) -> usize {
+pub(crate) fn torment(row: &Row, reader: &Reader, share: usize) -> usize {
     let mut count = 1;
     read_all(&row.raw, reader);
     let raw = with_crlf(&row.raw);

@@ -6,7 +6,7 @@ use postbell_mail::inbound::mime::{Mail, Part};
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, scores: &mut Scores) {
+pub(crate) fn measure(row: &Row, scores: &mut Scores) {
     let Some(reference) = row.value.get("reference") else {
         return;
     };

@@ -5,7 +5,7 @@ use postbell_mail::inbound::{Mail, reply, reply_text};
 use super::Row;
 use super::score::Scores;
 
-pub fn measure(row: &Row, scores: &mut Scores) {
+pub(crate) fn measure(row: &Row, scores: &mut Scores) {
     let Some(wanted) = row.text("expected_reply_text") else {
         return;
     };

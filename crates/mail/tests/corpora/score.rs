@@ -6,20 +6,20 @@ use std::fmt;
 use super::Row;
 
 #[derive(Default)]
-pub struct Scores {
+pub(crate) struct Scores {
     rows: BTreeMap<&'static str, BTreeMap<&'static str, Score>>,
     /// What was wrong: the figure, the half, the file and how.
-    pub misses: Vec<(&'static str, &'static str, String, String)>,
+    pub(crate) misses: Vec<(&'static str, &'static str, String, String)>,
 }
 
 #[derive(Default, Clone, Copy)]
-pub struct Score {
-    pub hits: usize,
-    pub all: usize,
+pub(crate) struct Score {
+    pub(crate) hits: usize,
+    pub(crate) all: usize,
 }
 
 impl Score {
-    pub fn percent(self) -> f64 {
+    pub(crate) fn percent(self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "there are some thousands")]
         let (hits, all) = (self.hits as f64, self.all as f64);
         if self.all == 0 {
@@ -31,7 +31,7 @@ impl Score {
 }
 
 impl Scores {
-    pub fn count(
+    pub(crate) fn count(
         &mut self,
         figure: &'static str,
         row: &Row,
@@ -49,7 +49,7 @@ impl Scores {
         }
     }
 
-    pub fn of(&self, figure: &str) -> Score {
+    pub(crate) fn of(&self, figure: &str) -> Score {
         let halves = self.rows.get(figure);
         halves
             .and_then(|halves| halves.get("all"))

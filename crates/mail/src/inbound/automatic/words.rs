@@ -1,376 +1,138 @@
 //! How automatic answers speak, in lower case.
 
 use super::AutoReplyClass;
+use crate::inbound::phrases::Phrases;
 
 /// What the subject of a vacation note begins with.
-const AWAY: &[&str] = &[
-    "out of office",
-    "i am out of",
-    "i'm out of",
-    "i am away",
-    "i'm away",
-    "away from",
-    "out of the office",
-    "out-of-office",
-    "ooo",
-    "on vacation",
-    "on holiday",
-    "away from the office",
-    "away from my mail",
-    "vacation",
-    "holiday",
-    "abwesenheitsnotiz",
-    "abwesenheit",
-    "abwesend",
-    "außer haus",
-    "nicht im büro",
-    "urlaub",
-    "absence du bureau",
-    "message d'absence",
-    "absent du bureau",
-    "absent",
-    "hors du bureau",
-    "en congé",
-    "notification d'absence",
-    "fuera de la oficina",
-    "fuera de oficina",
-    "ausente",
-    "ausencia",
-    "de vacaciones",
-    "fora do escritório",
-    "ausência",
-    "ausente do escritório",
-    "fora do escritorio",
-    "ausencia temporária",
-    "fuori ufficio",
-    "fuori sede",
-    "assenza",
-    "assente",
-    "non in ufficio",
-    "afwezig",
-    "niet aanwezig",
-    "afwezigheid",
-    "afwezigheidsbericht",
-    "buiten kantoor",
-    "frånvaro",
-    "ej på kontoret",
-    "inte på kontoret",
-    "fravær",
-    "ikke til stede",
-    "ikke på kontoret",
-    "ude af kontoret",
-    "poissa toimistosta",
-    "poissaolo",
-    "lomalla",
-    "fraværende",
-    "poza biurem",
-    "nieobecność",
-    "nieobecny",
-    "jestem na urlopie",
-    "mimo kancelář",
-    "nepřítomnost",
-    "v neprítomnosti",
-    "nisam u uredu",
-    "odsotnost",
-    "házon kívül",
-    "szabadság",
-    "absență",
-    "în concediu",
-    "absent din birou",
-    "вне офиса",
-    "нет на месте",
-    "отсутств",
-    "в отпуске",
-    "нет в офисе",
-    "відсутній",
-    "поза офісом",
-    "ofis dışında",
-    "ofiste değil",
-    "dışarıda",
-    "εκτός γραφείου",
-    "απουσία",
-    "不在",
-    "外出",
-    "休暇",
-    "부재",
-    "자리 비움",
-    "外出中",
-    "休假",
-    "不在办公室",
-    "外出回复",
-    "מחוץ למשרד",
-    "خارج المكتب",
-];
+const AWAY: Phrases = Phrases(
+    "\
+     out of office|i am out of|i'm out of|i am away|i'm away|away from|out of the office|\
+     out-of-office|ooo|on vacation|on holiday|away from the office|away from my mail|vacation|\
+     holiday|abwesenheitsnotiz|abwesenheit|abwesend|außer haus|nicht im büro|urlaub|\
+     absence du bureau|message d'absence|absent du bureau|absent|hors du bureau|en congé|\
+     notification d'absence|fuera de la oficina|fuera de oficina|ausente|ausencia|de vacaciones|\
+     fora do escritório|ausência|ausente do escritório|fora do escritorio|ausencia temporária|\
+     fuori ufficio|fuori sede|assenza|assente|non in ufficio|afwezig|niet aanwezig|afwezigheid|\
+     afwezigheidsbericht|buiten kantoor|frånvaro|ej på kontoret|inte på kontoret|fravær|\
+     ikke til stede|ikke på kontoret|ude af kontoret|poissa toimistosta|poissaolo|lomalla|\
+     fraværende|poza biurem|nieobecność|nieobecny|jestem na urlopie|mimo kancelář|nepřítomnost|\
+     v neprítomnosti|nisam u uredu|odsotnost|házon kívül|szabadság|absență|în concediu|\
+     absent din birou|вне офиса|нет на месте|отсутств|в отпуске|нет в офисе|відсутній|\
+     поза офісом|ofis dışında|ofiste değil|dışarıda|εκτός γραφείου|απουσία|不在|外出|休暇|부재|자리 비움|\
+     外出中|休假|不在办公室|外出回复|מחוץ למשרד|خارج المكتب",
+);
 
 /// How a subject begins that says it in a sentence.
-const TELLS: &[&str] = &[
-    "i will be ",
-    "i'll be ",
-    "i am ",
-    "i'm ",
-    "we are ",
-    "currently ",
-    "ich bin ",
-    "je suis ",
-    "estoy ",
-    "estou ",
-];
+const TELLS: Phrases = Phrases(
+    "\
+     i will be |i'll be |i am |i'm |we are |currently |ich bin |je suis |estoy |estou ",
+);
 
 /// What the subject of any automatic answer begins with.
-const ANSWERS: &[&str] = &[
-    "automatic reply",
-    "résponse automatique",
-    "this is an automat",
-    "automatic notification",
-    "automatic response",
-    "automatic answer",
-    "automated reply",
-    "automated response",
-    "automated answer",
-    "autoreply",
-    "auto reply",
-    "auto-reply",
-    "auto response",
-    "auto-response",
-    "autoresponse",
-    "autoresponder",
-    "auto responder",
-    "auto:",
-    "[auto-reply]",
-    "[autoreply]",
-    "(auto reply)",
-    "<automated response>",
-    "[auto reply]",
-    "automatische antwort",
-    "automatische antwoord",
-    "automatisch antwoord",
-    "autom. antwort",
-    "automatische rückantwort",
-    "automatisch beantwoord",
-    "réponse automatique",
-    "reponse automatique",
-    "réponse d'absence",
-    "respuesta automática",
-    "respuesta automatica",
-    "auto-respuesta",
-    "autorespuesta",
-    "contestación automática",
-    "resposta automática",
-    "resposta automatica",
-    "resposta automàtica",
-    "risposta automatica",
-    "risponditore automatico",
-    "autosvar",
-    "automatiskt svar",
-    "automatisk svar",
-    "auto svar",
-    "automaattinen vastaus",
-    "automaatne vastus",
-    "automātiskā atbilde",
-    "automatinis atsakymas",
-    "automatische beantwortung",
-    "autoodpowiedź",
-    "automatyczna odpowiedź",
-    "odpowiedź automatyczna",
-    "automatická odpověď",
-    "automatická odpoveď",
-    "samodejni odgovor",
-    "automatski odgovor",
-    "automatikus válasz",
-    "răspuns automat",
-    "raspuns automat",
-    "автоответ",
-    "автоматический ответ",
-    "ответ автоматически",
-    "автоматична відповідь",
-    "автоматичний відповідь",
-    "автоматичен отговор",
-    "αυτόματη απάντηση",
-    "otomatik yanıt",
-    "otomatik cevap",
-    "自動返信",
-    "自動応答",
-    "自动回复",
-    "自動回覆",
-    "自动答复",
-    "자동 회신",
-    "자동 응답",
-    "자동응답",
-    "תשובה אוטומטית",
-    "رد تلقائي",
-    "tự động trả lời",
-    "trả lời tự động",
-    "balasan otomatis",
-    "ตอบกลับอัตโนมัติ",
-    "autoreply:",
-    "away:",
-    "thank you for your message (automatic",
-    "thank you for contacting us (auto",
-];
+const ANSWERS: Phrases = Phrases(
+    "\
+     automatic reply|résponse automatique|this is an automat|automatic notification|\
+     automatic response|automatic answer|automated reply|automated response|automated answer|\
+     autoreply|auto reply|auto-reply|auto response|auto-response|autoresponse|autoresponder|\
+     auto responder|auto:|[auto-reply]|[autoreply]|(auto reply)|<automated response>|\
+     [auto reply]|automatische antwort|automatische antwoord|automatisch antwoord|\
+     autom. antwort|automatische rückantwort|automatisch beantwoord|réponse automatique|\
+     reponse automatique|réponse d'absence|respuesta automática|respuesta automatica|\
+     auto-respuesta|autorespuesta|contestación automática|resposta automática|\
+     resposta automatica|resposta automàtica|risposta automatica|risponditore automatico|\
+     autosvar|automatiskt svar|automatisk svar|auto svar|automaattinen vastaus|\
+     automaatne vastus|automātiskā atbilde|automatinis atsakymas|automatische beantwortung|\
+     autoodpowiedź|automatyczna odpowiedź|odpowiedź automatyczna|automatická odpověď|\
+     automatická odpoveď|samodejni odgovor|automatski odgovor|automatikus válasz|\
+     răspuns automat|raspuns automat|автоответ|автоматический ответ|ответ автоматически|\
+     автоматична відповідь|автоматичний відповідь|автоматичен отговор|αυτόματη απάντηση|\
+     otomatik yanıt|otomatik cevap|自動返信|自動応答|自动回复|自動回覆|自动答复|자동 회신|자동 응답|자동응답|תשובה אוטומטית|\
+     رد تلقائي|tự động trả lời|trả lời tự động|balasan otomatis|ตอบกลับอัตโนมัติ|autoreply:|\
+     away:|thank you for your message (automatic|thank you for contacting us (auto",
+);
 
 /// In a subject or text of a challenge.
-const CHALLENGES: &[&str] = &[
-    "confirm your message",
-    "verify your address",
-    "confirm your address",
-    "confirmation message",
-    "this confirmation",
-    "your message is being held",
-    "has been held",
-    "one-time",
-    "anti-spam",
-    "protect",
-    "not spam",
-    "to verify",
-    "simply reply",
-    "only need to",
-    "verify your message",
-    "requires verification",
-    "requires confirmation",
-    "sender verification",
-    "confirm that you are",
-    "verify that you are",
-    "prove that you",
-    "please confirm your email",
-    "challenge",
-    "to deliver your message",
-    "not pre-approved",
-    "approve your message",
-    "guest list",
-    "click the link below to deliver",
-    "click here to deliver",
-    "approved senders",
-    "awaiting your verification",
-    "pending verification",
-    "confirmation of your message",
-    "one-time authentication",
-    "unknown sender",
-];
-
-/// Whether the sender is asked to prove something.
-pub(super) fn is_challenge(subject: &str, text: &str) -> bool {
-    let head: String = text.chars().take(3_000).collect();
-    let asked = CHALLENGES
-        .iter()
-        .filter(|words| head.contains(*words) || subject.contains(*words));
-    asked.count() >= 2
-}
+const CHALLENGES: Phrases = Phrases(
+    "\
+     confirm your message|verify your address|confirm your address|confirmation message|\
+     this confirmation|your message is being held|has been held|one-time|anti-spam|protect|\
+     not spam|to verify|simply reply|only need to|verify your message|requires verification|\
+     requires confirmation|sender verification|confirm that you are|verify that you are|\
+     prove that you|please confirm your email|challenge|to deliver your message|\
+     not pre-approved|approve your message|guest list|click the link below to deliver|\
+     click here to deliver|approved senders|awaiting your verification|pending verification|\
+     confirmation of your message|one-time authentication|unknown sender",
+);
 
 /// In a subject or text of a help desk's confirmation.
-const TICKETS: &[&str] = &[
-    "ticket",
-    "case number",
-    "request received",
-    "request has been received",
-    "your request",
-    "we have received your",
-    "we received your",
-    "support request",
-    "reference number",
-    "case #",
-    "case id",
-    "[case",
-    "incident",
-    "helpdesk",
-    "help desk",
-    "vorgangsnummer",
-    "ihre anfrage",
-    "votre demande",
-    "su solicitud",
-    "sua solicitação",
-    "la tua richiesta",
-    "uw aanvraag",
-    "zgłoszenie",
-    "заявк",
-    "обращени",
-];
+const TICKETS: Phrases = Phrases(
+    "\
+     ticket|case number|request received|request has been received|your request|\
+     we have received your|we received your|support request|reference number|case #|case id|\
+     [case|incident|helpdesk|help desk|vorgangsnummer|ihre anfrage|votre demande|su solicitud|\
+     sua solicitação|la tua richiesta|uw aanvraag|zgłoszenie|заявк|обращени",
+);
+
+/// In the text of a vacation note.
+const AWAY_TEXT: Phrases = Phrases(
+    "\
+     out of the office|out of office|on vacation|on holiday|on leave|annual leave|i am away|\
+     i'm away|currently away|away until|will be back|returning on|return to the office|\
+     limited access to|parental leave|maternity leave|nicht im büro|abwesend|im urlaub|\
+     nicht erreichbar|en congé|absent|de retour|fuera de la oficina|de vacaciones|\
+     fora do escritório|de férias|fuori ufficio|in ferie|assente|afwezig|op vakantie|semester|\
+     på ferie|lomalla|na urlopie|poza biurem|в отпуске|отсутств|休暇|不在|休假|外出|tatilde|izinde",
+);
+
+/// Octets of a text that are looked at.
+const HEAD_MAX: usize = 6_000;
 
 /// The class of an answer that is known to be automatic.
 pub(super) fn class(subject: &str, text: &str) -> AutoReplyClass {
-    if let Some(class) = class_of_beginning(subject)
-        && class == AutoReplyClass::Vacation
-    {
-        return class;
+    if class_of_beginning(subject) == Some(AutoReplyClass::Vacation) {
+        return AutoReplyClass::Vacation;
     }
-    let has = |words: &[&str], within: &str| words.iter().any(|word| within.contains(word));
-    let head: String = text.chars().take(2_000).collect();
-    if has(CHALLENGES, subject) || has(&CHALLENGES[..10], &head) {
+    let head = head(text);
+    let has = |phrases: Phrases| phrases.are_in(subject) || phrases.are_in(head);
+    if is_challenge(subject, text) {
         AutoReplyClass::Challenge
-    } else if has(AWAY_TEXT, &head) || has(AWAY_TEXT, subject) {
+    } else if has(AWAY_TEXT) {
         AutoReplyClass::Vacation
-    } else if has(TICKETS, subject) || has(TICKETS, &head) {
+    } else if has(TICKETS) {
         AutoReplyClass::Ticket
     } else {
         AutoReplyClass::Other
     }
 }
 
-/// In the text of a vacation note.
-const AWAY_TEXT: &[&str] = &[
-    "out of the office",
-    "out of office",
-    "on vacation",
-    "on holiday",
-    "on leave",
-    "annual leave",
-    "i am away",
-    "i'm away",
-    "currently away",
-    "away until",
-    "will be back",
-    "returning on",
-    "return to the office",
-    "limited access to",
-    "parental leave",
-    "maternity leave",
-    "nicht im büro",
-    "abwesend",
-    "im urlaub",
-    "nicht erreichbar",
-    "en congé",
-    "absent",
-    "de retour",
-    "fuera de la oficina",
-    "de vacaciones",
-    "fora do escritório",
-    "de férias",
-    "fuori ufficio",
-    "in ferie",
-    "assente",
-    "afwezig",
-    "op vakantie",
-    "semester",
-    "på ferie",
-    "lomalla",
-    "na urlopie",
-    "poza biurem",
-    "в отпуске",
-    "отсутств",
-    "休暇",
-    "不在",
-    "休假",
-    "外出",
-    "tatilde",
-    "izinde",
-];
+/// Whether the sender is asked to prove something: two phrases have to say so.
+pub(super) fn is_challenge(subject: &str, text: &str) -> bool {
+    let head = head(text);
+    let asked = CHALLENGES
+        .iter()
+        .filter(|words| head.contains(words) || subject.contains(words));
+    asked.count() >= 2
+}
+
+fn head(text: &str) -> &str {
+    let mut end = text.len().min(HEAD_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or(text)
+}
 
 /// The class that the beginning of a subject tells, if it tells one: the words, and behind them
 /// nothing or what sets them apart.
 pub(super) fn class_of_beginning(subject: &str) -> Option<AutoReplyClass> {
-    let begins = |words: &[&str]| words.iter().any(|word| stands_apart(subject, word));
+    let begins = |phrases: Phrases| phrases.iter().any(|words| stands_apart(subject, words));
     if begins(ANSWERS) {
-        let is_away = AWAY_TEXT
-            .iter()
-            .chain(AWAY.iter().take(8))
-            .any(|word| subject.contains(word));
-        return Some(if is_away {
-            AutoReplyClass::Vacation
-        } else {
-            AutoReplyClass::Other
+        return Some(match AWAY_TEXT.are_in(subject) {
+            true => AutoReplyClass::Vacation,
+            false => AutoReplyClass::Other,
         });
     }
-    let is_told = TELLS.iter().any(|words| subject.starts_with(words))
-        && AWAY.iter().take(14).any(|words| subject.contains(words));
+    let is_told = TELLS.begin(subject) && AWAY_TEXT.are_in(subject);
     (is_told || begins(AWAY)).then_some(AutoReplyClass::Vacation)
 }
 

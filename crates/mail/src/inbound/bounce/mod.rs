@@ -85,6 +85,5 @@ pub(super) fn complete(mail: &Mail<'_>, notice: &Notice, report: &mut StatusRepo
         for (status, address) in report.recipients.iter_mut().zip(named) {
             status.address = address;
         }
-        return;
     }
 }

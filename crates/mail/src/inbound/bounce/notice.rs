@@ -250,8 +250,8 @@ pub(super) fn diagnostic(paragraph: &str, recipient: Option<&str>) -> String {
             .enhanced
             .is_some_and(|code| code.class != 2)
     };
-    let said = lines.iter().position(|line| has_reply(&line));
-    if let Some(begin) = said.or_else(|| lines.iter().position(|line| has_status(&line))) {
+    let said = lines.iter().position(has_reply);
+    if let Some(begin) = said.or_else(|| lines.iter().position(has_status)) {
         return without_farewell(&block(lines.get(begin..).unwrap_or_default()));
     }
     let wanted = recipient.unwrap_or_default();

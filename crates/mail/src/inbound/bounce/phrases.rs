@@ -3,398 +3,109 @@
 //! Each is a turn of phrase that several programs or many people use; none is a whole sentence of
 //! one.
 
+use crate::inbound::phrases::Phrases;
+
 /// In a subject: something was not delivered.
-pub(super) const SUBJECT_FAILED: &[&str] = &[
-    "undeliver",
-    "undelivr",
-    "returned mail",
-    "returned message",
-    "return mail",
-    "returned to sender",
-    "returning message",
-    "returned email",
-    "failure notice",
-    "failure notification",
-    "delivery failure",
-    "delivery failed",
-    "delivery has failed",
-    "delivery error",
-    "delivery problem",
-    "delivery notification",
-    "delivery report",
-    "delivery status",
-    "mail failure",
-    "message failure",
-    "mail error",
-    "mail system error",
-    "mail delivery",
-    "non delivery",
-    "non-delivery",
-    "nondeliver",
-    "not delivered",
-    "not be delivered",
-    "failed mail",
-    "failed delivery",
-    "failed message",
-    "mail not delivered",
-    "message not delivered",
-    "could not send",
-    "could not be delivered",
-    "couldn't be delivered",
-    "cannot be delivered",
-    "couldn't deliver",
-    "unable to deliver",
-    "can't deliver",
-    "message status",
-    "status notification",
-    "notification d'état",
-    "delivery incomplete",
-    "message delayed",
-    "delivery delayed",
-    "delayed mail",
-    "delivery is delayed",
-    "bounce",
-    "user unknown",
-    "unknown user",
-    "unzustellbar",
-    "nicht zugestellt",
-    "zustellung",
-    "übermittlung fehlgeschlagen",
-    "fehler bei der",
-    "non remis",
-    "échec",
-    "non distribu",
-    "non recapitabile",
-    "mancato recapito",
-    "mancata consegna",
-    "no entregado",
-    "no se pudo entregar",
-    "devuelto",
-    "não entregue",
-    "não foi entregue",
-    "devolvido",
-    "devolvida",
-    "niet bezorg",
-    "onbestelbaar",
-    "niedostarcz",
-    "zwrot",
-    "nie dostarczon",
-    "kan inte levereras",
-    "kunde inte levereras",
-    "kunne ikke leveres",
-    "не доставлен",
-    "недоставлен",
-    "не может быть доставлен",
-    "возвращ",
-    "配信でき",
-    "配信エラー",
-    "配信不能",
-    "送信でき",
-    "送信エラー",
-    "エラー通知",
-    "メールエラー",
-    "不達",
-    "退信",
-    "无法投递",
-    "未送达",
-    "投递失败",
-    "退回",
-    "系统退",
-    "iletilemedi",
-    "teslim edilemedi",
-    "doručení",
-    "kézbesíthetetlen",
-];
+pub(super) const SUBJECT_FAILED: Phrases = Phrases(
+    "\
+     undeliver|undelivr|returned mail|returned message|return mail|returned to sender|\
+     returning message|returned email|failure notice|failure notification|delivery failure|\
+     delivery failed|delivery has failed|delivery error|delivery problem|delivery notification|\
+     delivery report|delivery status|mail failure|message failure|mail error|mail system error|\
+     mail delivery|non delivery|non-delivery|nondeliver|not delivered|not be delivered|\
+     failed mail|failed delivery|failed message|mail not delivered|message not delivered|\
+     could not send|could not be delivered|couldn't be delivered|cannot be delivered|\
+     couldn't deliver|unable to deliver|can't deliver|message status|status notification|\
+     notification d'état|delivery incomplete|message delayed|delivery delayed|delayed mail|\
+     delivery is delayed|bounce|user unknown|unknown user|unzustellbar|nicht zugestellt|\
+     zustellung|übermittlung fehlgeschlagen|fehler bei der|non remis|échec|non distribu|\
+     non recapitabile|mancato recapito|mancata consegna|no entregado|no se pudo entregar|\
+     devuelto|não entregue|não foi entregue|devolvido|devolvida|niet bezorg|onbestelbaar|\
+     niedostarcz|zwrot|nie dostarczon|kan inte levereras|kunde inte levereras|\
+     kunne ikke leveres|не доставлен|недоставлен|не может быть доставлен|возвращ|配信でき|配信エラー|\
+     配信不能|送信でき|送信エラー|エラー通知|メールエラー|不達|退信|无法投递|未送达|投递失败|退回|系统退|iletilemedi|teslim edilemedi|\
+     doručení|kézbesíthetetlen",
+);
 
 /// In a text: something was not delivered.
-pub(super) const TEXT_FAILED: &[&str] = &[
-    "could not be delivered",
-    "couldn't be delivered",
-    "could not deliver",
-    "couldn't deliver",
-    "cannot be delivered",
-    "can't be delivered",
-    "cannot deliver",
-    "was not delivered",
-    "not been delivered",
-    "wasn't delivered",
-    "not able to deliver",
-    "wasn't able to deliver",
-    "unable to deliver",
-    "undeliverable",
-    "undelivered",
-    "did not reach",
-    "could not be reached",
-    "delivery failed",
-    "delivery to the following",
-    "delivery has failed",
-    "failed permanently",
-    "failed recipient",
-    "failed addresses",
-    "failed address",
-    "error delivering",
-    "permanent error",
-    "permanent fatal errors",
-    "fatal errors",
-    "fatal error",
-    "delivery errors",
-    "delivery error",
-    "delivery problems",
-    "error during delivery",
-    "could not send",
-    "returned to sender",
-    "returned to you",
-    "returning it",
-    "has been returned",
-    "was returned",
-    "i'm not going to try again",
-    "giving up",
-    "given up",
-    "gave up",
-    "following address",
-    "following recipient",
-    "recipients of your message",
-    "user unknown",
-    "unknown user",
-    "no such user",
-    "mailbox unavailable",
-    "mailbox full",
-    "mailbox is full",
-    "not known at this site",
-    "not listed in",
-    "invalid recipient",
-    "was rejected",
-    "rejected by",
-    "has been rejected",
-    "be rejected",
-    "bounced",
-    "failed to deliver",
-    "delivery failure",
-    "non-delivery",
-    "failure reasons",
-    "delivery attempts",
-    "delivery failed",
-    "failed after",
-    "delivery attempt",
-    "transcript of session",
-    "not a valid",
-    "not match",
-    "postponed",
-    "full mailbox",
-    "not accepting mail",
-    "no longer active",
-    "does not exist",
-    "doesn't exist",
-    "account has been disabled",
-    "address no longer",
-    "is not a valid",
-    "could not be processed",
-    "nicht zugestellt",
-    "konnte nicht",
-    "unzustellbar",
-    "n'a pas pu",
-    "n'ont pas pu",
-    "non remis",
-    "impossible de",
-    "no se pudo",
-    "no se ha podido",
-    "no pudo ser",
-    "não pôde ser",
-    "não foi possível",
-    "impossibile",
-    "non è stato possibile",
-    "niet worden",
-    "kunde inte",
-    "nie można",
-    "nie mogła",
-    "не может быть доставлено",
-    "не доставлено",
-    "не удалось доставить",
-    "не удаётся",
-    "送信できません",
-    "配信できません",
-    "配送できません",
-    "届けることができません",
-    "届きません",
-    "お届けでき",
-    "配信に失敗",
-    "宛先",
-    "あて先",
-    "エラー",
-    "无法",
-    "失败",
-    "退回",
-];
+pub(super) const TEXT_FAILED: Phrases = Phrases(
+    "\
+     could not be delivered|couldn't be delivered|could not deliver|couldn't deliver|\
+     cannot be delivered|can't be delivered|cannot deliver|was not delivered|not been delivered|\
+     wasn't delivered|not able to deliver|wasn't able to deliver|unable to deliver|\
+     undeliverable|undelivered|did not reach|could not be reached|delivery failed|\
+     delivery to the following|delivery has failed|failed permanently|failed recipient|\
+     failed addresses|failed address|error delivering|permanent error|permanent fatal errors|\
+     fatal errors|fatal error|delivery errors|delivery error|delivery problems|\
+     error during delivery|could not send|returned to sender|returned to you|returning it|\
+     has been returned|was returned|i'm not going to try again|giving up|given up|gave up|\
+     following address|following recipient|recipients of your message|user unknown|unknown user|\
+     no such user|mailbox unavailable|mailbox full|mailbox is full|not known at this site|\
+     not listed in|invalid recipient|was rejected|rejected by|has been rejected|be rejected|\
+     bounced|failed to deliver|delivery failure|non-delivery|failure reasons|delivery attempts|\
+     delivery failed|failed after|delivery attempt|transcript of session|not a valid|not match|\
+     postponed|full mailbox|not accepting mail|no longer active|does not exist|doesn't exist|\
+     account has been disabled|address no longer|is not a valid|could not be processed|\
+     nicht zugestellt|konnte nicht|unzustellbar|n'a pas pu|n'ont pas pu|non remis|impossible de|\
+     no se pudo|no se ha podido|no pudo ser|não pôde ser|não foi possível|impossibile|\
+     non è stato possibile|niet worden|kunde inte|nie można|nie mogła|не может быть доставлено|\
+     не доставлено|не удалось доставить|не удаётся|送信できません|配信できません|配送できません|届けることができません|届きません|\
+     お届けでき|配信に失敗|宛先|あて先|エラー|无法|失败|退回",
+);
 
 /// In a subject or text: it will be tried again.
-pub(super) const DELAYED: &[&str] = &[
-    "(delay)",
-    "delayed",
-    "postponed",
-    "still trying",
-    "will continue to try",
-    "will keep trying",
-    "keep trying",
-    "will be retried",
-    "will try again",
-    "will retry",
-    "continue to be",
-    "attempts will continue",
-    "delivery attempts will",
-    "not yet been delivered",
-    "not yet delivered",
-    "has not been delivered yet",
-    "has not yet",
-    "warning message only",
-    "do not need to resend",
-    "warning: could not send",
-    "could not send message for past",
-    "is a warning",
-    "verzögert",
-    "retardé",
-    "retrasad",
-    "ritardat",
-    "atrasad",
-    "vertraagd",
-    "opóźn",
-    "задерж",
-    "待機",
-];
+pub(super) const DELAYED: Phrases = Phrases(
+    "\
+     (delay)|delayed|postponed|still trying|will continue to try|will keep trying|keep trying|\
+     will be retried|will try again|will retry|continue to be|attempts will continue|\
+     delivery attempts will|not yet been delivered|not yet delivered|has not been delivered yet|\
+     has not yet|warning message only|do not need to resend|warning: could not send|\
+     could not send message for past|is a warning|verzögert|retardé|retrasad|ritardat|atrasad|\
+     vertraagd|opóźn|задерж|待機",
+);
 
 /// In a text: it will not.
-pub(super) const FINAL: &[&str] = &[
-    "permanent error",
-    "permanent fatal",
-    "failed permanently",
-    "not going to try again",
-    "no longer",
-    "given up",
-    "giving up",
-    "gave up",
-    "has been returned",
-    "returned to sender",
-    "could not be delivered for more than",
-    "not delivered within",
-    "message failed",
-    "retry timeout exceeded",
-    "stopped trying",
-    "will not be retried",
-    "will not try",
-    "no further",
-    "undeliverable",
-    "has expired",
-    "too old",
-    "in the queue too long",
-];
+pub(super) const FINAL: Phrases = Phrases(
+    "\
+     permanent error|permanent fatal|failed permanently|not going to try again|no longer|\
+     given up|giving up|gave up|has been returned|returned to sender|\
+     could not be delivered for more than|not delivered within|message failed|\
+     retry timeout exceeded|stopped trying|will not be retried|will not try|no further|\
+     undeliverable|has expired|too old|in the queue too long",
+);
 
 /// In a subject or text: it was delivered.
-pub(super) const DELIVERED: &[&str] = &[
-    "(success)",
-    "successfully delivered",
-    "was delivered",
-    "been delivered to",
-    "delivered successfully",
-    "successfully relayed",
-    "been relayed",
-    "delivery was successful",
-    "delivery successful",
-    "successful delivery",
-    "successful mail delivery",
-    "delivered to the following",
-    "relayed:",
-    "delivered:",
-    "zugestellt:",
-    "remis:",
-];
+pub(super) const DELIVERED: Phrases = Phrases(
+    "\
+     (success)|successfully delivered|was delivered|been delivered to|delivered successfully|\
+     successfully relayed|been relayed|delivery was successful|delivery successful|\
+     successful delivery|successful mail delivery|delivered to the following|relayed:|\
+     delivered:|zugestellt:|remis:",
+);
 
 /// Names of mailboxes of programs.
-pub(super) const DAEMONS: &[&str] = &[
-    "mailer-daemon",
-    "mailer_daemon",
-    "mailerdaemon",
-    "mail-daemon",
-    "maildaemon",
-    "postmaster",
-    "mdaemon",
-    "mail.delivery.system",
-    "mail-delivery",
-    "maildelivery",
-    "mail_delivery",
-    "bounce",
-    "bounces",
-    "smtp",
-    "smtp-gateway",
-    "mailsystem",
-    "mail-system",
-    "mailadmin",
-    "mail-admin",
-];
+pub(super) const DAEMONS: Phrases = Phrases(
+    "\
+     mailer-daemon|mailer_daemon|mailerdaemon|mail-daemon|maildaemon|postmaster|mdaemon|\
+     mail.delivery.system|mail-delivery|maildelivery|mail_delivery|bounce|bounces|smtp|\
+     smtp-gateway|mailsystem|mail-system|mailadmin|mail-admin",
+);
 
 /// Names that programs give themselves.
-pub(super) const DAEMON_NAMES: &[&str] = &[
-    "mail delivery",
-    "mail deliver",
-    "delivery system",
-    "delivery subsystem",
-    "mail administrator",
-    "system administrator",
-    "mail system",
-    "postmaster",
-    "mailer-daemon",
-    "mailer daemon",
-    "ndr administrator",
-    "mailer",
-    "microsoft outlook",
-    "mail router",
-    "mail service",
-];
+pub(super) const DAEMON_NAMES: Phrases = Phrases(
+    "\
+     mail delivery|mail deliver|delivery system|delivery subsystem|mail administrator|\
+     system administrator|mail system|postmaster|mailer-daemon|mailer daemon|ndr administrator|\
+     mailer|microsoft outlook|mail router|mail service",
+);
 
 /// In a line that names a recipient behind a colon or at its end.
-pub(super) const LABELS: &[&str] = &[
-    "recipient",
-    "addressee",
-    "invalid",
-    "userid",
-    "user id",
-    "no such",
-    "failed address",
-    "unknown user",
-    "user unknown",
-    "unknown address",
-    "invalid address",
-    "bad address",
-    "delivered to",
-    "deliver to",
-    "delivering to",
-    "delivery to",
-    "delivery attempts to",
-    "delivery failed",
-    "failed for",
-    "failed to",
-    "attempts:",
-    "destinataire",
-    "destinatario",
-    "destinatário",
-    "empfänger",
-    "ontvanger",
-    "odbiorca",
-    "получател",
-    "адресат",
-    "宛先",
-    "あて先",
-    "受信者",
-    "收件人",
-    "message to",
-    "mail to",
-    "email to",
-    "e-mail to",
-    "original-rcpt",
-    "addressed to",
-    "mailbox",
-    "unable to send to",
-    "user:",
-    "address:",
-    "sent to",
-    "reach",
-    "account",
-];
+pub(super) const LABELS: Phrases = Phrases(
+    "\
+     recipient|addressee|invalid|userid|user id|no such|failed address|unknown user|\
+     user unknown|unknown address|invalid address|bad address|delivered to|deliver to|\
+     delivering to|delivery to|delivery attempts to|delivery failed|failed for|failed to|\
+     attempts:|destinataire|destinatario|destinatário|empfänger|ontvanger|odbiorca|получател|\
+     адресат|宛先|あて先|受信者|收件人|message to|mail to|email to|e-mail to|original-rcpt|addressed to|\
+     mailbox|unable to send to|user:|address:|sent to|reach|account",
+);

@@ -6,7 +6,7 @@
 
 use super::notice::Notice;
 use super::phrases::LABELS;
-use super::signs::{Signs, has_any};
+use super::signs::Signs;
 use crate::inbound::address::{self, Found};
 use crate::inbound::mime::Mail;
 use crate::inbound::status::RECIPIENTS_MAX;
@@ -133,9 +133,9 @@ fn labelled(text: &str) -> Vec<String> {
             let label = line.get(..found.start).unwrap_or_default().to_lowercase();
             let near = label.trim_end_matches(['<', '"', '\'', ' ', '\t', '(', '[']);
             let is_labelled = if near.is_empty() {
-                before.is_some_and(|line| has_any(&line.to_lowercase(), LABELS))
+                before.is_some_and(|line| LABELS.are_in(&line.to_lowercase()))
             } else {
-                has_any(&label, LABELS) && !is_contact(&label)
+                LABELS.are_in(&label) && !is_contact(&label)
             };
             if is_labelled {
                 named.push(found.address);

@@ -6,6 +6,7 @@ use super::phrases::{
 };
 use crate::inbound::address;
 use crate::inbound::mime::Mail;
+use crate::inbound::phrases::Phrases;
 use crate::inbound::status::Action;
 
 /// Octets of a text in which phrases are looked for: what a report has to say it says at once.
@@ -57,8 +58,8 @@ impl Signs {
             has_failed_field: mail.field("X-Failed-Recipients").is_some(),
             is_report: report_type == Some("delivery-status"),
             is_answer: is_answer(&subject),
-            subject_failed: has_any(&subject, SUBJECT_FAILED),
-            text_failed: has_any(&head, TEXT_FAILED),
+            subject_failed: SUBJECT_FAILED.are_in(&subject),
+            text_failed: TEXT_FAILED.are_in(&head),
             subject,
             head,
             from: from.as_deref().and_then(address::first),
@@ -80,12 +81,12 @@ impl Signs {
     }
 
     pub(super) fn action(&self) -> Action {
-        let delivered = has_any(&self.subject, DELIVERED) || has_any(&self.head, DELIVERED);
-        if delivered && !self.subject_failed_for_good() && !has_any(&self.head, TEXT_FAILED_HARD) {
+        let delivered = DELIVERED.are_in(&self.subject) || DELIVERED.are_in(&self.head);
+        if delivered && !self.subject_failed_for_good() && !TEXT_FAILED_HARD.are_in(&self.head) {
             return Action::Delivered;
         }
-        let delayed = has_any(&self.subject, DELAYED) || has_any(&self.head, DELAYED);
-        if delayed && !has_any(&self.head, FINAL) {
+        let delayed = DELAYED.are_in(&self.subject) || DELAYED.are_in(&self.head);
+        if delayed && !FINAL.are_in(&self.head) {
             return Action::Delayed;
         }
         Action::Failed
@@ -108,13 +109,11 @@ impl Signs {
     }
 }
 
-const TEXT_FAILED_HARD: &[&str] = &[
-    "could not be delivered",
-    "was not delivered",
-    "undeliverable",
-    "failed permanently",
-    "permanent error",
-];
+/// In a text: it was certainly not delivered.
+const TEXT_FAILED_HARD: Phrases = Phrases(
+    "\
+     could not be delivered|was not delivered|undeliverable|failed permanently|permanent error",
+);
 
 /// Whether a From field names a program that reports.
 pub(crate) fn is_daemon(from: &str) -> bool {
@@ -132,18 +131,14 @@ pub(crate) fn is_daemon(from: &str) -> bool {
     }) || lower.contains("mailer-daemon")
         || lower.contains("postmaster")
         || lower.trim() == "<>"
-        || has_any(name, DAEMON_NAMES)
+        || DAEMON_NAMES.are_in(name)
 }
 
-/// RFC 5322 §3.6.5: `Re:`, in the ways that programs write it; or forwarded.
+/// How programs mark an answer (RFC 5322 §3.6.5) or what is forwarded.
+const ANSWER_MARKS: Phrases =
+    Phrases("re:|fw:|fwd:|aw:|wg:|sv:|vs:|antw:|tr:|r:|odp:|ynt:|rv:|res:|enc:|回复:|答复:|返信:");
+
+/// Whether a subject in lower case is one of an answer.
 pub(crate) fn is_answer(subject: &str) -> bool {
-    let subject = subject.trim_start();
-    const MARKS: [&str; 12] = [
-        "re:", "fw:", "fwd:", "aw:", "wg:", "sv:", "vs:", "antw:", "tr:", "r:", "odp:", "ynt:",
-    ];
-    MARKS.iter().any(|mark| subject.starts_with(mark))
-}
-
-pub(super) fn has_any(text: &str, phrases: &[&str]) -> bool {
-    phrases.iter().any(|phrase| text.contains(phrase))
+    ANSWER_MARKS.begin(subject.trim_start())
 }

@@ -48,7 +48,8 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
         .map(|field| field.text())
         .unwrap_or_default();
     let says_so = SUBJECTS.iter().any(|words| subject.contains(words));
-    if !is_marked && !(says_so && is_feedback_sender(&from)) {
+    let is_told = is_marked || (says_so && is_feedback_sender(&from));
+    if !is_told {
         return None;
     }
     let ip = subject.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'));

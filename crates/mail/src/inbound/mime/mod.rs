@@ -4,7 +4,7 @@
 //! holds nothing but places in the octets: those stay as they came, and a leaf is decoded when it
 //! is asked for. Past a limit the scan ends and says so; what lies behind belongs to the last
 //! part, and the raw message has it all. Nothing is refused: where readers differ, the reading is
-//! that of CPython's `email`, which many programs have learnt to write for.
+//! that of Python's `email`, which many programs have learnt to write for.
 
 mod charset;
 mod decode;

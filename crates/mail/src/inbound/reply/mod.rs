@@ -4,6 +4,7 @@
 //! from how the kinds follow one another ([`strip`]). A reply that has nothing else keeps what it
 //! quotes: nothing may vanish.
 
+mod attribution;
 mod lines;
 mod strip;
 mod thread;

@@ -1,6 +1,7 @@
 //! What of a reply is left, from the kinds of its lines.
 
-use super::lines::{Line, attribution_len};
+use super::attribution::attribution_len;
+use super::lines::Line;
 
 /// Lines that are looked at; what follows is left out.
 const LINES_MAX: usize = 20_000;
@@ -103,7 +104,7 @@ fn before_thread(kinds: &[Line], end: usize) -> usize {
         .enumerate()
         .filter(|(_, kind)| **kind == Line::Attribution)
     {
-        let has_text = head.iter().take(at).any(|kind| is_text(kind));
+        let has_text = head.iter().take(at).any(is_text);
         if !has_text {
             continue;
         }
