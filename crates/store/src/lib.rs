@@ -42,7 +42,11 @@ pub use directory::Directory;
 pub use error::{SettleError, StoreError, TenantError};
 pub use operator::*;
 pub use seal::{SealError, SealingKey};
-pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};
+pub use sqlite::{
+    BackupError, BackupProgress, Counts, FileSum, Manifest, OpenError, Restored, SqliteInspector,
+    SqliteOptions, SqliteStore, SqliteTenants, StoreFault, Traces, Verified, back_up, erase,
+    restore, traces, verify,
+};
 pub use types::*;
 pub use webhooks::*;
 

@@ -1,6 +1,7 @@
 //! The store on SQLite: one writer, a pool of readers, bodies in segment files beside it.
 
 mod allowances;
+mod backup;
 mod calls;
 mod changes;
 mod claims;
@@ -11,6 +12,7 @@ mod database;
 mod destinations;
 mod domain_keys;
 mod egress;
+mod erase;
 mod errors;
 mod event_rows;
 mod idempotency;
@@ -30,6 +32,7 @@ mod shared;
 mod statements;
 mod tenants;
 mod transaction;
+mod verify;
 mod webhooks;
 mod work;
 
@@ -56,9 +59,14 @@ use crate::{
     Stored, Submission, TenantError, Tenants, segment,
 };
 
+pub use backup::{
+    BackupError, Counts, FileSum, Manifest, Progress as BackupProgress, Restored, back_up, restore,
+};
+pub use erase::{Traces, erase, traces};
 pub use errors::OpenError;
 pub use inspect::SqliteInspector;
 pub use tenants::SqliteTenants;
+pub use verify::{Fault as StoreFault, Verified, verify};
 
 use claims::FreshLimits;
 use committer::Committer;

@@ -7,6 +7,7 @@ mod allowances;
 mod claim;
 mod destinations;
 mod domain_keys;
+mod erase;
 mod events;
 mod fixture;
 mod idempotency;
@@ -16,6 +17,7 @@ mod scheduled;
 mod settle;
 mod sqlite_only;
 mod tenants;
+mod verify;
 mod webhooks;
 
 /// Runs every case on an implementation.
