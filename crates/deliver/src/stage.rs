@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use postbell_mail::Classifier;
 use postbell_model::retry::Jitter;
 use postbell_model::{Attempt, BounceClass, Clock, HostTry, RetryPolicy, Timestamp, TokenKeys};
@@ -20,12 +21,15 @@ use crate::Signing;
 use crate::board::{Board, InHand, Parcel};
 use crate::outcome::{fact, outcome};
 use crate::plan::lookup::Lookup;
+use crate::settings::Settings;
 use crate::settle::{Settled, Settler};
 use crate::tls::BrokenTls;
 
-/// Handles and settings; one for all tasks.
+/// Handles and settings. A connection keeps the settings of the moment when it was made.
 #[derive(Clone)]
 pub(crate) struct Stage {
+    /// Those that hold for what begins now.
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) options: Arc<DeliverOptions>,
     pub(crate) client: Arc<ClientOptions>,
     pub(crate) queue: Arc<dyn Queue>,
@@ -58,6 +62,18 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// The stage with the settings of this moment.
+    pub(crate) fn of_now(&self) -> Self {
+        let settings = self.settings.load();
+        Self {
+            options: Arc::clone(&settings.options),
+            client: Arc::clone(&settings.client),
+            lookup: Arc::clone(&settings.lookup),
+            classifier: Arc::clone(&settings.classifier),
+            ..self.clone()
+        }
+    }
+
     /// Runs a task until it ends or everything is broken off.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let abort = self.abort.clone();
