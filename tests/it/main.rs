@@ -1,6 +1,7 @@
 //! One test binary for what no single crate can test: the shape of the workspace, and the whole
 //! program on real sockets, one scenario a file.
 
+mod backup;
 mod config;
 mod deliver;
 mod destination;
@@ -9,8 +10,10 @@ mod identity;
 mod layers;
 mod notify;
 mod purity;
+mod reload;
 mod reports;
 mod restart;
 mod rfcs;
 mod sources;
 mod submit;
+mod systemd;

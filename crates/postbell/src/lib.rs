@@ -17,6 +17,8 @@ pub mod lifecycle;
 mod logging;
 mod operator;
 pub mod program;
+mod reloading;
+mod safekeeping;
 mod serve;
 pub mod server;
 mod trace;

@@ -5,8 +5,10 @@ mod credential;
 mod destination;
 mod domain;
 mod egress;
+mod erase;
 mod limits;
 mod operate;
+mod safekeeping;
 mod trace;
 mod workspace;
 
@@ -25,11 +27,13 @@ pub use destination::{
 };
 pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainShow};
 pub use egress::EgressArgs;
+pub use erase::EraseArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use operate::{
     Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, WaitingState, Which,
     WhichEvents,
 };
+pub use safekeeping::{BackupArgs, RestoreArgs, VerifyArgs};
 pub use trace::{TraceArgs, TraceRole};
 pub use workspace::{WorkspaceCommand, WorkspaceSet};
 
@@ -84,7 +88,7 @@ Example:
   postbell serve --config /etc/postbell/postbell.toml
 
 SIGINT or SIGTERM ends it in order: no new mail, finish what is being sent, tell of it, close
-the store. What is not sent stays queued on disk.")]
+the store. What is not sent stays queued on disk. SIGHUP has it read its configuration again.")]
     Serve,
     /// Try it out: server, far side and webhook receiver on this machine; no mail leaves it
     #[command(after_help = "\
@@ -127,6 +131,41 @@ Examples:
     /// See events
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Copy the store into a new folder, while the server runs
+    #[command(after_help = "\
+Example:
+  postbell backup /var/backups/postbell/2026-07-30
+
+The copy is of one moment. It holds mail, addresses and the secrets of webhooks, so it is for its
+owner alone. It does not hold the secret key (see [secrets]) nor the configuration: keep copies of
+those elsewhere.")]
+    Backup(BackupArgs),
+    /// Check that a data folder, or a backup, holds together
+    #[command(after_help = "\
+Examples:
+  postbell verify                                    the data folder of the configuration
+  postbell verify /var/backups/postbell/2026-07-30   a backup, against its manifest as well
+
+Nothing is changed, and a server may be running. All that is wrong is told, and the exit code is 1
+where anything is.")]
+    Verify(VerifyArgs),
+    /// Make a data folder from a backup
+    #[command(after_help = "\
+Example:
+  postbell restore /var/backups/postbell/2026-07-30 --held
+
+What waited when the backup was taken may have been sent since. With --held none of it is sent until
+`postbell queue release`; without it all of it is.")]
+    Restore(RestoreArgs),
+    /// Forget a recipient: counted first, done with --yes
+    #[command(after_help = "\
+Examples:
+  postbell erase ann@example.org                    what is known of the address
+  postbell erase ann@example.org --yes              cancels what waits, and erases it
+
+A server may be running, unless mail to the address waits. Backups, and whoever was told by
+webhooks, keep what they have.")]
+    Erase(EraseArgs),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
