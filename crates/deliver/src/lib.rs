@@ -245,7 +245,6 @@ impl Deliverer {
             bodies: self.bodies.clone(),
             tenants: self.tenants.clone(),
             keys: self.keys.clone(),
-            lookup: Arc::clone(&settings.lookup),
             guard: self.guard.clone(),
             tls: self.tls.clone(),
             broken_tls: Arc::default(),

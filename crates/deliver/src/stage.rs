@@ -20,7 +20,6 @@ use crate::DeliverOptions;
 use crate::Signing;
 use crate::board::{Board, InHand, Parcel};
 use crate::outcome::{fact, outcome};
-use crate::plan::lookup::Lookup;
 use crate::settings::Settings;
 use crate::settle::{Settled, Settler};
 use crate::tls::BrokenTls;
@@ -36,7 +35,6 @@ pub(crate) struct Stage {
     pub(crate) bodies: Arc<dyn Bodies>,
     pub(crate) tenants: Arc<dyn Tenants>,
     pub(crate) keys: Arc<TokenKeys>,
-    pub(crate) lookup: Arc<Lookup>,
     pub(crate) guard: Guard,
     pub(crate) tls: OpportunisticTls,
     pub(crate) broken_tls: Arc<BrokenTls>,
@@ -68,7 +66,6 @@ impl Stage {
         Self {
             options: Arc::clone(&settings.options),
             client: Arc::clone(&settings.client),
-            lookup: Arc::clone(&settings.lookup),
             classifier: Arc::clone(&settings.classifier),
             ..self.clone()
         }

@@ -81,6 +81,7 @@ impl Site {
     pub(super) fn limit_to(&mut self, limits: SiteLimits) {
         if limits.rate != self.limits.rate {
             self.pace = limits.rate.map(Pace::of);
+            self.slowed = false;
         }
         self.limits = limits;
     }

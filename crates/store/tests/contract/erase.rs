@@ -84,8 +84,8 @@ async fn what_has_ended_is_forgotten_beside_a_server() {
     );
 
     // Bob's mail is as it was.
-    let claimed = fixture.store.claim(&fixture.lane("example.net"), NOW, 10);
-    let claimed = claimed.await.unwrap();
+    let bobs = fixture.lane("example.net");
+    let claimed = fixture.store.claim(&bobs, NOW, 10).await.unwrap();
     let postbell_store::Body::Stored(body) = claimed[0].body else {
         panic!("it was claimed");
     };
@@ -142,7 +142,8 @@ async fn another_workspace_keeps_what_it_has() {
         .await
         .unwrap();
     assert_eq!(erased, Traces::default());
-    let counted = traces(fixture.folder(), &ann(), Some(fixture.workspace));
-    assert_eq!(counted.await.unwrap().deliveries, 2);
+    let ann = ann();
+    let counted = traces(fixture.folder(), &ann, Some(fixture.workspace)).await;
+    assert_eq!(counted.unwrap().deliveries, 2);
     fixture.close().await;
 }

@@ -1,4 +1,5 @@
 mod flapping;
+mod limits;
 
 use std::net::Ipv4Addr;
 

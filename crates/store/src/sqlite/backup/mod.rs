@@ -74,7 +74,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    fn file(path: &Path, source: io::Error) -> Self {
+    pub(super) fn file(path: &Path, source: io::Error) -> Self {
         Self::File {
             path: path.to_owned(),
             source,

@@ -162,7 +162,8 @@ async fn find(
         events: events.unsigned_abs(),
         ..Traces::default()
     };
-    Ok((traces, traces.deliveries))
+    let left = traces.deliveries;
+    Ok((traces, left))
 }
 
 /// The next deliveries to be changed, taken off the list.
