@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{HEADER_LEN, MAGIC, path};
 use crate::BodyRef;
 
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Writes zeros over a body and syncs; the header of its record stays. `false` where its file is
 /// gone, or has something else in its place. Blocks.
