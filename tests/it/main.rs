@@ -2,6 +2,7 @@
 //! program on real sockets, one scenario a file.
 
 mod afternoon;
+mod backup;
 mod config;
 mod deliver;
 mod destination;
@@ -11,8 +12,10 @@ mod identity;
 mod layers;
 mod notify;
 mod purity;
+mod reload;
 mod reports;
 mod restart;
 mod rfcs;
 mod sources;
 mod submit;
+mod systemd;

@@ -98,7 +98,11 @@ async fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let world = World::start(&args).await?;
     let mut installation = world.install(&args).await?;
-    let played = world.play(&args, &installation).await;
+    let played = match world.play(&args, &installation).await {
+        // After so many kills the store has to hold together as well.
+        Ok(()) => installation.run(&["verify"]).await.map(drop),
+        Err(error) => Err(error),
+    };
     let verdict = match played {
         Ok(()) => world.judge(&args, &installation)?,
         Err(error) => {

@@ -53,6 +53,7 @@ pub struct Installation {
     binary: PathBuf,
     smtp: SocketAddr,
     settings: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
 }
 
 impl Installation {
@@ -90,7 +91,18 @@ impl Installation {
             binary,
             smtp,
             settings: plan.settings,
+            variables: Vec::new(),
         })
+    }
+
+    /// Sets a variable of the environment of what is started from now on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The program.
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// Makes a destination whose signatures are made with [`WEBHOOK_SECRET`].
@@ -181,6 +193,7 @@ impl Installation {
             .arg(self.folder().join("postbell.toml"))
             .env("NO_COLOR", "1")
             .envs(settings)
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null());
         command
     }
@@ -248,14 +261,21 @@ impl Server {
     /// # Errors
     /// It did not end in time.
     pub async fn stop(mut self) -> anyhow::Result<ExitStatus> {
-        let id = self.process_id()?;
-        let sent = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {id}")])
-            .status()
-            .await?;
-        ensure!(sent.success(), "the server had ended before");
+        self.signal("TERM").await?;
         let ended = timeout(STOP_LIMIT, self.child.wait()).await;
         Ok(ended.context("the server does not end")??)
+    }
+
+    /// Sends a signal: `HUP`.
+    ///
+    /// # Errors
+    /// It had ended before.
+    pub async fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let id = self.process_id()?;
+        let kill = format!("kill -{name} {id}");
+        let sent = Command::new("sh").args(["-c", &kill]).status().await?;
+        ensure!(sent.success(), "the server had ended before");
+        Ok(())
     }
 
     /// What the process has used so far.

@@ -116,6 +116,21 @@ impl World {
         })
     }
 
+    /// The folder of configuration, data and log.
+    pub fn folder(&self) -> &Path {
+        self.installation.folder()
+    }
+
+    /// The program.
+    pub fn binary(&self) -> &Path {
+        self.installation.binary()
+    }
+
+    /// Sets a variable of the environment of what is started from now on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.installation.set_variable(name, value);
+    }
+
     /// Runs one command of the program and returns what it printed.
     ///
     /// # Errors
@@ -143,6 +158,15 @@ impl World {
         server.greets().await?;
         self.server = Some(server);
         Ok(())
+    }
+
+    /// SIGHUP: the program reads its configuration again.
+    ///
+    /// # Errors
+    /// It did not run.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        let server = self.server.as_ref().context("the program doesn't run")?;
+        server.signal("HUP").await
     }
 
     /// `kill -9`.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use postbell_model::message::Received;
 use postbell_model::{
@@ -95,7 +96,7 @@ pub struct Accepted {
 
 /// The one gate. Shared by all doors.
 pub struct Gate {
-    options: AcceptOptions,
+    options: ArcSwap<AcceptOptions>,
     intake: Arc<dyn Intake>,
     tenants: Arc<dyn Tenants>,
     clock: Arc<dyn Clock>,
@@ -110,11 +111,16 @@ impl Gate {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            options,
+            options: ArcSwap::from_pointee(options),
             intake,
             tenants,
             clock,
         }
+    }
+
+    /// Takes mail by these options from now on.
+    pub fn change(&self, options: AcceptOptions) {
+        self.options.store(Arc::new(options));
     }
 
     /// Whether a workspace may send from this MAIL FROM: from its own domains, and from `<>`.
@@ -152,17 +158,18 @@ impl Gate {
     /// The message breaks a rule, or the store can't take it now. Nothing was stored.
     pub async fn submit(&self, offer: Offer) -> Result<Accepted, Refusal> {
         self.check_envelope(&offer)?;
+        let options = **self.options.load();
         let directory = self.tenants.directory();
         let summary = message::read(&offer)?;
-        let origin = message::check(&summary, &offer, &directory, self.options.max_hops)?;
+        let origin = message::check(&summary, &offer, &directory, options.max_hops)?;
         let now = self.clock.now();
-        let asked = message::asked(&offer, self.options.schedule_max, now)?;
+        let asked = message::asked(&offer, options.schedule_max, now)?;
         let (set_id, set) = message::chosen_set(&asked, &origin, &directory)?;
         let terms = Terms {
             origin: &origin,
             set_id,
             set,
-            options: self.options,
+            options,
             now,
         };
         let submission = decide::submission(offer, summary, asked, &terms);
@@ -170,8 +177,8 @@ impl Gate {
     }
 
     /// How mail is retried that is of no configuration set.
-    pub(crate) const fn retry(&self) -> RetryPolicy {
-        self.options.retry
+    pub(crate) fn retry(&self) -> RetryPolicy {
+        self.options.load().retry
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -26,4 +26,4 @@ pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
 pub use instructions::{ControlFault, ControlName, Shown, Wrong};
 pub use own::OwnMail;
 pub use refusal::{Originator, Refusal};
-pub use reporter::{ReportOptions, Reporter};
+pub use reporter::{ReportOptions, ReportTerms, Reporter};

@@ -1,6 +1,7 @@
 //! Carries out what the board orders.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,8 +16,9 @@ use crate::worker::work;
 /// Carries out orders until the end.
 pub(crate) async fn dispatch(stage: &Stage) {
     while let Some(orders) = stage.stop.run_until_cancelled(stage.board.orders()).await {
+        let stage = stage.of_now();
         for order in orders {
-            carry_out(stage, order).await;
+            carry_out(&stage, order).await;
         }
     }
 }
@@ -62,7 +64,8 @@ async fn end(stage: &Stage, order: Order) {
 async fn look_up(stage: Stage, first: Domain) {
     let mut next = Some(first);
     while let Some(domain) = next {
-        let planning = AssertUnwindSafe(stage.lookup.plan(&domain)).catch_unwind();
+        let lookup = Arc::clone(&stage.settings.load().lookup);
+        let planning = AssertUnwindSafe(lookup.plan(&domain)).catch_unwind();
         let Some(planned) = stage.stop.run_until_cancelled(planning).await else {
             return;
         };

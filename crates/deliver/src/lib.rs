@@ -31,6 +31,7 @@ mod release;
 mod render;
 mod rules;
 mod session;
+mod settings;
 mod settle;
 mod sign;
 mod stage;
@@ -44,7 +45,6 @@ use std::sync::Arc;
 use postbell_mail::Classifier;
 use postbell_model::{Clock, TokenKeys};
 use postbell_net::{Guard, OpportunisticTls, Resolver, Tracer};
-use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Queue, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,7 @@ pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
 pub use pattern::DomainPattern;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};
 pub use rules::{Rate, SiteLimits, SiteOptions};
+pub use settings::DeliverTerms;
 pub use sign::{Signing, SigningOptions};
 pub use tls::TlsPolicy;
 
@@ -65,6 +66,7 @@ use plan::lookup::Lookup;
 use plan::ourselves::Ourselves;
 use relay::Relays;
 use rules::SiteRules;
+use settings::Settings;
 use stage::{Dice, Stage};
 
 /// Octets of one reply of a host; a longer one ends the session.
@@ -96,15 +98,13 @@ pub struct Reach {
 
 /// The stage that delivers.
 pub struct Deliverer {
-    options: Arc<DeliverOptions>,
+    terms: DeliverTerms,
     queue: Arc<dyn Queue>,
     bodies: Arc<dyn Bodies>,
     tenants: Arc<dyn Tenants>,
     keys: Arc<TokenKeys>,
-    reach: Reach,
-    classifier: Arc<Classifier>,
-    relays: Relays,
-    own: Ourselves,
+    guard: Guard,
+    tls: OpportunisticTls,
     board: Arc<Board>,
     signing: Option<Arc<Signing>>,
     clock: Arc<dyn Clock>,
@@ -127,17 +127,28 @@ impl Deliverer {
         let secrets = tenants.token_keys();
         let keys = TokenKeys::new(secrets.iter().map(|(id, secret)| (*id, secret)));
         let options = options.at_least_one_of_each();
-        Ok(Self {
-            relays: Relays::read(&options.relay)?,
-            board: Arc::new(Board::new(limits(&options), site_rules(&options))),
+        let relays = Relays::read(&options.relay)?;
+        let board = Arc::new(Board::new(limits(&options), site_rules(&options)));
+        let lookup = Lookup {
+            resolver: reach.resolver,
+            guard: reach.guard.clone(),
+            ourselves: options.hostname.clone(),
             own: Ourselves::default(),
-            options: Arc::new(options),
+            relays,
+            max_addresses: options.max_addresses,
+            lifetime: options.plan_lifetime,
+            timeout: options.plan_timeout,
+        };
+        let settings = Settings::new(options, lookup, Arc::new(Classifier::standard()));
+        Ok(Self {
+            terms: DeliverTerms::new(settings, Arc::clone(&board)),
+            board,
+            guard: reach.guard,
+            tls: reach.tls,
             queue,
             bodies,
             keys: Arc::new(keys.ok_or(DeliverError::NoTokenKeys)?),
             tenants,
-            reach,
-            classifier: Arc::new(Classifier::standard()),
             signing: None,
             clock,
             tracer: Tracer::default(),
@@ -146,15 +157,17 @@ impl Deliverer {
 
     /// With other rules than the standard ones for what replies mean.
     #[must_use]
-    pub fn with_classifier(mut self, classifier: Classifier) -> Self {
-        self.classifier = Arc::new(classifier);
+    pub fn with_classifier(self, classifier: Classifier) -> Self {
+        self.terms.classify_by(classifier);
         self
     }
 
     /// With the addresses of our own SMTP listeners, so that no mail is sent to ourselves.
     #[must_use]
-    pub fn with_listeners(mut self, listeners: &[SocketAddr]) -> Self {
-        self.own = Ourselves::new(listeners, self.options.smtp_port);
+    pub fn with_listeners(self, listeners: &[SocketAddr]) -> Self {
+        let mx_port = self.terms.settings.load().options.smtp_port;
+        self.terms
+            .know_ourselves(Ourselves::new(listeners, mx_port));
         self
     }
 
@@ -168,6 +181,11 @@ impl Deliverer {
     /// What people may look at while it runs.
     pub fn live(&self) -> Live {
         Live::new(self.board.clone(), self.clock.clone())
+    }
+
+    /// How it delivers, for whoever changes it while it runs.
+    pub fn terms(&self) -> DeliverTerms {
+        self.terms.clone()
     }
 
     /// With signatures on what goes out.
@@ -216,25 +234,22 @@ impl Deliverer {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Stage {
-        let options = &self.options;
+        let settings = self.terms.settings.load_full();
+        let options = &settings.options;
         let body_room = usize::try_from(options.max_body_octets.div_ceil(1024).max(1))
             .unwrap_or(Semaphore::MAX_PERMITS)
             .min(Semaphore::MAX_PERMITS);
         Stage {
-            client: Arc::new(ClientOptions {
-                ehlo_name: options.hostname.clone(),
-                timeouts: options.timeouts.into(),
-                max_reply: MAX_REPLY,
-            }),
+            settings: Arc::clone(&self.terms.settings),
+            client: Arc::clone(&settings.client),
             queue: self.queue.clone(),
             bodies: self.bodies.clone(),
             tenants: self.tenants.clone(),
             keys: self.keys.clone(),
-            lookup: Arc::new(self.lookup()),
-            guard: self.reach.guard.clone(),
-            tls: self.reach.tls.clone(),
+            guard: self.guard.clone(),
+            tls: self.tls.clone(),
             broken_tls: Arc::default(),
-            classifier: self.classifier.clone(),
+            classifier: Arc::clone(&settings.classifier),
             signing: self.signing.clone(),
             clock: self.clock.clone(),
             tracer: self.tracer.clone(),
@@ -247,20 +262,7 @@ impl Deliverer {
             own: TaskTracker::new(),
             stop,
             abort: CancellationToken::new(),
-            options: options.clone(),
-        }
-    }
-
-    fn lookup(&self) -> Lookup {
-        Lookup {
-            resolver: self.reach.resolver.clone(),
-            guard: self.reach.guard.clone(),
-            ourselves: self.options.hostname.clone(),
-            own: self.own.clone(),
-            relays: self.relays.clone(),
-            max_addresses: self.options.max_addresses,
-            lifetime: self.options.plan_lifetime,
-            timeout: self.options.plan_timeout,
+            options: Arc::clone(options),
         }
     }
 }
@@ -307,7 +309,7 @@ fn limits(options: &DeliverOptions) -> Limits {
 impl fmt::Debug for Deliverer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deliverer")
-            .field("options", &self.options)
+            .field("terms", &self.terms)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use postbell_mail::Classifier;
 use postbell_model::retry::Jitter;
 use postbell_model::{
@@ -21,21 +22,22 @@ use crate::DeliverOptions;
 use crate::Signing;
 use crate::board::{Board, InHand, Parcel};
 use crate::outcome::{fact, outcome};
-use crate::plan::lookup::Lookup;
 use crate::release::{PATIENCE, give_back, may_take_later};
+use crate::settings::Settings;
 use crate::settle::{Settled, Settler};
 use crate::tls::BrokenTls;
 
-/// Handles and settings; one for all tasks.
+/// Handles and settings. A connection keeps the settings of the moment when it was made.
 #[derive(Clone)]
 pub(crate) struct Stage {
+    /// Those that hold for what begins now.
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) options: Arc<DeliverOptions>,
     pub(crate) client: Arc<ClientOptions>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) bodies: Arc<dyn Bodies>,
     pub(crate) tenants: Arc<dyn Tenants>,
     pub(crate) keys: Arc<TokenKeys>,
-    pub(crate) lookup: Arc<Lookup>,
     pub(crate) guard: Guard,
     pub(crate) tls: OpportunisticTls,
     pub(crate) broken_tls: Arc<BrokenTls>,
@@ -61,6 +63,17 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// The stage with the settings of this moment.
+    pub(crate) fn of_now(&self) -> Self {
+        let settings = self.settings.load();
+        Self {
+            options: Arc::clone(&settings.options),
+            client: Arc::clone(&settings.client),
+            classifier: Arc::clone(&settings.classifier),
+            ..self.clone()
+        }
+    }
+
     /// Runs a task until it ends or everything is broken off.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let abort = self.abort.clone();

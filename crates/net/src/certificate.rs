@@ -78,7 +78,7 @@ impl CertificateError {
 /// The TLS settings of this server's doors.
 #[derive(Debug)]
 pub struct ServerTls {
-    files: CertificateFiles,
+    files: ArcSwap<CertificateFiles>,
     /// The state of the files that was read last, be it good or not.
     read: Mutex<Stamps>,
     current: Arc<Current>,
@@ -108,7 +108,7 @@ impl ServerTls {
             .with_no_client_auth()
             .with_cert_resolver(current.clone());
         Ok(Self {
-            files,
+            files: ArcSwap::from_pointee(files),
             read: Mutex::new(stamps),
             current,
             config: Arc::new(config),
@@ -142,15 +142,29 @@ impl ServerTls {
     /// # Errors
     /// What they hold now is no good, which is told once for each change of theirs.
     pub fn refresh(&self) -> Result<Refresh, CertificateError> {
-        let stamps = stamps(&self.files);
+        let files = self.files.load();
+        let stamps = stamps(&files);
         let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if *last == stamps {
             return Ok(Refresh::Unchanged);
         }
         *last = stamps;
         drop(last);
-        self.current.0.store(Arc::new(read(&self.files)?));
+        self.current.0.store(Arc::new(read(&files)?));
         Ok(Refresh::Renewed)
+    }
+
+    /// Reads other files, or the same ones once more, whether they have changed or not.
+    ///
+    /// # Errors
+    /// What they hold is no good; the last certificate stays in use.
+    pub fn reload(&self, files: CertificateFiles) -> Result<(), CertificateError> {
+        let stamps = stamps(&files);
+        let certificate = read(&files)?;
+        self.files.store(Arc::new(files));
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
+        self.current.0.store(Arc::new(certificate));
+        Ok(())
     }
 }
 
@@ -303,6 +317,20 @@ mod tests {
         let mut octets = [0; 10];
         server.read_exact(&mut octets).await.unwrap();
         assert_eq!(&octets, b"still here");
+    }
+
+    #[test]
+    fn other_files_are_read_where_they_are_good() {
+        let (_folder, files) = folder_with("dev.pem", "dev-key.pem");
+        let tls = ServerTls::load(files).unwrap();
+        let first = shown(&tls);
+        let (_folder, bad) = folder_with("ca.pem", "dev-key.pem");
+        assert!(tls.reload(bad).is_err());
+        assert_eq!(first, shown(&tls));
+        let (_folder, other) = folder_with("ca.pem", "ca-key.pem");
+        tls.reload(other).unwrap();
+        assert_ne!(first, shown(&tls));
+        assert_eq!(tls.refresh().unwrap(), Refresh::Unchanged);
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! belong to a translation or a relay. An IPv4 address inside an IPv6 one is looked at as well.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// An address that is not dialled.
@@ -20,16 +22,23 @@ pub struct Forbidden {
 }
 
 /// Decides which addresses may be dialled. Checked at the moment of dialling, by the code that
-/// dials.
+/// dials. Clones are one guard: what is allowed to one is to all.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
-    allowed: Vec<IpNet>,
+    allowed: Arc<ArcSwap<Vec<IpNet>>>,
 }
 
 impl Guard {
     /// A guard that lets through public addresses and those in `allowed`, whatever they are.
-    pub const fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed }
+    pub fn new(allowed: Vec<IpNet>) -> Self {
+        Self {
+            allowed: Arc::new(ArcSwap::from_pointee(allowed)),
+        }
+    }
+
+    /// From now on lets through these, and no longer those that it let through before.
+    pub fn allow(&self, allowed: Vec<IpNet>) {
+        self.allowed.store(Arc::new(allowed));
     }
 
     /// A guard that lets everything through: for hosts that the operator named, and no stranger.
@@ -47,7 +56,7 @@ impl Guard {
     pub fn check(&self, ip: IpAddr) -> Result<(), Forbidden> {
         let target = unwrap_ipv4(ip);
         let allowed = |net: &IpNet| net.contains(&ip) || net.contains(&target);
-        if self.allowed.iter().any(allowed) {
+        if self.allowed.load().iter().any(allowed) {
             return Ok(());
         }
         let range = match target {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use postbell_model::Monotonic;
 
+use crate::NotifyOptions;
+
 /// How a breaker behaves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BreakerOptions {
@@ -13,6 +15,16 @@ pub(crate) struct BreakerOptions {
     pub(crate) pause: Duration,
     /// No pause is longer, but for what the destination itself asks for.
     pub(crate) longest_pause: Duration,
+}
+
+impl BreakerOptions {
+    pub(crate) const fn of(options: &NotifyOptions) -> Self {
+        Self {
+            down_after: options.down_after,
+            pause: options.pause,
+            longest_pause: options.longest_pause,
+        }
+    }
 }
 
 /// Closed while calls succeed; open while the destination is down.
@@ -49,6 +61,11 @@ impl Breaker {
             options,
             state: State::Closed { failures: 0 },
         }
+    }
+
+    /// Counts by other options from now on; an outage that is under way stays one.
+    pub(crate) const fn follow(&mut self, options: BreakerOptions) {
+        self.options = options;
     }
 
     pub(crate) const fn is_open(&self) -> bool {

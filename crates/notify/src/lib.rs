@@ -31,5 +31,5 @@ pub use headers::{BadHeader, HEADERS_MAX, parse_header};
 pub use matching::{Matching, UnknownName};
 pub use options::NotifyOptions;
 pub use profile::{BadDestination, check, hears};
-pub use supervisor::Notifier;
+pub use supervisor::{Notifier, NotifyTerms};
 pub use trial::{Trial, try_destination};

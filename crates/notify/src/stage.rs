@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use postbell_model::Clock;
 use postbell_net::HttpClient;
 use postbell_store::{Destinations, EventLog, Tenants};
@@ -11,7 +12,7 @@ use crate::post::Wire;
 
 /// The handles and settings that all destinations share.
 pub(crate) struct Stage {
-    pub(crate) options: NotifyOptions,
+    pub(crate) options: ArcSwap<NotifyOptions>,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) destinations: Arc<dyn Destinations>,
     pub(crate) tenants: Arc<dyn Tenants>,
@@ -25,7 +26,7 @@ impl Stage {
         Wire {
             http: &self.http,
             clock: self.clock.as_ref(),
-            timeout: self.options.timeout,
+            timeout: self.options.load().timeout,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use postbell_model::{Audience, Clock, Destination, DestinationId, DestinationState};
 use postbell_net::HttpClient;
 use postbell_store::{Destinations, Directory, EventLog, StoreError, Tenants};
@@ -37,6 +38,24 @@ impl std::fmt::Debug for Notifier {
     }
 }
 
+/// How a notifier calls webhooks, changed while it runs.
+#[derive(Clone)]
+pub struct NotifyTerms(Arc<Stage>);
+
+impl NotifyTerms {
+    /// Calls are made by these options from now on. The pause of a destination that is down at
+    /// the moment stays as it was.
+    pub fn change(&self, options: NotifyOptions) {
+        self.0.options.store(Arc::new(options));
+    }
+}
+
+impl std::fmt::Debug for NotifyTerms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NotifyTerms").finish_non_exhaustive()
+    }
+}
+
 /// A destination with the names of the configuration sets that it hears of.
 #[derive(Debug, Clone, PartialEq)]
 struct Wanted {
@@ -61,7 +80,7 @@ impl Notifier {
     ) -> Self {
         Self {
             stage: Arc::new(Stage {
-                options,
+                options: ArcSwap::from_pointee(options),
                 log,
                 destinations,
                 tenants,
@@ -69,6 +88,11 @@ impl Notifier {
                 clock,
             }),
         }
+    }
+
+    /// How it calls webhooks, for whoever changes it.
+    pub fn terms(&self) -> NotifyTerms {
+        NotifyTerms(Arc::clone(&self.stage))
     }
 
     /// Runs until `stop`; then ends the calls under way, within their grace.

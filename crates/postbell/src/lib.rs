@@ -19,6 +19,8 @@ mod logging;
 mod manual;
 mod operator;
 pub mod program;
+mod reloading;
+mod safekeeping;
 mod serve;
 pub mod server;
 mod table;

@@ -52,23 +52,48 @@ impl LogOptions {
     }
 }
 
-/// Sends logs to standard error from now on. Later calls change nothing.
-pub(crate) fn start(options: &LogOptions) -> Result<(), BadLevel> {
+/// What is logged, changed while the program runs.
+pub(crate) struct LogLevel(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl LogLevel {
+    /// Logs what the level says from now on.
+    pub(crate) fn change(&self, options: &LogOptions) -> Result<(), BadLevel> {
+        (self.0)(filter(options)?);
+        Ok(())
+    }
+}
+
+fn filter(options: &LogOptions) -> Result<EnvFilter, BadLevel> {
     // It logs an error for each certificate that it refuses; whoever asked it tells that better,
     // and to a mail host no such certificate is an error.
     let quiet = "rustls_platform_verifier=off"
         .parse()
         .expect("invariant: this is a directive");
+    Ok(options.filter()?.add_directive(quiet))
+}
+
+/// Sends logs to standard error from now on. Later calls change nothing.
+pub(crate) fn start(options: &LogOptions) -> Result<LogLevel, BadLevel> {
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(options.filter()?.add_directive(quiet))
+        .with_env_filter(filter(options)?)
         .with_writer(std::io::stderr)
         .with_ansi(colour_wanted(&std::io::stderr()));
-    // An error says that a subscriber is set already, as in tests that start two servers.
-    let _ = match options.format {
-        LogFormat::Text => subscriber.try_init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
-    };
-    Ok(())
+    // Errors say that a subscriber is set already, as in tests that start two servers.
+    Ok(match options.format {
+        LogFormat::Text => {
+            let subscriber = subscriber.with_filter_reloading();
+            let handle = subscriber.reload_handle();
+            let _ = subscriber.try_init();
+            LogLevel(Box::new(move |filter| drop(handle.reload(filter))))
+        }
+        LogFormat::Json => {
+            let subscriber = subscriber.json().flatten_event(true);
+            let subscriber = subscriber.with_filter_reloading();
+            let handle = subscriber.reload_handle();
+            let _ = subscriber.try_init();
+            LogLevel(Box::new(move |filter| drop(handle.reload(filter))))
+        }
+    })
 }
 
 /// Logs panics instead of printing them, so that they are found where everything else is.

@@ -14,9 +14,9 @@ use crate::admin::{self, Desk, Request};
 use crate::cli::{Cli, Command, ConfigCommand, Output, exit};
 use crate::config::{self, Fault, Faults, Sources};
 use crate::console::{Console, Style};
-use crate::lifecycle::{SystemClock, make_data_folder};
+use crate::lifecycle::{Inherited, SystemClock, make_data_folder};
 use crate::server::Trouble;
-use crate::{dev, doctor, explain, manual, operator, serve, trace};
+use crate::{dev, doctor, explain, manual, operator, safekeeping, serve, trace};
 
 /// What abandoned tasks get before the process ends without them.
 const RUNTIME_LIMIT: Duration = Duration::from_secs(1);
@@ -50,8 +50,9 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Serve => {
             let loaded = config::load(&Sources::find(named)?)?;
             loaded.check_files()?;
-            let config = loaded.config;
-            on_runtime(serve::run(&config, console))
+            // Before there are threads.
+            let inherited = Inherited::take()?;
+            on_runtime(serve::run(loaded, named, inherited, console))
         }
         Command::Explain(args) => {
             let config = config::load(&Sources::find(named)?)?.config;
@@ -64,6 +65,10 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Queue(args) => look(named, operator::Request::Queue(args), console),
         Command::Message(command) => look(named, operator::Request::Message(command), console),
         Command::Events(command) => look(named, operator::Request::Events(command), console),
+        Command::Backup(args) => keep(named, &safekeeping::Request::Backup(args), console),
+        Command::Verify(args) => keep(named, &safekeeping::Request::Verify(args), console),
+        Command::Restore(args) => keep(named, &safekeeping::Request::Restore(args), console),
+        Command::Erase(args) => keep(named, &safekeeping::Request::Erase(args), console),
         Command::Dev(args) => on_runtime(dev::run(&args, console)),
         Command::Workspace(command) => set_up(named, &Request::Workspace(command), console),
         Command::Domain(command) => set_up(named, &Request::Domain(command), console),
@@ -119,6 +124,15 @@ fn checked_document(sources: &Sources, checked: &Result<usize, Faults>) -> Value
 fn look(named: Option<&Path>, request: operator::Request, console: Console) -> anyhow::Result<()> {
     let config = config::load(&Sources::find(named)?)?.config;
     on_runtime(operator::run(request, &config, console))
+}
+
+fn keep(
+    named: Option<&Path>,
+    request: &safekeeping::Request,
+    console: Console,
+) -> anyhow::Result<()> {
+    let config = config::load(&Sources::find(named)?)?.config;
+    on_runtime(safekeeping::run(request, &config, console))
 }
 
 fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::Result<()> {

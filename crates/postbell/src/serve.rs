@@ -1,30 +1,57 @@
 //! `postbell serve`.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use postbell_model::Clock;
 use tracing::{error, warn};
 
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::console::{Console, Style};
-use crate::lifecycle::{Signals, SystemClock};
+use crate::lifecycle::{Hangups, Inherited, Manager, Signals, SystemClock};
 use crate::logging;
+use crate::reloading::Reloading;
 use crate::server::{Addresses, Server, Trouble};
 
 /// Runs the server until a signal, or until it can't go on.
-pub(crate) async fn run(config: &Config, console: Console) -> anyhow::Result<()> {
-    logging::start(&config.log)?;
+pub(crate) async fn run(
+    loaded: Loaded,
+    named: Option<&Path>,
+    inherited: Inherited,
+    console: Console,
+) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let level = logging::start(&config.log)?;
     logging::log_panics();
-    let mut signals = Signals::listen()?;
-    let server = Server::start(config, Arc::new(SystemClock::new())).await?;
+    let (mut signals, mut hangups) = (Signals::listen()?, Hangups::listen()?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let server = Server::start_with(config, Arc::clone(&clock), inherited).await?;
     tell_ready(config, server.addresses(), console);
     warn_of_what_is_missing(config, &server);
-    let trouble = tokio::select! {
-        name = signals.next() => {
-            tracing::info!("{name}");
-            None
-        }
-        trouble = server.trouble() => Some(trouble),
+    Manager.ready();
+    let mut reloading = Reloading {
+        named,
+        level,
+        in_force: loaded,
     };
+    let watchdog = Manager.keep_watchdog(server.store().clone(), clock);
+    let end = async {
+        loop {
+            tokio::select! {
+                name = signals.next() => {
+                    tracing::info!("{name}");
+                    return None;
+                }
+                trouble = server.trouble() => return Some(trouble),
+                () = hangups.next() => reloading.reload(&server),
+            }
+        }
+    };
+    let trouble = tokio::select! {
+        trouble = end => trouble,
+        () = watchdog => None,
+    };
+    Manager.stopping();
     if let Some(Trouble::StageBroke(stage)) = &trouble {
         error!(stage, "a stage has ended by a fault of the program");
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use postbell_accept::Gate;
 use postbell_model::Clock;
 use postbell_net::{ServerTls, Tracer};
@@ -52,12 +53,11 @@ impl SubmissionDoor {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let shared = Shared {
-            server: Arc::new(options.server()),
+            terms: ArcSwap::from_pointee(options.session_terms()),
             gate,
             counter: Counter::new(Arc::clone(&tenants), allowances, Arc::clone(&clock)),
             logins: Logins::new(options.login, tenants, Arc::clone(&clock)),
             tls: tls.map(|tls| TlsAcceptor::from(tls.config())),
-            handshake_limit: options.timeouts.handshake,
         };
         Self {
             slots: Arc::new(Semaphore::new(options.limits.max_connections)),
@@ -74,6 +74,12 @@ impl SubmissionDoor {
         let entrance = entrance.expect("invariant: a door that serves nobody yet is not shared");
         entrance.trace_with(tracer);
         self
+    }
+
+    /// From now on lets clients in by these options; sessions that are open go on by theirs. What
+    /// passwords are checked by, and how many sessions there may be altogether, stays as it is.
+    pub fn change(&self, options: SubmissionOptions) {
+        self.entrance.change(options);
     }
 
     /// Accepts connections until `stop`, each with a task of its own. The sessions then end:

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use ipnet::IpNet;
 use postbell_model::{Reply, WorkspaceId};
@@ -24,7 +25,7 @@ use crate::{Encryption, SubmissionOptions};
 pub(crate) struct Entrance {
     shared: Arc<Shared>,
     peers: Peers,
-    options: SubmissionOptions,
+    options: ArcSwap<SubmissionOptions>,
     tracer: Tracer,
 }
 
@@ -43,9 +44,16 @@ impl Entrance {
         Self {
             peers: Peers::new(options.limits.max_connections_per_ip),
             shared,
-            options,
+            options: ArcSwap::from_pointee(options),
             tracer: Tracer::default(),
         }
+    }
+
+    /// Lets new clients in by these options.
+    pub(crate) fn change(&self, options: SubmissionOptions) {
+        self.shared.terms.store(Arc::new(options.session_terms()));
+        self.peers.limit_to(options.limits.max_connections_per_ip);
+        self.options.store(Arc::new(options));
     }
 
     /// Shows its sessions to whoever watches.
@@ -79,9 +87,10 @@ impl Entrance {
         stop: CancellationToken,
     ) {
         let mut ip = peer;
-        if is_within(&self.options.proxy_from, peer) {
+        let options = self.options.load_full();
+        if is_within(&options.proxy_from, peer) {
             span.record("proxy.ip", field::display(peer));
-            let limit = self.options.timeouts.proxy;
+            let limit = options.timeouts.proxy;
             let client = client_of(&mut arrival.stream, peer, limit);
             ip = match stop.run_until_cancelled(client).await {
                 None => return,
@@ -142,7 +151,7 @@ impl Entrance {
     /// A place for a client, and the workspace of its network; an address that guesses passwords
     /// has none.
     fn admit(&self, ip: IpAddr) -> Result<(Place, Option<WorkspaceId>), Reply> {
-        let workspace = workspace_of(&self.options.trusted, ip);
+        let workspace = workspace_of(&self.options.load().trusted, ip);
         if workspace.is_none() {
             self.shared.logins.refuse_blocked(ip)?;
         }

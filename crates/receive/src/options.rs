@@ -1,5 +1,6 @@
 //! What can be set about submission. The defaults stand in `config/default.toml`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -8,6 +9,7 @@ use postbell_smtp::{ServerOptions, ServerTimeouts};
 use serde::Deserialize;
 
 use crate::login::LoginOptions;
+use crate::session::SessionTerms;
 
 /// How applications hand in mail.
 #[derive(Debug, Clone)]
@@ -90,7 +92,15 @@ pub struct SubmissionTimeouts {
 }
 
 impl SubmissionOptions {
-    pub(crate) fn server(&self) -> ServerOptions {
+    /// What holds within a session.
+    pub(crate) fn session_terms(&self) -> SessionTerms {
+        SessionTerms {
+            server: Arc::new(self.server()),
+            handshake_limit: self.timeouts.handshake,
+        }
+    }
+
+    fn server(&self) -> ServerOptions {
         ServerOptions {
             hostname: self.hostname.clone(),
             max_message_size: self.limits.max_message_size,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
@@ -19,7 +20,7 @@ pub(crate) fn workspace_of(trusted: &[(IpNet, WorkspaceId)], ip: IpAddr) -> Opti
 /// Counts the open sessions of each address.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    max: usize,
+    max: AtomicUsize,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
@@ -33,16 +34,21 @@ pub(crate) struct Place {
 impl Peers {
     pub(crate) fn new(max: usize) -> Self {
         Self {
-            max,
+            max: AtomicUsize::new(max),
             open: Arc::default(),
         }
+    }
+
+    /// So many sessions of an address from now on; those that are open stay.
+    pub(crate) fn limit_to(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
     }
 
     /// A place for a session of this address, unless it has all its places.
     pub(crate) fn enter(&self, ip: IpAddr) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.get(&ip).copied().unwrap_or(0);
-        if count >= self.max {
+        if count >= self.max.load(Ordering::Relaxed) {
             return None;
         }
         open.insert(ip, count + 1);

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use postbell_accept::{Door, Gate, Offer, Recipient, Refusal};
 use postbell_model::message::Received;
 use postbell_model::{Address, Monotonic, Reply, ReversePath, Secret, WorkspaceId};
@@ -26,12 +27,18 @@ const SUBMIT_LIMIT: Duration = Duration::from_secs(300);
 
 /// What all sessions of a door share.
 pub(crate) struct Shared {
-    pub(crate) server: Arc<ServerOptions>,
+    /// Those of new sessions.
+    pub(crate) terms: ArcSwap<SessionTerms>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) logins: Logins,
     pub(crate) counter: Counter,
     /// `None`: there is no certificate, hence no TLS.
     pub(crate) tls: Option<TlsAcceptor>,
+}
+
+/// What a session keeps to, from its begin to its end.
+pub(crate) struct SessionTerms {
+    pub(crate) server: Arc<ServerOptions>,
     pub(crate) handshake_limit: Duration,
 }
 
@@ -48,6 +55,7 @@ pub(crate) struct Session {
     socket: Socket,
     server: Server,
     shared: Arc<Shared>,
+    handshake_limit: Duration,
     caller: Caller,
     /// Who has proved it; a session that is not authenticated is nobody's yet.
     user: Option<User>,
@@ -92,11 +100,13 @@ impl Session {
         caller: Caller,
         trace: SessionTrace,
     ) -> Self {
+        let session_terms = shared.terms.load();
         Self {
             trace: Trace::new(trace),
             socket,
+            handshake_limit: session_terms.handshake_limit,
             server: Server::new(
-                Arc::clone(&shared.server),
+                Arc::clone(&session_terms.server),
                 caller.terms,
                 Monotonic::default(),
             ),
@@ -144,7 +154,7 @@ impl Session {
         let Some(tls) = &self.shared.tls else {
             return Err(Broken::NoTls(io::Error::other("there is no certificate")));
         };
-        let handshake = self.socket.secure(tls, self.shared.handshake_limit);
+        let handshake = self.socket.secure(tls, self.handshake_limit);
         let socket = match stop.run_until_cancelled(handshake).await {
             None => return Err(Broken::Stopped),
             Some(secured) => secured.map_err(Broken::NoTls)?,

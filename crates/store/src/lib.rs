@@ -46,7 +46,11 @@ pub use domains::*;
 pub use error::{SettleError, StoreError, TenantError};
 pub use operator::*;
 pub use seal::{SealError, SealingKey};
-pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};
+pub use sqlite::{
+    BackupError, BackupProgress, Counts, FileSum, Manifest, OpenError, Restored, SqliteInspector,
+    SqliteOptions, SqliteStore, SqliteTenants, StoreFault, Traces, Verified, back_up, erase,
+    restore, traces, verify,
+};
 pub use tenancy::*;
 pub use types::*;
 pub use webhooks::*;

@@ -18,6 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use postbell_model::address::AddressError;
@@ -40,12 +41,41 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// Writes reports and submits them.
 pub struct Reporter {
-    options: ReportOptions,
-    from: Address,
+    terms: ReportTerms,
     gate: Arc<Gate>,
     reports: Arc<dyn Reports>,
     bodies: Arc<dyn Bodies>,
     clock: Arc<dyn Clock>,
+}
+
+/// What a reporter keeps to, changed while it runs. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct ReportTerms(Arc<ArcSwap<Terms>>);
+
+#[derive(Debug)]
+struct Terms {
+    options: ReportOptions,
+    from: Address,
+}
+
+impl Terms {
+    fn of(options: ReportOptions) -> Result<Self, AddressError> {
+        Ok(Self {
+            from: options.sender()?,
+            options,
+        })
+    }
+}
+
+impl ReportTerms {
+    /// Reports are written by these options from now on.
+    ///
+    /// # Errors
+    /// The address that reports are to be from is none.
+    pub fn change(&self, options: ReportOptions) -> Result<(), AddressError> {
+        self.0.store(Arc::new(Terms::of(options)?));
+        Ok(())
+    }
 }
 
 /// How far a step has come.
@@ -80,14 +110,19 @@ impl Reporter {
         bodies: Arc<dyn Bodies>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AddressError> {
+        let terms = Terms::of(options)?;
         Ok(Self {
-            from: options.sender()?,
-            options,
+            terms: ReportTerms(Arc::new(ArcSwap::from_pointee(terms))),
             gate,
             reports,
             bodies,
             clock,
         })
+    }
+
+    /// What it keeps to, for whoever changes it.
+    pub fn terms(&self) -> ReportTerms {
+        self.terms.clone()
     }
 
     /// Reports until it is told to stop. What is under way then is finished, which takes a commit
@@ -149,12 +184,13 @@ impl Reporter {
         let mut judgements = Vec::with_capacity(due.len());
         let mut warned = HashSet::new();
         let mut octets = 0;
+        let terms = self.terms.0.load_full();
         for one in due {
             if octets >= OCTETS {
                 break;
             }
             let original = self.original(one).await;
-            let mut judgement = judge(&self.options, &self.from, one, original.as_deref());
+            let mut judgement = judge(&terms.options, &terms.from, one, original.as_deref());
             // Two delays of a delivery may stand on the list.
             if judgement.end.warned && !warned.insert(one.logged.event.delivery) {
                 judgement = Judgement::nothing(one);
@@ -201,7 +237,7 @@ impl Reporter {
 impl fmt::Debug for Reporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reporter")
-            .field("options", &self.options)
+            .field("terms", &self.terms)
             .finish_non_exhaustive()
     }
 }

@@ -131,6 +131,11 @@ impl Board {
         }
     }
 
+    /// Takes as much as these say from now on.
+    pub(crate) fn limit_to(&self, limits: Limits, rules: SiteRules) {
+        self.change(|state| state.limit_to(limits, rules));
+    }
+
     /// Takes in deliveries that were claimed.
     pub(crate) fn offer(&self, parcels: Vec<Parcel>, now: Monotonic) {
         self.change(|state| state.offer(parcels, now));

@@ -1,13 +1,34 @@
 //! How much may be claimed: no lane takes all the room, and nothing is claimed for a site that is
-//! left alone.
+//! left alone. And how much there is of everything, when that changes.
 
 use std::time::Duration;
 
 use postbell_model::{Domain, Lane, Monotonic};
 
+use super::Limits;
 use super::state::State;
+use crate::rules::SiteRules;
 
 impl State {
+    /// Takes as much as these say from now on, and forgets how long plans were to last: the
+    /// next delivery to a domain has them made anew.
+    pub(super) fn limit_to(&mut self, limits: Limits, rules: SiteRules) {
+        self.slots.limit_to(limits.connections);
+        (self.limits, self.rules) = (limits, rules);
+        for domain in self.domains.values_mut() {
+            domain.valid_until = Monotonic::default();
+        }
+        for site in self.sites.values_mut() {
+            let hosts = site.route.targets.iter().map(|target| &target.host);
+            let limits = self.rules.of(hosts);
+            site.limit_to(limits);
+        }
+        let sites: Vec<_> = self.sites.keys().cloned().collect();
+        for site in &sites {
+            self.summon(site);
+        }
+    }
+
     /// How many deliveries of a lane may be claimed now.
     ///
     /// No lane takes more than an eighth of the room that is left: however many lanes stand

@@ -77,6 +77,15 @@ impl Site {
         }
     }
 
+    /// Gives it these limits from now on. Its pace begins anew where it is another.
+    pub(super) fn limit_to(&mut self, limits: SiteLimits) {
+        if limits.rate != self.limits.rate {
+            self.pace = limits.rate.map(Pace::of);
+            self.slowed = false;
+        }
+        self.limits = limits;
+    }
+
     /// Whether one more connection has something to do and is welcome.
     pub(super) fn wants_connection(&self) -> bool {
         if self.slowed && self.connections > 0 {

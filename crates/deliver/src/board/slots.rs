@@ -30,6 +30,11 @@ impl Slots {
         }
     }
 
+    /// So many from now on; those that are open stay.
+    pub(super) const fn limit_to(&mut self, most: usize) {
+        self.most = most;
+    }
+
     const fn most_unproven(&self) -> usize {
         self.most - self.most / 4
     }

@@ -19,10 +19,10 @@ use crate::rules::{SiteLimits, SiteRules};
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) limits: Limits,
-    rules: SiteRules,
+    pub(super) rules: SiteRules,
     pub(super) domains: HashMap<Domain, DomainState>,
     pub(super) sites: HashMap<SiteKey, Site>,
-    slots: Slots,
+    pub(super) slots: Slots,
     /// Deliveries in memory that nobody works on.
     pub(super) waiting: usize,
     lookups: usize,
@@ -254,7 +254,7 @@ impl State {
     // Connections.
 
     /// Sees to it that somebody comes for what waits at a site.
-    fn summon(&mut self, key: &SiteKey) {
+    pub(super) fn summon(&mut self, key: &SiteKey) {
         let Some(site) = self.sites.get_mut(key) else {
             return;
         };

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use postbell_model::Domain;
 use postbell_net::{Addresses, Guard, LookupError, Resolver};
 
+use crate::DeliverOptions;
 use crate::relay::Relays;
 
 use super::ourselves::Ourselves;
@@ -28,6 +29,18 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
+    /// The same by other options.
+    pub(crate) fn by(&self, options: &DeliverOptions, relays: Relays) -> Self {
+        Self {
+            ourselves: options.hostname.clone(),
+            relays,
+            max_addresses: options.max_addresses,
+            lifetime: options.plan_lifetime,
+            timeout: options.plan_timeout,
+            ..self.clone()
+        }
+    }
+
     /// The plan for a domain. Waits for the DNS, but no longer than the time allowed.
     pub(crate) async fn plan(&self, domain: &Domain) -> Planned {
         let looked_up = tokio::time::timeout(self.timeout, self.look_up(domain)).await;

@@ -75,7 +75,8 @@ fn happened(report: &Report<'_>) -> String {
         | Fact::Scheduled { .. }
         | Fact::Held
         | Fact::Released { .. }
-        | Fact::Cancelled => format!(
+        | Fact::Cancelled
+        | Fact::Reject { .. } => format!(
             "Your message to {to} was taken by the recipient's server. That server sends no \
              reports of success, so this is the last that you hear of it from us, unless the \
              message is returned later."

@@ -11,7 +11,7 @@ use super::retries::{Batch, run_batch};
 use super::window::{Failed, Ticket};
 use super::{Posted, Runner, Verdict, earlier};
 use crate::Document;
-use crate::breaker::Change;
+use crate::breaker::{BreakerOptions, Change};
 use crate::post::{Failure, FailureKind, post};
 use crate::profile::Profile;
 use crate::schedule::{jitter, next_call};
@@ -31,7 +31,7 @@ impl Runner {
             let most = self
                 .profile
                 .in_flight
-                .unwrap_or(self.stage.options.in_flight);
+                .unwrap_or_else(|| self.stage.options.load().in_flight);
             let most = most.max(1);
             while self.posts.len() < most && self.begin_call() {}
             return;
@@ -145,6 +145,8 @@ impl Runner {
 
     fn count_failure(&mut self, failure: &Failure) {
         let now = self.stage.clock.monotonic();
+        self.breaker
+            .follow(BreakerOptions::of(&self.stage.options.load()));
         if self.breaker.failed(now, failure.retry_after) == Change::Opened {
             tracing::warn!("A destination counts as down: its events wait until it answers.");
             self.window.recall();
@@ -153,6 +155,8 @@ impl Runner {
 
     fn probe_failed(&mut self, posted: Posted, worst: &Failure) -> Verdict {
         let now = self.stage.clock.monotonic();
+        self.breaker
+            .follow(BreakerOptions::of(&self.stage.options.load()));
         self.breaker.probe_failed(now, worst.retry_after);
         let probes = self.window.count_probe(posted.ticket);
         if worst.kind == FailureKind::Refused || probes >= PROBES_PER_EVENT {
@@ -170,7 +174,7 @@ impl Runner {
 
     fn verdict_on_outage(&self) -> Verdict {
         let down_for = self.breaker.open_for(self.stage.clock.monotonic());
-        if down_for < self.stage.options.disable_after {
+        if down_for < self.stage.options.load().disable_after {
             return Verdict::GoOn;
         }
         tracing::warn!(

@@ -50,7 +50,7 @@ impl Runner {
             return self.settled.cursor.0 - self.written.0 >= WRITE_AFTER_OTHERS;
         }
         let now = self.stage.clock.monotonic();
-        self.settled.events >= self.stage.options.page
+        self.settled.events >= self.stage.options.load().page
             || self.posts.is_empty()
             || now.since(self.written_at) >= WRITE_EVERY
     }
@@ -93,7 +93,7 @@ impl Runner {
     }
 
     fn reading_limit(&self) -> usize {
-        let options = &self.stage.options;
+        let options = self.stage.options.load();
         if self.breaker.is_open() {
             let needed = !self.window.has_ready() && self.may_probe();
             return if needed { PROBE_PAGE } else { 0 };
@@ -122,7 +122,7 @@ impl Runner {
     /// Ends what is under way, within the grace that it is given, and writes the cursor over
     /// what is dealt with.
     pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
-        let grace = self.stage.options.grace;
+        let grace = self.stage.options.load().grace;
         let for_writing = grace / 4;
         match timeout(grace - for_writing, self.drain()).await {
             Ok(drained) => drained?,

@@ -104,11 +104,7 @@ impl Runner {
     pub(crate) async fn new(stage: Arc<Stage>, profile: Arc<Profile>) -> Result<Self, StoreError> {
         let cursor = stage.destinations.cursor(profile.id).await?;
         let next_retry = stage.destinations.next_retry(profile.id).await?;
-        let options = BreakerOptions {
-            down_after: stage.options.down_after,
-            pause: stage.options.pause,
-            longest_pause: stage.options.longest_pause,
-        };
+        let options = BreakerOptions::of(&stage.options.load());
         Ok(Self {
             newest: stage.log.newest(),
             looked_to: Position::default(),

@@ -39,7 +39,7 @@ pub(super) async fn run_batch(
         .await?;
     let mut calls = stream::iter(due)
         .map(|retry| call_again(&stage, &profile, retry))
-        .buffer_unordered(stage.options.retries_in_flight.max(1));
+        .buffer_unordered(stage.options.load().retries_in_flight.max(1));
     let (mut outcomes, mut made) = (Vec::new(), Vec::new());
     let mut batch = Batch {
         failure: None,

@@ -7,9 +7,11 @@ mod destination;
 mod doctor;
 mod domain;
 mod egress;
+mod erase;
 mod limits;
 mod manual;
 mod operate;
+mod safekeeping;
 mod sending;
 mod trace;
 mod workspace;
@@ -33,12 +35,14 @@ pub use destination::{
 pub use doctor::DoctorArgs;
 pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
+pub use erase::EraseArgs;
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use manual::ManArgs;
 pub use operate::{
     Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, QueueSort,
     WaitingState, Which, WhichEvents,
 };
+pub use safekeeping::{BackupArgs, RestoreArgs, VerifyArgs};
 pub use sending::{NewMailArg, PauseArgs};
 pub use trace::{TraceArgs, TraceRole};
 pub use workspace::{WorkspaceCommand, WorkspaceNamed, WorkspaceUpdate};
@@ -94,7 +98,7 @@ Example:
   postbell serve --config /etc/postbell/postbell.toml
 
 SIGINT or SIGTERM ends it in order: no new mail, finish what is being sent, tell of it, close
-the store. What is not sent stays queued on disk.")]
+the store. What is not sent stays queued on disk. SIGHUP has it read its configuration again.")]
     Serve,
     /// Try it out: server, far side and webhook receiver on this machine; no mail leaves it
     #[command(after_help = "\
@@ -152,6 +156,41 @@ Examples:
 Run it as the user that the server runs as. It dials a mail host, but sends nothing. Exit code 1: there
 is a fault; warnings are none.")]
     Doctor(DoctorArgs),
+    /// Copy the store into a new folder, while the server runs
+    #[command(after_help = "\
+Example:
+  postbell backup /var/backups/postbell/2026-07-30
+
+The copy is of one moment. It holds mail, addresses and the secrets of webhooks, so it is for its
+owner alone. It does not hold the secret key (see [secrets]) nor the configuration: keep copies of
+those elsewhere.")]
+    Backup(BackupArgs),
+    /// Check that a data folder, or a backup, holds together
+    #[command(after_help = "\
+Examples:
+  postbell verify                                    the data folder of the configuration
+  postbell verify /var/backups/postbell/2026-07-30   a backup, against its manifest as well
+
+Nothing is changed, and a server may be running. All that is wrong is told, and the exit code is 1
+where anything is.")]
+    Verify(VerifyArgs),
+    /// Make a data folder from a backup
+    #[command(after_help = "\
+Example:
+  postbell restore /var/backups/postbell/2026-07-30 --held
+
+What waited when the backup was taken may have been sent since. With --held none of it is sent until
+`postbell queue release`; without it all of it is.")]
+    Restore(RestoreArgs),
+    /// Forget a recipient: counted first, done with --yes
+    #[command(after_help = "\
+Examples:
+  postbell erase ann@example.org                    what is known of the address
+  postbell erase ann@example.org --yes              cancels what waits, and erases it
+
+A server may be running, unless mail to the address waits. Backups, and whoever was told by
+webhooks, keep what they have.")]
+    Erase(EraseArgs),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -5,6 +5,7 @@
 //! what its options are, and this module finds them, reads them, and reports all that is wrong at
 //! once, each fault with its line.
 
+mod changes;
 mod classes;
 mod document;
 mod fault;

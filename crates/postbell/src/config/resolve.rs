@@ -116,7 +116,10 @@ fn try_alone<T: DeserializeOwned>(
 }
 
 /// Reads the options; a fault is a key and what is wrong with it.
-fn read<T: DeserializeOwned>(tree: &Table, shared: &[Shared]) -> Result<T, (String, String)> {
+pub(super) fn read<T: DeserializeOwned>(
+    tree: &Table,
+    shared: &[Shared],
+) -> Result<T, (String, String)> {
     let mut tree = tree.clone();
     for Shared { set_at, read_at } in shared {
         if let Some(value) = leaf(&tree, &path(set_at)).cloned() {
@@ -131,7 +134,7 @@ fn read<T: DeserializeOwned>(tree: &Table, shared: &[Shared]) -> Result<T, (Stri
     })
 }
 
-fn path(key: &str) -> Vec<String> {
+pub(super) fn path(key: &str) -> Vec<String> {
     key.split('.').map(str::to_owned).collect()
 }
 
@@ -148,7 +151,7 @@ fn unknown_key(defaults: &Table, setting: &Setting) -> String {
 }
 
 /// Puts `value` at `path`, whose sections exist.
-fn replace(tree: &mut Table, path: &[String], value: Value) {
+pub(super) fn replace(tree: &mut Table, path: &[String], value: Value) {
     let Some((last, sections)) = path.split_last() else {
         return;
     };

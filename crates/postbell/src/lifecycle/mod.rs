@@ -6,10 +6,14 @@
 
 mod clock;
 mod folder;
+mod inherited;
 mod signals;
 mod stage;
+mod systemd;
 
 pub use clock::SystemClock;
 pub(crate) use folder::make_data_folder;
-pub(crate) use signals::Signals;
+pub use inherited::Inherited;
+pub(crate) use signals::{Hangups, Signals};
 pub(crate) use stage::Stage;
+pub(crate) use systemd::Manager;

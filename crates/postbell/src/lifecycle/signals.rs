@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first asks for an orderly end, the second ends at once.
+//! SIGINT and SIGTERM: the first asks for an orderly end, the second ends at once. SIGHUP asks for
+//! the configuration to be read again.
 
 use std::io;
 
@@ -7,6 +8,22 @@ use tracing::{info, warn};
 
 /// What a shell reports for a process that SIGINT ended.
 const INTERRUPTED: i32 = 130;
+
+/// SIGHUP.
+#[derive(Debug)]
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes the signal over: it no longer ends the process.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one; several that came meanwhile are one.
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
 
 /// The signals that end the program.
 #[derive(Debug)]

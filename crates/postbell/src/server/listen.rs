@@ -1,4 +1,4 @@
-//! The sockets that the server listens on, bound before any stage runs.
+//! The sockets that the server listens on, handed over or bound, before any stage runs.
 
 use std::net::SocketAddr;
 
@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::Addresses;
 use crate::config::Config;
+use crate::lifecycle::Inherited;
 
 /// Every listener.
 #[derive(Debug)]
@@ -18,12 +19,14 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Binds all of them, or says which can't be and where it is set.
-    pub(super) async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let submission = bind_all("submission.listen", &config.submission.listen).await?;
+    /// Takes those that were handed over and binds the others, or says which can't be and where
+    /// it is set.
+    pub(super) async fn open(config: &Config, mut inherited: Inherited) -> anyhow::Result<Self> {
+        let from = &mut inherited;
+        let submission = open_all("submission.listen", &config.submission.listen, from).await?;
         let implicit = &config.submission.listen_tls;
-        let submission_tls = bind_all("submission.listen_tls", implicit).await?;
-        let http = bind_all("http.listen", &config.http.listen).await?;
+        let submission_tls = open_all("submission.listen_tls", implicit, from).await?;
+        let http = open_all("http.listen", &config.http.listen, from).await?;
         let addresses = Addresses {
             submission: local_addresses(&submission)?,
             submission_tls: local_addresses(&submission_tls)?,
@@ -36,6 +39,24 @@ impl Listeners {
             addresses,
         })
     }
+}
+
+async fn open_all(
+    key: &str,
+    addresses: &[SocketAddr],
+    inherited: &mut Inherited,
+) -> anyhow::Result<Vec<TcpListener>> {
+    let handed = inherited.of_key(key);
+    if handed.is_empty() {
+        return bind_all(key, addresses).await;
+    }
+    let taken = handed.into_iter().map(|socket| {
+        socket.set_nonblocking(true)?;
+        TcpListener::from_std(socket)
+    });
+    taken
+        .collect::<std::io::Result<_>>()
+        .with_context(|| format!("the sockets handed over for {key} can't be used"))
 }
 
 async fn bind_all(key: &str, addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {

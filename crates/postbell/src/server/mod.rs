@@ -6,6 +6,7 @@
 mod control;
 mod listen;
 mod operations;
+mod reload;
 mod revocations;
 mod stages;
 
@@ -23,9 +24,10 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::identity::{Sweeper, Verifier, Watch};
-use crate::lifecycle::{Stage, make_data_folder};
+use crate::lifecycle::{Inherited, Stage, make_data_folder};
 
 use listen::Listeners;
+use reload::{Guards, Terms};
 
 /// How the grace is shared out among the stages, which end one after the other.
 const DOORS_SHARE: f64 = 0.4;
@@ -50,6 +52,7 @@ pub struct Server {
     notify: Stage,
     http: Stage,
     addresses: Addresses,
+    terms: Terms,
     grace: Duration,
 }
 
@@ -82,9 +85,23 @@ impl Server {
     /// The data folder is served already or can't be used, an address can't be listened on, or
     /// the configuration names a workspace that does not exist.
     pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Self::start_with(config, clock, Inherited::default()).await
+    }
+
+    /// [`Server::start`] with sockets that were handed over, in the place of addresses of the
+    /// configuration.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_with(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        inherited: Inherited,
+    ) -> anyhow::Result<Self> {
         let store_tasks = TaskTracker::new();
         let store = open_store(config, &clock, &store_tasks).await?;
-        match Self::start_on(config, clock, Arc::clone(&store), store_tasks).await {
+        let on = (Arc::clone(&store), store_tasks);
+        match Self::start_on(config, clock, on, inherited).await {
             Ok(server) => Ok(server),
             Err(error) => {
                 store.close().await;
@@ -96,22 +113,24 @@ impl Server {
     async fn start_on(
         config: &Config,
         clock: Arc<dyn Clock>,
-        store: Arc<dyn Store>,
-        store_tasks: TaskTracker,
+        (store, store_tasks): (Arc<dyn Store>, TaskTracker),
+        inherited: Inherited,
     ) -> anyhow::Result<Self> {
-        let notifier = stages::notifier(config, &store, &clock)?;
+        let guards = Guards::new(config);
+        let notifier = stages::notifier(config, &store, &guards, &clock)?;
         let tracer = Tracer::new(Arc::clone(&clock));
-        let deliverer = stages::deliverer(config, &store, &clock)?.with_tracer(tracer.clone());
+        let deliverer = stages::deliverer(config, &store, &guards, &clock)?;
+        let deliverer = deliverer.with_tracer(tracer.clone());
         let live = deliverer.live();
-        let tls = stages::tls(config)?;
+        let tls = stages::tls(config)?.map(Arc::new);
         let gate = stages::gate(config, &store, &clock);
         let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
-        let door = stages::submission_door(config, &store, gate, tls.as_ref(), &clock)?;
-        let door = door.with_tracer(tracer.clone());
+        let door = stages::submission_door(config, &store, gate.clone(), tls.as_deref(), &clock)?;
+        let door = Arc::new(door.with_tracer(tracer.clone()));
         let watch = Watch::new(config, Arc::clone(&store), Arc::clone(&clock));
         let verifier = Verifier::new(config, Arc::clone(&store), Arc::clone(&clock));
         let sweeper = Sweeper::new(Arc::clone(&store), Arc::clone(&clock));
-        let listeners = Listeners::bind(config).await?;
+        let listeners = Listeners::open(config, inherited).await?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
             store,
@@ -123,6 +142,15 @@ impl Server {
             notify: Stage::new("notify"),
             http: Stage::new("http"),
             addresses: listeners.addresses.clone(),
+            terms: Terms {
+                gate,
+                door: Arc::clone(&door),
+                reports: reporter.terms(),
+                deliver: deliverer.terms(),
+                notify: notifier.terms(),
+                guards,
+                tls: tls.clone(),
+            },
             grace: config.server.grace,
         };
         server.run_notify(notifier);
@@ -131,7 +159,7 @@ impl Server {
         server.run_identity(watch);
         server.run_domains(verifier, sweeper);
         server.run_revocations(Arc::clone(&clock));
-        server.run_submission(door, listeners.submission, listeners.submission_tls);
+        server.run_submission(&door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, Arc::clone(&clock));
         server.run_http(config, listeners.http);
         server.run_control(config, live, tracer, clock);

@@ -6,15 +6,16 @@ use anyhow::{Context, bail};
 use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Gate, Reporter};
 use postbell_api::{Health, HttpDoor};
-use postbell_deliver::{Deliverer, Reach, Signing};
+use postbell_deliver::{DeliverOptions, Deliverer, Reach, Signing};
 use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
-use postbell_net::{Guard, HttpClient, OpportunisticTls, Resolver, ServerTls};
-use postbell_notify::Notifier;
+use postbell_net::{HttpClient, OpportunisticTls, Resolver, ServerTls};
+use postbell_notify::{Notifier, NotifyOptions};
 use postbell_receive::{Encryption, SubmissionDoor};
 use postbell_store::{Directory, Store};
 use tokio::net::TcpListener;
 
+use super::reload::Guards;
 use super::{DELIVER_SHARE, NOTIFY_SHARE, Server, WORK_SHARE};
 use crate::config::Config;
 use crate::identity::{Sweeper, Verifier, Watch, check_opens, sealing_key};
@@ -23,15 +24,13 @@ use crate::identity::{Sweeper, Verifier, Watch, check_opens, sealing_key};
 pub(super) fn notifier(
     config: &Config,
     store: &Arc<dyn Store>,
+    guards: &Guards,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Notifier> {
-    let mut options = config.notify.clone();
-    options.grace = config.server.grace.mul_f64(NOTIFY_SHARE * WORK_SHARE);
     let resolver = Resolver::new(&config.dns)?;
-    let guard = Guard::new(config.guard.allow_notify.clone());
-    let http = HttpClient::new(resolver, guard, &config.http_client);
+    let http = HttpClient::new(resolver, guards.notify.clone(), &config.http_client);
     Ok(Notifier::new(
-        options,
+        notify_options(config),
         store.clone(),
         store.clone(),
         store.clone(),
@@ -40,28 +39,43 @@ pub(super) fn notifier(
     ))
 }
 
+/// How webhooks are called.
+pub(super) fn notify_options(config: &Config) -> NotifyOptions {
+    NotifyOptions {
+        grace: config.server.grace.mul_f64(NOTIFY_SHARE * WORK_SHARE),
+        ..config.notify.clone()
+    }
+}
+
 /// What delivers mail.
 pub(super) fn deliverer(
     config: &Config,
     store: &Arc<dyn Store>,
+    guards: &Guards,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Deliverer> {
-    let mut options = config.deliver.clone();
-    options.grace = config.server.grace.mul_f64(DELIVER_SHARE * WORK_SHARE);
     let deliverer = Deliverer::new(
-        options,
+        deliver_options(config),
         store.clone(),
         store.clone(),
         store.clone(),
         Reach {
             resolver: Resolver::new(&config.dns)?,
-            guard: Guard::new(config.guard.allow_deliver.clone()),
+            guard: guards.deliver.clone(),
             tls: OpportunisticTls::new(b"")?,
         },
         Arc::clone(clock),
     )?;
     let deliverer = deliverer.with_signing(signing(config, store)?);
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
+}
+
+/// How mail is delivered.
+pub(super) fn deliver_options(config: &Config) -> DeliverOptions {
+    DeliverOptions {
+        grace: config.server.grace.mul_f64(DELIVER_SHARE * WORK_SHARE),
+        ..config.deliver.clone()
+    }
 }
 
 /// What signs mail, with keys that can all be opened.
@@ -81,15 +95,20 @@ pub(super) fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
 
 /// The gate that all mail passes.
 pub(super) fn gate(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Arc<Gate> {
-    let options = AcceptOptions {
+    let options = accept_options(config);
+    let (intake, tenants) = (store.clone(), store.clone());
+    Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)))
+}
+
+/// By what the gate takes mail.
+pub(super) fn accept_options(config: &Config) -> AcceptOptions {
+    AcceptOptions {
         retry: config.deliver.retry.into(),
         max_hops: config.accept.max_hops,
         schedule_max: config.accept.schedule_max,
         keep_keys: config.accept.keep_keys,
         hide_client: config.accept.hide_client,
-    };
-    let (intake, tenants) = (store.clone(), store.clone());
-    Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)))
+    }
 }
 
 /// What tells senders what became of their mail.
@@ -129,7 +148,10 @@ pub(super) fn submission_door(
 }
 
 /// The trusted networks with the workspaces that their names mean.
-fn trusted(config: &Config, directory: &Directory) -> anyhow::Result<Vec<(IpNet, WorkspaceId)>> {
+pub(super) fn trusted(
+    config: &Config,
+    directory: &Directory,
+) -> anyhow::Result<Vec<(IpNet, WorkspaceId)>> {
     let mut trusted = Vec::new();
     for (index, entry) in config.submission.trusted.iter().enumerate() {
         let name = &entry.workspace;
@@ -177,23 +199,22 @@ impl Server {
 
     pub(super) fn run_submission(
         &self,
-        door: SubmissionDoor,
+        door: &Arc<SubmissionDoor>,
         starttls: Vec<TcpListener>,
         implicit: Vec<TcpListener>,
     ) {
-        let door = Arc::new(door);
         let starttls = starttls.into_iter().map(|l| (l, Encryption::StartTls));
         let implicit = implicit.into_iter().map(|l| (l, Encryption::Implicit));
         for (listener, encryption) in starttls.chain(implicit) {
             let (tasks, stop) = (self.doors.tasks().clone(), self.doors.stop());
-            let door = Arc::clone(&door);
+            let door = Arc::clone(door);
             self.doors
                 .run(async move { door.serve(listener, encryption, &tasks, stop).await });
         }
     }
 
     /// Looks for a new certificate while the doors are open.
-    pub(super) fn run_tls(&self, tls: Option<ServerTls>, clock: Arc<dyn Clock>) {
+    pub(super) fn run_tls(&self, tls: Option<Arc<ServerTls>>, clock: Arc<dyn Clock>) {
         if let Some(tls) = tls {
             let stop = self.doors.stop();
             self.doors.run(async move { tls.watch(clock, stop).await });

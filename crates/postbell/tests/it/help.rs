@@ -19,6 +19,10 @@ fn help_says_what_there_is_and_how_to_begin() {
       message      See all that happened to a message
       events       See events
       doctor       Look at the whole installation: what is well, what is not, what to do
+      backup       Copy the store into a new folder, while the server runs
+      verify       Check that a data folder, or a backup, holds together
+      restore      Make a data folder from a backup
+      erase        Forget a recipient: counted first, done with --yes
       config       Check or show the configuration
       workspace    Tenants: each owns its domains, configuration sets and destinations
       domain       Domains that a workspace sends from

@@ -5,6 +5,7 @@
 //! to it; a file goes when the last delivery that needs it has ended. A process never appends to
 //! a file of an earlier one, so that a torn tail is never written behind.
 
+mod overwrite;
 mod reader;
 mod writer;
 
@@ -12,18 +13,25 @@ use std::path::{Path, PathBuf};
 
 use postbell_model::MessageId;
 
+pub(crate) use overwrite::overwrite;
 pub(crate) use reader::read;
 pub(crate) use writer::{Append, SegmentWriter};
 
 const MAGIC: [u8; 4] = *b"PbB1";
 const HEADER_LEN: usize = 4 + 4 + 4 + 16;
 
-fn path(folder: &Path, segment: u64) -> PathBuf {
-    folder.join(format!("{segment:012}.bodies"))
+/// Where a segment file lies.
+pub(crate) fn path(folder: &Path, segment: u64) -> PathBuf {
+    folder.join(name(segment))
+}
+
+/// The name of a segment file.
+pub(crate) fn name(segment: u64) -> String {
+    format!("{segment:012}.bodies")
 }
 
 /// The number of a segment file; `None` for any other file.
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     name.strip_suffix(".bodies")?.parse().ok()
 }
 

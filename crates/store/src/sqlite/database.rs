@@ -69,6 +69,22 @@ pub(super) async fn readers(file: &Path) -> Result<SqlitePool, OpenError> {
         .await?)
 }
 
+/// A connection that only reads, beside whoever writes.
+pub(super) async fn reader(file: &Path) -> Result<SqliteConnection, OpenError> {
+    Ok(SqliteConnection::connect_with(&options(file).read_only(true)).await?)
+}
+
+/// A connection that only reads a file that nobody writes to; it makes no other file.
+pub(super) async fn still(file: &Path) -> Result<SqliteConnection, OpenError> {
+    let options = options(file).read_only(true).immutable(true);
+    Ok(SqliteConnection::connect_with(&options).await?)
+}
+
+/// The newest schema that this program knows.
+pub(super) const fn known() -> usize {
+    MIGRATIONS.len()
+}
+
 /// Brings the schema up to date. Safe when several processes do it at once.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), OpenError> {
     check_version(connection).await?;
@@ -90,7 +106,7 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Ope
     Ok(())
 }
 
-async fn schema_version(connection: &mut SqliteConnection) -> Result<usize, OpenError> {
+pub(super) async fn schema_version(connection: &mut SqliteConnection) -> Result<usize, OpenError> {
     let version: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(connection)
         .await?;

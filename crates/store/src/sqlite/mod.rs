@@ -2,6 +2,7 @@
 
 mod allowances;
 mod api_keys;
+mod backup;
 mod calls;
 mod changes;
 mod claims;
@@ -14,6 +15,7 @@ mod domain_keys;
 mod domain_removals;
 mod domains;
 mod egress;
+mod erase;
 mod errors;
 mod event_rows;
 mod idempotency;
@@ -38,6 +40,7 @@ mod shared;
 mod statements;
 mod tenants;
 mod transaction;
+mod verify;
 mod webhooks;
 mod work;
 
@@ -65,9 +68,14 @@ use crate::{
     segment,
 };
 
+pub use backup::{
+    BackupError, Counts, FileSum, Manifest, Progress as BackupProgress, Restored, back_up, restore,
+};
+pub use erase::{Traces, erase, traces};
 pub use errors::OpenError;
 pub use inspect::SqliteInspector;
 pub use tenants::SqliteTenants;
+pub use verify::{Fault as StoreFault, Verified, verify};
 
 use claims::FreshLimits;
 use committer::Committer;

@@ -11,7 +11,7 @@ use crate::segment::SegmentWriter;
 
 use super::OpenError;
 
-const LOCK: &str = "postbell.lock";
+pub(super) const LOCK: &str = "postbell.lock";
 
 /// Keeps other processes from serving from the folder, which it makes where it has to.
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {

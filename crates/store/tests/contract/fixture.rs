@@ -35,7 +35,7 @@ pub(crate) struct Fixture {
 /// The store on SQLite in a temporary folder.
 pub(crate) async fn sqlite() -> Fixture {
     let folder = Arc::new(tempfile::tempdir().unwrap());
-    let (store, tasks) = open_sqlite(&folder).await;
+    let (store, tasks) = open_sqlite(folder.path()).await;
     let workspace = store.create_workspace("acme", NOW).await.unwrap().id;
     let set = set_of(&*store, workspace, "default").await;
     Fixture {
@@ -47,9 +47,9 @@ pub(crate) async fn sqlite() -> Fixture {
     }
 }
 
-async fn open_sqlite(folder: &TempDir) -> (Arc<dyn Store>, TaskTracker) {
+pub(crate) async fn open_sqlite(folder: &Path) -> (Arc<dyn Store>, TaskTracker) {
     let tasks = TaskTracker::new();
-    let store = SqliteStore::open(folder.path(), options(), still(), &tasks)
+    let store = SqliteStore::open(folder, options(), still(), &tasks)
         .await
         .unwrap();
     (Arc::new(store), tasks)
@@ -89,7 +89,7 @@ impl Fixture {
     /// Closes the store and opens it again: what was only in memory is gone.
     pub(crate) async fn reopened(&self) -> Self {
         self.close().await;
-        let (store, tasks) = open_sqlite(&self.folder).await;
+        let (store, tasks) = open_sqlite(self.folder.path()).await;
         let folder = Arc::clone(&self.folder);
         Self {
             store,

@@ -8,6 +8,7 @@ mod claim;
 mod destinations;
 mod domain_keys;
 mod domains;
+mod erase;
 mod events;
 mod fixture;
 mod flips;
@@ -19,6 +20,7 @@ mod settle;
 mod sqlite_only;
 mod tenancy;
 mod tenants;
+mod verify;
 mod webhooks;
 
 /// Runs every case on an implementation.

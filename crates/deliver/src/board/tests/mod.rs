@@ -1,5 +1,6 @@
 mod aside;
 mod flapping;
+mod limits;
 
 use std::net::Ipv4Addr;
 

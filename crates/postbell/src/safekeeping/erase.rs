@@ -1,0 +1,125 @@
+//! `postbell erase`: counted first, done with `--yes`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use postbell_model::{Address, Clock, WorkspaceId};
+use postbell_store::{
+    Action, DeliveryFilter, OpenError, Operate, Operated, SqliteStore, SqliteTenants, Store,
+    Tenants, Traces, erase, traces,
+};
+use serde_json::json;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::workspace_named;
+use crate::cli::EraseArgs;
+use crate::config::Config;
+use crate::console::Console;
+use crate::lifecycle::SystemClock;
+
+pub(super) async fn run(args: &EraseArgs, config: &Config, console: Console) -> anyhow::Result<()> {
+    let folder = config.server.data_dir.as_path();
+    let address = Address::parse(&args.address)
+        .with_context(|| format!("\"{}\" is no address", args.address.escape_debug()))?;
+    let workspace = match &args.workspace {
+        Some(name) => Some(workspace(folder, name).await?),
+        None => None,
+    };
+    let found = traces(folder, &address, workspace)
+        .await
+        .context("what is known of the address can't be counted")?;
+    if !args.yes {
+        tell(args, console, ("would be", &found));
+        return Ok(());
+    }
+    if found.waiting > 0 {
+        cancel(folder, &found.spellings, workspace, config).await?;
+    }
+    let mut erased = erase(folder, &address, workspace)
+        .await
+        .context("not all could be erased; the same command erases the rest")?;
+    if erased.waiting > 0 {
+        let waiting = erased.waiting;
+        bail!("{waiting} deliveries to it came meanwhile: give the command again");
+    }
+    erased.waiting = found.waiting;
+    tell(args, console, ("were", &erased));
+    Ok(())
+}
+
+async fn workspace(folder: &Path, name: &str) -> anyhow::Result<WorkspaceId> {
+    let tenants = SqliteTenants::open(folder)
+        .await
+        .with_context(|| format!("the database in {} can't be read", folder.display()))?;
+    let directory = tenants.directory();
+    tenants.close().await;
+    Ok(workspace_named(&directory, name)?.id)
+}
+
+/// Takes back what waits. Whoever has the store does it: this process, where no server runs.
+async fn cancel(
+    folder: &Path,
+    addresses: &[Address],
+    workspace: Option<WorkspaceId>,
+    config: &Config,
+) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let tasks = TaskTracker::new();
+    let opened = SqliteStore::open(folder, config.store.clone(), Arc::clone(&clock), &tasks).await;
+    let store = match opened {
+        Ok(store) => store,
+        Err(OpenError::Locked(_)) => bail!(
+            "mail to it waits, which only a server that is stopped gives up: stop it, erase, and \
+             start it again. Nothing was erased"
+        ),
+        Err(error) => return Err(error).context("the store can't be used"),
+    };
+    let mut cancelled = Ok(Operated::default());
+    for address in addresses {
+        let filter = DeliveryFilter {
+            workspace,
+            recipient: Some(address.clone()),
+            ..DeliveryFilter::default()
+        };
+        if cancelled.is_ok() {
+            cancelled = store.operate(&filter, &Action::Cancel, clock.now()).await;
+        }
+    }
+    store.close().await;
+    tasks.close();
+    tasks.wait().await;
+    cancelled.context("mail that waits can't be cancelled")?;
+    Ok(())
+}
+
+fn tell(args: &EraseArgs, console: Console, (verb, traces): (&str, &Traces)) {
+    if args.output.json {
+        let document = json!({
+            "done": args.yes,
+            "deliveries": traces.deliveries,
+            "cancelled": traces.waiting,
+            "events": traces.events,
+            "messages": traces.messages,
+            "shared": traces.shared,
+            "bodies": traces.bodies,
+        });
+        console.say(document.to_string());
+        return;
+    }
+    console.say(format!(
+        "{} deliveries with {} events {verb} made nobody's; {} that wait {verb} cancelled first",
+        traces.deliveries, traces.events, traces.waiting
+    ));
+    console.say(format!(
+        "{} messages to nobody else {verb} emptied; {} were to others as well and stay theirs",
+        traces.messages, traces.shared
+    ));
+    match args.yes {
+        true => console.say(format!(
+            "{} texts were overwritten. Backups, and consumers of webhooks, have what they have",
+            traces.bodies
+        )),
+        false => console.say("Say --yes to do it"),
+    }
+}

@@ -1,0 +1,76 @@
+//! Following another configuration while the server runs: all of what can be followed, or nothing.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use postbell_accept::{Gate, ReportTerms};
+use postbell_deliver::DeliverTerms;
+use postbell_mail::Classifier;
+use postbell_net::{Guard, ServerTls};
+use postbell_notify::NotifyTerms;
+use postbell_receive::SubmissionDoor;
+
+use super::{Server, stages};
+use crate::config::Config;
+
+/// What of the stages can be changed while they run.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) gate: Arc<Gate>,
+    pub(super) door: Arc<SubmissionDoor>,
+    pub(super) reports: ReportTerms,
+    pub(super) deliver: DeliverTerms,
+    pub(super) notify: NotifyTerms,
+    pub(super) guards: Guards,
+    pub(super) tls: Option<Arc<ServerTls>>,
+}
+
+/// What may be dialled.
+#[derive(Debug, Clone)]
+pub(super) struct Guards {
+    pub(super) deliver: Guard,
+    pub(super) notify: Guard,
+}
+
+impl Guards {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            deliver: Guard::new(config.guard.allow_deliver.clone()),
+            notify: Guard::new(config.guard.allow_notify.clone()),
+        }
+    }
+}
+
+impl Server {
+    /// Follows a configuration that holds: certificates, rules and passwords are read anew from
+    /// their files as well. What is under way goes on as it began.
+    ///
+    /// # Errors
+    /// A workspace is not there, or a file is not as it should be. Everything stays as it was.
+    pub fn follow(&self, config: &Config) -> anyhow::Result<()> {
+        let terms = &self.terms;
+        let trusted = stages::trusted(config, &self.store.directory())?;
+        let classifier = Classifier::extended(config.classify.read()?);
+        let sender = config.reports.sender();
+        sender.context("reports.from")?;
+        stages::tls(config)?;
+        let deliver = stages::deliver_options(config);
+        terms.deliver.change(deliver, classifier)?;
+        if let (Some(tls), Some(files)) = (&terms.tls, config.tls.files()) {
+            tls.reload(files).context("the certificate of [tls]")?;
+        }
+
+        // Nothing can fail from here on.
+        terms.reports.change(config.reports.clone())?;
+        terms.gate.change(stages::accept_options(config));
+        let door = config
+            .submission
+            .door_options(&config.server.hostname, trusted);
+        terms.door.change(door);
+        terms.notify.change(stages::notify_options(config));
+        let allowed = &config.guard;
+        terms.guards.deliver.allow(allowed.allow_deliver.clone());
+        terms.guards.notify.allow(allowed.allow_notify.clone());
+        Ok(())
+    }
+}

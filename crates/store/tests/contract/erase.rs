@@ -1,0 +1,149 @@
+//! Forgetting a recipient.
+
+use std::path::Path;
+
+use postbell_model::Address;
+use postbell_store::{Action, DeliveryFilter, Traces, erase, traces, verify};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+
+use crate::fixture::{self, Fixture, NOW, bounced};
+
+const ANN: &str = "ann.someone@example.com";
+
+fn ann() -> Address {
+    Address::parse(ANN).unwrap()
+}
+
+/// Whether the text stands anywhere in the files of the store.
+fn is_known(folder: &Path, text: &str) -> bool {
+    let bodies = folder.join("bodies");
+    let bodies = std::fs::read_dir(bodies).unwrap();
+    let mut files: Vec<_> = bodies.map(|entry| entry.unwrap().path()).collect();
+    files.push(folder.join("postbell.db"));
+    files.push(folder.join("postbell.db-wal"));
+    files.iter().any(|file| {
+        let octets = std::fs::read(file).unwrap_or_default();
+        octets
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    })
+}
+
+async fn change(folder: &Path, sql: &'static str) {
+    let options = SqliteConnectOptions::new().filename(folder.join("postbell.db"));
+    let mut database = SqliteConnection::connect_with(&options).await.unwrap();
+    let changed = sqlx::raw_sql(sql).execute(&mut database).await.unwrap();
+    assert!(changed.rows_affected() > 0, "{sql}");
+    database.close().await.unwrap();
+}
+
+/// A message to Ann alone, whose host has named her, and one to her and Bob; all hers have ended.
+async fn store() -> Fixture {
+    let fixture = fixture::sqlite().await;
+    let lane = fixture.lane("example.com");
+    let mut submission = fixture.submission(&[ANN], "To: ann.someone\r\n\r\nfor Ann alone\r\n");
+    submission.deliveries[0].report.orcpt = None;
+    let alone = submission.deliveries[0].id;
+    fixture.store.accept(vec![submission]).await[0]
+        .as_ref()
+        .unwrap();
+    let both = fixture.submission(&["Ann.Someone@example.com", "bob@example.net"], "to both");
+    let shared = both.deliveries[0].id;
+    fixture.store.accept(vec![both]).await[0].as_ref().unwrap();
+    fixture.store.claim(&lane, NOW, 10).await.unwrap();
+    for id in [alone, shared] {
+        let settled = fixture.store.settle(vec![bounced(id)]).await;
+        settled[0].as_ref().unwrap();
+    }
+    let names = "UPDATE event SET payload = replace(payload, '\"text\":\"', \
+        '\"text\":\"<ANN.SOMEONE@example.com> ') WHERE kind = 'Bounce'";
+    change(fixture.folder(), names).await;
+    fixture
+}
+
+#[tokio::test]
+async fn what_has_ended_is_forgotten_beside_a_server() {
+    let fixture = store().await;
+    let expected = Traces {
+        deliveries: 2,
+        events: 4,
+        messages: 1,
+        shared: 1,
+        ..Traces::default()
+    };
+    let counted = traces(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(counted, expected);
+    let erased = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(
+        erased,
+        Traces {
+            bodies: 1,
+            ..expected
+        }
+    );
+
+    // Bob's mail is as it was.
+    let bobs = fixture.lane("example.net");
+    let claimed = fixture.store.claim(&bobs, NOW, 10).await.unwrap();
+    let postbell_store::Body::Stored(body) = claimed[0].body else {
+        panic!("it was claimed");
+    };
+    assert_eq!(fixture.store.body(body).await.unwrap(), "to both");
+    fixture.close().await;
+    for text in ["for Ann alone", "ann.someone", "Ann.Someone", "ANN.SOMEONE"] {
+        assert!(!is_known(fixture.folder(), text), "{text}");
+    }
+    let verified = verify(fixture.folder()).await.unwrap();
+    assert!(verified.faults.is_empty(), "{verified:?}");
+    let again = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(again, Traces::default());
+
+    // What is left can be read, and told.
+    let fixture = fixture.reopened().await;
+    let page = fixture
+        .events_after(fixture.set, Default::default(), 10)
+        .await;
+    assert_eq!(page.events.len(), 5);
+    let nobody = |event: &&postbell_store::LoggedEvent| {
+        event.recipient.to_string() == "erased@erased.invalid"
+    };
+    assert_eq!(page.events.iter().filter(nobody).count(), 4);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_is_cancelled_first() {
+    let fixture = fixture::sqlite().await;
+    fixture.accept(&[ANN]).await;
+    let erased = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!((erased.deliveries, erased.waiting), (0, 1));
+    assert_eq!(erased.spellings, [ann()]);
+    let filter = DeliveryFilter {
+        recipient: Some(ann()),
+        ..DeliveryFilter::default()
+    };
+    let cancelled = fixture.store.operate(&filter, &Action::Cancel, NOW).await;
+    assert_eq!(cancelled.unwrap().changed, 1);
+    let erased = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(
+        (erased.deliveries, erased.waiting, erased.events),
+        (1, 0, 2)
+    );
+    fixture.close().await;
+    assert!(!is_known(fixture.folder(), "ann.someone"));
+}
+
+#[tokio::test]
+async fn another_workspace_keeps_what_it_has() {
+    let fixture = store().await;
+    let other = fixture.store.create_workspace("other", NOW).await.unwrap();
+    let erased = erase(fixture.folder(), &ann(), Some(other.id))
+        .await
+        .unwrap();
+    assert_eq!(erased, Traces::default());
+    let ann = ann();
+    let counted = traces(fixture.folder(), &ann, Some(fixture.workspace)).await;
+    assert_eq!(counted.unwrap().deliveries, 2);
+    fixture.close().await;
+}
