@@ -22,6 +22,7 @@ mod converse;
 mod dispatch;
 mod explain;
 mod live;
+mod metrics;
 mod options;
 mod outcome;
 mod pattern;
@@ -52,6 +53,7 @@ use tokio_util::task::TaskTracker;
 pub use board::{SiteReply, SiteView};
 pub use explain::{Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use live::Live;
+pub use metrics::DeliverMetrics;
 pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
 pub use pattern::DomainPattern;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};
@@ -108,6 +110,7 @@ pub struct Deliverer {
     signing: Option<Arc<Signing>>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
+    metrics: DeliverMetrics,
 }
 
 impl Deliverer {
@@ -140,6 +143,7 @@ impl Deliverer {
             signing: None,
             clock,
             tracer: Tracer::default(),
+            metrics: DeliverMetrics::default(),
         })
     }
 
@@ -169,6 +173,11 @@ impl Deliverer {
         Live::new(self.board.clone(), self.clock.clone())
     }
 
+    /// What it counts.
+    pub const fn metrics(&self) -> &DeliverMetrics {
+        &self.metrics
+    }
+
     /// With signatures on what goes out.
     #[must_use]
     pub fn with_signing(mut self, signing: Signing) -> Self {
@@ -186,6 +195,7 @@ impl Deliverer {
         let recording = settle::record(
             self.queue.clone(),
             self.clock.clone(),
+            self.metrics.clone(),
             outcomes,
             halt.clone(),
         );

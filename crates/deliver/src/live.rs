@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use postbell_model::{Clock, Domain};
 
-use crate::board::{Board, SiteView};
+use crate::board::{Board, BusySites, SiteView};
 
 /// A look at a deliverer that runs, or will.
 #[derive(Clone)]
@@ -22,6 +22,11 @@ impl Live {
     /// The sites that mail to this domain goes to, as far as any went lately; all, without one.
     pub fn sites(&self, domain: Option<&Domain>) -> Vec<SiteView> {
         self.board.sites_of(domain, self.clock.monotonic())
+    }
+
+    /// The busiest sites in numbers.
+    pub(crate) fn busy_sites(&self, most: usize) -> BusySites {
+        self.board.busy_sites(most, self.clock.monotonic())
     }
 }
 

@@ -11,6 +11,8 @@ use postbell_store::{Queue, SettleError, Settlement, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::DeliverMetrics;
+
 /// Outcomes that wait for the store.
 const CHANNEL: usize = 2_048;
 /// Outcomes in one batch.
@@ -50,6 +52,7 @@ pub(crate) fn channel() -> (Settler, mpsc::Receiver<Settled>) {
 pub(crate) async fn record(
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
+    metrics: DeliverMetrics,
     mut outcomes: mpsc::Receiver<Settled>,
     halt: CancellationToken,
 ) {
@@ -58,7 +61,13 @@ pub(crate) async fn record(
     while outcomes.recv_many(&mut batch, BATCH).await > 0 {
         let mut wait = PATIENCE.0;
         loop {
-            batch = match record_batch(&*queue, &*clock, std::mem::take(&mut batch)).await {
+            batch = match record_batch(
+                &*queue,
+                &*clock,
+                &metrics,
+                std::mem::take(&mut batch),
+            )
+            .await {
                 Ok(again) => again,
                 Err(Stopped) => return,
             };
@@ -81,6 +90,7 @@ struct Stopped;
 async fn record_batch(
     queue: &dyn Queue,
     clock: &dyn Clock,
+    metrics: &DeliverMetrics,
     batch: Vec<Settled>,
 ) -> Result<Vec<Settled>, Stopped> {
     let settlements = batch.iter().map(|settled| settled.settlement.clone());
@@ -89,7 +99,10 @@ async fn record_batch(
     let mut refused = Vec::new();
     for (settled, result) in batch.into_iter().zip(results) {
         match result {
-            Ok(()) => log(&settled),
+            Ok(()) => {
+                metrics.settled(&settled);
+                log(&settled);
+            }
             Err(SettleError::NotQueued) => log_superfluous(&settled),
             Err(SettleError::Store(StoreError::Stopped(why))) => {
                 tracing::error!(%why, "delivery stops, since the store has stopped");

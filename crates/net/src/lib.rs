@@ -12,15 +12,18 @@ mod connect;
 pub mod control;
 mod guard;
 pub mod http;
+mod metrics;
 mod opportunistic;
 mod resolver;
 mod stream;
 pub mod trace;
+mod validity;
 
 pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refresh, ServerTls};
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
+pub use metrics::DnsMetrics;
 pub use opportunistic::{HandshakeError, OpportunisticTls};
 pub use resolver::{Addresses, DnsOptions, LookupError, MxAnswer, Resolver, ResolverError};
 pub use stream::Stream;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::NotifyOptions;
+use crate::{NotifyMetrics, NotifyOptions};
 use crate::destination::{Exit, Runner};
 use crate::profile::{Profile, SetNames};
 use crate::stage::Stage;
@@ -67,8 +67,14 @@ impl Notifier {
                 tenants,
                 http,
                 clock,
+                metrics: NotifyMetrics::default(),
             }),
         }
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &NotifyMetrics {
+        &self.stage.metrics
     }
 
     /// Runs until `stop`; then ends the calls under way, within their grace.

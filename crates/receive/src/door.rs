@@ -21,7 +21,7 @@ use crate::allowance::Counter;
 use crate::entrance::{Arrival, Entrance};
 use crate::login::Logins;
 use crate::session::Shared;
-use crate::{Encryption, SubmissionOptions};
+use crate::{DoorMetrics, Encryption, SubmissionOptions};
 
 // How long accepting rests after it failed: doubles from the first to the last.
 pub(crate) const FIRST_REST: Duration = Duration::from_millis(10);
@@ -51,6 +51,7 @@ impl SubmissionDoor {
         tls: Option<&ServerTls>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let metrics = DoorMetrics::new(gate.metrics().clone());
         let shared = Shared {
             server: Arc::new(options.server()),
             gate,
@@ -58,6 +59,7 @@ impl SubmissionDoor {
             logins: Logins::new(options.login, tenants, Arc::clone(&clock)),
             tls: tls.map(|tls| TlsAcceptor::from(tls.config())),
             handshake_limit: options.timeouts.handshake,
+            metrics,
         };
         Self {
             slots: Arc::new(Semaphore::new(options.limits.max_connections)),
@@ -74,6 +76,11 @@ impl SubmissionDoor {
         let entrance = entrance.expect("invariant: a door that serves nobody yet is not shared");
         entrance.trace_with(tracer);
         self
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &DoorMetrics {
+        self.entrance.metrics()
     }
 
     /// Accepts connections until `stop`, each with a task of its own. The sessions then end:

@@ -17,6 +17,7 @@
 
 mod directory;
 mod error;
+mod metrics;
 mod operator;
 pub mod password;
 mod record;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use directory::Directory;
 pub use error::{SettleError, StoreError, TenantError};
+pub use metrics::StoreMetrics;
 pub use operator::*;
 pub use seal::{SealError, SealingKey};
 pub use sqlite::{OpenError, SqliteInspector, SqliteOptions, SqliteStore, SqliteTenants};

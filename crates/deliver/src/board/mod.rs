@@ -4,6 +4,7 @@
 //! that is held for the length of a transition, never across an await. What a transition asks
 //! for (a look-up, a connection, a release) is left as an [`Order`] for whoever may wait.
 
+mod busy;
 mod domain;
 mod lane;
 mod pace;
@@ -23,6 +24,7 @@ use postbell_model::{Domain, Egress, Lane, Monotonic};
 use postbell_store::Claimed;
 use tokio::sync::Notify;
 
+pub(crate) use busy::{BusySite, BusySites};
 pub use replies::SiteReply;
 pub use view::SiteView;
 
@@ -158,6 +160,11 @@ impl Board {
     /// The sites that mail to a domain goes to, or all.
     pub(crate) fn sites_of(&self, domain: Option<&Domain>, now: Monotonic) -> Vec<SiteView> {
         self.locked().sites_of(domain, now)
+    }
+
+    /// The busiest sites, at most `most` of them, and the others together.
+    pub(crate) fn busy_sites(&self, most: usize, now: Monotonic) -> BusySites {
+        self.locked().busy_sites(most, now)
     }
 
     /// Takes what is to be done; waits until there is something.

@@ -21,7 +21,9 @@ use hickory_resolver::proto::rr::rdata::MX;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use postbell_model::Domain;
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+
+use crate::DnsMetrics;
 
 // More than any sane host has; what comes after is never dialled.
 const ADDRESSES_MAX: usize = 64;
@@ -101,6 +103,7 @@ pub struct Addresses {
 pub struct Resolver {
     hickory: TokioResolver,
     limit: Duration,
+    metrics: DnsMetrics,
 }
 
 impl Resolver {
@@ -124,7 +127,15 @@ impl Resolver {
         Ok(Self {
             hickory,
             limit: whole_limit(options),
+            metrics: DnsMetrics::default(),
         })
+    }
+
+    /// Counts where others do.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: DnsMetrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// The MX records of a domain.
@@ -167,6 +178,13 @@ impl Resolver {
     }
 
     async fn ask(&self, domain: &Domain, kind: RecordType) -> Result<Lookup, LookupError> {
+        let begun = Instant::now();
+        let asked = self.ask_servers(domain, kind).await;
+        self.metrics.looked_up(kind, &asked, begun.elapsed());
+        asked
+    }
+
+    async fn ask_servers(&self, domain: &Domain, kind: RecordType) -> Result<Lookup, LookupError> {
         // An address literal is no name; as a name it exists nowhere.
         let mut name = Name::from_ascii(domain.as_str()).map_err(|_| LookupError::NoSuchDomain)?;
         name.set_fqdn(true);

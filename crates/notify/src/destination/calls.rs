@@ -246,7 +246,9 @@ async fn post_all(
     let mut made = Vec::with_capacity(documents.len());
     for document in documents {
         let number = document.number;
-        made.push((number, post(stage.wire(), &profile, document).await));
+        let call = post(stage.wire(), &profile, document).await;
+        stage.metrics.called(&call);
+        made.push((number, call));
     }
     Posted { ticket, made }
 }

@@ -23,6 +23,7 @@ mod places;
 mod replays;
 mod reports;
 mod rows;
+mod sampler;
 mod scheduled;
 mod script;
 mod settle;
@@ -53,7 +54,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     Action, Bodies, BodyRef, Claimed, DeliveryFilter, Directory, Intake, NewConfigurationSet,
     NewCredential, Operate, Operated, Position, Queue, SettleError, Settlement, Store, StoreError,
-    Stored, Submission, TenantError, Tenants, segment,
+    StoreMetrics, Stored, Submission, TenantError, Tenants, segment,
 };
 
 pub use errors::OpenError;
@@ -66,6 +67,7 @@ use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
 use opening::{lock, newest, segments, unusable};
 use operate::Operation;
+use sampler::Sampler;
 use script::Script;
 use shared::Shared;
 use statements::Statements;
@@ -105,6 +107,7 @@ pub struct SqliteStore {
     bodies: PathBuf,
     refresher: CancellationToken,
     committer_done: watch::Receiver<()>,
+    metrics: StoreMetrics,
     /// Held until the store is closed.
     lock: Mutex<Option<File>>,
 }
@@ -132,6 +135,7 @@ impl SqliteStore {
             per_lane: options.fresh_deliveries_per_lane,
             octets: options.fresh_octets,
         }));
+        let metrics = StoreMetrics::default();
         let (work, waiting) = mpsc::channel(options.commit_queue);
         let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
         let (newest_seen, newest_elsewhere) = (newest.subscribe(), newest.clone());
@@ -147,6 +151,8 @@ impl SqliteStore {
             fresh,
             removals: TaskTracker::new(),
             full: false,
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
         };
         let (done, committer_done) = watch::channel(());
         tasks.spawn(async move {
@@ -155,6 +161,13 @@ impl SqliteStore {
         });
         let refresher = CancellationToken::new();
         let refreshing = tenants.clone();
+        let sampler = Sampler {
+            readers: readers.clone(),
+            folder: folder.to_owned(),
+            metrics: metrics.clone(),
+            clock: Arc::clone(&clock),
+        };
+        tasks.spawn(sampler.run(refresher.clone()));
         tasks.spawn(refreshing.refresh(clock, newest_elsewhere, refresher.clone()));
         Ok(Self {
             shared,
@@ -168,8 +181,14 @@ impl SqliteStore {
             bodies,
             refresher,
             committer_done,
+            metrics,
             lock: Mutex::new(Some(lock)),
         })
+    }
+
+    /// What it measures.
+    pub const fn metrics(&self) -> &StoreMetrics {
+        &self.metrics
     }
 
     fn committer(&self) -> Result<mpsc::Sender<Work>, StoreError> {

@@ -6,9 +6,10 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use postbell_model::{DeliveryId, Lane, Timestamp};
+use postbell_model::{DeliveryId, Lane, Monotonic, Timestamp};
 use sqlx::{Executor, SqliteConnection};
 
+use crate::metrics::Synced;
 use crate::segment::{Append, AppendError};
 use crate::{Claimed, Position, Submission};
 
@@ -120,7 +121,10 @@ impl<'c> Transaction<'c> {
         };
         // In flight before anybody can read the rows, so that no claim takes them twice.
         let fresh = self.claim_fresh(&arrivals);
-        if let Err(error) = execute(&mut self.committer.connection, "COMMIT").await {
+        let begun = self.committer.clock.monotonic();
+        let committed = execute(&mut self.committer.connection, "COMMIT").await;
+        self.synced(Synced::Database, begun);
+        if let Err(error) = committed {
             self.unclaim(&fresh);
             self.roll_back().await;
             return Err(error.into());
@@ -155,10 +159,18 @@ impl<'c> Transaction<'c> {
         staged: &Staged<'_>,
         append: Option<Append>,
     ) -> Result<Aftermath, CommitError> {
-        let (appended, rows) = tokio::join!(
-            carry_out(append),
-            write_rows(self.committer, batch, known, staged)
-        );
+        let begun = self.committer.clock.monotonic();
+        let (clock, metrics) = (self.committer.clock.clone(), self.committer.metrics.clone());
+        let append = async {
+            let appends = append.is_some();
+            let appended = carry_out(append).await;
+            if appends {
+                metrics.synced(Synced::Bodies, clock.monotonic().since(begun));
+            }
+            appended
+        };
+        let rows = write_rows(self.committer, batch, known, staged);
+        let (appended, rows) = tokio::join!(append, rows);
         match appended {
             Ok(Some(file)) => self.committer.segments.written(file),
             Ok(None) => {}
@@ -172,6 +184,11 @@ impl<'c> Transaction<'c> {
             }
         }
         rows
+    }
+
+    fn synced(&self, files: Synced, begun: Monotonic) {
+        let took = self.committer.clock.monotonic().since(begun);
+        self.committer.metrics.synced(files, took);
     }
 
     async fn roll_back(&mut self) {
@@ -216,6 +233,8 @@ impl<'c> Transaction<'c> {
         self.committer.segments.looked_at_left();
         if let Some(newest) = aftermath.newest {
             places::raise(&self.committer.newest, newest);
+            let position = i64::try_from(newest.0).unwrap_or(i64::MAX);
+            self.committer.metrics.position.set(position);
         }
         if rings {
             self.committer.shared.ring_queued();
