@@ -100,7 +100,9 @@ impl Admission {
 
     /// All that stands against new mail, what says most first; none: it is taken.
     pub fn obstacles(&self) -> impl Iterator<Item = Obstacle> + '_ {
-        Obstacle::ALL.into_iter().filter(|obstacle| self.has(*obstacle))
+        Obstacle::ALL
+            .into_iter()
+            .filter(|obstacle| self.has(*obstacle))
     }
 
     /// Whether new mail is taken.

@@ -17,7 +17,7 @@ pub use health::{Health, Pulse};
 pub use metrics::metrics;
 pub use problem::Problem;
 
-use axum::Router;
+pub use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::get;
 

@@ -39,7 +39,9 @@ pub fn metrics(registry: Arc<Registry>, from: &[IpNet]) -> Router {
         registry,
         from: from.into(),
     };
-    Router::new().route("/metrics", get(scrape)).with_state(state)
+    Router::new()
+        .route("/metrics", get(scrape))
+        .with_state(state)
 }
 
 async fn scrape(
@@ -91,7 +93,8 @@ fn plain(openmetrics: &str) -> String {
     let suffixes: HashSet<(&str, &str)> = typed.collect();
     let suffix_of = |name| {
         let both = ["_total", "_info"].into_iter();
-        both.filter(|suffix| suffixes.contains(&(name, *suffix))).next()
+        both.filter(|suffix| suffixes.contains(&(name, *suffix)))
+            .next()
     };
     let mut text = String::with_capacity(openmetrics.len());
     for line in openmetrics.lines() {
@@ -103,7 +106,11 @@ fn plain(openmetrics: &str) -> String {
         let written = match about {
             Some((word @ ("HELP" | "TYPE"), name, told)) => {
                 let suffix = suffix_of(name).unwrap_or_default();
-                let told = if (word, told) == ("TYPE", "info") { "gauge" } else { told };
+                let told = if (word, told) == ("TYPE", "info") {
+                    "gauge"
+                } else {
+                    told
+                };
                 writeln!(text, "# {word} {name}{suffix} {told}")
             }
             _ if line.starts_with('#') => Ok(()),

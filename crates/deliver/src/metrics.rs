@@ -75,7 +75,11 @@ impl Default for DeliverMetrics {
         for class in BounceClass::ALL {
             for outcome in ["deferred", "bounced"] {
                 let class = class.name();
-                drop(metrics.attempts.get_or_create(&Attempted { outcome, class }));
+                drop(
+                    metrics
+                        .attempts
+                        .get_or_create(&Attempted { outcome, class }),
+                );
             }
         }
         metrics
@@ -123,7 +127,9 @@ impl DeliverMetrics {
             return;
         };
         let (outcome, class) = outcome_of(fact);
-        self.attempts.get_or_create(&Attempted { outcome, class }).inc();
+        self.attempts
+            .get_or_create(&Attempted { outcome, class })
+            .inc();
         for tried in &attempt.tries {
             self.tries.get_or_create(&Tried::of(tried)).inc();
             if tried.phase == Phase::Message && !tried.from_peer {

@@ -61,13 +61,8 @@ pub(crate) async fn record(
     while outcomes.recv_many(&mut batch, BATCH).await > 0 {
         let mut wait = PATIENCE.0;
         loop {
-            batch = match record_batch(
-                &*queue,
-                &*clock,
-                &metrics,
-                std::mem::take(&mut batch),
-            )
-            .await {
+            batch = match record_batch(&*queue, &*clock, &metrics, std::mem::take(&mut batch)).await
+            {
                 Ok(again) => again,
                 Err(Stopped) => return,
             };

@@ -188,7 +188,10 @@ impl Lags {
     fn told(&self) -> (Vec<Lag>, usize) {
         let now = self.clock.now();
         let standings = self.standings.lock();
-        let mut all: Vec<_> = standings.iter().map(|(id, s)| Lag::of(*id, s, now)).collect();
+        let mut all: Vec<_> = standings
+            .iter()
+            .map(|(id, s)| Lag::of(*id, s, now))
+            .collect();
         drop(standings);
         let count = all.len();
         all.sort_by_key(|lag| Reverse((lag.down, lag.age, lag.events)));
@@ -236,7 +239,10 @@ impl Collector for Lags {
             }
             Ok(())
         };
-        #[expect(clippy::cast_precision_loss, reason = "counts of events are far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "counts of events are far below 2^52"
+        )]
         gauge(
             "postbell_destination_lag_events",
             "Events in the log after what a destination has, those that it does not want \

@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::{NotifyMetrics, NotifyOptions};
 use crate::destination::{Exit, Runner};
 use crate::profile::{Profile, SetNames};
 use crate::stage::Stage;
+use crate::{NotifyMetrics, NotifyOptions};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);

@@ -15,6 +15,7 @@ mod explain;
 mod identity;
 pub mod lifecycle;
 mod logging;
+pub mod observe;
 mod operator;
 pub mod program;
 mod serve;

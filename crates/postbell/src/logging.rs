@@ -71,18 +71,6 @@ pub(crate) fn start(options: &LogOptions) -> Result<(), BadLevel> {
     Ok(())
 }
 
-/// Logs panics instead of printing them, so that they are found where everything else is.
-pub(crate) fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string);
-        let message = panic.payload_as_str().unwrap_or("without a message");
-        tracing::error!(
-            location,
-            "a task panicked, a fault of the program: {message}"
-        );
-    }));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

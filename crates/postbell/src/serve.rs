@@ -8,14 +8,16 @@ use crate::config::Config;
 use crate::console::{Console, Style};
 use crate::lifecycle::{Signals, SystemClock};
 use crate::logging;
+use crate::observe::Panics;
 use crate::server::{Addresses, Server, Trouble};
 
 /// Runs the server until a signal, or until it can't go on.
 pub(crate) async fn run(config: &Config, console: Console) -> anyhow::Result<()> {
     logging::start(&config.log)?;
-    logging::log_panics();
+    let panics = Panics::default();
+    panics.watch();
     let mut signals = Signals::listen()?;
-    let server = Server::start(config, Arc::new(SystemClock::new())).await?;
+    let server = Server::start(config, Arc::new(SystemClock::new()), &panics).await?;
     tell_ready(config, server.addresses(), console);
     warn_of_what_is_missing(config, &server);
     let trouble = tokio::select! {
@@ -43,6 +45,7 @@ fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
         console.say(format!("  submissions {address}, under TLS"));
     }
     for address in &addresses.http {
+        console.say(format!("  metrics     http://{address}/metrics"));
         console.say(format!("  health      http://{address}/healthz"));
     }
     console.say(format!(

@@ -100,8 +100,9 @@ impl DoorMetrics {
         metrics
     }
 
-    /// Names the counters in a registry; those of the gate are registered by the gate.
+    /// Names the counters in a registry, with those of the gate.
     pub fn register(&self, registry: &mut Registry) {
+        self.gate.register(registry);
         registry.register(
             "postbell_smtp_sessions",
             "SMTP sessions begun with clients, by listener",
@@ -148,7 +149,11 @@ impl DoorMetrics {
     }
 
     pub(crate) fn shook_hands<T, E>(&self, result: &Result<T, E>) {
-        let outcome = if result.is_ok() { "completed" } else { "failed" };
+        let outcome = if result.is_ok() {
+            "completed"
+        } else {
+            "failed"
+        };
         self.handshakes.get_or_create(&Outcome { outcome }).inc();
     }
 

@@ -15,8 +15,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-use crate::allowance::{Counter, Reserved, Submitter};
 use crate::DoorMetrics;
+use crate::allowance::{Counter, Reserved, Submitter};
 use crate::login::{Challenged, Logins, User};
 use crate::metrics::LoginOutcome;
 use crate::socket::{Reading, Socket};

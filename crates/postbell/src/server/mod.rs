@@ -5,6 +5,7 @@
 
 mod control;
 mod listen;
+mod observed;
 mod stages;
 
 use std::net::SocketAddr;
@@ -12,18 +13,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use postbell_accept::{Admission, Obstacle};
 use postbell_model::Clock;
 use postbell_net::Tracer;
-use postbell_store::{SqliteStore, Store};
-use tokio_util::sync::CancellationToken;
+use postbell_store::{SqliteStore, Store, StoreMetrics};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::identity::Watch;
 use crate::lifecycle::{Stage, make_data_folder};
+use crate::observe::Panics;
 
 use listen::Listeners;
+use observed::Observed;
 
 /// How the grace is shared out among the stages, which end one after the other.
 const DOORS_SHARE: f64 = 0.4;
@@ -41,7 +44,7 @@ const HTTP_LIMIT: Duration = Duration::from_secs(1);
 pub struct Server {
     store: Arc<dyn Store>,
     store_tasks: TaskTracker,
-    draining: CancellationToken,
+    admission: Arc<Admission>,
     doors: Stage,
     deliver: Stage,
     reports: Stage,
@@ -79,10 +82,15 @@ impl Server {
     /// # Errors
     /// The data folder is served already or can't be used, an address can't be listened on, or
     /// the configuration names a workspace that does not exist.
-    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub async fn start(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        panics: &Panics,
+    ) -> anyhow::Result<Self> {
         let store_tasks = TaskTracker::new();
-        let store = open_store(config, &clock, &store_tasks).await?;
-        match Self::start_on(config, clock, Arc::clone(&store), store_tasks).await {
+        let (store, metrics) = open_store(config, &clock, &store_tasks).await?;
+        let observed = Observed::new(&store, metrics, panics, &clock);
+        match Self::start_on(config, clock, Arc::clone(&store), store_tasks, observed).await {
             Ok(server) => Ok(server),
             Err(error) => {
                 store.close().await;
@@ -96,23 +104,27 @@ impl Server {
         clock: Arc<dyn Clock>,
         store: Arc<dyn Store>,
         store_tasks: TaskTracker,
+        mut observed: Observed,
     ) -> anyhow::Result<Self> {
-        let notifier = stages::notifier(config, &store, &clock)?;
+        let dns = observed.dns();
+        let notifier = stages::notifier(config, &store, &dns, &clock)?;
         let tracer = Tracer::new(Arc::clone(&clock));
-        let deliverer = stages::deliverer(config, &store, &clock)?.with_tracer(tracer.clone());
+        let deliverer = stages::deliverer(config, &store, &dns, &clock)?;
+        let deliverer = deliverer.with_tracer(tracer.clone());
         let live = deliverer.live();
-        let tls = stages::tls(config)?;
-        let gate = stages::gate(config, &store, &clock);
+        let tls = stages::tls(config)?.map(Arc::new);
+        let gate = stages::gate(config, &store, observed.admission(), &clock);
         let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
-        let door = stages::submission_door(config, &store, gate, tls.as_ref(), &clock)?;
+        let door = stages::submission_door(config, &store, gate, tls.as_deref(), &clock)?;
         let door = door.with_tracer(tracer.clone());
-        let watch = Watch::new(config, Arc::clone(&store), Arc::clone(&clock));
+        let watch = Watch::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
+        observed.register(&door, &deliverer, &notifier, tls.clone());
         let listeners = Listeners::bind(config).await?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
             store,
             store_tasks,
-            draining: CancellationToken::new(),
+            admission: observed.admission(),
             doors: Stage::new("submission"),
             deliver: Stage::new("deliver"),
             reports: Stage::new("reports"),
@@ -121,13 +133,15 @@ impl Server {
             addresses: listeners.addresses.clone(),
             grace: config.server.grace,
         };
+        server.run_pressure(observed.pressure(config)).await;
+        server.run_http(config, listeners.http, observed);
         server.run_notify(notifier);
         server.run_deliver(deliverer);
         server.run_reports(reporter);
         server.run_identity(watch);
+        server.admission.clear(Obstacle::Starting);
         server.run_submission(door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, clock);
-        server.run_http(config, listeners.http);
         server.run_control(config, live, tracer);
         Ok(server)
     }
@@ -168,7 +182,7 @@ impl Server {
     /// named in the log and abandoned; it is on disk.
     pub async fn shut_down(self) {
         info!(grace_ms = self.grace.as_millis(), "ending");
-        self.draining.cancel();
+        self.admission.set(Obstacle::Draining);
         self.doors.finish(self.grace.mul_f64(DOORS_SHARE)).await;
         self.deliver.finish(self.grace.mul_f64(DELIVER_SHARE)).await;
         let share = self.grace.mul_f64(NOTIFY_SHARE);
@@ -193,7 +207,7 @@ async fn open_store(
     config: &Config,
     clock: &Arc<dyn Clock>,
     tasks: &TaskTracker,
-) -> anyhow::Result<Arc<dyn Store>> {
+) -> anyhow::Result<(Arc<dyn Store>, StoreMetrics)> {
     let folder = config.server.data_dir.as_path();
     make_data_folder(folder)
         .with_context(|| format!("the data folder {} can't be made", folder.display()))?;
@@ -201,5 +215,6 @@ async fn open_store(
     let store = SqliteStore::open(folder, options, Arc::clone(clock), tasks)
         .await
         .with_context(|| format!("the store in {} can't be opened", folder.display()))?;
-    Ok(Arc::new(store))
+    let metrics = store.metrics().clone();
+    Ok((Arc::new(store), metrics))
 }

@@ -4,30 +4,33 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use ipnet::IpNet;
-use postbell_accept::{AcceptOptions, Gate, Reporter};
-use postbell_api::{Health, HttpDoor};
+use postbell_accept::{AcceptOptions, Admission, Gate, Reporter};
+use postbell_api::HttpDoor;
 use postbell_deliver::{Deliverer, Reach, Signing};
 use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
-use postbell_net::{Guard, HttpClient, OpportunisticTls, Resolver, ServerTls};
+use postbell_net::{DnsMetrics, Guard, HttpClient, OpportunisticTls, Resolver, ServerTls};
 use postbell_notify::Notifier;
 use postbell_receive::{Encryption, SubmissionDoor};
 use postbell_store::{Directory, Store};
 use tokio::net::TcpListener;
 
+use super::observed::Observed;
 use super::{DELIVER_SHARE, NOTIFY_SHARE, Server, WORK_SHARE};
 use crate::config::Config;
 use crate::identity::{Watch, check_opens, sealing_key};
+use crate::observe::Pressure;
 
 /// What calls webhooks.
 pub(super) fn notifier(
     config: &Config,
     store: &Arc<dyn Store>,
+    dns: &DnsMetrics,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Notifier> {
     let mut options = config.notify.clone();
     options.grace = config.server.grace.mul_f64(NOTIFY_SHARE * WORK_SHARE);
-    let resolver = Resolver::new(&config.dns)?;
+    let resolver = Resolver::new(&config.dns)?.with_metrics(dns.clone());
     let guard = Guard::new(config.guard.allow_notify.clone());
     let http = HttpClient::new(resolver, guard, &config.http_client);
     Ok(Notifier::new(
@@ -44,6 +47,7 @@ pub(super) fn notifier(
 pub(super) fn deliverer(
     config: &Config,
     store: &Arc<dyn Store>,
+    dns: &DnsMetrics,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Deliverer> {
     let mut options = config.deliver.clone();
@@ -54,7 +58,7 @@ pub(super) fn deliverer(
         store.clone(),
         store.clone(),
         Reach {
-            resolver: Resolver::new(&config.dns)?,
+            resolver: Resolver::new(&config.dns)?.with_metrics(dns.clone()),
             guard: Guard::new(config.guard.allow_deliver.clone()),
             tls: OpportunisticTls::new(b"")?,
         },
@@ -80,7 +84,12 @@ pub(super) fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
 }
 
 /// The gate that all mail passes.
-pub(super) fn gate(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Arc<Gate> {
+pub(super) fn gate(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    admission: Arc<Admission>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Gate> {
     let options = AcceptOptions {
         retry: config.deliver.retry.into(),
         max_hops: config.accept.max_hops,
@@ -89,7 +98,8 @@ pub(super) fn gate(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Cloc
         hide_client: config.accept.hide_client,
     };
     let (intake, tenants) = (store.clone(), store.clone());
-    Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)))
+    let gate = Gate::new(options, intake, tenants, Arc::clone(clock));
+    Arc::new(gate.with_admission(admission))
 }
 
 /// What tells senders what became of their mail.
@@ -186,16 +196,28 @@ impl Server {
     }
 
     /// Looks for a new certificate while the doors are open.
-    pub(super) fn run_tls(&self, tls: Option<ServerTls>, clock: Arc<dyn Clock>) {
+    pub(super) fn run_tls(&self, tls: Option<Arc<ServerTls>>, clock: Arc<dyn Clock>) {
         if let Some(tls) = tls {
             let stop = self.doors.stop();
             self.doors.run(async move { tls.watch(clock, stop).await });
         }
     }
 
-    pub(super) fn run_http(&self, config: &Config, listeners: Vec<TcpListener>) {
-        let health = Health::new(self.store.failure(), self.draining.clone());
-        let door = HttpDoor::new(&config.http, postbell_api::router(health));
+    /// Looks at disk and memory, once before any door opens.
+    pub(super) async fn run_pressure(&self, pressure: Pressure) {
+        pressure.look().await;
+        let stop = self.http.stop();
+        self.http.run(async move { pressure.run(stop).await });
+    }
+
+    pub(super) fn run_http(
+        &self,
+        config: &Config,
+        listeners: Vec<TcpListener>,
+        observed: Observed,
+    ) {
+        let router = observed.router(&config.http.metrics_from);
+        let door = HttpDoor::new(&config.http, router);
         for listener in listeners {
             let serving = door.serve(listener, self.http.tasks(), self.http.stop());
             self.http.run(serving);

@@ -10,6 +10,7 @@ mod dev;
 mod explain;
 mod help;
 mod kit;
+mod observe;
 mod operator;
 mod reports;
 mod serve;

@@ -62,11 +62,7 @@ impl Sampler {
     }
 
     async fn sample(&self) -> Result<(), sqlx::Error> {
-        let states = [
-            ("queued", QUEUED),
-            ("held", HELD),
-            ("scheduled", SCHEDULED),
-        ];
+        let states = [("queued", QUEUED), ("held", HELD), ("scheduled", SCHEDULED)];
         for (state, sql) in states {
             self.sample_state(OfState { state }, sql).await?;
         }
@@ -106,7 +102,10 @@ impl Sampler {
         let row = sqlx::query(RETRIES).fetch_one(&self.readers).await?;
         let (all, waiting): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         for (state, count) in [("waiting", waiting), ("dead", all - waiting)] {
-            self.metrics.retries.get_or_create(&OfState { state }).set(count);
+            self.metrics
+                .retries
+                .get_or_create(&OfState { state })
+                .set(count);
         }
         Ok(())
     }
