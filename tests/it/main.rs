@@ -7,6 +7,7 @@ mod destination;
 mod house;
 mod identity;
 mod layers;
+mod logs;
 mod notify;
 mod purity;
 mod reports;

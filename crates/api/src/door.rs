@@ -116,12 +116,12 @@ pub(crate) fn converse(
             }
         };
         if let Err(error) = ended {
-            debug!("an HTTP connection broke: {error}");
+            debug!(%error, "an HTTP connection broke");
         }
     }
 }
 
 async fn rest_after(error: &io::Error) {
-    warn!("accepting an HTTP connection failed: {error}");
+    warn!(%error, "accepting an HTTP connection failed");
     tokio::time::sleep(ACCEPT_REST).await;
 }

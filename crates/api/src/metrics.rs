@@ -1,6 +1,6 @@
 //! `GET /metrics`: all that is counted and measured, for Prometheus.
 //!
-//! Who understands OpenMetrics 1.0 gets that, all others the older text format of Prometheus
+//! Who understands `OpenMetrics` 1.0 gets that, all others the older text format of Prometheus
 //! (0.0.4), in which a counter's own name ends in `_total`. Only clients of a few networks may ask:
 //! sites that mail goes to are named here.
 
@@ -92,9 +92,8 @@ fn plain(openmetrics: &str) -> String {
     });
     let suffixes: HashSet<(&str, &str)> = typed.collect();
     let suffix_of = |name| {
-        let both = ["_total", "_info"].into_iter();
-        both.filter(|suffix| suffixes.contains(&(name, *suffix)))
-            .next()
+        let mut both = ["_total", "_info"].into_iter();
+        both.find(|suffix| suffixes.contains(&(name, *suffix)))
     };
     let mut text = String::with_capacity(openmetrics.len());
     for line in openmetrics.lines() {

@@ -54,7 +54,7 @@ pub use board::{SiteReply, SiteView};
 pub use explain::{Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use live::Live;
 pub use metrics::DeliverMetrics;
-pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
+pub use options::{DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions};
 pub use pattern::DomainPattern;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};
 pub use rules::{Rate, SiteLimits, SiteOptions};
@@ -111,6 +111,7 @@ pub struct Deliverer {
     clock: Arc<dyn Clock>,
     tracer: Tracer,
     metrics: DeliverMetrics,
+    logged: LoggedAddresses,
 }
 
 impl Deliverer {
@@ -144,6 +145,7 @@ impl Deliverer {
             clock,
             tracer: Tracer::default(),
             metrics: DeliverMetrics::default(),
+            logged: LoggedAddresses::Domain,
         })
     }
 
@@ -171,6 +173,13 @@ impl Deliverer {
     /// What people may look at while it runs.
     pub fn live(&self) -> Live {
         Live::new(self.board.clone(), self.clock.clone())
+    }
+
+    /// With so much of recipients' addresses in the log.
+    #[must_use]
+    pub const fn with_logged_addresses(mut self, logged: LoggedAddresses) -> Self {
+        self.logged = logged;
+        self
     }
 
     /// What it counts.
@@ -248,6 +257,7 @@ impl Deliverer {
             clock: self.clock.clone(),
             tracer: self.tracer.clone(),
             sessions: Arc::default(),
+            logged: self.logged,
             board: self.board.clone(),
             settler,
             body_room: Arc::new(Semaphore::new(body_room)),

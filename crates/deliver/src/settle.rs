@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::{Clock, Domain, Fact, Message};
+use postbell_model::{Address, Clock, Domain, Fact, Message};
 use postbell_store::{Queue, SettleError, Settlement, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ pub(crate) struct Settled {
     pub(crate) settlement: Settlement,
     pub(crate) message: Arc<Message>,
     pub(crate) domain: Domain,
+    /// Where whole addresses may be logged.
+    pub(crate) recipient: Option<Address>,
 }
 
 /// Where workers hand outcomes over.
@@ -100,7 +102,7 @@ async fn record_batch(
             }
             Err(SettleError::NotQueued) => log_superfluous(&settled),
             Err(SettleError::Store(StoreError::Stopped(why))) => {
-                tracing::error!(%why, "delivery stops, since the store has stopped");
+                tracing::error!(reason = %why, "delivery stops, since the store has stopped");
                 return Err(Stopped);
             }
             Err(SettleError::Store(StoreError::Busy | StoreError::Full)) => again.push(settled),
@@ -142,7 +144,8 @@ fn log(settled: &Settled) {
         peer.ip = last.ip.map(tracing::field::display),
         smtp.code = last.reply.code,
         smtp.enhanced = last.reply.enhanced.map(tracing::field::display),
-        class,
+        bounce.class = class,
+        recipient = settled.recipient.as_ref().map(tracing::field::display),
         attempt = attempt.number,
         duration_ms = milliseconds(attempt.ended_at.since(attempt.started_at)),
         size_bytes = settled.message.size,

@@ -144,7 +144,7 @@ impl ServerTls {
             match self.refresh() {
                 Ok(Refresh::Unchanged) => {}
                 Ok(Refresh::Renewed) => info!("a new certificate is in use"),
-                Err(error) => error!("the last certificate stays in use: {error}"),
+                Err(error) => error!(%error, "the last certificate stays in use"),
             }
         }
     }

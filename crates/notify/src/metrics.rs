@@ -267,3 +267,77 @@ impl Collector for Lags {
         ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX)).encode(family)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use postbell_model::Monotonic;
+    use postbell_model::clock::Sleep;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+    #[derive(Debug)]
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            NOW
+        }
+
+        fn monotonic(&self) -> Monotonic {
+            Monotonic::default()
+        }
+
+        fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn lags(metrics: &NotifyMetrics) -> Lags {
+        Lags {
+            standings: metrics.standings.clone(),
+            clock: Arc::new(Still),
+        }
+    }
+
+    fn before(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(NOW.as_micros() - seconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_destination_is_told_of_while_its_loop_runs() {
+        let metrics = NotifyMetrics::default();
+        let entry = metrics.enter(DestinationId::new(NOW), "hook");
+        entry.note((Position(3), Position(10)), Some(before(90)), true);
+        let (told, count) = lags(&metrics).told();
+        let lag = &told[0];
+        assert_eq!((count, lag.label.name.as_str()), (1, "hook"));
+        assert_eq!((lag.events, lag.age.as_secs(), lag.down), (7, 90, 1));
+        entry.note((Position(10), Position(10)), Some(before(90)), false);
+        assert_eq!(lags(&metrics).told().0[0].age, Duration::ZERO);
+        drop(entry);
+        assert_eq!(lags(&metrics).told().1, 0);
+    }
+
+    #[test]
+    fn of_many_destinations_those_furthest_behind_are_named() {
+        let metrics = NotifyMetrics::default();
+        let entries: Vec<_> = (0..60_u32)
+            .map(|number| {
+                let entry = metrics.enter(DestinationId::new(NOW), &number.to_string());
+                let oldest = before(number.into());
+                entry.note((Position(0), Position(number.into())), Some(oldest), false);
+                entry
+            })
+            .collect();
+        let (told, count) = lags(&metrics).told();
+        assert_eq!((told.len(), count), (DESTINATIONS_TOLD + 1, entries.len()));
+        assert_eq!(told[0].label.name, "59");
+        let other = told.last().unwrap();
+        assert_eq!(
+            (other.label.name.as_str(), other.age.as_secs()),
+            ("other", 19)
+        );
+    }
+}

@@ -105,7 +105,7 @@ impl Notifier {
         drop(endings);
         for keeper in keepers.into_values() {
             if let Err(error) = keeper.task.await {
-                tracing::error!("The keeper of a destination panicked: {error}");
+                tracing::error!(%error, "The keeper of a destination panicked");
             }
         }
     }
@@ -201,7 +201,7 @@ impl Keeping {
             match Profile::new(&wanted.destination, wanted.set_names) {
                 Ok(profile) => self.run(Arc::new(profile)).await,
                 Err(error) => {
-                    tracing::error!("A destination can't be called as it is set up: {error}");
+                    tracing::error!(%error, "A destination can't be called as it is set up");
                     self.wait_for_change().await;
                 }
             }
@@ -246,8 +246,8 @@ impl Keeping {
             Ok(Ok(Exit::Stopped)) => return,
             Ok(Ok(Exit::Disabled)) => return self.wait_for_change().await,
             Ok(Err(StoreError::Stopped(_))) => return self.stop.cancelled().await,
-            Ok(Err(error)) => tracing::warn!("A destination's loop ended: {error}"),
-            Err(error) => tracing::error!("A destination's loop panicked: {error}"),
+            Ok(Err(error)) => tracing::warn!(%error, "A destination's loop ended"),
+            Err(error) => tracing::error!(%error, "A destination's loop panicked"),
         }
         let pause = self.stage.clock.sleep(self.pause);
         tokio::select! {

@@ -1,5 +1,6 @@
 //! Structured logs, to standard error.
 
+use postbell_deliver::LoggedAddresses;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -22,6 +23,8 @@ pub struct LogOptions {
     pub level: String,
     /// For people or for machines.
     pub format: LogFormat,
+    /// How much of recipients' addresses is logged.
+    pub addresses: LoggedAddresses,
 }
 
 /// How a line looks.
@@ -81,6 +84,7 @@ mod tests {
             let options = LogOptions {
                 level: level.to_owned(),
                 format: LogFormat::Text,
+                addresses: LoggedAddresses::Domain,
             };
             options.filter().map(|filter| filter.to_string())
         };

@@ -213,7 +213,7 @@ impl Runner {
             Ok(batch) => batch,
             Err(StoreError::Stopped(why)) => return Err(StoreError::Stopped(why)),
             Err(error) => {
-                tracing::warn!("The retries of a destination can't be read or recorded: {error}");
+                tracing::warn!(%error, "The retries of a destination can't be read or recorded");
                 let later = self.stage.clock.now().after(RETRY_PAUSE);
                 self.next_retry = earlier(self.next_retry, Some(later));
                 return Ok(Verdict::GoOn);

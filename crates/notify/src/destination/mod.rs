@@ -251,7 +251,7 @@ impl Runner {
             .destinations
             .disable(self.profile.id, reason, now);
         if let Err(error) = disabled.await {
-            tracing::error!("A destination can't be switched off: {error}");
+            tracing::error!(%error, "A destination can't be switched off");
         }
     }
 }

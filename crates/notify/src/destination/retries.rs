@@ -149,7 +149,7 @@ fn given_up(stage: &Stage, mut retry: Retry, why: &str) -> RetryOutcome {
 
 /// The store could not say what the event was: no call was made.
 fn put_off(stage: &Stage, mut retry: Retry, error: &StoreError) -> RetryOutcome {
-    tracing::warn!("A retry is put off, since its event can't be read: {error}");
+    tracing::warn!(%error, "A retry is put off, since its event can't be read");
     retry.next_at = stage.clock.now().after(UNREADABLE_PAUSE);
     RetryOutcome::Again(retry)
 }

@@ -84,7 +84,7 @@ impl Watch {
                     Settled::InUse => "a key was seen in the DNS and signs from now on",
                     Settled::Forgotten => "a key that had retired is forgotten",
                 };
-                info!(domain = %key.domain, selector, "{what}");
+                info!(domain = %key.domain, dkim.selector = selector, "{what}");
             }
         }
         Ok(())

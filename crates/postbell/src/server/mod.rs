@@ -181,7 +181,7 @@ impl Server {
     /// Ends in order: the doors, what delivers, what tells of it, the store. What is late is
     /// named in the log and abandoned; it is on disk.
     pub async fn shut_down(self) {
-        info!(grace_ms = self.grace.as_millis(), "ending");
+        info!(duration_ms = self.grace.as_millis(), "ending");
         self.admission.set(Obstacle::Draining);
         self.doors.finish(self.grace.mul_f64(DOORS_SHARE)).await;
         self.deliver.finish(self.grace.mul_f64(DELIVER_SHARE)).await;

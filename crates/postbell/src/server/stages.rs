@@ -64,7 +64,9 @@ pub(super) fn deliverer(
         },
         Arc::clone(clock),
     )?;
-    let deliverer = deliverer.with_signing(signing(config, store)?);
+    let deliverer = deliverer
+        .with_signing(signing(config, store)?)
+        .with_logged_addresses(config.log.addresses);
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
 }
 

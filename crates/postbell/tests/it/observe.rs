@@ -1,6 +1,6 @@
 //! What `/readyz` and the submission door say of the same, and what `/metrics` tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kit::Place;
 use crate::serve::{Running, say};
@@ -134,4 +134,37 @@ fn names_follow_the_conventions() {
             .find(|family| kinds.get(family) == Some(&"histogram"));
         assert!(kinds.contains_key(family.unwrap_or(name)), "{line}");
     }
+}
+
+/// Dashboard, alerts and pages name metrics; each of them must be one that a server tells.
+#[test]
+fn what_is_drawn_and_alerted_on_exists() {
+    let place = Place::new();
+    let server = Running::with_acme(&place, "");
+    server.submit();
+    let (_, text) = server.http("/metrics");
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let mut told: BTreeSet<_> = types.filter_map(|line| line.split(' ').next()).collect();
+    // Told only where there is a certificate.
+    told.insert("postbell_certificate_expiry_timestamp_seconds");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations/");
+    let mut named = 0;
+    for file in [
+        "grafana-dashboard.json",
+        "prometheus-alerts.yml",
+        "monitoring.md",
+    ] {
+        let page = std::fs::read_to_string(format!("{folder}{file}")).unwrap();
+        let words = page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let metrics =
+            words.filter(|word| word.starts_with("postbell_") || word.starts_with("process_"));
+        for name in metrics {
+            let parts = ["_bucket", "_sum", "_count"].iter();
+            let mut families = parts.filter_map(|part| name.strip_suffix(part));
+            let known = told.contains(name) || families.any(|family| told.contains(family));
+            assert!(known, "{file} names {name}, which no server tells");
+            named += 1;
+        }
+    }
+    assert!(named > 50, "only {named} metrics are named");
 }

@@ -1,3 +1,4 @@
+mod busy;
 mod flapping;
 
 use std::net::Ipv4Addr;
