@@ -134,3 +134,82 @@ fn size(path: &Path) -> i64 {
     let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
     i64::try_from(size).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use postbell_model::Monotonic;
+    use postbell_model::clock::Sleep;
+    use sqlx::SqliteConnection;
+
+    use super::super::database;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+    #[derive(Debug)]
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            NOW
+        }
+
+        fn monotonic(&self) -> Monotonic {
+            Monotonic::default()
+        }
+
+        fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn before(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(NOW.as_micros() - seconds * 1_000_000)
+    }
+
+    async fn insert(writer: &mut SqliteConnection, state: &str, age: i64) {
+        let id = DeliveryId::new(before(age));
+        let sql = "INSERT INTO delivery (id, message_id, workspace_id, domain, recipient, state, \
+            attempt, sequence, next_at, expires_at) \
+            VALUES (?, x'00', 1, 'example.org', 'a@example.org', ?, 1, 1, 0, 0)";
+        let query = sqlx::query(sql).bind(&id.as_bytes()[..]).bind(state);
+        query.execute(writer).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_counted_by_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(DATABASE);
+        let mut writer = database::writer(&file).await.unwrap();
+        database::migrate(&mut writer).await.unwrap();
+        for (state, age) in [
+            ("queued", 10),
+            ("queued", 30),
+            ("held", 70),
+            ("delivered", 900),
+        ] {
+            insert(&mut writer, state, age).await;
+        }
+        let lane = "INSERT INTO lane VALUES (1, 'example.org', ?)";
+        let lane = sqlx::query(lane).bind(before(5).as_micros());
+        lane.execute(&mut writer).await.unwrap();
+        let metrics = StoreMetrics::default();
+        let sampler = Sampler {
+            readers: database::readers(&file).await.unwrap(),
+            folder: folder.path().to_owned(),
+            metrics: metrics.clone(),
+            clock: Arc::new(Still),
+        };
+        sampler.sample().await.unwrap();
+        let of = |state| {
+            let state = OfState { state };
+            let age = metrics.ages.get_or_create_owned(&state).get();
+            (metrics.depths.get_or_create_owned(&state).get(), age)
+        };
+        assert_eq!(of("queued"), (2, 30.0));
+        assert_eq!(of("held"), (1, 70.0));
+        assert_eq!(of("scheduled"), (0, 0.0));
+        assert!((metrics.overdue.get() - 5.0).abs() < 1e-9);
+        assert!(metrics.database.get() > 0);
+    }
+}
