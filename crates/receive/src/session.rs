@@ -316,7 +316,10 @@ impl Session {
     }
 
     fn check_sender(&mut self, from: &ReversePath) -> Result<(), Refused> {
-        self.shared.gate.admit().map_err(refused)?;
+        self.shared
+            .gate
+            .admit()
+            .map_err(|refusal| refused(&refusal))?;
         // What a message before this one had reserved and not used is free again.
         self.reserved = Reserved::default();
         let submitter = self.submitter()?;
@@ -329,13 +332,13 @@ impl Session {
         }
         let gate = &self.shared.gate;
         let checked = gate.check_sender(submitter.workspace, from);
-        checked.map_err(refused)?;
+        checked.map_err(|refusal| refused(&refusal))?;
         self.shared.counter.begin(submitter).map_err(limited)
     }
 
     async fn check_recipient(&mut self, to: &Address) -> Result<(), Refused> {
         let checked = self.shared.gate.check_recipient(to);
-        checked.map_err(refused)?;
+        checked.map_err(|refusal| refused(&refusal))?;
         let mut reserved = std::mem::take(&mut self.reserved);
         let submitter = self.submitter()?;
         let counter = &self.shared.counter;
@@ -378,7 +381,7 @@ impl Session {
                 Reply::new(250, 0, 0, format!("Accepted as {}", accepted.message))
             }
             // The gate has counted it.
-            Ok(Err(refusal)) => refused(refusal).reply,
+            Ok(Err(refusal)) => refused(&refusal).reply,
             Err(_) => {
                 self.shared.metrics.refused("not_stored");
                 error!("a message was not stored within {SUBMIT_LIMIT:?}");
@@ -436,7 +439,7 @@ fn limited(reply: Reply) -> Refused {
     }
 }
 
-fn refused(refusal: Refusal) -> Refused {
+fn refused(refusal: &Refusal) -> Refused {
     let reply = refusal.reply();
     debug!(
         smtp.code = reply.code,
