@@ -10,6 +10,7 @@ mod domain;
 mod house;
 mod identity;
 mod layers;
+mod logs;
 mod notify;
 mod purity;
 mod reload;

@@ -13,8 +13,10 @@ use postbell_model::{
 };
 use postbell_store::{Intake, StoreError, Stored, Submission, Tenants};
 
+use crate::admission::Admission;
 use crate::decide::{self, Terms};
 use crate::message;
+use crate::metrics::GateMetrics;
 use crate::refusal::{Originator, Refusal};
 
 /// What the gate holds mail to.
@@ -39,6 +41,19 @@ pub enum Door {
     Smtp,
     /// We send it on our own account: nothing is reported about it.
     Own,
+}
+
+impl Door {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Smtp, Self::Own];
+
+    /// The name in metrics: `smtp`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Own => "own",
+        }
+    }
 }
 
 /// One recipient at the gate.
@@ -100,6 +115,8 @@ pub struct Gate {
     intake: Arc<dyn Intake>,
     tenants: Arc<dyn Tenants>,
     clock: Arc<dyn Clock>,
+    admission: Arc<Admission>,
+    metrics: GateMetrics,
 }
 
 impl Gate {
@@ -115,12 +132,35 @@ impl Gate {
             intake,
             tenants,
             clock,
+            admission: Arc::new(Admission::open()),
+            metrics: GateMetrics::default(),
         }
     }
 
     /// Takes mail by these options from now on.
     pub fn change(&self, options: AcceptOptions) {
         self.options.store(Arc::new(options));
+    }
+
+    /// With something that may close it.
+    #[must_use]
+    pub fn with_admission(mut self, admission: Arc<Admission>) -> Self {
+        self.admission = admission;
+        self
+    }
+
+    /// What it counts.
+    pub const fn metrics(&self) -> &GateMetrics {
+        &self.metrics
+    }
+
+    /// Whether new mail is taken now. Doors ask before a message begins; one that has begun is
+    /// still taken.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn admit(&self) -> Result<(), Refusal> {
+        self.admission.check().map_err(Refusal::Closed)
     }
 
     /// Whether a workspace may send from this MAIL FROM: from its own domains, and from `<>`.
@@ -157,6 +197,16 @@ impl Gate {
     /// # Errors
     /// The message breaks a rule, or the store can't take it now. Nothing was stored.
     pub async fn submit(&self, offer: Offer) -> Result<Accepted, Refusal> {
+        let door = offer.door;
+        let submitted = self.pass(offer).await;
+        if let Err(refusal) = &submitted {
+            self.metrics.refused(door, refusal.name());
+        }
+        submitted
+    }
+
+    async fn pass(&self, offer: Offer) -> Result<Accepted, Refusal> {
+        let door = offer.door;
         self.check_envelope(&offer)?;
         let options = **self.options.load();
         let directory = self.tenants.directory();
@@ -173,7 +223,7 @@ impl Gate {
             now,
         };
         let submission = decide::submission(offer, summary, asked, &terms);
-        self.commit(submission).await
+        self.commit(door, submission).await
     }
 
     /// How mail is retried that is of no configuration set.
@@ -208,7 +258,11 @@ impl Gate {
         }
     }
 
-    pub(crate) async fn commit(&self, submission: Submission) -> Result<Accepted, Refusal> {
+    pub(crate) async fn commit(
+        &self,
+        door: Door,
+        submission: Submission,
+    ) -> Result<Accepted, Refusal> {
         let accepted = Accepted {
             message: submission.message.id,
             deliveries: submission.deliveries.iter().map(|new| new.id).collect(),
@@ -222,6 +276,8 @@ impl Gate {
                 deliveries: Vec::new(),
             }),
             Ok(Stored::New) => {
+                let recipients = accepted.deliveries.len();
+                self.metrics.accepted(door, recipients, size);
                 tracing::info!(
                     workspace.id = %workspace,
                     message.id = %accepted.message,

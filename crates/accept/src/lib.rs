@@ -11,10 +11,12 @@
 
 #![warn(missing_docs)]
 
+mod admission;
 mod decide;
 mod gate;
 mod instructions;
 mod message;
+mod metrics;
 mod own;
 mod refusal;
 pub mod reporter;
@@ -22,8 +24,10 @@ pub mod reporter;
 #[cfg(test)]
 mod tests;
 
+pub use admission::{Admission, Obstacle};
 pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
 pub use instructions::{ControlFault, ControlName, Shown, Wrong};
+pub use metrics::GateMetrics;
 pub use own::OwnMail;
 pub use refusal::{Originator, Refusal};
 pub use reporter::{ReportOptions, ReportTerms, Reporter};

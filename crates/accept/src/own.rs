@@ -14,7 +14,7 @@ use postbell_model::{
 use postbell_store::{IdempotencyKey, Submission};
 
 use crate::decide;
-use crate::gate::{Accepted, Gate};
+use crate::gate::{Accepted, Door, Gate};
 use crate::refusal::Refusal;
 
 /// A message of ours.
@@ -41,7 +41,7 @@ impl Gate {
     pub async fn submit_own(&self, own: OwnMail) -> Result<Accepted, Refusal> {
         self.check_recipient(&own.to)?;
         let submission = self.own_submission(own)?;
-        self.commit(submission).await
+        self.commit(Door::Own, submission).await
     }
 
     fn own_submission(&self, own: OwnMail) -> Result<Submission, Refusal> {

@@ -12,6 +12,7 @@ use postbell_mail::transfer::LINE_MAX as FIELD_LINE_MAX;
 use postbell_model::{Domain, Reply};
 use postbell_store::StoreError;
 
+use crate::admission::Obstacle;
 use crate::instructions::{ControlFault, Shown};
 use crate::message::{LINE_MAX, MESSAGE_ID_MAX};
 
@@ -39,6 +40,9 @@ impl fmt::Display for Originator {
 /// Why mail is not taken. Displayed, it is the sentence of the reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// No new mail is taken now.
+    #[error("{}", _0.sentence())]
+    Closed(Obstacle),
     /// Mail claims to be from a domain that is not the workspace's.
     #[error(
         "The domain {1} in {0} does not belong to this workspace; \
@@ -124,6 +128,13 @@ impl Refusal {
     /// Reply code, and subject and detail of the enhanced code (RFC 3463 §3).
     const fn codes(&self) -> (u16, u16, u16) {
         match self {
+            Self::Closed(obstacle) => match obstacle {
+                // X.3.0: other mail system status; X.3.2: not accepting messages.
+                Obstacle::StoreStopped => (451, 3, 0),
+                Obstacle::Draining | Obstacle::Starting | Obstacle::MemoryHigh => (451, 3, 2),
+                // X.3.1: mail system full.
+                Obstacle::DiskLow => (452, 3, 1),
+            },
             // X.7.1: delivery not authorized.
             Self::ForeignDomain(..) | Self::Paused(..) | Self::Several(_) => (550, 7, 1),
             // X.1.2: bad destination system address.
@@ -150,6 +161,45 @@ impl Refusal {
             // X.3.1: mail system full.
             Self::Full => (452, 3, 1),
             Self::NotStored => (451, 3, 0),
+        }
+    }
+
+    /// The names of those that are our own trouble: an operator is to hear of the first.
+    pub(crate) const TROUBLE: [&str; 8] = [
+        "store_stopped",
+        "draining",
+        "starting",
+        "disk_low",
+        "memory_high",
+        "busy",
+        "disk_full",
+        "not_stored",
+    ];
+
+    /// The name in metrics: `foreign_domain`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Closed(obstacle) => obstacle.name(),
+            Self::Paused(..) => "paused",
+            Self::ForeignDomain(..) => "foreign_domain",
+            Self::AddressLiteral(_) => "address_literal",
+            Self::NeedsSmtpUtf8(_) => "needs_smtputf8",
+            Self::NoRecipients => "no_recipients",
+            Self::Header(_) => "unreadable_header",
+            Self::StrayLine(_) => "stray_line",
+            Self::BareLineEnd => "bare_line_end",
+            Self::LongLine(_) => "long_line",
+            Self::LongField(_) => "long_field",
+            Self::LongMessageId => "long_message_id",
+            Self::Repeated(_) => "repeated_field",
+            Self::NoFrom => "no_from",
+            Self::Malformed(..) => "malformed_address",
+            Self::Several(_) => "several_authors",
+            Self::Control(_) => "control_header",
+            Self::Loop(_) => "loop",
+            Self::Busy => "busy",
+            Self::Full => "disk_full",
+            Self::NotStored => "not_stored",
         }
     }
 

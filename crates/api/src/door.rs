@@ -2,14 +2,15 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -31,7 +32,13 @@ pub struct HttpDoorOptions {
     pub max_connections: usize,
     /// How long a client may take to send the head of a request, idle time included.
     pub header_timeout: Duration,
+    /// Networks whose clients may read `/metrics`.
+    pub metrics_from: Vec<IpNet>,
 }
+
+/// Who is at the other end of a request's connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// An HTTP door.
 #[derive(Debug, Clone)]
@@ -73,11 +80,11 @@ impl HttpDoor {
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
             return std::future::pending().await;
         };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => return rest_after(&error).await,
         };
-        let router = self.router.clone();
+        let router = self.router.clone().layer(Extension(Peer(peer.ip())));
         let connection = converse(router, stream, self.header_timeout, stop.clone());
         tasks.spawn(async move {
             connection.await;
@@ -109,12 +116,12 @@ pub(crate) fn converse(
             }
         };
         if let Err(error) = ended {
-            debug!("an HTTP connection broke: {error}");
+            debug!(%error, "an HTTP connection broke");
         }
     }
 }
 
 async fn rest_after(error: &io::Error) {
-    warn!("accepting an HTTP connection failed: {error}");
+    warn!(%error, "accepting an HTTP connection failed");
     tokio::time::sleep(ACCEPT_REST).await;
 }

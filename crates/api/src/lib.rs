@@ -1,6 +1,6 @@
 //! The HTTP doors of the program.
 //!
-//! What is here: `GET /healthz`, the control door on a Unix socket, and answers to everything else as problem documents (RFC 9457).
+//! What is here: `GET /livez`, `/readyz` and `/metrics`, the control door on a Unix socket, and answers to everything else as problem documents (RFC 9457).
 //! A door holds a bounded number of connections, gives each a deadline to send its request, and
 //! is left open while the program drains, so that whoever asks can see that it does.
 //!
@@ -9,20 +9,24 @@
 pub mod control;
 mod door;
 mod health;
+mod metrics;
 mod problem;
 
 pub use door::{HttpDoor, HttpDoorOptions};
-pub use health::Health;
+pub use health::{Health, Pulse};
+pub use metrics::metrics;
 pub use problem::Problem;
 
-use axum::Router;
+pub use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::get;
 
-/// All routes.
+/// The routes that are always there; others are merged with them.
 pub fn router(health: Health) -> Router {
     Router::new()
-        .route("/healthz", get(health::healthz))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/healthz", get(health::readyz))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(health)

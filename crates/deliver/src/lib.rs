@@ -22,6 +22,7 @@ mod converse;
 mod dispatch;
 mod explain;
 mod live;
+mod metrics;
 mod options;
 mod outcome;
 mod pattern;
@@ -53,7 +54,8 @@ use tokio_util::task::TaskTracker;
 pub use board::{SiteReply, SiteView};
 pub use explain::{Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use live::Live;
-pub use options::{DeliverOptions, RetryOptions, TimeoutOptions};
+pub use metrics::DeliverMetrics;
+pub use options::{DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions};
 pub use pattern::DomainPattern;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};
 pub use rules::{Rate, SiteLimits, SiteOptions};
@@ -109,6 +111,8 @@ pub struct Deliverer {
     signing: Option<Arc<Signing>>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
+    metrics: DeliverMetrics,
+    logged: LoggedAddresses,
 }
 
 impl Deliverer {
@@ -152,6 +156,8 @@ impl Deliverer {
             signing: None,
             clock,
             tracer: Tracer::default(),
+            metrics: DeliverMetrics::default(),
+            logged: LoggedAddresses::Domain,
         })
     }
 
@@ -188,6 +194,18 @@ impl Deliverer {
         self.terms.clone()
     }
 
+    /// With so much of recipients' addresses in the log.
+    #[must_use]
+    pub const fn with_logged_addresses(mut self, logged: LoggedAddresses) -> Self {
+        self.logged = logged;
+        self
+    }
+
+    /// What it counts.
+    pub const fn metrics(&self) -> &DeliverMetrics {
+        &self.metrics
+    }
+
     /// With signatures on what goes out.
     #[must_use]
     pub fn with_signing(mut self, signing: Signing) -> Self {
@@ -205,6 +223,7 @@ impl Deliverer {
         let recording = settle::record(
             self.queue.clone(),
             self.clock.clone(),
+            self.metrics.clone(),
             outcomes,
             halt.clone(),
         );
@@ -254,6 +273,7 @@ impl Deliverer {
             clock: self.clock.clone(),
             tracer: self.tracer.clone(),
             sessions: Arc::default(),
+            logged: self.logged,
             board: self.board.clone(),
             settler,
             body_room: Arc::new(Semaphore::new(body_room)),

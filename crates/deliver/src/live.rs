@@ -7,7 +7,7 @@ use std::sync::Arc;
 use postbell_model::{Clock, DeliveryId, Domain};
 use postbell_store::DeliveryFilter;
 
-use crate::board::{Board, SiteView};
+use crate::board::{Board, BusySites, SiteView};
 
 /// A look at a deliverer that runs, or will. Looking changes nothing.
 #[derive(Clone)]
@@ -39,6 +39,11 @@ impl Live {
     /// Ends the pauses of the sites of these domains: what is due is tried.
     pub fn hurry<'d>(&self, domains: impl Iterator<Item = &'d Domain>) {
         self.board.hurry(domains, self.clock.monotonic());
+    }
+
+    /// The busiest sites in numbers.
+    pub(crate) fn busy_sites(&self, most: usize) -> BusySites {
+        self.board.busy_sites(most, self.clock.monotonic())
     }
 }
 

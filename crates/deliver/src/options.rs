@@ -11,6 +11,16 @@ use crate::TlsPolicy;
 use crate::relay::RelayOptions;
 use crate::rules::{Rate, SiteOptions};
 
+/// How much of recipients' addresses is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoggedAddresses {
+    /// The domain.
+    Domain,
+    /// All of them.
+    Full,
+}
+
 /// How mail goes out.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::{Clock, Domain, Fact, Message};
+use postbell_model::{Address, Clock, Domain, Fact, Message};
 use postbell_store::{Queue, SettleError, Settlement, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::DeliverMetrics;
 use crate::release::{give_back, may_take_later};
 
 /// Outcomes that wait for the store.
@@ -28,6 +29,8 @@ pub(crate) struct Settled {
     pub(crate) settlement: Settlement,
     pub(crate) message: Arc<Message>,
     pub(crate) domain: Domain,
+    /// Where whole addresses may be logged.
+    pub(crate) recipient: Option<Address>,
 }
 
 /// Where workers hand outcomes over.
@@ -52,6 +55,7 @@ pub(crate) fn channel() -> (Settler, mpsc::Receiver<Settled>) {
 pub(crate) async fn record(
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
+    metrics: DeliverMetrics,
     mut outcomes: mpsc::Receiver<Settled>,
     halt: CancellationToken,
 ) {
@@ -61,7 +65,7 @@ pub(crate) async fn record(
         let mut wait = PATIENCE.0;
         loop {
             let recording = std::mem::take(&mut batch);
-            batch = match record_batch(&*queue, &*clock, recording, &halt).await {
+            batch = match record_batch(&*queue, &*clock, &metrics, recording, &halt).await {
                 Ok(again) => again,
                 Err(Stopped) => return,
             };
@@ -84,6 +88,7 @@ struct Stopped;
 async fn record_batch(
     queue: &dyn Queue,
     clock: &dyn Clock,
+    metrics: &DeliverMetrics,
     batch: Vec<Settled>,
     halt: &CancellationToken,
 ) -> Result<Vec<Settled>, Stopped> {
@@ -93,10 +98,13 @@ async fn record_batch(
     let mut refused = Vec::new();
     for (settled, result) in batch.into_iter().zip(results) {
         match result {
-            Ok(()) => log(&settled),
+            Ok(()) => {
+                metrics.settled(&settled);
+                log(&settled);
+            }
             Err(SettleError::NotQueued) => log_superfluous(&settled),
             Err(SettleError::Store(StoreError::Stopped(why))) => {
-                tracing::error!(%why, "delivery stops, since the store has stopped");
+                tracing::error!(reason = %why, "delivery stops, since the store has stopped");
                 return Err(Stopped);
             }
             Err(SettleError::Store(error)) if may_take_later(&error) => again.push(settled),
@@ -142,7 +150,8 @@ fn log(settled: &Settled) {
         peer.ip = last.ip.map(tracing::field::display),
         smtp.code = last.reply.code,
         smtp.enhanced = last.reply.enhanced.map(tracing::field::display),
-        class,
+        bounce.class = class,
+        recipient = settled.recipient.as_ref().map(tracing::field::display),
         attempt = attempt.number,
         duration_ms = milliseconds(attempt.ended_at.since(attempt.started_at)),
         size_bytes = settled.message.size,

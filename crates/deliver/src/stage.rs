@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::DeliverOptions;
+use crate::LoggedAddresses;
 use crate::Signing;
 use crate::board::{Board, InHand, Parcel};
 use crate::outcome::{fact, outcome};
@@ -48,6 +49,7 @@ pub(crate) struct Stage {
     pub(crate) tracer: Tracer,
     /// Connections made so far.
     pub(crate) sessions: Arc<AtomicU64>,
+    pub(crate) logged: LoggedAddresses,
     pub(crate) board: Arc<Board>,
     pub(crate) settler: Settler,
     /// Room for bodies read back from the disk, in KiB.
@@ -152,6 +154,10 @@ impl Stage {
             },
             message: message.clone(),
             domain: parcel.domain().clone(),
+            recipient: match self.logged {
+                LoggedAddresses::Domain => None,
+                LoggedAddresses::Full => Some(delivery.recipient.clone()),
+            },
         }
     }
 

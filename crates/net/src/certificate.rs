@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use postbell_model::Clock;
+use postbell_model::{Clock, Timestamp};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
@@ -20,6 +20,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+
+use crate::validity::not_after;
 
 // How soon a new certificate is seen. Those who renew do so days ahead.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
@@ -120,6 +122,17 @@ impl ServerTls {
         Arc::clone(&self.config)
     }
 
+    /// Where it is read from.
+    pub fn files(&self) -> Arc<CertificateFiles> {
+        self.files.load_full()
+    }
+
+    /// Until when the certificate of the moment is valid, where that can be read.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        let current = self.current.0.load();
+        not_after(current.cert.first()?)
+    }
+
     /// Looks at the files every few seconds until `stop`. A new certificate that is no good is
     /// logged once, and the last one stands.
     pub async fn watch(&self, clock: Arc<dyn Clock>, stop: CancellationToken) {
@@ -131,7 +144,7 @@ impl ServerTls {
             match self.refresh() {
                 Ok(Refresh::Unchanged) => {}
                 Ok(Refresh::Renewed) => info!("a new certificate is in use"),
-                Err(error) => error!("the last certificate stays in use: {error}"),
+                Err(error) => error!(%error, "the last certificate stays in use"),
             }
         }
     }

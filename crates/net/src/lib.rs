@@ -12,6 +12,7 @@ mod connect;
 pub mod control;
 mod guard;
 pub mod http;
+mod metrics;
 mod opportunistic;
 mod resolver;
 mod shortage;
@@ -23,6 +24,7 @@ pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refre
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
+pub use metrics::DnsMetrics;
 pub use opportunistic::{HandshakeError, OpportunisticTls};
 pub use resolver::{
     Addresses, DnsOptions, LookupError, MxAnswer, Probed, Resolver, ResolverError, name_servers,

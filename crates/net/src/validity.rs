@@ -43,7 +43,7 @@ pub fn valid_until(file: &Path) -> Result<Timestamp, ValidityError> {
 }
 
 /// RFC 5280 §4.1: `notAfter` of a certificate.
-fn not_after(der: &[u8]) -> Option<Timestamp> {
+pub(crate) fn not_after(der: &[u8]) -> Option<Timestamp> {
     let mut certificate = Reader(Reader(der).take(SEQUENCE)?);
     let mut to_be_signed = Reader(certificate.take(SEQUENCE)?);
     // The version may be left out; the serial number, the algorithm and the issuer follow.

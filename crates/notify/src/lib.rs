@@ -18,6 +18,7 @@ pub mod signature;
 
 mod breaker;
 mod destination;
+mod metrics;
 mod options;
 mod post;
 mod profile;
@@ -29,6 +30,7 @@ mod trial;
 pub use format::{Document, Format, preview, render};
 pub use headers::{BadHeader, HEADERS_MAX, parse_header};
 pub use matching::{Matching, UnknownName};
+pub use metrics::NotifyMetrics;
 pub use options::NotifyOptions;
 pub use profile::{BadDestination, check, hears};
 pub use supervisor::{Notifier, NotifyTerms};

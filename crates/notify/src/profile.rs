@@ -56,6 +56,8 @@ pub fn hears(destination: &Destination, event: &Logged) -> bool {
 #[derive(Debug)]
 pub(crate) struct Profile {
     pub(crate) id: DestinationId,
+    /// For people.
+    pub(crate) name: String,
     pub(crate) audience: Audience,
     pub(crate) url: Uri,
     /// Those that are the same in every call.
@@ -83,6 +85,7 @@ impl Profile {
         });
         Ok(Self {
             id: destination.id,
+            name: destination.name.clone(),
             audience: destination.audience(),
             url: parse_url(&destination.url)?,
             headers: headers(destination)?,

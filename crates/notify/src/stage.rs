@@ -7,6 +7,7 @@ use postbell_model::Clock;
 use postbell_net::HttpClient;
 use postbell_store::{Destinations, EventLog, Tenants};
 
+use crate::NotifyMetrics;
 use crate::NotifyOptions;
 use crate::post::Wire;
 
@@ -18,6 +19,7 @@ pub(crate) struct Stage {
     pub(crate) tenants: Arc<dyn Tenants>,
     pub(crate) http: HttpClient,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: NotifyMetrics,
 }
 
 impl Stage {

@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::NotifyOptions;
 use crate::destination::{Exit, Runner};
 use crate::profile::{Profile, SetNames};
 use crate::stage::Stage;
+use crate::{NotifyMetrics, NotifyOptions};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -86,6 +86,7 @@ impl Notifier {
                 tenants,
                 http,
                 clock,
+                metrics: NotifyMetrics::default(),
             }),
         }
     }
@@ -93,6 +94,11 @@ impl Notifier {
     /// How it calls webhooks, for whoever changes it.
     pub fn terms(&self) -> NotifyTerms {
         NotifyTerms(Arc::clone(&self.stage))
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &NotifyMetrics {
+        &self.stage.metrics
     }
 
     /// Runs until `stop`; then ends the calls under way, within their grace.
@@ -123,7 +129,7 @@ impl Notifier {
         drop(endings);
         for keeper in keepers.into_values() {
             if let Err(error) = keeper.task.await {
-                tracing::error!("The keeper of a destination panicked: {error}");
+                tracing::error!(%error, "The keeper of a destination panicked");
             }
         }
     }
@@ -219,7 +225,7 @@ impl Keeping {
             match Profile::new(&wanted.destination, wanted.set_names) {
                 Ok(profile) => self.run(Arc::new(profile)).await,
                 Err(error) => {
-                    tracing::error!("A destination can't be called as it is set up: {error}");
+                    tracing::error!(%error, "A destination can't be called as it is set up");
                     self.wait_for_change().await;
                 }
             }
@@ -264,8 +270,8 @@ impl Keeping {
             Ok(Ok(Exit::Stopped)) => return,
             Ok(Ok(Exit::Disabled)) => return self.wait_for_change().await,
             Ok(Err(StoreError::Stopped(_))) => return self.stop.cancelled().await,
-            Ok(Err(error)) => tracing::warn!("A destination's loop ended: {error}"),
-            Err(error) => tracing::error!("A destination's loop panicked: {error}"),
+            Ok(Err(error)) => tracing::warn!(%error, "A destination's loop ended"),
+            Err(error) => tracing::error!(%error, "A destination's loop panicked"),
         }
         let pause = self.stage.clock.sleep(self.pause);
         tokio::select! {

@@ -17,6 +17,7 @@ mod identity;
 pub mod lifecycle;
 mod logging;
 mod manual;
+pub mod observe;
 mod operator;
 pub mod program;
 mod reloading;

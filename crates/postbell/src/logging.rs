@@ -1,5 +1,6 @@
 //! Structured logs, to standard error.
 
+use postbell_deliver::LoggedAddresses;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -22,6 +23,8 @@ pub struct LogOptions {
     pub level: String,
     /// For people or for machines.
     pub format: LogFormat,
+    /// How much of recipients' addresses is logged.
+    pub addresses: LoggedAddresses,
 }
 
 /// How a line looks.
@@ -96,18 +99,6 @@ pub(crate) fn start(options: &LogOptions) -> Result<LogLevel, BadLevel> {
     })
 }
 
-/// Logs panics instead of printing them, so that they are found where everything else is.
-pub(crate) fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string);
-        let message = panic.payload_as_str().unwrap_or("without a message");
-        tracing::error!(
-            location,
-            "a task panicked, a fault of the program: {message}"
-        );
-    }));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +109,7 @@ mod tests {
             let options = LogOptions {
                 level: level.to_owned(),
                 format: LogFormat::Text,
+                addresses: LoggedAddresses::Domain,
             };
             options.filter().map(|filter| filter.to_string())
         };

@@ -10,6 +10,7 @@ use crate::config::{Config, Loaded};
 use crate::console::{Console, Style};
 use crate::lifecycle::{Hangups, Inherited, Manager, Signals, SystemClock};
 use crate::logging;
+use crate::observe::Panics;
 use crate::reloading::Reloading;
 use crate::server::{Addresses, Server, Trouble};
 
@@ -22,10 +23,11 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let config = &loaded.config;
     let level = logging::start(&config.log)?;
-    logging::log_panics();
+    let panics = Panics::default();
+    panics.watch();
     let (mut signals, mut hangups) = (Signals::listen()?, Hangups::listen()?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let server = Server::start_with(config, Arc::clone(&clock), inherited).await?;
+    let server = Server::start_with(config, Arc::clone(&clock), &panics, inherited).await?;
     tell_ready(config, server.addresses(), console);
     warn_of_what_is_missing(config, &server);
     Manager.ready();
@@ -70,6 +72,7 @@ fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
         console.say(format!("  submissions {address}, under TLS"));
     }
     for address in &addresses.http {
+        console.say(format!("  metrics     http://{address}/metrics"));
         console.say(format!("  health      http://{address}/healthz"));
     }
     console.say(format!(

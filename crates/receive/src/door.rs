@@ -22,7 +22,7 @@ use crate::allowance::Counter;
 use crate::entrance::{Arrival, Entrance};
 use crate::login::Logins;
 use crate::session::Shared;
-use crate::{Encryption, SubmissionOptions};
+use crate::{DoorMetrics, Encryption, SubmissionOptions};
 
 // How long accepting rests after it failed: doubles from the first to the last.
 pub(crate) const FIRST_REST: Duration = Duration::from_millis(10);
@@ -52,12 +52,14 @@ impl SubmissionDoor {
         tls: Option<&ServerTls>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let metrics = DoorMetrics::new(gate.metrics().clone());
         let shared = Shared {
             terms: ArcSwap::from_pointee(options.session_terms()),
             gate,
             counter: Counter::new(Arc::clone(&tenants), allowances, Arc::clone(&clock)),
             logins: Logins::new(options.login, tenants, Arc::clone(&clock)),
             tls: tls.map(|tls| TlsAcceptor::from(tls.config())),
+            metrics,
         };
         Self {
             slots: Arc::new(Semaphore::new(options.limits.max_connections)),
@@ -80,6 +82,11 @@ impl SubmissionDoor {
     /// passwords are checked by, and how many sessions there may be altogether, stays as it is.
     pub fn change(&self, options: SubmissionOptions) {
         self.entrance.change(options);
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &DoorMetrics {
+        self.entrance.metrics()
     }
 
     /// Accepts connections until `stop`, each with a task of its own. The sessions then end:

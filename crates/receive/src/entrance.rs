@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use ipnet::IpNet;
+use postbell_accept::Refusal;
 use postbell_model::{Reply, WorkspaceId};
 use postbell_net::Tracer;
 use postbell_net::trace::Role;
@@ -19,7 +20,7 @@ use crate::peers::{Peers, Place, workspace_of};
 use crate::proxy::client_of;
 use crate::session::{Caller, Session, Shared};
 use crate::socket::Socket;
-use crate::{Encryption, SubmissionOptions};
+use crate::{DoorMetrics, Encryption, SubmissionOptions};
 
 /// What a door knows of its visitors.
 pub(crate) struct Entrance {
@@ -56,6 +57,10 @@ impl Entrance {
         self.options.store(Arc::new(options));
     }
 
+    pub(crate) fn metrics(&self) -> &DoorMetrics {
+        &self.shared.metrics
+    }
+
     /// Shows its sessions to whoever watches.
     pub(crate) fn trace_with(&mut self, tracer: Tracer) {
         self.tracer = tracer;
@@ -68,6 +73,7 @@ impl Entrance {
             return;
         };
         let _ = arrival.stream.set_nodelay(true);
+        let _open = self.shared.metrics.opened(arrival.encryption);
         let peer = address.ip().to_canonical();
         let span = info_span!(
             "submission",
@@ -95,7 +101,10 @@ impl Entrance {
             ip = match stop.run_until_cancelled(client).await {
                 None => return,
                 Some(Ok(client)) => client,
-                Some(Err(error)) => return info!("a proxy's connection was closed: {error}"),
+                Some(Err(error)) => {
+                    self.shared.metrics.refused("proxy_header");
+                    return info!("a proxy's connection was closed: {error}");
+                }
             };
         }
         span.record("peer.ip", field::display(ip));
@@ -151,15 +160,34 @@ impl Entrance {
     /// A place for a client, and the workspace of its network; an address that guesses passwords
     /// has none.
     fn admit(&self, ip: IpAddr) -> Result<(Place, Option<WorkspaceId>), Reply> {
+        let metrics = &self.shared.metrics;
+        if let Err(refusal) = self.shared.gate.admit() {
+            metrics.refused(refusal.name());
+            return Err(not_now(&refusal));
+        }
         let workspace = workspace_of(&self.options.load().trusted, ip);
-        if workspace.is_none() {
-            self.shared.logins.refuse_blocked(ip)?;
+        if workspace.is_none()
+            && let Err(blocked) = self.shared.logins.refuse_blocked(ip)
+        {
+            metrics.refused("blocked_address");
+            return Err(blocked);
         }
         let Some(place) = self.peers.enter(ip) else {
+            metrics.refused("too_many_connections");
             let text = format!("Too many connections from {ip}; close some and try again");
             return Err(Reply::new(421, 7, 0, text));
         };
         Ok((place, workspace))
+    }
+}
+
+/// The greeting of a door behind which nothing is taken.
+///
+/// RFC 5321 §3.8: 421 says that the service is not available and that the connection is closed.
+fn not_now(refusal: &Refusal) -> Reply {
+    Reply {
+        code: 421,
+        ..refusal.reply()
     }
 }
 

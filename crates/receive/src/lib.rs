@@ -18,6 +18,7 @@ mod allowance;
 mod door;
 mod entrance;
 mod login;
+mod metrics;
 mod options;
 mod peers;
 mod proxy;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use door::SubmissionDoor;
 pub use login::LoginOptions;
+pub use metrics::DoorMetrics;
 pub use options::{
     BareLineEnds, Encryption, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
 };

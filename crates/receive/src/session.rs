@@ -16,8 +16,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
+use crate::DoorMetrics;
 use crate::allowance::{Counter, Reserved, Submitter};
 use crate::login::{Challenged, Logins, User};
+use crate::metrics::LoginOutcome;
 use crate::socket::{Reading, Socket};
 use crate::trace::{Talk, Trace};
 
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) counter: Counter,
     /// `None`: there is no certificate, hence no TLS.
     pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) metrics: DoorMetrics,
 }
 
 /// What a session keeps to, from its begin to its end.
@@ -66,6 +69,22 @@ pub(crate) struct Session {
     began: Instant,
     messages: u32,
     trace: Trace,
+}
+
+/// A refusal, and why for whoever counts them.
+#[derive(Debug)]
+struct Refused {
+    reason: &'static str,
+    reply: Reply,
+}
+
+impl From<Reply> for Refused {
+    fn from(reply: Reply) -> Self {
+        Self {
+            reason: "no_login",
+            reply,
+        }
+    }
 }
 
 /// Where a conversation stopped.
@@ -155,10 +174,11 @@ impl Session {
             return Err(Broken::NoTls(io::Error::other("there is no certificate")));
         };
         let handshake = self.socket.secure(tls, self.handshake_limit);
-        let socket = match stop.run_until_cancelled(handshake).await {
-            None => return Err(Broken::Stopped),
-            Some(secured) => secured.map_err(Broken::NoTls)?,
+        let Some(secured) = stop.run_until_cancelled(handshake).await else {
+            return Err(Broken::Stopped);
         };
+        self.shared.metrics.shook_hands(&secured);
+        let socket = secured.map_err(Broken::NoTls)?;
         let mut trace = self.trace;
         trace.note("[TLS]");
         Ok(Self {
@@ -223,6 +243,7 @@ impl Session {
             Ok(Err(error)) => Err(Broken::Failed(error)),
             Err(_) => {
                 info!("the client took too long");
+                self.shared.metrics.timed_out();
                 self.trace.note("[the client took too long]");
                 self.server.timed_out(deadline);
                 Ok(())
@@ -238,15 +259,23 @@ impl Session {
                 auth_message,
                 proof,
             } => self.prove(&auth_message, &proof).await,
-            Ask::Mail { from, .. } => answer(self.check_sender(&from)),
-            Ask::Rcpt { to } => answer(self.check_recipient(&to).await),
+            Ask::Mail { from, .. } => {
+                let checked = self.check_sender(&from);
+                self.answer(checked)
+            }
+            Ask::Rcpt { to } => {
+                let checked = self.check_recipient(&to).await;
+                self.answer(checked)
+            }
             Ask::Message(incoming) => Answer::Reply(self.submit(incoming).await),
         }
     }
 
     async fn log_in(&mut self, username: &str, password: Secret) -> Answer {
         let logins = &self.shared.logins;
-        match logins.check(self.caller.ip, username, password).await {
+        let checked = logins.check(self.caller.ip, username, password).await;
+        self.count_login(checked.as_ref().err());
+        match checked {
             Ok(user) => {
                 self.user = Some(user);
                 Answer::Accept
@@ -270,7 +299,9 @@ impl Session {
             return Answer::Reply(login_first());
         };
         let (logins, ip) = (&self.shared.logins, self.caller.ip);
-        match logins.prove(ip, challenged, auth_message, proof).await {
+        let proven = logins.prove(ip, challenged, auth_message, proof).await;
+        self.count_login(proven.as_ref().err());
+        match proven {
             Ok((user, signature)) => {
                 self.user = Some(user);
                 Answer::Proven(signature)
@@ -279,7 +310,26 @@ impl Session {
         }
     }
 
-    fn check_sender(&mut self, from: &ReversePath) -> Result<(), Reply> {
+    fn count_login(&self, refusal: Option<&Reply>) {
+        let outcome = refusal.map(|refusal| LoginOutcome::of_code(refusal.code));
+        let outcome = outcome.unwrap_or(LoginOutcome::Accepted);
+        self.shared.metrics.logged_in(outcome);
+    }
+
+    /// What the client is told of a sender or recipient; what was refused is counted.
+    fn answer(&self, checked: Result<(), Refused>) -> Answer {
+        let Err(Refused { reason, reply }) = checked else {
+            return Answer::Accept;
+        };
+        self.shared.metrics.refused(reason);
+        Answer::Reply(reply)
+    }
+
+    fn check_sender(&mut self, from: &ReversePath) -> Result<(), Refused> {
+        self.shared
+            .gate
+            .admit()
+            .map_err(|refusal| refused(&refusal))?;
         // What a message before this one had reserved and not used is free again.
         self.reserved = Reserved::default();
         let submitter = self.submitter()?;
@@ -291,16 +341,17 @@ impl Session {
     }
 
     /// Refuses a user whose credential was revoked since the login.
-    fn check_current(&self) -> Result<(), Reply> {
+    fn check_current(&self) -> Result<(), Refused> {
         match self.user() {
-            Some(user) if !self.shared.logins.is_current(user) => {
-                Err(Reply::new(421, 7, 0, "The credential was revoked, goodbye"))
-            }
+            Some(user) if !self.shared.logins.is_current(user) => Err(Refused {
+                reason: "revoked_credential",
+                reply: Reply::new(421, 7, 0, "The credential was revoked, goodbye"),
+            }),
             _ => Ok(()),
         }
     }
 
-    async fn check_recipient(&mut self, to: &Address) -> Result<(), Reply> {
+    async fn check_recipient(&mut self, to: &Address) -> Result<(), Refused> {
         let checked = self.shared.gate.check_recipient(to);
         checked.map_err(|refusal| refused(&refusal))?;
         let mut reserved = std::mem::take(&mut self.reserved);
@@ -338,8 +389,9 @@ impl Session {
             Err(refusal) => return refusal,
         };
         // It may have been revoked while the message came in, and its queue cancelled.
-        if let Err(refusal) = self.check_current() {
-            return refusal;
+        if let Err(Refused { reason, reply }) = self.check_current() {
+            self.shared.metrics.refused(reason);
+            return reply;
         }
         let offer = self.offer(submitter, incoming);
         match timeout(SUBMIT_LIMIT, self.shared.gate.submit(offer)).await {
@@ -348,8 +400,10 @@ impl Session {
                 reserved.keep();
                 Reply::new(250, 0, 0, format!("Accepted as {}", accepted.message))
             }
-            Ok(Err(refusal)) => refused(&refusal),
+            // The gate has counted it.
+            Ok(Err(refusal)) => refused(&refusal).reply,
             Err(_) => {
+                self.shared.metrics.refused("not_stored");
                 error!("a message was not stored within {SUBMIT_LIMIT:?}");
                 Reply::new(
                     451,
@@ -391,10 +445,6 @@ fn login_first() -> Reply {
     Reply::new(530, 7, 0, "Authentication required")
 }
 
-fn answer(outcome: Result<(), Reply>) -> Answer {
-    outcome.map_or_else(Answer::Reply, |()| Answer::Accept)
-}
-
 fn recipient(accepted: postbell_smtp::Recipient) -> Recipient {
     Recipient {
         address: accepted.address,
@@ -402,19 +452,25 @@ fn recipient(accepted: postbell_smtp::Recipient) -> Recipient {
     }
 }
 
-fn limited(refusal: Reply) -> Reply {
-    info!(smtp.code = refusal.code, "a rate or quota holds mail back");
-    refusal
+fn limited(reply: Reply) -> Refused {
+    info!(smtp.code = reply.code, "a rate or quota holds mail back");
+    Refused {
+        reason: if reply.code == 450 { "rate" } else { "quota" },
+        reply,
+    }
 }
 
-fn refused(refusal: &Refusal) -> Reply {
+fn refused(refusal: &Refusal) -> Refused {
     let reply = refusal.reply();
     debug!(
         smtp.code = reply.code,
         smtp.enhanced = reply.enhanced.map(tracing::field::display),
         "the gate refuses: {refusal}"
     );
-    reply
+    Refused {
+        reason: refusal.name(),
+        reply,
+    }
 }
 
 /// How the message came, as Received says it: RFC 3848, RFC 6531 §4.3.

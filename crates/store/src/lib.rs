@@ -19,6 +19,7 @@ pub mod api_key;
 mod directory;
 mod domains;
 mod error;
+mod metrics;
 mod operator;
 pub mod password;
 mod record;
@@ -44,6 +45,7 @@ use tokio::sync::{mpsc, watch};
 pub use directory::{Directory, Paused};
 pub use domains::*;
 pub use error::{SettleError, StoreError, TenantError};
+pub use metrics::StoreMetrics;
 pub use operator::*;
 pub use seal::{SealError, SealingKey};
 pub use sqlite::{

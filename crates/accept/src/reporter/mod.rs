@@ -144,7 +144,7 @@ impl Reporter {
                     return stop.cancelled().await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, pause_ms = pause.as_millis(), "reports wait");
+                    tracing::warn!(%error, duration_ms = pause.as_millis(), "reports wait");
                     let _over = stop.run_until_cancelled(self.clock.sleep(pause)).await;
                     pause = (pause * 2).min(PAUSE.1);
                 }

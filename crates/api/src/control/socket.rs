@@ -89,7 +89,7 @@ impl ControlDoor {
                     });
                 }
                 Err(error) => {
-                    warn!("accepting a control connection failed: {error}");
+                    warn!(%error, "accepting a control connection failed");
                     tokio::time::sleep(ACCEPT_REST).await;
                 }
             }

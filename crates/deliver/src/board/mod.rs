@@ -5,6 +5,7 @@
 //! for (a look-up, a connection, a release) is left as an [`Order`] for whoever may wait.
 
 mod aside;
+mod busy;
 mod domain;
 mod lane;
 mod pace;
@@ -24,6 +25,7 @@ use postbell_model::{Domain, Egress, Lane, Monotonic};
 use postbell_store::{Claimed, DeliveryFilter};
 use tokio::sync::Notify;
 
+pub(crate) use busy::{BusySite, BusySites};
 pub use replies::SiteReply;
 pub use view::SiteView;
 
@@ -174,6 +176,11 @@ impl Board {
     /// Mail to these domains is tried now, whatever pauses there are.
     pub(crate) fn hurry<'d>(&self, domains: impl Iterator<Item = &'d Domain>, now: Monotonic) {
         self.change(|state| state.hurry(domains, now));
+    }
+
+    /// The busiest sites, at most `most` of them, and the others together.
+    pub(crate) fn busy_sites(&self, most: usize, now: Monotonic) -> BusySites {
+        self.locked().busy_sites(most, now)
     }
 
     /// Takes what is to be done; waits until there is something.

@@ -85,7 +85,7 @@ impl KeyRing {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     domain = %domain,
-                    selector = key.selector,
+                    dkim.selector = key.selector,
                     "a key that mail is signed with can't be read; the domain's mail waits"
                 );
                 Unreadable

@@ -10,6 +10,7 @@ mod text;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::{DnsMetrics, shortage};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -22,12 +23,9 @@ use hickory_resolver::proto::rr::rdata::MX;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 use postbell_model::Domain;
-use serde::Deserialize;
-use tokio::time::{sleep, timeout};
-
-use crate::shortage;
-
 pub use probe::{Probed, probe};
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, timeout};
 
 // More than any sane host has; what comes after is never dialled.
 const ADDRESSES_MAX: usize = 64;
@@ -108,6 +106,7 @@ pub struct Addresses {
 pub struct Resolver {
     hickory: TokioResolver,
     limit: Duration,
+    metrics: DnsMetrics,
 }
 
 impl Resolver {
@@ -131,7 +130,15 @@ impl Resolver {
         Ok(Self {
             hickory,
             limit: whole_limit(options),
+            metrics: DnsMetrics::default(),
         })
+    }
+
+    /// Counts where others do.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: DnsMetrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// The MX records of a domain.
@@ -174,6 +181,13 @@ impl Resolver {
     }
 
     async fn ask(&self, domain: &Domain, kind: RecordType) -> Result<Lookup, LookupError> {
+        let begun = Instant::now();
+        let asked = self.ask_servers(domain, kind).await;
+        self.metrics.looked_up(kind, &asked, begun.elapsed());
+        asked
+    }
+
+    async fn ask_servers(&self, domain: &Domain, kind: RecordType) -> Result<Lookup, LookupError> {
         // An address literal is no name; as a name it exists nowhere.
         let mut name = Name::from_ascii(domain.as_str()).map_err(|_| LookupError::NoSuchDomain)?;
         name.set_fqdn(true);

@@ -217,7 +217,7 @@ impl Runner {
             Ok(batch) => batch,
             Err(StoreError::Stopped(why)) => return Err(StoreError::Stopped(why)),
             Err(error) => {
-                tracing::warn!("The retries of a destination can't be read or recorded: {error}");
+                tracing::warn!(%error, "The retries of a destination can't be read or recorded");
                 let later = self.stage.clock.now().after(RETRY_PAUSE);
                 self.next_retry = earlier(self.next_retry, Some(later));
                 return Ok(Verdict::GoOn);
@@ -250,7 +250,9 @@ async fn post_all(
     let mut made = Vec::with_capacity(documents.len());
     for document in documents {
         let number = document.number;
-        made.push((number, post(stage.wire(), &profile, document).await));
+        let call = post(stage.wire(), &profile, document).await;
+        stage.metrics.called(&call);
+        made.push((number, call));
     }
     Posted { ticket, made }
 }

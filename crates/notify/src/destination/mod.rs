@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::{Breaker, BreakerOptions};
+use crate::metrics::Entry;
 use crate::post::{Failure, Made};
 use crate::profile::Profile;
 use crate::stage::Stage;
@@ -62,6 +63,8 @@ pub(crate) struct Runner {
     calls: CallLog,
     written: Position,
     written_at: Monotonic,
+    /// Told of in metrics as long as this is here.
+    entry: Entry,
 }
 
 /// What came of the calls about one event.
@@ -124,6 +127,7 @@ impl Runner {
             calls: CallLog::default(),
             written: cursor,
             written_at: stage.clock.monotonic(),
+            entry: stage.metrics.enter(profile.id, &profile.name),
             stage,
             profile,
         })
@@ -136,6 +140,7 @@ impl Runner {
             self.begin_writing();
             self.begin_reading();
             self.begin_retrying();
+            self.note_standing();
             let happening = self.happening(stop).await;
             if matches!(happening, Happening::Stop) {
                 self.finish().await?;
@@ -147,6 +152,18 @@ impl Runner {
                 return Ok(Exit::Disabled);
             }
         }
+    }
+
+    fn note_standing(&self) {
+        let first = self.window.first_event();
+        let done = match first {
+            Some(event) => Position(event.position().0.saturating_sub(1)),
+            None => self.window.read_to().max(self.looked_to),
+        };
+        let oldest = first.map(|event| event.id().made_at());
+        let newest = *self.newest.borrow();
+        self.entry
+            .note((done, newest), oldest, self.breaker.is_open());
     }
 
     fn take(&mut self, happening: Happening) -> Result<Verdict, StoreError> {
@@ -230,7 +247,7 @@ impl Runner {
             .destinations
             .disable(self.profile.id, reason, now);
         if let Err(error) = disabled.await {
-            tracing::error!("A destination can't be switched off: {error}");
+            tracing::error!(%error, "A destination can't be switched off");
         }
     }
 }

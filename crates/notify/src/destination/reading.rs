@@ -76,7 +76,7 @@ impl<'a> Patience<'a> {
         if matches!(error, StoreError::Stopped(_)) {
             return Err(error);
         }
-        tracing::warn!("{what}: {error}");
+        tracing::warn!(%error, "{what}");
         self.stage.clock.sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(())

@@ -98,14 +98,14 @@ async fn call_again(stage: &Stage, profile: &Profile, retry: Retry) -> Tried {
     let event = match stage.log.event(retry.position).await {
         Ok(Some(event)) => event,
         Ok(None) => {
-            return Tried::without_call(given_up(retry, "the event is no longer kept"));
+            return Tried::without_call(given_up(stage, retry, "the event is no longer kept"));
         }
         Err(StoreError::Corrupt(why)) => {
             tracing::error!(
                 event.position = retry.position.0,
                 "An event can't be read and is not retried: {why}"
             );
-            return Tried::without_call(given_up(retry, "the event can't be read"));
+            return Tried::without_call(given_up(stage, retry, "the event can't be read"));
         }
         Err(error) => return Tried::without_call(put_off(stage, retry, &error)),
     };
@@ -115,6 +115,7 @@ async fn call_again(stage: &Stage, profile: &Profile, retry: Retry) -> Tried {
         return Tried::without_call(delivered(&retry));
     };
     let mut made = post(stage.wire(), profile, document).await;
+    stage.metrics.called(&made);
     let about = (retry.position, retry.document);
     let attempt = retry.attempts.saturating_add(1);
     let failure = made.failure.take();
@@ -140,14 +141,15 @@ const fn delivered(retry: &Retry) -> RetryOutcome {
     }
 }
 
-fn given_up(mut retry: Retry, why: &str) -> RetryOutcome {
+fn given_up(stage: &Stage, mut retry: Retry, why: &str) -> RetryOutcome {
+    stage.metrics.given_up();
     why.clone_into(&mut retry.last_error);
     RetryOutcome::Dead(retry)
 }
 
 /// The store could not say what the event was: no call was made.
 fn put_off(stage: &Stage, mut retry: Retry, error: &StoreError) -> RetryOutcome {
-    tracing::warn!("A retry is put off, since its event can't be read: {error}");
+    tracing::warn!(%error, "A retry is put off, since its event can't be read");
     retry.next_at = stage.clock.now().after(UNREADABLE_PAUSE);
     RetryOutcome::Again(retry)
 }
@@ -167,6 +169,7 @@ fn failed_again(
         retry.next_at = next_at;
         return RetryOutcome::Again(retry);
     }
+    stage.metrics.given_up();
     tracing::warn!(
         event.kind = event.kind().name(),
         attempt = attempts,

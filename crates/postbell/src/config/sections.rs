@@ -21,6 +21,7 @@ use super::classes::ClassifyOptions;
 use super::resolve::Shared;
 use super::signing::{DkimSection, DomainsSection, SecretsSection};
 pub use crate::logging::{LogFormat, LogOptions};
+use crate::observe::OverloadOptions;
 
 /// What is set once and read in several places. Of the grace the server gives each stage its share.
 pub(super) const SHARED: &[Shared] = &[
@@ -78,6 +79,8 @@ pub struct Config {
     pub http_client: HttpOptions,
     /// The HTTP door.
     pub http: HttpDoorOptions,
+    /// When new mail is put off.
+    pub overload: OverloadOptions,
     /// What is logged, and how.
     pub log: LogOptions,
 }

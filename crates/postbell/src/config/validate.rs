@@ -11,7 +11,11 @@ use super::sections::Config;
 use super::units::{format_duration, parse_duration, parse_size};
 
 /// Where nothing is something: no grace ends at once, and no pace is too slow.
-const MAY_BE_ZERO: [&str; 2] = ["server.grace", "submission.limits.min_data_rate"];
+const MAY_BE_ZERO: [&str; 3] = [
+    "server.grace",
+    "submission.limits.min_data_rate",
+    "overload.min_free_disk",
+];
 
 /// More of anything than a machine could hold is a slip of the pen.
 const COUNT_MAX: i64 = 10_000_000;

@@ -26,6 +26,7 @@ use crate::cli::DevArgs;
 use crate::console::{Console, Style};
 use crate::lifecycle::{Signals, SystemClock};
 use crate::logging;
+use crate::observe::Panics;
 use crate::server::Server;
 
 use expected::Expected;
@@ -48,7 +49,9 @@ pub(crate) async fn run(args: &DevArgs, console: Console) -> anyhow::Result<()> 
     let mut far_side = setup::far_side(&folder, clock.as_ref(), &tasks, stop.clone()).await?;
     let config = setup::config(args, &folder, &far_side)?;
     logging::start(&config.log)?;
-    let server = Server::start(&config, clock).await?;
+    let panics = Panics::default();
+    panics.watch();
+    let server = Server::start(&config, clock, &panics).await?;
 
     tell_ready(&server, &far_side, &folder, console);
     let outcome = tokio::select! {
@@ -97,6 +100,7 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
     }
     for address in &addresses.http {
         row("health", &format!("http://{address}/healthz"));
+        row("metrics", &format!("http://{address}/metrics"));
     }
     row("far side", far_side);
     let mail = folder.mail();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use postbell_model::{Clock, DomainKey, KeyState};
-use postbell_net::{DnsOptions, Resolver};
+use postbell_net::{DnsMetrics, DnsOptions, Resolver};
 use postbell_store::Store;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -20,16 +20,21 @@ const ROUND: usize = 200;
 pub(crate) struct Watch {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    dns: DnsOptions,
+    dns: (DnsOptions, DnsMetrics),
     options: DkimSection,
 }
 
 impl Watch {
-    pub(crate) fn new(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        store: Arc<dyn Store>,
+        metrics: DnsMetrics,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             store,
             clock,
-            dns: config.dns.clone(),
+            dns: (config.dns.clone(), metrics),
             options: config.dkim.clone(),
         }
     }
@@ -66,7 +71,9 @@ impl Watch {
         keys.sort_by_key(|key| std::cmp::Reverse(key.created_at));
         keys.truncate(ROUND);
         // A new one remembers no answer of the last round.
-        let resolver = Resolver::new(&self.dns).context("there is no DNS resolver")?;
+        let (options, metrics) = &self.dns;
+        let resolver = Resolver::new(options).context("there is no DNS resolver")?;
+        let resolver = resolver.with_metrics(metrics.clone());
         for key in &keys {
             let store: &dyn Store = self.store.as_ref();
             let one = std::slice::from_ref(key);
@@ -77,7 +84,7 @@ impl Watch {
                     Settled::InUse => "a key was seen in the DNS and signs from now on",
                     Settled::Forgotten => "a key that had retired is forgotten",
                 };
-                info!(domain = %key.domain, selector, "{what}");
+                info!(domain = %key.domain, dkim.selector = selector, "{what}");
             }
         }
         Ok(())

@@ -93,7 +93,8 @@ impl Server {
         tracer: Tracer,
         clock: Arc<dyn Clock>,
     ) {
-        let (tasks, stop) = (self.http.tasks().clone(), self.draining.clone());
+        // The doors stop first: what an operator has begun then ends, too.
+        let (tasks, stop) = (self.http.tasks().clone(), self.doors.stop());
         let store = self.store.clone();
         let inside = Inside {
             tenants: store.clone(),

@@ -5,6 +5,7 @@
 
 mod control;
 mod listen;
+mod observed;
 mod operations;
 mod reload;
 mod revocations;
@@ -15,18 +16,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use postbell_accept::{Admission, Obstacle};
 use postbell_model::Clock;
 use postbell_net::Tracer;
-use postbell_store::{SqliteStore, Store};
-use tokio_util::sync::CancellationToken;
+use postbell_store::{SqliteStore, Store, StoreMetrics};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::identity::{Sweeper, Verifier, Watch};
 use crate::lifecycle::{Inherited, Stage, make_data_folder};
-
+use crate::observe::Panics;
 use listen::Listeners;
+use observed::Observed;
 use reload::{Guards, Terms};
 
 /// How the grace is shared out among the stages, which end one after the other.
@@ -45,7 +47,7 @@ const HTTP_LIMIT: Duration = Duration::from_secs(1);
 pub struct Server {
     store: Arc<dyn Store>,
     store_tasks: TaskTracker,
-    draining: CancellationToken,
+    admission: Arc<Admission>,
     doors: Stage,
     deliver: Stage,
     reports: Stage,
@@ -84,8 +86,12 @@ impl Server {
     /// # Errors
     /// The data folder is served already or can't be used, an address can't be listened on, or
     /// the configuration names a workspace that does not exist.
-    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        Self::start_with(config, clock, Inherited::default()).await
+    pub async fn start(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        panics: &Panics,
+    ) -> anyhow::Result<Self> {
+        Self::start_with(config, clock, panics, Inherited::default()).await
     }
 
     /// [`Server::start`] with sockets that were handed over, in the place of addresses of the
@@ -96,12 +102,14 @@ impl Server {
     pub async fn start_with(
         config: &Config,
         clock: Arc<dyn Clock>,
+        panics: &Panics,
         inherited: Inherited,
     ) -> anyhow::Result<Self> {
         let store_tasks = TaskTracker::new();
-        let store = open_store(config, &clock, &store_tasks).await?;
+        let (store, metrics) = open_store(config, &clock, &store_tasks).await?;
+        let observed = Observed::new(&store, metrics, panics, &clock);
         let on = (Arc::clone(&store), store_tasks);
-        match Self::start_on(config, clock, on, inherited).await {
+        match Self::start_on(config, clock, on, observed, inherited).await {
             Ok(server) => Ok(server),
             Err(error) => {
                 store.close().await;
@@ -114,28 +122,31 @@ impl Server {
         config: &Config,
         clock: Arc<dyn Clock>,
         (store, store_tasks): (Arc<dyn Store>, TaskTracker),
+        mut observed: Observed,
         inherited: Inherited,
     ) -> anyhow::Result<Self> {
         let guards = Guards::new(config);
-        let notifier = stages::notifier(config, &store, &guards, &clock)?;
+        let dns = observed.dns();
+        let notifier = stages::notifier(config, &store, (&guards, &dns), &clock)?;
         let tracer = Tracer::new(Arc::clone(&clock));
-        let deliverer = stages::deliverer(config, &store, &guards, &clock)?;
+        let deliverer = stages::deliverer(config, &store, (&guards, &dns), &clock)?;
         let deliverer = deliverer.with_tracer(tracer.clone());
         let live = deliverer.live();
         let tls = stages::tls(config)?.map(Arc::new);
-        let gate = stages::gate(config, &store, &clock);
+        let gate = stages::gate(config, &store, observed.admission(), &clock);
         let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
         let door = stages::submission_door(config, &store, gate.clone(), tls.as_deref(), &clock)?;
         let door = Arc::new(door.with_tracer(tracer.clone()));
-        let watch = Watch::new(config, Arc::clone(&store), Arc::clone(&clock));
+        let watch = Watch::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
         let verifier = Verifier::new(config, Arc::clone(&store), Arc::clone(&clock));
         let sweeper = Sweeper::new(Arc::clone(&store), Arc::clone(&clock));
+        observed.register(&door, &deliverer, &notifier, tls.clone());
         let listeners = Listeners::open(config, inherited).await?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
             store,
             store_tasks,
-            draining: CancellationToken::new(),
+            admission: observed.admission(),
             doors: Stage::new("submission"),
             deliver: Stage::new("deliver"),
             reports: Stage::new("reports"),
@@ -153,15 +164,17 @@ impl Server {
             },
             grace: config.server.grace,
         };
+        server.run_pressure(observed.pressure(config)).await;
+        server.run_http(config, listeners.http, observed);
         server.run_notify(notifier);
         server.run_deliver(deliverer);
         server.run_reports(reporter);
         server.run_identity(watch);
         server.run_domains(verifier, sweeper);
         server.run_revocations(Arc::clone(&clock));
+        server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, Arc::clone(&clock));
-        server.run_http(config, listeners.http);
         server.run_control(config, live, tracer, clock);
         Ok(server)
     }
@@ -201,8 +214,8 @@ impl Server {
     /// Ends in order: the doors, what delivers, what tells of it, the store. What is late is
     /// named in the log and abandoned; it is on disk.
     pub async fn shut_down(self) {
-        info!(grace_ms = self.grace.as_millis(), "ending");
-        self.draining.cancel();
+        info!(duration_ms = self.grace.as_millis(), "ending");
+        self.admission.set(Obstacle::Draining);
         self.doors.finish(self.grace.mul_f64(DOORS_SHARE)).await;
         self.deliver.finish(self.grace.mul_f64(DELIVER_SHARE)).await;
         let share = self.grace.mul_f64(NOTIFY_SHARE);
@@ -227,7 +240,7 @@ async fn open_store(
     config: &Config,
     clock: &Arc<dyn Clock>,
     tasks: &TaskTracker,
-) -> anyhow::Result<Arc<dyn Store>> {
+) -> anyhow::Result<(Arc<dyn Store>, StoreMetrics)> {
     let folder = config.server.data_dir.as_path();
     make_data_folder(folder)
         .with_context(|| format!("the data folder {} can't be made", folder.display()))?;
@@ -235,5 +248,6 @@ async fn open_store(
     let store = SqliteStore::open(folder, options, Arc::clone(clock), tasks)
         .await
         .with_context(|| format!("the store in {} can't be opened", folder.display()))?;
-    Ok(Arc::new(store))
+    let metrics = store.metrics().clone();
+    Ok((Arc::new(store), metrics))
 }

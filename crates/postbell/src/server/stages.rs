@@ -4,30 +4,32 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use ipnet::IpNet;
-use postbell_accept::{AcceptOptions, Gate, Reporter};
-use postbell_api::{Health, HttpDoor};
+use postbell_accept::{AcceptOptions, Admission, Gate, Reporter};
+use postbell_api::HttpDoor;
 use postbell_deliver::{DeliverOptions, Deliverer, Reach, Signing};
 use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
-use postbell_net::{HttpClient, OpportunisticTls, Resolver, ServerTls};
+use postbell_net::{DnsMetrics, HttpClient, OpportunisticTls, Resolver, ServerTls};
 use postbell_notify::{Notifier, NotifyOptions};
 use postbell_receive::{Encryption, SubmissionDoor};
 use postbell_store::{Directory, Store};
 use tokio::net::TcpListener;
 
+use super::observed::Observed;
 use super::reload::Guards;
 use super::{DELIVER_SHARE, NOTIFY_SHARE, Server, WORK_SHARE};
 use crate::config::Config;
 use crate::identity::{Sweeper, Verifier, Watch, check_opens, sealing_key};
+use crate::observe::Pressure;
 
 /// What calls webhooks.
 pub(super) fn notifier(
     config: &Config,
     store: &Arc<dyn Store>,
-    guards: &Guards,
+    (guards, dns): (&Guards, &DnsMetrics),
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Notifier> {
-    let resolver = Resolver::new(&config.dns)?;
+    let resolver = Resolver::new(&config.dns)?.with_metrics(dns.clone());
     let http = HttpClient::new(resolver, guards.notify.clone(), &config.http_client);
     Ok(Notifier::new(
         notify_options(config),
@@ -51,7 +53,7 @@ pub(super) fn notify_options(config: &Config) -> NotifyOptions {
 pub(super) fn deliverer(
     config: &Config,
     store: &Arc<dyn Store>,
-    guards: &Guards,
+    (guards, dns): (&Guards, &DnsMetrics),
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Deliverer> {
     let deliverer = Deliverer::new(
@@ -60,13 +62,15 @@ pub(super) fn deliverer(
         store.clone(),
         store.clone(),
         Reach {
-            resolver: Resolver::new(&config.dns)?,
+            resolver: Resolver::new(&config.dns)?.with_metrics(dns.clone()),
             guard: guards.deliver.clone(),
             tls: OpportunisticTls::new(b"")?,
         },
         Arc::clone(clock),
     )?;
-    let deliverer = deliverer.with_signing(signing(config, store)?);
+    let deliverer = deliverer
+        .with_signing(signing(config, store)?)
+        .with_logged_addresses(config.log.addresses);
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
 }
 
@@ -94,10 +98,16 @@ pub(super) fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
 }
 
 /// The gate that all mail passes.
-pub(super) fn gate(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Arc<Gate> {
+pub(super) fn gate(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    admission: Arc<Admission>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Gate> {
     let options = accept_options(config);
     let (intake, tenants) = (store.clone(), store.clone());
-    Arc::new(Gate::new(options, intake, tenants, Arc::clone(clock)))
+    let gate = Gate::new(options, intake, tenants, Arc::clone(clock));
+    Arc::new(gate.with_admission(admission))
 }
 
 /// By what the gate takes mail.
@@ -221,9 +231,21 @@ impl Server {
         }
     }
 
-    pub(super) fn run_http(&self, config: &Config, listeners: Vec<TcpListener>) {
-        let health = Health::new(self.store.failure(), self.draining.clone());
-        let door = HttpDoor::new(&config.http, postbell_api::router(health));
+    /// Looks at disk and memory, once before any door opens.
+    pub(super) async fn run_pressure(&self, pressure: Pressure) {
+        pressure.look().await;
+        let stop = self.http.stop();
+        self.http.run(async move { pressure.run(stop).await });
+    }
+
+    pub(super) fn run_http(
+        &self,
+        config: &Config,
+        listeners: Vec<TcpListener>,
+        observed: Observed,
+    ) {
+        let router = observed.router(&config.http.metrics_from);
+        let door = HttpDoor::new(&config.http, router);
         for listener in listeners {
             let serving = door.serve(listener, self.http.tasks(), self.http.stop());
             self.http.run(serving);

@@ -13,6 +13,7 @@ mod explain;
 mod help;
 mod kit;
 mod manual;
+mod observe;
 mod operator;
 mod pauses;
 mod reports;

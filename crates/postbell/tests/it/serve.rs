@@ -1,5 +1,6 @@
 //! `postbell serve`: start, end, and what it refuses.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command};
@@ -70,7 +71,7 @@ impl Running {
     }
 
     /// Sends the signal and waits until the server has begun to end.
-    fn begin_to_end(&self) {
+    pub(crate) fn begin_to_end(&self) {
         self.terminate();
         while !get(&self.health).contains("\"draining\"") {}
     }
@@ -80,6 +81,47 @@ impl Running {
         let mut client = in_data(self);
         say(&mut client, ".");
         expect(&mut client, "250 ");
+    }
+
+    /// A client in the middle of a message.
+    pub(crate) fn in_data(&self) -> BufReader<TcpStream> {
+        in_data(self)
+    }
+
+    /// What the submission door says first.
+    pub(crate) fn first_line(&self) -> String {
+        let mut line = String::new();
+        let mut client = BufReader::new(connect(&self.submission));
+        client.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Names a sender that is refused.
+    pub(crate) fn refused_sender(&self, path: &str) {
+        let mut client = BufReader::new(connect(&self.submission));
+        expect(&mut client, "220 ");
+        say(&mut client, "HELO client.test");
+        expect(&mut client, "250 ");
+        say(&mut client, &format!("MAIL FROM:{path}"));
+        expect(&mut client, "550 ");
+    }
+
+    /// Status and body of what is at a path.
+    pub(crate) fn http(&self, path: &str) -> (u16, String) {
+        let answer = get(&self.health.replace("/healthz", path));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+
+    /// Each sample with its value.
+    pub(crate) fn metrics(&self) -> BTreeMap<String, f64> {
+        let (_, text) = self.http("/metrics");
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let samples = samples.filter_map(|line| line.rsplit_once(' '));
+        samples
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+            .collect()
     }
 
     /// The exit code and the log.
@@ -100,15 +142,10 @@ impl Drop for Running {
 }
 
 fn get(url: &str) -> String {
-    let address = url
-        .trim_start_matches("http://")
-        .trim_end_matches("/healthz");
+    let (address, path) = url.trim_start_matches("http://").split_once('/').unwrap();
     let mut stream = connect(address);
-    write!(
-        stream,
-        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -141,7 +178,7 @@ fn in_data(server: &Running) -> BufReader<TcpStream> {
     client
 }
 
-fn say(client: &mut BufReader<TcpStream>, line: &str) {
+pub(crate) fn say(client: &mut BufReader<TcpStream>, line: &str) {
     write!(client.get_mut(), "{line}\r\n").unwrap();
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell::config::{Sources, load};
+use postbell::observe::Panics;
 use postbell::server::Server;
 use postbell_peers::Keep;
 use postbell_peers::client::{ClientOptions, Mail, Outcome, SmtpClient};
@@ -128,7 +129,7 @@ impl World {
     pub(crate) async fn start_server(&mut self) {
         let file = Some((self.place.path().join("postbell.toml"), self.config.clone()));
         let loaded = load(&Sources::of(file, Vec::new())).unwrap();
-        let server = Server::start(&loaded.config, self.clock.clone()).await;
+        let server = Server::start(&loaded.config, self.clock.clone(), &Panics::default()).await;
         self.server = Some(server.unwrap());
     }
 

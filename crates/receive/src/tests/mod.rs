@@ -1,5 +1,6 @@
 //! The door with real sockets, before a store of paper.
 
+mod admission;
 mod allowance;
 mod login;
 mod proxy;

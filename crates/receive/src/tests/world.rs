@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use data_encoding::BASE64;
-use postbell_accept::{AcceptOptions, Gate};
+use postbell_accept::{AcceptOptions, Admission, Gate};
 use postbell_model::clock::Sleep;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination, Domain,
@@ -89,6 +89,8 @@ pub(super) struct World {
     tenants: Arc<PaperTenants>,
     clock: Arc<RestlessClock>,
     allowances: Arc<PaperAllowances>,
+    /// What may close the door.
+    pub(super) admission: Arc<Admission>,
 }
 
 impl World {
@@ -211,7 +213,9 @@ impl World {
         let clock = Arc::new(RestlessClock::default());
         let allowances = Arc::new(PaperAllowances::default());
         let behind = (intake.clone(), tenants.clone(), allowances.clone());
-        let door = Arc::new(door(options, behind, clock.clone()));
+        let admission = Arc::new(Admission::open());
+        let door = door(options, behind, (clock.clone(), admission.clone()));
+        let door = Arc::new(door);
         let bind = || TcpListener::bind("127.0.0.1:0");
         let (plain, implicit) = (bind().await.unwrap(), bind().await.unwrap());
         let world = Self {
@@ -223,6 +227,7 @@ impl World {
             tenants,
             clock,
             allowances,
+            admission,
         };
         for (listener, encryption) in [
             (plain, Encryption::StartTls),
@@ -260,14 +265,15 @@ pub(super) fn door_and_clock() -> (SubmissionDoor, Arc<RestlessClock>) {
     let clock = Arc::new(RestlessClock::default());
     let tenants = Arc::new(PaperTenants(Mutex::default()));
     let behind = (Arc::new(intake), tenants, Arc::default());
-    let door = door(options(), behind, clock.clone());
+    let admission = Arc::new(Admission::open());
+    let door = door(options(), behind, (clock.clone(), admission));
     (door, clock)
 }
 
 fn door(
     options: SubmissionOptions,
     (intake, tenants, allowances): (Arc<PaperIntake>, Arc<PaperTenants>, Arc<PaperAllowances>),
-    clock: Arc<RestlessClock>,
+    (clock, admission): (Arc<RestlessClock>, Arc<Admission>),
 ) -> SubmissionDoor {
     let retry = RetryPolicy {
         first: Duration::from_secs(300),
@@ -283,6 +289,7 @@ fn door(
         max_hops: 50,
     };
     let gate = Gate::new(accept, intake, tenants.clone(), clock.clone());
+    let gate = gate.with_admission(admission);
     SubmissionDoor::new(
         options,
         Arc::new(gate),

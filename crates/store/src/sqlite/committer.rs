@@ -8,14 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::{DeliveryId, Timestamp};
+use postbell_model::{Clock, DeliveryId, Timestamp};
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
-use crate::{Position, StoreError};
+use crate::{Position, StoreError, StoreMetrics};
 
 use super::errors::{Trouble, trouble};
 use super::lanes::KnownLanes;
@@ -52,6 +52,8 @@ pub(super) struct Committer {
     pub full: bool,
     /// New mail is being refused for want of file descriptors.
     pub short: bool,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: StoreMetrics,
 }
 
 impl Committer {
@@ -102,8 +104,12 @@ impl Committer {
     }
 
     async fn commit_batch(&mut self, batch: Vec<Work>) {
+        let begun = self.clock.monotonic();
+        self.metrics.begin_commit(begun, batch.len());
         let outcomes = self.commit(&batch).await;
+        self.metrics.end_commit(begun, self.clock.monotonic());
         for (work, outcome) in batch.into_iter().zip(outcomes) {
+            self.metrics.work_done(work.kind());
             work.answer(outcome);
         }
     }
@@ -178,6 +184,7 @@ impl Committer {
     async fn on_a_full_disk(&mut self, batch: &[Work]) -> Vec<Outcome> {
         if !self.full {
             self.full = true;
+            self.metrics.set_full(true);
             tracing::error!("the disk is full: new mail is refused, what was accepted goes on");
         }
         self.without_accepts(batch, StoreError::Full).await
@@ -214,6 +221,7 @@ impl Committer {
             return;
         }
         if std::mem::take(&mut self.full) {
+            self.metrics.set_full(false);
             tracing::info!("there is space on the disk again: new mail is accepted");
         }
         if std::mem::take(&mut self.short) {

@@ -33,6 +33,7 @@ mod replays;
 mod reports;
 mod revocations;
 mod rows;
+mod sampler;
 mod scheduled;
 mod script;
 mod settle;
@@ -64,8 +65,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     Bodies, BodyRef, Claimed, Directory, Intake, NewConfigurationSet, NewCredential, Position,
-    Queue, SettleError, Settlement, Store, StoreError, Stored, Submission, TenantError, Tenants,
-    segment,
+    Queue, SettleError, Settlement, Store, StoreError, StoreMetrics, Stored, Submission,
+    TenantError, Tenants, segment,
 };
 
 pub use backup::{
@@ -82,6 +83,7 @@ use committer::Committer;
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
 use opening::{lock, newest, segments, unusable};
+use sampler::Sampler;
 use script::Script;
 use shared::Shared;
 use statements::Statements;
@@ -121,6 +123,7 @@ pub struct SqliteStore {
     bodies: PathBuf,
     refresher: CancellationToken,
     committer_done: watch::Receiver<()>,
+    metrics: StoreMetrics,
     /// Held until the store is closed.
     lock: Mutex<Option<File>>,
 }
@@ -149,6 +152,7 @@ impl SqliteStore {
             octets: options.fresh_octets,
         };
         let shared = Arc::new(Shared::new(limits, tenants.clone()));
+        let metrics = StoreMetrics::default();
         let (work, waiting) = mpsc::channel(options.commit_queue);
         let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
         let (newest_seen, newest_elsewhere) = (newest.subscribe(), newest.clone());
@@ -165,6 +169,8 @@ impl SqliteStore {
             removals: TaskTracker::new(),
             full: false,
             short: false,
+            clock: Arc::clone(&clock),
+            metrics: metrics.clone(),
         };
         let (done, committer_done) = watch::channel(());
         // A thread of its own: it writes and syncs bodies itself, and sessions don't stand in its way.
@@ -175,6 +181,13 @@ impl SqliteStore {
         });
         let refresher = CancellationToken::new();
         let refreshing = tenants.clone();
+        let sampler = Sampler {
+            readers: readers.clone(),
+            folder: folder.to_owned(),
+            metrics: metrics.clone(),
+            clock: Arc::clone(&clock),
+        };
+        tasks.spawn(sampler.run(refresher.clone()));
         tasks.spawn(refreshing.refresh(clock, newest_elsewhere, refresher.clone()));
         let watching = Arc::clone(&shared);
         let known = tenants.directory();
@@ -191,8 +204,14 @@ impl SqliteStore {
             bodies,
             refresher,
             committer_done,
+            metrics,
             lock: Mutex::new(Some(lock)),
         })
+    }
+
+    /// What it measures.
+    pub const fn metrics(&self) -> &StoreMetrics {
+        &self.metrics
     }
 
     fn committer(&self) -> Result<mpsc::Sender<Work>, StoreError> {

@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::io;
 
-use postbell_model::{DeliveryId, Lane, Timestamp};
+use postbell_model::{DeliveryId, Lane, Monotonic, Timestamp};
 use sqlx::{Executor, SqliteConnection};
 
+use crate::metrics::Synced;
 use crate::segment::Append;
 use crate::{Claimed, Position, Submission};
 
@@ -134,7 +135,10 @@ impl<'c> Transaction<'c> {
         };
         // In flight before anybody can read the rows, so that no claim takes them twice.
         let fresh = self.claim_fresh(&arrivals);
-        if let Err(error) = execute(&mut self.committer.connection, "COMMIT").await {
+        let begun = self.committer.clock.monotonic();
+        let committed = execute(&mut self.committer.connection, "COMMIT").await;
+        self.synced(Synced::Database, begun);
+        if let Err(error) = committed {
             self.unclaim(&fresh);
             self.roll_back().await;
             return Err(error.into());
@@ -169,12 +173,18 @@ impl<'c> Transaction<'c> {
         staged: &Staged<'_>,
         append: Option<Append>,
     ) -> Result<Aftermath, CommitError> {
+        let begun = self.committer.clock.monotonic();
+        let (clock, metrics) = (self.committer.clock.clone(), self.committer.metrics.clone());
+        let append = async {
+            let appended = append.map(Append::run);
+            if appended.is_some() {
+                metrics.synced(Synced::Bodies, clock.monotonic().since(begun));
+            }
+            appended
+        };
         // The database has a thread of its own, which is given the rows first.
-        let (rows, appended) = tokio::join!(
-            biased;
-            write_rows(self.committer, batch, known, staged),
-            async { append.map(Append::run) }
-        );
+        let rows = write_rows(self.committer, batch, known, staged);
+        let (rows, appended) = tokio::join!(biased; rows, append);
         match appended {
             Some(Ok(file)) => self.committer.segments.written(file),
             None => {}
@@ -184,6 +194,11 @@ impl<'c> Transaction<'c> {
             }
         }
         rows
+    }
+
+    fn synced(&self, files: Synced, begun: Monotonic) {
+        let took = self.committer.clock.monotonic().since(begun);
+        self.committer.metrics.synced(files, took);
     }
 
     async fn roll_back(&mut self) {
@@ -228,6 +243,8 @@ impl<'c> Transaction<'c> {
         self.committer.segments.looked_at_left();
         if let Some(newest) = aftermath.newest {
             places::raise(&self.committer.newest, newest);
+            let position = i64::try_from(newest.0).unwrap_or(i64::MAX);
+            self.committer.metrics.position.set(position);
         }
         if rings {
             self.committer.shared.ring_queued();

@@ -92,6 +92,15 @@ impl Work {
         }
     }
 
+    /// The name in metrics.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Accept(..) => "accept",
+            Self::Settle(..) => "settle",
+            Self::Change(..) => "change",
+        }
+    }
+
     pub(super) const fn is_accept(&self) -> bool {
         matches!(self, Self::Accept(..))
     }

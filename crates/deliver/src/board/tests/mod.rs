@@ -1,4 +1,5 @@
 mod aside;
+mod busy;
 mod flapping;
 mod limits;
 

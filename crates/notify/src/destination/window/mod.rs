@@ -129,6 +129,11 @@ impl Window {
         !self.ready.is_empty()
     }
 
+    /// The first event that the cursor does not stand after.
+    pub(super) fn first_event(&self) -> Option<&Logged> {
+        self.slots.front().map(|slot| &slot.event)
+    }
+
     /// The event of a ticket.
     pub(super) fn event(&self, ticket: Ticket) -> Option<&Logged> {
         let index = usize::try_from(ticket.checked_sub(self.first)?).ok()?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell::config::{self, Config, Sources};
+use postbell::observe::Panics;
 use postbell::server::Server;
 use postbell_accept::{AcceptOptions, Door, Gate, Offer, Recipient};
 use postbell_model::message::Received as Trace;
@@ -49,7 +50,9 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(HandClock::new());
         let config = config(&folder, &mx, &dns);
-        let server = Server::start(&config, clock.clone()).await.unwrap();
+        let server = Server::start(&config, clock.clone(), &Panics::default())
+            .await
+            .unwrap();
         let (workspace, set) = set_up(&**server.store()).await;
         Self {
             mx,

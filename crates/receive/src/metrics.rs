@@ -1,0 +1,174 @@
+//! What a door counts, beside what the gate behind it does.
+
+use postbell_accept::{Door, GateMetrics};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::Encryption;
+
+/// The counters of a submission door. Clones share them.
+#[derive(Debug, Clone)]
+pub struct DoorMetrics {
+    sessions: Family<OfListener, Counter>,
+    open: Family<OfListener, Gauge>,
+    logins: Family<Outcome, Counter>,
+    handshakes: Family<Outcome, Counter>,
+    timeouts: Counter,
+    /// Refusals are counted with those of the gate, so that they are one family.
+    gate: GateMetrics,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfListener {
+    listener: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// One session that is open; dropped, it no longer counts.
+#[derive(Debug)]
+pub(crate) struct OpenSession(Gauge);
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// What came of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoginOutcome {
+    Accepted,
+    /// The password was wrong, or there is no such user.
+    Wrong,
+    /// The address is blocked.
+    Blocked,
+    /// Nobody had time to check it.
+    Unchecked,
+}
+
+impl LoginOutcome {
+    const ALL: [Self; 4] = [Self::Accepted, Self::Wrong, Self::Blocked, Self::Unchecked];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Wrong => "wrong",
+            Self::Blocked => "blocked",
+            Self::Unchecked => "unchecked",
+        }
+    }
+
+    /// What a refusal of a login means.
+    pub(crate) const fn of_code(code: u16) -> Self {
+        match code {
+            421 => Self::Blocked,
+            454 => Self::Unchecked,
+            _ => Self::Wrong,
+        }
+    }
+}
+
+impl DoorMetrics {
+    pub(crate) fn new(gate: GateMetrics) -> Self {
+        let metrics = Self {
+            sessions: Family::default(),
+            open: Family::default(),
+            logins: Family::default(),
+            handshakes: Family::default(),
+            timeouts: Counter::default(),
+            gate,
+        };
+        for encryption in [Encryption::StartTls, Encryption::Implicit] {
+            let listener = OfListener::of(encryption);
+            drop(metrics.sessions.get_or_create(&listener));
+            drop(metrics.open.get_or_create(&listener));
+        }
+        for login in LoginOutcome::ALL {
+            let outcome = login.name();
+            drop(metrics.logins.get_or_create(&Outcome { outcome }));
+        }
+        for outcome in ["completed", "failed"] {
+            drop(metrics.handshakes.get_or_create(&Outcome { outcome }));
+        }
+        metrics
+    }
+
+    /// Names the counters in a registry, with those of the gate.
+    pub fn register(&self, registry: &mut Registry) {
+        self.gate.register(registry);
+        registry.register(
+            "postbell_smtp_sessions",
+            "SMTP sessions begun with clients, by listener",
+            self.sessions.clone(),
+        );
+        registry.register(
+            "postbell_smtp_sessions_open",
+            "SMTP sessions that are open, by listener",
+            self.open.clone(),
+        );
+        registry.register(
+            "postbell_smtp_logins",
+            "Logins that clients have tried, by what came of them",
+            self.logins.clone(),
+        );
+        registry.register(
+            "postbell_smtp_tls_handshakes",
+            "TLS handshakes with clients, by what came of them",
+            self.handshakes.clone(),
+        );
+        registry.register(
+            "postbell_smtp_client_timeouts",
+            "Clients that took too long for a command or a message",
+            self.timeouts.clone(),
+        );
+    }
+
+    pub(crate) fn opened(&self, encryption: Encryption) -> OpenSession {
+        let listener = OfListener::of(encryption);
+        self.sessions.get_or_create(&listener).inc();
+        let open = self.open.get_or_create_owned(&listener);
+        open.inc();
+        OpenSession(open)
+    }
+
+    /// A connection, sender or recipient was refused.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.gate.refused(Door::Smtp, reason);
+    }
+
+    pub(crate) fn logged_in(&self, login: LoginOutcome) {
+        let outcome = login.name();
+        self.logins.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn shook_hands<T, E>(&self, result: &Result<T, E>) {
+        let outcome = if result.is_ok() {
+            "completed"
+        } else {
+            "failed"
+        };
+        self.handshakes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn timed_out(&self) {
+        self.timeouts.inc();
+    }
+}
+
+impl OfListener {
+    const fn of(encryption: Encryption) -> Self {
+        Self {
+            listener: match encryption {
+                Encryption::StartTls => "submission",
+                Encryption::Implicit => "submissions",
+            },
+        }
+    }
+}
