@@ -187,7 +187,7 @@ impl World {
         let status = server.stop().await?;
         let log = self.installation.log();
         ensure!(status.success(), "the program ended with {status}:\n{log}");
-        ensure!(!log.contains("panicked at"), "something panicked:\n{log}");
+        ensure!(!log.contains("panicked"), "something panicked:\n{log}");
         Ok(())
     }
 
