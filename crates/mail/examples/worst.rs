@@ -1,8 +1,8 @@
-//! Prints what the worst messages of 10 MiB cost to understand: time, and memory beyond the
-//! message itself. Each is read in a process of its own.
+//! Prints what the worst messages of 10 MiB cost to understand: processor time and time, and
+//! memory beyond the message itself. Each is read in a process of its own.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{env, fs, io, process};
 
 use postbell_mail::Classifier;
@@ -106,16 +106,25 @@ fn measure(case: &str) -> io::Result<()> {
     let reader = Reader::new(Classifier::standard());
     let raw = make();
     let before = peak()?;
-    let begin = Instant::now();
+    let (begin, begin_cpu) = (Instant::now(), processor()?);
     let mail = Mail::read(&raw);
     for (index, _) in mail.leaves() {
         black_box(mail.octets(index));
     }
     black_box(reader.read(&mail));
     black_box(reply_text(&mail));
-    let took = begin.elapsed();
-    println!("{took:>9.1?} {:>6} KiB more", peak()? - before);
+    let (took, cpu) = (begin.elapsed(), processor()?.saturating_sub(begin_cpu));
+    println!("{cpu:>9.1?} {took:>9.1?} {:>6} KiB more", peak()? - before);
     Ok(())
+}
+
+/// What the process has had of a processor.
+fn processor() -> io::Result<Duration> {
+    let spent = fs::read_to_string("/proc/self/schedstat")?;
+    let word = spent.split_ascii_whitespace().next();
+    Ok(Duration::from_nanos(
+        word.and_then(|word| word.parse().ok()).unwrap_or(0),
+    ))
 }
 
 /// The most memory that the process has had, in KiB.
