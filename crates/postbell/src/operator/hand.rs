@@ -1,7 +1,7 @@
 //! Whose hand acts on the queue: that of the server that runs on the data folder, which has its
 //! deliveries in memory; where there is none, this process, which has the store meanwhile.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -108,7 +108,7 @@ async fn alone(
     let folder = &window.config.server.data_dir;
     let clock = window.clock.clone();
     let opened = SqliteStore::open(folder, window.config.store.clone(), clock, &tasks).await;
-    let store = opened.map_err(|error| unusable(error, folder.clone()))?;
+    let store = opened.map_err(|error| unusable(error, folder))?;
     let mut outcome = Outcome::default();
     let mut course = Course::default();
     let mut done = Ok(());
@@ -127,7 +127,7 @@ async fn alone(
     Ok(outcome)
 }
 
-fn unusable(error: OpenError, folder: PathBuf) -> anyhow::Error {
+fn unusable(error: OpenError, folder: &Path) -> anyhow::Error {
     match error {
         OpenError::Locked(_) => anyhow::anyhow!(
             "a server has the store in {}, and its control door ({CONTROL_SOCKET}) is not open: \
