@@ -83,40 +83,68 @@ fn configuration_faults(faults: &Faults) -> Vec<Check> {
 /// Everything but the configuration itself, in the order in which it is told.
 async fn look(config: &Config, args: &DoctorArgs, clock: &dyn Clock) -> Vec<Check> {
     let machine = Machine::look(config);
-    let setup = Setup::read(&config.server.data_dir).await;
-    let mut checks = Vec::new();
-    let resolver = match Resolver::new(&config.dns) {
-        Ok(resolver) => resolver,
+    let setup = tokio::time::timeout(LIMIT, Setup::read(&config.server.data_dir)).await;
+    let setup = setup.unwrap_or_else(|_| Setup::unread("it could not be read in time"));
+    let (folder, disk) = tokio::join!(
+        in_time(("data folder", LIMIT), folder::look(config, &setup)),
+        in_time(("disk", LIMIT), folder::disk(config)),
+    );
+    let mut checks = [folder, disk].concat();
+    match Resolver::new(&config.dns) {
+        Ok(resolver) => {
+            let around = Around {
+                config,
+                args,
+                resolver: &resolver,
+                machine: &machine,
+            };
+            let sources = names::sources(config, setup.directory.as_deref()).await;
+            checks.extend(around.look(&sources, clock).await);
+        }
         Err(error) => {
             let advice = "name servers of your own in dns.servers";
             checks.push(Check::fault("dns", error.to_string(), advice));
-            return checks;
         }
-    };
-    let sources = names::sources(config, setup.directory.as_deref()).await;
-    let (folder, disk, servers, names, listeners, outbound, time) = tokio::join!(
-        in_time(("data folder", LIMIT), folder::look(config, &setup)),
-        in_time(("disk", LIMIT), folder::disk(config)),
-        in_time(("dns", LIMIT), names::servers(&config.dns)),
-        in_time(("names", LIMIT), names::look(&resolver, config, &sources)),
-        in_time(("listeners", LIMIT), ports::listeners(config, &machine)),
-        in_time(
-            ("port 25 out", LIMIT),
-            ports::outbound(config, args, &resolver)
-        ),
-        in_time(
-            ("clock", LIMIT),
-            clock::look(args.ntp.as_deref(), &resolver, clock)
-        ),
-    );
-    for group in [folder, disk, servers, names, listeners, outbound, time] {
-        checks.extend(group);
     }
     checks.extend(certificate::look(config, clock.now()));
     checks.extend(limits::look(config, &machine));
     checks.extend(setup.domains(clock.now()));
     checks.extend(setup.destinations());
     checks
+}
+
+/// What is looked at over the network.
+struct Around<'a> {
+    config: &'a Config,
+    args: &'a DoctorArgs,
+    resolver: &'a Resolver,
+    machine: &'a Machine,
+}
+
+impl Around<'_> {
+    /// All at the same time.
+    async fn look(&self, sources: &[names::Source], clock: &dyn Clock) -> Vec<Check> {
+        let Self {
+            config,
+            args,
+            resolver,
+            machine,
+        } = self;
+        let (servers, names, listeners, outbound, time) = tokio::join!(
+            in_time(("dns", LIMIT), names::servers(&config.dns)),
+            in_time(("names", LIMIT), names::look(resolver, config, sources)),
+            in_time(("listeners", LIMIT), ports::listeners(config, machine)),
+            in_time(
+                ("port 25 out", LIMIT),
+                ports::outbound(config, args, resolver)
+            ),
+            in_time(
+                ("clock", LIMIT),
+                clock::look(args.ntp.as_deref(), resolver, clock)
+            ),
+        );
+        [servers, names, listeners, outbound, time].concat()
+    }
 }
 
 async fn in_time(

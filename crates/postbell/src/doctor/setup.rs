@@ -32,6 +32,14 @@ pub(super) struct Setup {
 }
 
 impl Setup {
+    /// Nothing is known, and why.
+    pub(super) fn unread(why: impl Into<String>) -> Self {
+        Self {
+            trouble: Some(why.into()),
+            ..Self::default()
+        }
+    }
+
     /// Reads what is there; a database that is not there is not made.
     pub(super) async fn read(folder: &Path) -> Self {
         if !folder.join(DATABASE).exists() {
@@ -40,18 +48,12 @@ impl Setup {
         let tenants = match SqliteTenants::open(folder).await {
             Ok(tenants) => tenants,
             Err(error) => {
-                return Self {
-                    trouble: Some(error.to_string()),
-                    ..Self::default()
-                };
+                return Self::unread(error.to_string());
             }
         };
         let setup = Self::of(&tenants).await;
         tenants.close().await;
-        setup.unwrap_or_else(|error| Self {
-            trouble: Some(error.to_string()),
-            ..Self::default()
-        })
+        setup.unwrap_or_else(|error| Self::unread(error.to_string()))
     }
 
     async fn of(tenants: &SqliteTenants) -> Result<Self, StoreError> {
