@@ -74,7 +74,11 @@ fn manual_pages_are_written_and_can_be_read() {
     );
     for page in std::fs::read_dir(&folder).unwrap() {
         let page = page.unwrap().path();
-        let Some((fine, said)) = checked("groff", &["-man", "-Tascii", "-ww", "-z"], &page) else {
+        let Some((fine, said)) = checked(
+            "groff",
+            &["-K", "utf8", "-man", "-Tutf8", "-ww", "-z"],
+            &page,
+        ) else {
             break;
         };
         assert!(fine && said.is_empty(), "{}: {said}", page.display());
