@@ -136,7 +136,7 @@ async fn see(world: &World) -> anyhow::Result<String> {
     assert!(pause.is_some_and(|left| left > 600.0), "{lanes}");
     let table = world.run(&["queue"]).await?;
     let (heading, lane) = table.split_once('\n').context("two lines")?;
-    assert!(heading.ends_with("OPEN   PAUSE  LAST REPLY"), "{heading}");
+    assert!(heading.ends_with("OPEN  PAUSE  LAST REPLY"), "{heading}");
     assert!(
         lane.starts_with("acme       shop.test  queued  3 "),
         "{lane}"

@@ -120,7 +120,7 @@ mod tests {
         let narrow = lines(&HEADING, &rows(), Some(70));
         assert_eq!(
             narrow[1],
-            "0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10  a-rather-long…  451 4.7.1 Grey…"
+            "0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10  a-rather-long-…  451 4.7.1 Grey…"
         );
         for width in 1..130 {
             let lines = lines(&HEADING, &rows(), Some(width));
