@@ -14,7 +14,7 @@ mod block;
 #[path = "fill/copies.rs"]
 mod copies;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn main() -> Outcome<()> {
     Ok(())
 }
 
-async fn open(folder: &PathBuf, at: Timestamp) -> Outcome<(Arc<dyn Store>, TaskTracker)> {
+async fn open(folder: &Path, at: Timestamp) -> Outcome<(Arc<dyn Store>, TaskTracker)> {
     let tasks = TaskTracker::new();
     let options = SqliteOptions {
         commit_queue: 4_096,

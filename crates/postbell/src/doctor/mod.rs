@@ -99,7 +99,7 @@ async fn look(config: &Config, args: &DoctorArgs, clock: &dyn Clock) -> Vec<Chec
                 machine: &machine,
             };
             let sources = names::sources(config, setup.directory.as_deref()).await;
-            checks.extend(around.look(&sources, clock).await);
+            checks.extend(Box::pin(around.look(&sources, clock)).await);
         }
         Err(error) => {
             let advice = "name servers of your own in dns.servers";

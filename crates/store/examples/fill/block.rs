@@ -57,7 +57,8 @@ pub(crate) async fn write(
         fresh.recv().await.ok_or("an offer is missing")?;
     }
     let every = deliveries.len() as u64 / QUEUED;
-    let waits = |place: usize| place as u64 % every == 0 && place as u64 / every < QUEUED;
+    let waits =
+        |place: usize| (place as u64).is_multiple_of(every) && place as u64 / every < QUEUED;
     let (mut first, mut waiting) = (Vec::new(), Vec::new());
     for (place, (delivery, at)) in deliveries.into_iter().enumerate() {
         if waits(place) {
@@ -149,7 +150,7 @@ fn outcome(delivery: DeliveryId, at: Timestamp, waits: bool) -> Settlement {
     let at = at.after(Duration::from_secs(1));
     let fact = if waits {
         delay(at, 1)
-    } else if delivery.as_bytes()[15] % 16 == 0 {
+    } else if delivery.as_bytes()[15].is_multiple_of(16) {
         Fact::Bounce {
             attempt: attempt(1, at, Reply::new(550, 1, 1, "No such user here")),
             class: BounceClass::NoSuchUser,

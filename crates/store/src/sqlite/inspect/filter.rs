@@ -99,6 +99,7 @@ pub(in crate::sqlite) fn push(query: &mut QueryBuilder<Sqlite>, filter: &Deliver
         query.push_bind(end.clone());
         query.push(")) = ");
         query.push_bind(end);
+        query.push(")");
     }
     if let Some(credential) = filter.credential {
         query.push(
