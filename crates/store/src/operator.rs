@@ -291,7 +291,7 @@ pub enum Action {
     Retry,
     /// Queued and scheduled ones are kept back.
     Hold,
-    /// Held ones are queued, or scheduled where they were not sent yet.
+    /// Held ones are queued and due at once, or scheduled where they were not sent yet.
     Release,
     /// All are taken back, with a `Cancelled`.
     Cancel,

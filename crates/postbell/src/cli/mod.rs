@@ -340,12 +340,14 @@ mod tests {
     }
 
     /// Those that print nothing a machine could read.
-    const NO_JSON: [(&str, &str); 2] = [
+    const NO_JSON: [(&str, &str); 4] = [
         (
             "serve",
             "it says where it listens and then writes its log, which log.format makes JSON",
         ),
         ("dev", "it shows a person how everything works together"),
+        ("completions", "it prints a script for a shell"),
+        ("man", "it writes files for man"),
     ];
 
     #[test]

@@ -259,10 +259,17 @@ impl Operation {
         let Ok(follows) = consequence(found.state, &fact) else {
             return Ok(());
         };
-        let sql = "UPDATE delivery SET state = ?, sequence = sequence + 1 \
-            WHERE id = ? AND state = ? AND sequence = ?";
+        let due_by = match fact {
+            Fact::Released {
+                state: DeliveryState::Queued,
+            } => self.at.as_micros(),
+            _ => i64::MAX,
+        };
+        let sql = "UPDATE delivery SET state = ?, next_at = MIN(next_at, ?), \
+            sequence = sequence + 1 WHERE id = ? AND state = ? AND sequence = ?";
         let changed = sqlx::query(sql)
             .bind(follows.state.name())
+            .bind(due_by)
             .bind(blob(found.delivery.as_bytes()))
             .bind(found.state.name())
             .bind(i64::from(found.sequence))
