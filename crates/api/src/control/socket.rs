@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -27,14 +27,26 @@ pub struct ControlDoor {
     router: Router,
 }
 
-/// Removes the file when the door goes.
+/// Removes the file when the door goes, unless another server has put its own in its place.
 #[derive(Debug)]
-struct Socket(PathBuf);
+struct Socket {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Socket {
+    fn at(path: PathBuf) -> io::Result<Self> {
+        let inode = fs::metadata(&path)?.ino();
+        Ok(Self { path, inode })
+    }
+}
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Where it is gone already, so much the better.
-        let _ = fs::remove_file(&self.0);
+        if fs::metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            // Where it is gone already, so much the better.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -54,7 +66,7 @@ impl ControlDoor {
         let _ = fs::remove_dir_all(&nursery);
         Ok(Self {
             listener: made?,
-            socket: Socket(path),
+            socket: Socket::at(path)?,
             router: control.router(),
         })
     }

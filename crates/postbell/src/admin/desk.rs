@@ -122,8 +122,7 @@ pub(crate) fn set_of(directory: &Directory, event: &Logged) -> String {
 
 /// What a workspace is called.
 pub(crate) fn workspace_name(directory: &Directory, id: WorkspaceId) -> String {
-    let all = directory.workspaces();
-    let found = all.iter().find(|workspace| workspace.id == id);
+    let found = directory.workspace(id);
     found.map_or_else(|| id.to_string(), |workspace| workspace.name.clone())
 }
 

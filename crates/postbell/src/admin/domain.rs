@@ -252,6 +252,7 @@ fn row(directory: &Directory, domain: &SendingDomain, known: Option<&Verificatio
         match known {
             None => "not checked yet".to_owned(),
             Some(known) if known.verified_at.is_some() => "verified".to_owned(),
+            Some(known) if known.missing.is_empty() => "no answer".to_owned(),
             Some(known) => format!("missing: {}", known.missing.join(", ")),
         },
         directory

@@ -19,7 +19,10 @@ const FIXED: &[&str] = &[
     "secrets.",
     "http_client.",
     "http.",
+    "domains.",
+    "overload.",
     "log.format",
+    "log.addresses",
 ];
 
 /// The files of the certificate may be others; whether there is one decides what a door offers.

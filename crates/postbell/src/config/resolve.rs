@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use postbell_model::Domain;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -9,6 +10,9 @@ use super::document::Setting;
 use super::fault::{Fault, Origin};
 use super::suggest;
 use super::value::from_table;
+
+/// The name of the server, which others are compared with.
+const HOSTNAME: &str = "server.hostname";
 
 /// A value that is set once and that several crates' options hold.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +125,7 @@ pub(super) fn read<T: DeserializeOwned>(
     shared: &[Shared],
 ) -> Result<T, (String, String)> {
     let mut tree = tree.clone();
+    write_alike(&mut tree);
     for Shared { set_at, read_at } in shared {
         if let Some(value) = leaf(&tree, &path(set_at)).cloned() {
             replace(&mut tree, &path(read_at), value);
@@ -132,6 +137,16 @@ pub(super) fn read<T: DeserializeOwned>(
         let key = set_at.map_or(key, |shared| shared.set_at.to_owned());
         (key, error.message)
     })
+}
+
+/// Domain names that are compared with others, as those are written: in lower case, in A-labels.
+/// What is no domain name stays, to be told of.
+fn write_alike(tree: &mut Table) {
+    let key = path(HOSTNAME);
+    let name = leaf(tree, &key).and_then(Value::as_str);
+    if let Some(domain) = name.and_then(|name| Domain::parse(name).ok()) {
+        replace(tree, &key, Value::String(domain.as_str().to_owned()));
+    }
 }
 
 pub(super) fn path(key: &str) -> Vec<String> {

@@ -393,3 +393,10 @@ fn a_signing_domain_is_a_domain_and_the_secret_key_has_a_place() {
         "{key}"
     );
 }
+
+#[test]
+fn the_name_of_the_server_is_written_as_others_are() {
+    let config = config("server.hostname = \"MX.Bücher.example\"\n", &[]);
+    assert_eq!(config.server.hostname, "mx.xn--bcher-kva.example");
+    assert_eq!(config.deliver.hostname, config.server.hostname);
+}

@@ -110,6 +110,10 @@ fn domain_check(name: &Domain, known: Option<&Verification>, now: Timestamp) -> 
         let found = format!("the records of {name} were never looked up");
         return Some(Check::warning("domains", found, advice));
     };
+    if known.verified_at.is_none() && known.missing.is_empty() {
+        let found = format!("the DNS gave no answer about {name} yet");
+        return Some(Check::warning("domains", found, advice));
+    }
     if known.verified_at.is_none() {
         let missing = known.missing.join(", ");
         let found = format!("{name} lacks records: {missing}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postbell_model::Clock;
-use postbell_store::Queue;
+use postbell_store::{Queue, StoreError};
 use sd_notify::NotifyState;
 use tracing::{error, warn};
 
@@ -55,9 +55,10 @@ async fn makes_progress(queue: &dyn Queue, clock: &dyn Clock, limit: Duration) -
     // Nothing is given back; the committer answers all the same.
     let answer = queue.release(Vec::new(), clock.now());
     match tokio::time::timeout(limit, answer).await {
-        Ok(Ok(())) => true,
         // The store has said why, and the server ends.
-        Ok(Err(_)) => false,
+        Ok(Err(StoreError::Stopped(_))) => false,
+        // Busy or without room it answers as well, and goes on.
+        Ok(_) => true,
         Err(_) => {
             error!(
                 duration_ms = limit.as_millis(),

@@ -3,11 +3,16 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::Addresses;
 use crate::config::Config;
 use crate::lifecycle::Inherited;
+
+// Connections that wait to be accepted; the system cuts it to what it allows (net.core.somaxconn).
+// Beyond it a client may believe that it is connected while nobody knows of it, and one that waits
+// for a greeting waits for ever.
+const BACKLOG: u32 = 4_096;
 
 /// Every listener.
 #[derive(Debug)]
@@ -21,12 +26,12 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Takes those that were handed over and binds the others, or says which can't be and where
     /// it is set.
-    pub(super) async fn open(config: &Config, mut inherited: Inherited) -> anyhow::Result<Self> {
+    pub(super) fn open(config: &Config, mut inherited: Inherited) -> anyhow::Result<Self> {
         let from = &mut inherited;
-        let submission = open_all("submission.listen", &config.submission.listen, from).await?;
+        let submission = open_all("submission.listen", &config.submission.listen, from)?;
         let implicit = &config.submission.listen_tls;
-        let submission_tls = open_all("submission.listen_tls", implicit, from).await?;
-        let http = open_all("http.listen", &config.http.listen, from).await?;
+        let submission_tls = open_all("submission.listen_tls", implicit, from)?;
+        let http = open_all("http.listen", &config.http.listen, from)?;
         let addresses = Addresses {
             submission: local_addresses(&submission)?,
             submission_tls: local_addresses(&submission_tls)?,
@@ -41,14 +46,14 @@ impl Listeners {
     }
 }
 
-async fn open_all(
+fn open_all(
     key: &str,
     addresses: &[SocketAddr],
     inherited: &mut Inherited,
 ) -> anyhow::Result<Vec<TcpListener>> {
     let handed = inherited.of_key(key);
     if handed.is_empty() {
-        return bind_all(key, addresses).await;
+        return bind_all(key, addresses);
     }
     let taken = handed.into_iter().map(|socket| {
         socket.set_nonblocking(true)?;
@@ -59,15 +64,24 @@ async fn open_all(
         .with_context(|| format!("the sockets handed over for {key} can't be used"))
 }
 
-async fn bind_all(key: &str, addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+fn bind_all(key: &str, addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("can't listen on {address} ({key})"))?;
-        listeners.push(listener);
+        let listener = bind(*address);
+        listeners.push(listener.with_context(|| format!("can't listen on {address} ({key})"))?);
     }
     Ok(listeners)
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // What is left of connections of a server before this one keeps the port from nobody.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn local_addresses(listeners: &[TcpListener]) -> std::io::Result<Vec<SocketAddr>> {

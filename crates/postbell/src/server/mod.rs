@@ -141,7 +141,7 @@ impl Server {
         let verifier = Verifier::new(config, Arc::clone(&store), Arc::clone(&clock));
         let sweeper = Sweeper::new(Arc::clone(&store), Arc::clone(&clock));
         observed.register(&door, &deliverer, &notifier, tls.clone());
-        let listeners = Listeners::open(config, inherited).await?;
+        let listeners = Listeners::open(config, inherited)?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
             store,
