@@ -200,13 +200,23 @@ const fn operator_try(host: Domain, reply: Reply) -> HostTry {
 }
 
 impl Operation {
-    /// Those that nobody works on.
+    /// Those that nobody works on. What leaves the queue can't be claimed from now on until the
+    /// transaction has ended: a claim may read a snapshot in which it is still due.
     fn free<'o>(&'o self, shared: &Shared) -> Vec<&'o Found> {
-        let claims = shared.claims();
-        let free = |found: &&Found| {
-            self.aside.contains(&found.delivery) || claims.get(found.delivery).is_none()
-        };
-        self.found.iter().filter(free).collect()
+        let mut claims = shared.claims();
+        let ends = !matches!(self.action, Action::Retry | Action::Release);
+        let mut free = Vec::with_capacity(self.found.len());
+        for found in &self.found {
+            let is_claimed = claims.get(found.delivery).is_some();
+            if is_claimed && !self.aside.contains(&found.delivery) {
+                continue;
+            }
+            if ends && !is_claimed && found.state == DeliveryState::Queued {
+                claims.operate(found.delivery, &found.lane);
+            }
+            free.push(found);
+        }
+        free
     }
 
     /// Stages what follows: claims that nobody works on end, and what is queued is due in its lane.

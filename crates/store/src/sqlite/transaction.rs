@@ -204,6 +204,10 @@ impl<'c> Transaction<'c> {
     async fn roll_back(&mut self) {
         // It fails where SQLite has rolled back by itself, which is as good.
         let _rolled_back = execute(&mut self.committer.connection, "ROLLBACK").await;
+        let shared = &self.committer.shared;
+        if shared.claims().end_operated() {
+            shared.ring_queued();
+        }
     }
 
     fn claim_fresh(&self, arrivals: &[Arrival<'_>]) -> Vec<Claimed> {
@@ -261,7 +265,7 @@ impl<'c> Transaction<'c> {
 
     fn end_claims(&self, staged: &Staged<'_>) -> bool {
         let mut claims = self.committer.shared.claims();
-        let mut rings = false;
+        let mut rings = claims.end_operated();
         for delivery in &staged.ended {
             let ended: Option<(Claim, bool)> = claims.remove(*delivery);
             rings |= ended.is_some_and(|(_, wakes)| wakes);
