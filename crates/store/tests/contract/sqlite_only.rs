@@ -1,7 +1,8 @@
 //! What only the store on SQLite promises: its lock, its files, its indexes.
 
 use postbell_store::{
-    OpenError, Position, SettleError, SqliteStore, SqliteTenants, StoreError, Tenants,
+    Action, DeliveryFilter, OpenError, Position, ReplayOf, SettleError, SqliteStore, SqliteTenants,
+    StoreError, Tenants, Webhooks,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -114,7 +115,8 @@ async fn a_row_that_cannot_be_read_is_held_and_stops_nobody() {
         .await
         .unwrap();
     let page = fixture.events_after(fixture.set, Position(0), 10).await;
-    assert_eq!((page.events.len(), page.read_to), (1, Position(2)));
+    // The third is that it is held, of a recipient that can't be read.
+    assert_eq!((page.events.len(), page.read_to), (1, Position(3)));
     fixture.close().await;
 }
 
@@ -135,7 +137,7 @@ async fn a_lane_that_cannot_be_read_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_delivery_without_its_message_is_held() {
+async fn a_delivery_without_its_message_is_held_and_can_be_cancelled() {
     let fixture = fixture::sqlite().await;
     let lost = fixture.accept(&["a@example.com"]).await;
     let whole = fixture.accept(&["b@example.com"]).await;
@@ -154,6 +156,20 @@ async fn a_delivery_without_its_message_is_held() {
         .await
         .unwrap();
     assert_eq!(held, lost[0].as_bytes());
+    let filter = DeliveryFilter {
+        delivery: Some(lost[0]),
+        ..DeliveryFilter::default()
+    };
+    let cancelled = fixture.store.operate(&filter, &Action::Cancel, later(1));
+    assert_eq!(cancelled.await.unwrap().changed, 1);
+    let sql = "SELECT kind, sequence FROM event WHERE delivery_id = ? ORDER BY sequence";
+    let events: Vec<(String, i64)> = sqlx::query_as(sql)
+        .bind(lost[0].as_bytes().as_slice())
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
+    let events: Vec<_> = events.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
+    assert_eq!(events, [("Send", 1), ("Held", 2), ("Cancelled", 3)]);
     fixture.close().await;
 }
 
