@@ -7,6 +7,7 @@ use postbell_store::{
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 
+use crate::destinations::{beside, made, replay};
 use crate::fixture::{self, Fixture, NOW, delivered, later};
 
 async fn connect(fixture: &Fixture) -> SqliteConnection {
@@ -208,6 +209,40 @@ async fn what_ended_behind_a_claim_is_not_settled_and_takes_nobody_along() {
         .map(|logged| logged.event.delivery)
         .collect();
     assert_eq!(settled, [ids[0], ids[2]]);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_replay_that_fails_half_way_is_announced() {
+    let fixture = fixture::sqlite().await;
+    let hook = made(&fixture, "hook").await;
+    let mut database = connect(&fixture).await;
+    // One more than a transaction takes, and the last can't be changed.
+    sqlx::query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 10000) \
+         INSERT INTO webhook_retry (destination_id, position, document, attempts, next_at, \
+         last_error) SELECT ?, i, 0, 10, NULL, 'x' FROM n",
+    )
+    .bind(hook.id.as_bytes().as_slice())
+    .execute(&mut database)
+    .await
+    .unwrap();
+    sqlx::query(
+        "CREATE TRIGGER fails BEFORE UPDATE ON webhook_retry WHEN OLD.position = 10001 \
+         BEGIN SELECT RAISE(ABORT, 'a fault'); END",
+    )
+    .execute(&mut database)
+    .await
+    .unwrap();
+    let tenants = beside(&fixture).await;
+    let replay = replay(&hook, ReplayOf::Dead);
+    let failed = tenants.replay(hook.id, &replay, later(30)).await;
+    assert!(failed.is_err(), "{failed:?}");
+    let due = fixture.store.retries_due(hook.id, later(30), 10).await;
+    assert_eq!(due.unwrap().len(), 10);
+    let directory = tenants.directory();
+    assert_eq!(directory.destination(hook.id).unwrap().replays, 1);
+    tenants.close().await;
     fixture.close().await;
 }
 
