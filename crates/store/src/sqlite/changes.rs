@@ -1,12 +1,15 @@
 //! The smaller changes: releases, holds, sleeping lanes, and those of other modules.
 
-use postbell_model::{DeliveryId, Lane, Timestamp};
-use sqlx::SqliteConnection;
+use postbell_model::{
+    ConfigurationSetId, DeliveryId, DeliveryState, Fact, Lane, Timestamp, WorkspaceId,
+};
+use sqlx::{Row, SqliteConnection};
 
 use crate::Position;
 
+use super::event_rows::EventRow;
 use super::reports::Noted;
-use super::rows::blob;
+use super::rows::{self, blob};
 use super::shared::Shared;
 use super::statements::{Query, Statements};
 use super::transaction::Staged;
@@ -67,7 +70,10 @@ pub(super) async fn apply(
             }
             // Done with what the settlements of the batch note: see `reports`.
             Change::EndReports(_) => {}
-            Change::Hold(delivery) => hold(connection, *delivery).await?,
+            Change::Hold(delivery, at) => {
+                let newest = hold(connection, *delivery, *at).await?;
+                applied.newest = applied.newest.max(newest);
+            }
             Change::SleepLane(lane) => sleep_lane(connection, lane).await?,
             Change::Advance {
                 destination,
@@ -116,12 +122,37 @@ fn stage_release(shared: &Shared, released: &[DeliveryId], at: Timestamp, staged
     }
 }
 
-async fn hold(connection: &mut SqliteConnection, delivery: DeliveryId) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE delivery SET state = 'held' WHERE id = ? AND state = 'queued'")
+/// Keeps back a delivery that can't be read, with its event. Of its row nothing is taken for
+/// granted, and its message may be missing.
+async fn hold(
+    connection: &mut SqliteConnection,
+    delivery: DeliveryId,
+    at: Timestamp,
+) -> Result<Option<Position>, sqlx::Error> {
+    // Whatever the number is, it has a successor: else the row would stay as it is.
+    let sql = "UPDATE delivery SET state = 'held', sequence = MIN(sequence, 4294967294) + 1 \
+        WHERE id = ? AND state = 'queued' RETURNING workspace_id, sequence, \
+        (SELECT m.configuration_set_id FROM message m WHERE m.id = delivery.message_id)";
+    let held = sqlx::query(sql)
         .bind(blob(delivery.as_bytes()))
-        .execute(connection)
+        .fetch_optional(&mut *connection)
         .await?;
-    Ok(())
+    let Some(row) = held else {
+        return Ok(None);
+    };
+    let workspace = rows::number(&row, 0, "delivery.workspace_id");
+    let (Ok(workspace), Ok(sequence)) = (workspace, row.try_get(1)) else {
+        return Ok(None);
+    };
+    // No set has the number 0.
+    let set = rows::number(&row, 2, "configuration_set_id").unwrap_or(0);
+    let event = EventRow::new(
+        (WorkspaceId(workspace), ConfigurationSetId(set)),
+        delivery,
+        sequence,
+        (at, &Fact::Held, DeliveryState::Held),
+    );
+    event.append(connection).await
 }
 
 /// Makes a lane's row anew from its deliveries.

@@ -36,11 +36,19 @@ pub(super) struct Claims {
     fresh_octets: u64,
     /// How many claims by the index are reading the database just now.
     looking: usize,
-    /// What was settled meanwhile: the snapshot that they read may still show it as due.
+    /// What was settled or operated on meanwhile: the snapshot that they read may still show it as
+    /// due.
     ended_meanwhile: HashSet<DeliveryId>,
+    /// What the operation of the transaction that is under way changes: no claim takes it, whatever
+    /// its snapshot shows.
+    operated: HashMap<DeliveryId, Lane>,
     /// Lanes in which all that is due is paused, and when each has something else: a look through
     /// what is paused is not made again and again.
     paused: HashMap<Lane, Timestamp>,
+    /// How often it was told that what is paused has changed.
+    pauses: u64,
+    /// What became due since the first of the claims that are reading just now has begun.
+    due_meanwhile: HashMap<Lane, Timestamp>,
 }
 
 /// The claims of one lane.
@@ -66,14 +74,36 @@ pub(super) struct FreshLimits {
 const PAUSED_MAX: usize = 50_000;
 
 impl Claims {
-    /// Begins a look at the database, which [`Claims::looked`] ends.
-    pub(super) fn look(&mut self) {
+    /// Begins a look at the database, which [`Claims::looked`] ends. What is known of pauses comes
+    /// back: see [`Claims::still`].
+    pub(super) fn look(&mut self) -> u64 {
         self.looking += 1;
+        self.pauses
+    }
+
+    /// What is known of pauses: another number after a [`Claims::look_anew`].
+    pub(super) const fn pauses(&self) -> u64 {
+        self.pauses
+    }
+
+    /// When a lane has more, by what a look has read that began when `pauses` was known: what has
+    /// come since counts as well, and nothing holds of what was paused then and may be sent now.
+    pub(super) fn still(
+        &self,
+        lane: &Lane,
+        resumes_at: Option<Timestamp>,
+        pauses: u64,
+    ) -> Option<Timestamp> {
+        let resumes_at = resumes_at.filter(|_| pauses == self.pauses)?;
+        let meanwhile = self.due_meanwhile.get(lane).copied();
+        Some(meanwhile.map_or(resumes_at, |at| at.min(resumes_at)))
     }
 
     /// Whether a row that a look has found is free to be claimed.
     pub(super) fn is_free(&self, delivery: DeliveryId) -> bool {
-        !self.deliveries.contains_key(&delivery) && !self.ended_meanwhile.contains(&delivery)
+        !self.deliveries.contains_key(&delivery)
+            && !self.operated.contains_key(&delivery)
+            && !self.ended_meanwhile.contains(&delivery)
     }
 
     /// Ends a look, after what it found was claimed.
@@ -81,6 +111,7 @@ impl Claims {
         self.looking -= 1;
         if self.looking == 0 {
             self.ended_meanwhile.clear();
+            self.due_meanwhile.clear();
         }
     }
 
@@ -124,6 +155,27 @@ impl Claims {
         Some((claim, wakes))
     }
 
+    /// Keeps a delivery that nobody has claimed from being claimed, until
+    /// [`Claims::end_operated`].
+    pub(super) fn operate(&mut self, delivery: DeliveryId, lane: &Lane) {
+        self.operated.insert(delivery, lane.clone());
+    }
+
+    /// Ends what [`Claims::operate`] has begun, after the transaction was committed or rolled
+    /// back. Tells whether there was any: a claim may have passed over what is still due.
+    pub(super) fn end_operated(&mut self) -> bool {
+        let any = !self.operated.is_empty();
+        for (delivery, lane) in self.operated.drain() {
+            if self.looking > 0 {
+                self.ended_meanwhile.insert(delivery);
+            }
+            if let Some(claims) = self.lanes.get_mut(&lane) {
+                claims.resumes_at = None;
+            }
+        }
+        any
+    }
+
     pub(super) fn get(&self, delivery: DeliveryId) -> Option<&Claim> {
         self.deliveries.get(&delivery)
     }
@@ -144,17 +196,31 @@ impl Claims {
         }
     }
 
-    /// All that is due in a lane is paused, and the next one is due then.
-    pub(super) fn all_paused(&mut self, lane: &Lane, resumes_at: Timestamp) {
+    /// All that is due in a lane is paused, and the next one is due then; `None`: that is not so.
+    pub(super) fn all_paused(&mut self, lane: &Lane, resumes_at: Option<Timestamp>) {
+        let Some(resumes_at) = resumes_at else {
+            self.paused.remove(lane);
+            return;
+        };
         if self.paused.len() >= PAUSED_MAX {
             self.paused.clear();
         }
         self.paused.insert(lane.clone(), resumes_at);
     }
 
-    /// What was paused may not be so any more.
+    /// What was paused may not be so any more, whatever claims have found or are about to find.
     pub(super) fn look_anew(&mut self) {
+        self.pauses += 1;
         self.paused.clear();
+        for claims in self.lanes.values_mut() {
+            claims.resumes_at = None;
+        }
+    }
+
+    /// Forgets lanes that have something else than what is paused by now: those that are still
+    /// there are found to be due.
+    pub(super) fn forget_resumed(&mut self, now: Timestamp) {
+        self.paused.retain(|_, resumes_at| *resumes_at > now);
     }
 
     /// A row of this lane is due at `at` that was not when the lane was last looked at.
@@ -164,6 +230,10 @@ impl Claims {
         }
         if let Some(resumes_at) = self.paused.get_mut(lane) {
             *resumes_at = at.min(*resumes_at);
+        }
+        if self.looking > 0 {
+            let earliest = self.due_meanwhile.entry(lane.clone()).or_insert(at);
+            *earliest = at.min(*earliest);
         }
     }
 
@@ -266,6 +336,60 @@ mod tests {
         assert!(!claims.is_free(id));
         claims.looked();
         assert!(claims.is_free(id));
+    }
+
+    #[test]
+    fn what_an_operation_changes_is_claimed_by_no_look_that_began_before_its_end() {
+        let mut claims = Claims::default();
+        let id = id(0);
+        assert!(!claims.end_operated());
+        claims.look();
+        claims.operate(id, &lane());
+        assert!(!claims.is_free(id));
+        assert!(claims.end_operated());
+        assert!(!claims.is_free(id), "the snapshot is older");
+        claims.looked();
+        assert!(claims.is_free(id));
+    }
+
+    #[test]
+    fn what_a_look_has_read_of_pauses_does_not_outlive_them() {
+        let mut claims = Claims::default();
+        let later = Timestamp::from_micros(500);
+        claims.insert(id(0), claim(Origin::Fresh));
+        claims.took(&lane(), Some(later));
+        claims.all_paused(&lane(), Some(later));
+        let known = claims.look();
+        assert_eq!(claims.still(&lane(), Some(later), known), Some(later));
+        claims.look_anew();
+        assert!(!claims.passed_over(&lane(), Timestamp::from_micros(1)));
+        assert_eq!(claims.next_resume(), None);
+        assert_eq!(claims.still(&lane(), Some(later), known), None);
+    }
+
+    #[test]
+    fn what_became_due_during_a_look_counts() {
+        let mut claims = Claims::default();
+        let [sooner, later] = [200, 500].map(Timestamp::from_micros);
+        let known = claims.look();
+        claims.due(&lane(), sooner);
+        assert_eq!(claims.still(&lane(), Some(later), known), Some(sooner));
+        claims.looked();
+        assert_eq!(claims.still(&lane(), Some(later), known), Some(later));
+    }
+
+    #[test]
+    fn a_lane_that_is_no_longer_all_paused_is_forgotten() {
+        let mut claims = Claims::default();
+        let [now, later] = [200, 500].map(Timestamp::from_micros);
+        claims.all_paused(&lane(), Some(later));
+        claims.forget_resumed(now);
+        assert_eq!(claims.next_resume(), Some(later));
+        claims.forget_resumed(later);
+        assert_eq!(claims.next_resume(), None);
+        claims.all_paused(&lane(), Some(later));
+        claims.all_paused(&lane(), None);
+        assert_eq!(claims.next_resume(), None);
     }
 
     #[test]

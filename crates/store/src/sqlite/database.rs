@@ -16,7 +16,7 @@ const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
 // How long a statement waits for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
-// Every batch statement has five sizes; all of them stay prepared.
+// Every batch statement has nine sizes (see `ROOMS`); those that are used stay prepared.
 const STATEMENTS_CACHED: usize = 128;
 
 /// Each script brings the schema from its index to its index plus one; only ever appended to.

@@ -21,6 +21,8 @@ pub(super) struct Arrival<'b> {
     submission: &'b Submission,
     body: BodyRef,
     pub deliveries: Vec<ArrivingDelivery<'b>>,
+    /// Its sender is paused, by what the claims knew of pauses then.
+    paused: Option<u64>,
 }
 
 /// A new delivery, and whether it goes to the delivery stage from memory.
@@ -41,14 +43,16 @@ pub(super) fn plan<'b>(
 ) -> Vec<Arrival<'b>> {
     let taken = shared.offers() && !fresh.is_closed();
     let mut room = if taken { fresh.capacity() } else { 0 };
+    // Known before it is looked up: a pause that ends in between is one that the claims hear of later.
+    let pauses = shared.claims().pauses();
     let directory = shared.directory();
     let claims = shared.claims();
     let mut octets_offered = 0;
     submissions
         .map(|(submission, body)| {
             let octets = u64::from(body.length);
-            let waits = submission.send_at.is_some()
-                || directory.pause_of_message(&submission.message).is_some();
+            let paused = directory.pause_of_message(&submission.message);
+            let waits = submission.send_at.is_some() || paused.is_some();
             let deliveries = submission.deliveries.iter().map(|new| {
                 let lane = lane_of(submission, new);
                 let offered = room > 0
@@ -63,6 +67,7 @@ pub(super) fn plan<'b>(
             Arrival {
                 submission,
                 body,
+                paused: paused.map(|_| pauses),
                 deliveries: deliveries.collect(),
             }
         })
@@ -182,7 +187,11 @@ fn stage_delivery(arrival: &Arrival<'_>, delivery: &ArrivingDelivery<'_>, staged
     let message = &arrival.submission.message;
     // A scheduled delivery is in no lane before its time.
     if arrival.submission.send_at.is_none() {
-        staged.due(&delivery.lane, arrival.next_at(delivery));
+        let at = arrival.next_at(delivery);
+        match arrival.paused {
+            None => staged.due(&delivery.lane, at),
+            Some(pauses) => staged.due_once_resumed(&delivery.lane, at, pauses),
+        }
     }
     staged.rings |= !delivery.offered;
     staged.rows.events.push(EventRow::new(

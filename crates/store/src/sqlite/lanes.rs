@@ -71,7 +71,11 @@ pub(super) async fn due(
     limit: usize,
 ) -> Result<Vec<Lane>, StoreError> {
     // Lanes of which all that is due is in flight stand in the index as well.
-    let beyond = limit.saturating_add(shared.claims().lanes());
+    let beyond = {
+        let mut claims = shared.claims();
+        claims.forget_resumed(now);
+        limit.saturating_add(claims.lanes())
+    };
     let sql = format!(
         "SELECT workspace_id, domain FROM lane WHERE next_at <= ? AND {SENDS} \
          ORDER BY next_at LIMIT ?"
@@ -191,8 +195,19 @@ impl ClaimQueries {
         (lane, now): (&Lane, Timestamp),
         limit: usize,
     ) -> Result<Found, StoreError> {
-        let _look = Look::begin(shared);
-        let in_flight = shared.claims().in_lane(lane);
+        let look = Look::begin(shared);
+        let seen = self.see(pool, shared, (lane, now), limit).await?;
+        Ok(look.take(lane, &seen, limit))
+    }
+
+    async fn see(
+        &self,
+        pool: &SqlitePool,
+        shared: &Shared,
+        (lane, now): (&Lane, Timestamp),
+        limit: usize,
+    ) -> Result<Seen, StoreError> {
+        let wanted = limit.saturating_add(shared.claims().in_lane(lane));
         let some_paused = shared.directory().has_paused_domains(lane.workspace);
         let sql = if some_paused {
             &self.due_and_sent
@@ -203,21 +218,30 @@ impl ClaimQueries {
             .bind(i64::from(lane.workspace.0))
             .bind(lane.domain.as_str())
             .bind(now.as_micros())
-            .bind(i64::try_from(limit.saturating_add(in_flight)).unwrap_or(i64::MAX))
+            .bind(i64::try_from(wanted).unwrap_or(i64::MAX))
             .fetch_all(pool)
             .await
             .map_err(|error| read_error(&error))?;
-        let drained = rows.len() < limit.saturating_add(in_flight);
-        let resumes_at = if drained {
+        let resumes_at = if rows.len() < wanted {
             Some(next_after(pool, lane, now).await?)
         } else {
             None
         };
-        if let Some(resumes_at) = resumes_at.filter(|_| some_paused && rows.is_empty()) {
-            shared.claims().all_paused(lane, resumes_at);
-        }
-        Ok(take(shared, lane, &rows, limit, resumes_at))
+        Ok(Seen {
+            all_paused: some_paused && rows.is_empty(),
+            rows,
+            resumes_at,
+        })
     }
+}
+
+/// What a claim has read.
+struct Seen {
+    rows: Vec<SqliteRow>,
+    /// When the lane has more, where all that is due was read.
+    resumes_at: Option<Timestamp>,
+    /// All that is due is paused, if anything is.
+    all_paused: bool,
 }
 
 /// When the lane's first delivery after `now` is due.
@@ -236,50 +260,6 @@ async fn next_after(
         .await
         .map_err(|error| read_error(&error))?;
     Ok(next.map_or(NEVER, Timestamp::from_micros))
-}
-
-fn take(
-    shared: &Shared,
-    lane: &Lane,
-    rows: &[SqliteRow],
-    limit: usize,
-    resumes_at: Option<Timestamp>,
-) -> Found {
-    let mut found = Found::default();
-    let mut resumes_at = resumes_at;
-    let mut claims = shared.claims();
-    for row in rows {
-        let Ok(octets) = rows::octets(row, 0, "delivery.id") else {
-            continue;
-        };
-        let id = DeliveryId::from_bytes(octets);
-        if !claims.is_free(id) {
-            continue;
-        }
-        if found.claimed.len() >= limit {
-            resumes_at = None;
-            break;
-        }
-        match read_claimed(row, id) {
-            Ok((claimed, body)) => {
-                let claim = Claim {
-                    lane: lane.clone(),
-                    configuration_set: claimed.message.configuration_set,
-                    segment: body.segment,
-                    sequence: claimed.delivery.sequence,
-                    reports: reports::wanted(&claimed.message, &claimed.delivery.report),
-                    octets: 0,
-                    origin: Origin::Index,
-                };
-                claims.insert(id, claim);
-                found.claimed.push(claimed);
-            }
-            Err(error) => found.unreadable.push((id, error.to_string())),
-        }
-    }
-    found.asleep = found.claimed.is_empty() && claims.in_lane(lane) == 0;
-    claims.took(lane, resumes_at);
-    found
 }
 
 fn read_claimed(row: &SqliteRow, id: DeliveryId) -> Result<(Claimed, BodyRef), RowError> {
@@ -302,18 +282,161 @@ fn read_claimed(row: &SqliteRow, id: DeliveryId) -> Result<(Claimed, BodyRef), R
     ))
 }
 
-/// Keeps the claims' note of a look at the database, until it is dropped.
-struct Look<'s>(&'s Shared);
+/// A look at the database: the claims know of it until it is dropped.
+struct Look<'s> {
+    shared: &'s Shared,
+    /// What the claims had seen of pauses when it began.
+    pauses: u64,
+}
 
 impl<'s> Look<'s> {
     fn begin(shared: &'s Shared) -> Self {
-        shared.claims().look();
-        Self(shared)
+        let pauses = shared.claims().look();
+        Self { shared, pauses }
+    }
+
+    /// Claims what was seen and is free.
+    fn take(&self, lane: &Lane, seen: &Seen, limit: usize) -> Found {
+        let mut found = Found::default();
+        let mut claims = self.shared.claims();
+        let mut resumes_at = claims.still(lane, seen.resumes_at, self.pauses);
+        claims.all_paused(lane, resumes_at.filter(|_| seen.all_paused));
+        for row in &seen.rows {
+            let Ok(octets) = rows::octets(row, 0, "delivery.id") else {
+                continue;
+            };
+            let id = DeliveryId::from_bytes(octets);
+            if !claims.is_free(id) {
+                // What ended, or is about to, may be due all the same: put off, or left alone.
+                if claims.get(id).is_none() {
+                    resumes_at = None;
+                }
+                continue;
+            }
+            if found.claimed.len() >= limit {
+                resumes_at = None;
+                break;
+            }
+            match read_claimed(row, id) {
+                Ok((claimed, body)) => {
+                    claims.insert(id, index_claim(lane, &claimed, body));
+                    found.claimed.push(claimed);
+                }
+                Err(error) => found.unreadable.push((id, error.to_string())),
+            }
+        }
+        found.asleep = found.claimed.is_empty() && claims.in_lane(lane) == 0;
+        claims.took(lane, resumes_at);
+        found
     }
 }
 
 impl Drop for Look<'_> {
     fn drop(&mut self) {
-        self.0.claims().looked();
+        self.shared.claims().looked();
+    }
+}
+
+fn index_claim(lane: &Lane, claimed: &Claimed, body: BodyRef) -> Claim {
+    Claim {
+        lane: lane.clone(),
+        configuration_set: claimed.message.configuration_set,
+        segment: body.segment,
+        sequence: claimed.delivery.sequence,
+        reports: reports::wanted(&claimed.message, &claimed.delivery.report),
+        octets: 0,
+        origin: Origin::Index,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use postbell_model::clock::Sleep;
+    use postbell_model::{Clock, Domain, Monotonic};
+    use tokio_util::task::TaskTracker;
+
+    use super::super::{DATABASE, SqliteOptions, SqliteStore, database};
+    use super::*;
+    use crate::{Action, DeliveryFilter, Operate, Store};
+
+    const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+
+    #[derive(Debug)]
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            NOW
+        }
+
+        fn monotonic(&self) -> Monotonic {
+            Monotonic::default()
+        }
+
+        fn sleep_until(&self, _at: Monotonic) -> Sleep<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    async fn open(folder: &Path) -> SqliteStore {
+        let options = SqliteOptions {
+            commit_queue: 8,
+            fresh_deliveries: 8,
+            fresh_deliveries_per_lane: 8,
+            fresh_octets: 1 << 20,
+            segment_octets: 1 << 20,
+        };
+        let tasks = TaskTracker::new();
+        let store = SqliteStore::open(folder, options, Arc::new(Still), &tasks).await;
+        store.unwrap()
+    }
+
+    /// A delivery that is due, in the lane that comes back.
+    async fn due_in_lane(folder: &Path) -> Lane {
+        let mut database = database::writer(&folder.join(DATABASE)).await.unwrap();
+        for sql in [
+            "INSERT INTO message VALUES (zeroblob(16), 1, 1, '', 'app@example.org', '', '', 1, 1, 0, 0, \
+             '', NULL, '', 1, 0, 1, 0, NULL, NULL)",
+            "INSERT INTO delivery (id, message_id, workspace_id, domain, recipient, next_at, \
+             expires_at, state, attempt, sequence) VALUES (zeroblob(16), zeroblob(16), 1, \
+             'example.com', 'a@example.com', 1, 2, 'queued', 1, 1)",
+            "INSERT INTO event (id, workspace_id, configuration_set_id, delivery_id, sequence, kind, \
+             at) VALUES (zeroblob(16), 1, 1, zeroblob(16), 1, 'Send', 1)",
+            "INSERT INTO lane VALUES (1, 'example.com', 1)",
+        ] {
+            let done = sqlx::query(sql).execute(&mut database).await;
+            done.unwrap();
+        }
+        Lane {
+            workspace: WorkspaceId(1),
+            domain: Domain::parse("example.com").unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_operator_ends_is_claimed_by_no_older_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let lane = due_in_lane(folder.path()).await;
+        let (readers, shared) = (&store.readers, &store.shared);
+        for (action, claimed) in [(Action::Hold, 0), (Action::Release, 1)] {
+            let look = Look::begin(shared);
+            let seen = store.claim_queries.see(readers, shared, (&lane, NOW), 9);
+            let seen = seen.await.unwrap();
+            let all = DeliveryFilter::default();
+            let operated = store.operate(&all, &action, NOW).await.unwrap();
+            assert_eq!(operated.changed, 1);
+            let found = look.take(&lane, &seen, 9).claimed;
+            assert!(
+                found.is_empty(),
+                "{action:?}: it was not queued, or is not any more"
+            );
+            drop(look);
+            let found = store.claim_queries.claim(readers, shared, (&lane, NOW), 9);
+            assert_eq!(found.await.unwrap().claimed.len(), claimed, "{action:?}");
+        }
+        store.close().await;
     }
 }

@@ -244,10 +244,14 @@ impl SqliteStore {
     }
 
     /// Deliveries whose rows can't be read must not be found by every claim.
-    async fn hold(&self, unreadable: Vec<(DeliveryId, String)>) -> Result<(), StoreError> {
+    async fn hold(
+        &self,
+        unreadable: Vec<(DeliveryId, String)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         for (delivery, error) in unreadable {
             tracing::error!(delivery.id = %delivery, %error, "a delivery can't be read and is held");
-            self.change(Change::Hold(delivery)).await?;
+            self.change(Change::Hold(delivery, now)).await?;
         }
         Ok(())
     }
@@ -342,7 +346,7 @@ impl Queue for SqliteStore {
             .await?;
         // What was claimed counts as in flight, so it is handed out whatever becomes of the rest,
         // which the next claim finds again.
-        unless_later(self.hold(found.unreadable).await)?;
+        unless_later(self.hold(found.unreadable, now).await)?;
         if found.asleep {
             unless_later(self.change(Change::SleepLane(lane.clone())).await)?;
         }

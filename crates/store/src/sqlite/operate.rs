@@ -40,7 +40,8 @@ pub(super) struct Found {
     attempt: u32,
     sequence: u32,
     next_at: Timestamp,
-    segment: u64,
+    /// Where its body is; `None`: its message is missing.
+    segment: Option<u64>,
     was_sent: bool,
     /// The reports that its sender wants; `None`: the sender gets none.
     reports: Option<Notify>,
@@ -96,7 +97,7 @@ pub(super) async fn page(
         ") SELECT d.id, d.workspace_id, d.domain, m.configuration_set_id, d.state, d.attempt, \
          d.sequence, d.next_at, m.body_segment, EXISTS (SELECT 1 FROM event e \
          WHERE e.delivery_id = d.id AND e.kind = 'Send'), m.reports, d.notify, d.orcpt \
-         FROM page d JOIN message m ON m.id = d.message_id ORDER BY ",
+         FROM page d LEFT JOIN message m ON m.id = d.message_id ORDER BY ",
     );
     query.push(waits.order());
     let found = query.build().fetch_all(pool).await;
@@ -119,20 +120,31 @@ fn push_after(query: &mut QueryBuilder<Sqlite>, waits: Waits, last: &QueuePlace)
 
 fn read(row: &SqliteRow) -> Result<Found, RowError> {
     let state = row.try_get::<&str, _>(4)?.parse();
+    // It is found without its message, too: an operator is to be rid of it.
+    let has_message = row.try_get::<Option<i64>, _>(8)?.is_some();
     Ok(Found {
         delivery: DeliveryId::from_bytes(rows::octets(row, 0, "delivery.id")?),
         lane: Lane {
             workspace: WorkspaceId(rows::number(row, 1, "delivery.workspace_id")?),
             domain: rows::domain(row.try_get(2)?, "delivery.domain")?,
         },
-        configuration_set: ConfigurationSetId(rows::number(row, 3, "configuration_set_id")?),
+        // No set has the number 0.
+        configuration_set: ConfigurationSetId(if has_message {
+            rows::number(row, 3, "configuration_set_id")?
+        } else {
+            0
+        }),
         state: state.map_err(|_| RowError::Column("delivery.state"))?,
         attempt: rows::number(row, 5, "delivery.attempt")?,
         sequence: rows::number(row, 6, "delivery.sequence")?,
         next_at: rows::time(row, 7)?,
-        segment: rows::unsigned(row, 8, "message.body_segment")?,
+        segment: if has_message {
+            Some(rows::unsigned(row, 8, "message.body_segment")?)
+        } else {
+            None
+        },
         was_sent: row.try_get(9)?,
-        reports: if row.try_get(10)? {
+        reports: if row.try_get::<Option<bool>, _>(10)? == Some(true) {
             Some(rows::report_request(row, 11)?.wanted())
         } else {
             None
@@ -200,13 +212,23 @@ const fn operator_try(host: Domain, reply: Reply) -> HostTry {
 }
 
 impl Operation {
-    /// Those that nobody works on.
+    /// Those that nobody works on. What leaves the queue can't be claimed from now on until the
+    /// transaction has ended: a claim may read a snapshot in which it is still due.
     fn free<'o>(&'o self, shared: &Shared) -> Vec<&'o Found> {
-        let claims = shared.claims();
-        let free = |found: &&Found| {
-            self.aside.contains(&found.delivery) || claims.get(found.delivery).is_none()
-        };
-        self.found.iter().filter(free).collect()
+        let mut claims = shared.claims();
+        let ends = !matches!(self.action, Action::Retry | Action::Release);
+        let mut free = Vec::with_capacity(self.found.len());
+        for found in &self.found {
+            let is_claimed = claims.get(found.delivery).is_some();
+            if is_claimed && !self.aside.contains(&found.delivery) {
+                continue;
+            }
+            if ends && !is_claimed && found.state == DeliveryState::Queued {
+                claims.operate(found.delivery, &found.lane);
+            }
+            free.push(found);
+        }
+        free
     }
 
     /// Stages what follows: claims that nobody works on end, and what is queued is due in its lane.
@@ -286,21 +308,24 @@ impl Operation {
             (self.at, &fact, follows.state),
         );
         done.newest = event.append(connection).await?.or(done.newest);
-        if found
-            .reports
+        let Some(segment) = found.segment else {
+            return Ok(());
+        };
+        let wanted = found.reports;
+        if wanted
             .and_then(|wanted| called_for(wanted, &fact))
             .is_some()
         {
             done.noted.push(Noted {
                 delivery: found.delivery,
                 sequence: i64::from(found.sequence) + 1,
-                segment: found.segment,
+                segment,
             });
         }
         if follows.state.is_final() {
-            let live = end_body(connection, found.segment).await?;
-            done.live.retain(|(segment, _)| *segment != found.segment);
-            done.live.push((found.segment, live));
+            let live = end_body(connection, segment).await?;
+            done.live.retain(|(counted, _)| *counted != segment);
+            done.live.push((segment, live));
         }
         Ok(())
     }

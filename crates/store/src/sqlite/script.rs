@@ -3,7 +3,8 @@
 //! Each statement that is sent alone costs a change of threads there and back, which for a small
 //! batch is more than the work itself. So the statements of a batch are one script. A script has
 //! room for a power of two of rows in each of its statements, and what a batch does not fill is
-//! bound as NULL and passed over: there are nine scripts, and each is prepared once.
+//! bound as NULL and passed over: there are nine scripts that begin a transaction and one that goes
+//! on with it, and each is prepared once.
 
 use std::sync::Arc;
 

@@ -63,6 +63,10 @@ pub(super) struct Staged<'b> {
     pub reports: Vec<Noted>,
     /// The earliest time at which something became due in each lane that was touched.
     pub lanes: HashMap<Lane, Timestamp>,
+    /// The same of what is paused: the lane's row is written, and no claim looks for it.
+    pub paused_lanes: HashMap<Lane, Timestamp>,
+    /// What was known of pauses when it was.
+    pauses: u64,
     /// Whether something became due that nobody was offered.
     pub rings: bool,
     /// Claims that end.
@@ -85,12 +89,13 @@ struct Aftermath {
 impl Staged<'_> {
     /// Something of `lane` is due at `at`.
     pub(super) fn due(&mut self, lane: &Lane, at: Timestamp) {
-        match self.lanes.get_mut(lane) {
-            Some(earliest) => *earliest = at.min(*earliest),
-            None => {
-                self.lanes.insert(lane.clone(), at);
-            }
-        }
+        lower(&mut self.lanes, lane, at);
+    }
+
+    /// Something of `lane` is due at `at` but for a pause, by what was known of pauses then.
+    pub(super) fn due_once_resumed(&mut self, lane: &Lane, at: Timestamp, pauses: u64) {
+        lower(&mut self.paused_lanes, lane, at);
+        self.pauses = pauses;
     }
 
     /// A segment is needed for this many bodies more, or fewer.
@@ -99,6 +104,15 @@ impl Staged<'_> {
         match counts.iter_mut().find(|(counted, _)| *counted == segment) {
             Some((_, so_far)) => *so_far += count,
             None => counts.push((segment, count)),
+        }
+    }
+}
+
+fn lower(lanes: &mut HashMap<Lane, Timestamp>, lane: &Lane, at: Timestamp) {
+    match lanes.get_mut(lane) {
+        Some(earliest) => *earliest = at.min(*earliest),
+        None => {
+            lanes.insert(lane.clone(), at);
         }
     }
 }
@@ -125,7 +139,10 @@ impl<'c> Transaction<'c> {
         for segment in self.committer.segments.left() {
             staged.count_bodies(*segment, 0);
         }
-        staged.rows.lanes = self.committer.known_lanes.sooner(&staged.lanes);
+        let known_lanes = &self.committer.known_lanes;
+        staged.rows.lanes = known_lanes.sooner(&staged.lanes);
+        let paused_lanes = known_lanes.sooner(&staged.paused_lanes);
+        staged.rows.lanes.extend(paused_lanes);
         let aftermath = match self.write(batch, &known, &staged, append).await {
             Ok(aftermath) => aftermath,
             Err(error) => {
@@ -204,6 +221,10 @@ impl<'c> Transaction<'c> {
     async fn roll_back(&mut self) {
         // It fails where SQLite has rolled back by itself, which is as good.
         let _rolled_back = execute(&mut self.committer.connection, "ROLLBACK").await;
+        let shared = &self.committer.shared;
+        if shared.claims().end_operated() {
+            shared.ring_queued();
+        }
     }
 
     fn claim_fresh(&self, arrivals: &[Arrival<'_>]) -> Vec<Claimed> {
@@ -231,9 +252,9 @@ impl<'c> Transaction<'c> {
     /// What the operations have done comes back.
     fn committed(self, staged: &Staged<'_>, aftermath: Aftermath, fresh: Vec<Claimed>) -> Vec<u64> {
         let rings = self.end_claims(staged) || staged.rings;
-        self.committer
-            .known_lanes
-            .committed(&staged.lanes, &staged.slept);
+        let known_lanes = &mut self.committer.known_lanes;
+        known_lanes.committed(&staged.paused_lanes, &[]);
+        known_lanes.committed(&staged.lanes, &staged.slept);
         for claimed in fresh {
             let sent = self.committer.fresh.try_send(claimed);
             if sent.is_err() {
@@ -261,13 +282,19 @@ impl<'c> Transaction<'c> {
 
     fn end_claims(&self, staged: &Staged<'_>) -> bool {
         let mut claims = self.committer.shared.claims();
-        let mut rings = false;
+        let mut rings = claims.end_operated();
         for delivery in &staged.ended {
             let ended: Option<(Claim, bool)> = claims.remove(*delivery);
             rings |= ended.is_some_and(|(_, wakes)| wakes);
         }
         for (lane, at) in &staged.lanes {
             claims.due(lane, *at);
+        }
+        // What was paused when it came may have been resumed meanwhile.
+        if claims.pauses() != staged.pauses {
+            for (lane, at) in &staged.paused_lanes {
+                claims.due(lane, *at);
+            }
         }
         rings
     }

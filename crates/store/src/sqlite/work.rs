@@ -31,8 +31,8 @@ pub(super) enum Change {
     Send(Vec<Due>, Timestamp),
     /// An operator's action on a page of waiting deliveries.
     Operate(Operation),
-    /// A delivery whose record can't be read.
-    Hold(DeliveryId),
+    /// A delivery whose record can't be read is held, at this time.
+    Hold(DeliveryId, Timestamp),
     /// Nothing in the lane is due and nothing is in flight.
     SleepLane(Lane),
     Advance {
@@ -88,7 +88,7 @@ impl Work {
             Self::Change(Change::Send(due, _), _) => due.len(),
             Self::Change(Change::EndReports(ended), _) => ended.len(),
             Self::Change(Change::Operate(operation), _) => operation.found.len(),
-            Self::Change(Change::Hold(_) | Change::SleepLane(_) | Change::Disable(..), _) => 1,
+            Self::Change(Change::Hold(..) | Change::SleepLane(_) | Change::Disable(..), _) => 1,
         }
     }
 

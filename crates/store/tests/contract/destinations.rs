@@ -14,7 +14,7 @@ use postbell_store::{
 use crate::fixture::{Fixture, NOW, later, set_of};
 use crate::tenants::destination;
 
-async fn made(fixture: &Fixture, name: &str) -> Destination {
+pub(crate) async fn made(fixture: &Fixture, name: &str) -> Destination {
     let destination = destination(fixture, name);
     let made = fixture.store.create_destination(destination.clone());
     made.await.unwrap();
@@ -32,7 +32,7 @@ async fn of_workspace(fixture: &Fixture, name: &str) -> Destination {
 }
 
 /// The tenants as a command sees them, beside the store.
-async fn beside(fixture: &Fixture) -> SqliteTenants {
+pub(crate) async fn beside(fixture: &Fixture) -> SqliteTenants {
     SqliteTenants::open(fixture.folder()).await.unwrap()
 }
 
@@ -289,7 +289,7 @@ pub(crate) async fn what_was_given_up_is_replayed(fixture: &Fixture) {
     tenants.close().await;
 }
 
-fn replay(destination: &Destination, events: ReplayOf) -> Replay {
+pub(crate) fn replay(destination: &Destination, events: ReplayOf) -> Replay {
     Replay {
         events,
         audience: destination.audience(),

@@ -1,11 +1,13 @@
 //! What only the store on SQLite promises: its lock, its files, its indexes.
 
 use postbell_store::{
-    OpenError, Position, SettleError, SqliteStore, SqliteTenants, StoreError, Tenants,
+    Action, DeliveryFilter, OpenError, Position, ReplayOf, SettleError, SqliteStore, SqliteTenants,
+    StoreError, Tenants, Webhooks,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 
+use crate::destinations::{beside, made, replay};
 use crate::fixture::{self, Fixture, NOW, delivered, later};
 
 async fn connect(fixture: &Fixture) -> SqliteConnection {
@@ -114,7 +116,8 @@ async fn a_row_that_cannot_be_read_is_held_and_stops_nobody() {
         .await
         .unwrap();
     let page = fixture.events_after(fixture.set, Position(0), 10).await;
-    assert_eq!((page.events.len(), page.read_to), (1, Position(2)));
+    // The third is that it is held, of a recipient that can't be read.
+    assert_eq!((page.events.len(), page.read_to), (1, Position(3)));
     fixture.close().await;
 }
 
@@ -135,7 +138,7 @@ async fn a_lane_that_cannot_be_read_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_delivery_without_its_message_is_held() {
+async fn a_delivery_without_its_message_is_held_and_can_be_cancelled() {
     let fixture = fixture::sqlite().await;
     let lost = fixture.accept(&["a@example.com"]).await;
     let whole = fixture.accept(&["b@example.com"]).await;
@@ -154,6 +157,20 @@ async fn a_delivery_without_its_message_is_held() {
         .await
         .unwrap();
     assert_eq!(held, lost[0].as_bytes());
+    let filter = DeliveryFilter {
+        delivery: Some(lost[0]),
+        ..DeliveryFilter::default()
+    };
+    let cancelled = fixture.store.operate(&filter, &Action::Cancel, later(1));
+    assert_eq!(cancelled.await.unwrap().changed, 1);
+    let sql = "SELECT kind, sequence FROM event WHERE delivery_id = ? ORDER BY sequence";
+    let events: Vec<(String, i64)> = sqlx::query_as(sql)
+        .bind(lost[0].as_bytes().as_slice())
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
+    let events: Vec<_> = events.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
+    assert_eq!(events, [("Send", 1), ("Held", 2), ("Cancelled", 3)]);
     fixture.close().await;
 }
 
@@ -192,6 +209,40 @@ async fn what_ended_behind_a_claim_is_not_settled_and_takes_nobody_along() {
         .map(|logged| logged.event.delivery)
         .collect();
     assert_eq!(settled, [ids[0], ids[2]]);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_replay_that_fails_half_way_is_announced() {
+    let fixture = fixture::sqlite().await;
+    let hook = made(&fixture, "hook").await;
+    let mut database = connect(&fixture).await;
+    // One more than a transaction takes, and the last can't be changed.
+    sqlx::query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 10000) \
+         INSERT INTO webhook_retry (destination_id, position, document, attempts, next_at, \
+         last_error) SELECT ?, i, 0, 10, NULL, 'x' FROM n",
+    )
+    .bind(hook.id.as_bytes().as_slice())
+    .execute(&mut database)
+    .await
+    .unwrap();
+    sqlx::query(
+        "CREATE TRIGGER fails BEFORE UPDATE ON webhook_retry WHEN OLD.position = 10001 \
+         BEGIN SELECT RAISE(ABORT, 'a fault'); END",
+    )
+    .execute(&mut database)
+    .await
+    .unwrap();
+    let tenants = beside(&fixture).await;
+    let replay = replay(&hook, ReplayOf::Dead);
+    let failed = tenants.replay(hook.id, &replay, later(30)).await;
+    assert!(failed.is_err(), "{failed:?}");
+    let due = fixture.store.retries_due(hook.id, later(30), 10).await;
+    assert_eq!(due.unwrap().len(), 10);
+    let directory = tenants.directory();
+    assert_eq!(directory.destination(hook.id).unwrap().replays, 1);
+    tenants.close().await;
     fixture.close().await;
 }
 

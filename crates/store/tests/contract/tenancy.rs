@@ -148,21 +148,22 @@ pub(crate) async fn a_paused_domain_holds_its_own_mail_alone(fixture: &Fixture) 
     let held = fixture.accept(&["a@example.com"]).await;
     // What is not paused comes through, however much stands before it; nothing is claimed by
     // the end of its domain's name.
-    let mut submission = fixture.submission(&["b@example.com"], "Subject: x\r\n\r\nx\r\n");
-    let mut message = (*submission.message).clone();
-    message.source = "app@le.org".to_owned();
-    submission.message = std::sync::Arc::new(message);
-    let sent = submission.deliveries[0].id;
-    store.accept(vec![submission]).await;
+    let sent = accept_from(fixture, "app@le.org").await;
     assert_eq!(claim(fixture, "example.com").await, [sent]);
     store.settle(vec![delivered(sent)]).await;
 
-    // Once it was seen that all of it is paused the lane is left alone, until there is more.
+    // Once it was seen that all of it is paused the lane is left alone, however much comes that is
+    // paused as well, until there is something else.
     assert_eq!(claim(fixture, "example.com").await, []);
     assert_eq!(lanes(fixture).await, [""; 0]);
     assert_eq!(store.next_due().await.unwrap(), None);
     fixture.accept(&["c@example.com"]).await;
+    assert_eq!(lanes(fixture).await, [""; 0]);
+    assert_eq!(store.next_due().await.unwrap(), None);
+    let sent = accept_from(fixture, "app@le.org").await;
     assert_eq!(lanes(fixture).await, ["example.com"]);
+    assert_eq!(claim(fixture, "example.com").await, [sent]);
+    store.settle(vec![delivered(sent)]).await;
     assert_eq!(claim(fixture, "example.com").await, []);
     assert_eq!(lanes(fixture).await, [""; 0]);
 
@@ -176,6 +177,18 @@ pub(crate) async fn a_paused_domain_holds_its_own_mail_alone(fixture: &Fixture) 
     assert!(claimed.len() == 2 && claimed.contains(&held[0]));
     tenants.close().await;
     fixture.close().await;
+}
+
+/// Accepts a message to `b@example.com` that is of another domain.
+async fn accept_from(fixture: &Fixture, source: &str) -> DeliveryId {
+    let mut submission = fixture.submission(&["b@example.com"], "Subject: x\r\n\r\nx\r\n");
+    let mut message = (*submission.message).clone();
+    message.source = source.to_owned();
+    submission.message = std::sync::Arc::new(message);
+    let id = submission.deliveries[0].id;
+    let accepted = fixture.store.accept(vec![submission]).await;
+    assert!(accepted[0].is_ok(), "{accepted:?}");
+    id
 }
 
 pub(crate) async fn what_is_in_use_is_not_removed(fixture: &Fixture) {
