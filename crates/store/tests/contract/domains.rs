@@ -363,6 +363,16 @@ pub(crate) async fn who_adds_it_anew_loses_nothing(fixture: &Fixture) {
     assert_eq!(last(fixture, old[0]).await, REJECTED, "it was not theirs");
 }
 
+pub(crate) async fn what_comes_in_while_a_domain_is_swept_stays(fixture: &Fixture) {
+    added(fixture).await;
+    removed(fixture).await;
+    // It is added anew and its mail let in, after the sweep has looked whether it is there.
+    let sweep = NOW.before(Duration::from_secs(1));
+    let fresh = fixture.accept(&["a@example.com"]).await;
+    fixture.store.reject_removed(sweep).await.unwrap();
+    assert_eq!(last(fixture, fresh[0]).await, Fact::Send);
+}
+
 pub(crate) async fn tokens_outlive_the_domain(fixture: &Fixture) {
     added(fixture).await;
     let claim = Claim {

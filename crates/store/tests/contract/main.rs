@@ -112,6 +112,7 @@ contract!(sqlite:
     domains::what_waits_of_a_removed_domain_is_rejected,
     domains::what_is_sent_meanwhile_is_left_alone,
     domains::who_adds_it_anew_loses_nothing,
+    domains::what_comes_in_while_a_domain_is_swept_stays,
     domains::tokens_outlive_the_domain,
     webhooks::a_cursor_begins_at_the_newest_event_and_never_goes_back,
     webhooks::retries_come_due_in_order,
