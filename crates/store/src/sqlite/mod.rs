@@ -124,6 +124,8 @@ pub struct SqliteStore {
     refresher: CancellationToken,
     committer_done: watch::Receiver<()>,
     metrics: StoreMetrics,
+    /// From when on it knows what operators have set up.
+    opened_at: Timestamp,
     /// Held until the store is closed.
     lock: Mutex<Option<File>>,
 }
@@ -140,6 +142,7 @@ impl SqliteStore {
         tasks: &TaskTracker,
     ) -> Result<Self, OpenError> {
         let lock = lock(folder)?;
+        let opened_at = clock.now();
         let tenants = SqliteTenants::open(folder).await?;
         let file = folder.join(DATABASE);
         let mut writer = database::writer(&file).await?;
@@ -205,6 +208,7 @@ impl SqliteStore {
             refresher,
             committer_done,
             metrics,
+            opened_at,
             lock: Mutex::new(Some(lock)),
         })
     }

@@ -7,9 +7,12 @@ use postbell_model::{
     Pause, Secret, Sender, Sending, SendingLimits, WorkspaceFact, WorkspaceId,
 };
 use postbell_store::{
-    ApiKeyChange, ApiKeys, DeliveryFilter, Logged, NewCredential, Operated, Pauses, Removal,
-    Removals, SqliteTenants, TenantError, Tenants, api_key,
+    ApiKeyChange, ApiKeys, DeliveryFilter, Finished, Logged, NewConfigurationSet, NewCredential,
+    Pauses, Removal, Removals, SqliteTenants, TenantError, Tenants, api_key,
 };
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 
 use crate::fixture::{Fixture, NOW, delivered, later, set_of};
 use crate::tenants::{destination, domain};
@@ -382,7 +385,7 @@ pub(crate) async fn the_queue_of_a_revoked_credential_is_held_or_cancelled(fixtu
     fixture.accept(&["e@example.com"]).await;
     let store = &fixture.store;
     let nothing = store.finish_revocations(later(1)).await.unwrap();
-    assert_eq!(nothing, Operated::default());
+    assert_eq!(nothing, Finished::default());
 
     // One of them is being sent: the wish stands until it is not.
     let lane = fixture.lane("example.org");
@@ -392,8 +395,12 @@ pub(crate) async fn the_queue_of_a_revoked_credential_is_held_or_cancelled(fixtu
         let revoked = store.revoke_credential(username, left, later(1)).await;
         revoked.unwrap();
     }
-    let done = store.finish_revocations(later(2)).await.unwrap();
-    assert_eq!((done.changed, done.left_alone), (3, 1));
+    let told = |finished: Finished| {
+        let Finished { done, open } = finished;
+        (done.changed, done.left_alone, open)
+    };
+    let finished = store.finish_revocations(later(2)).await.unwrap();
+    assert_eq!(told(finished), (3, 1, 2));
     assert_eq!(
         in_state(fixture, shop, DeliveryState::Held).await,
         HashSet::from([held[0]])
@@ -403,16 +410,18 @@ pub(crate) async fn the_queue_of_a_revoked_credential_is_held_or_cancelled(fixtu
     assert!(left.iter().all(|one| !cancelled.contains(&one.delivery.id)));
     assert_eq!(left.len(), 1, "that of nobody's credential");
 
-    // It outlives the process, which ends what was being sent.
+    // It outlives the process, which ends what was being sent; and what was under way when it was
+    // said goes the same way.
     let fixture = &fixture.reopened().await;
-    let done = fixture.store.finish_revocations(later(3)).await.unwrap();
-    assert_eq!((done.changed, done.left_alone), (1, 0));
-    assert_eq!(
-        in_state(fixture, shop, DeliveryState::Held).await,
-        held.iter().copied().collect()
-    );
-    let done = fixture.store.finish_revocations(later(4)).await.unwrap();
-    assert_eq!(done, Operated::default());
+    let finished = fixture.store.finish_revocations(later(3)).await.unwrap();
+    assert_eq!(told(finished), (1, 0, 2));
+    let mut held: HashSet<_> = held.into_iter().collect();
+    held.extend(accept_by(fixture, shop, &["f@example.com"]).await);
+    let finished = fixture.store.finish_revocations(later(7)).await.unwrap();
+    assert_eq!(told(finished), (1, 0, 0));
+    assert_eq!(in_state(fixture, shop, DeliveryState::Held).await, held);
+    let finished = fixture.store.finish_revocations(later(8)).await.unwrap();
+    assert_eq!(finished, Finished::default());
     fixture.close().await;
 }
 
@@ -424,8 +433,8 @@ pub(crate) async fn the_queue_of_a_revoked_credential_is_kept(fixture: &Fixture)
         .revoke_credential("shop", LeftQueue::Keep, later(1))
         .await
         .unwrap();
-    let done = store.finish_revocations(later(2)).await.unwrap();
-    assert_eq!(done, Operated::default());
+    let finished = store.finish_revocations(later(2)).await.unwrap();
+    assert_eq!(finished, Finished::default());
     assert_eq!(
         in_state(fixture, shop, DeliveryState::Queued).await,
         ids.into_iter().collect()
