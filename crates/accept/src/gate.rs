@@ -163,18 +163,17 @@ impl Gate {
         self.admission.check().map_err(Refusal::Closed)
     }
 
-    /// Whether a workspace may send from this MAIL FROM: from its own domains, and from `<>`.
+    /// Whether a workspace may send from this MAIL FROM: from its own domains, and from `<>`. Of
+    /// which domain the mail is, its From field says: a pause of a domain is no matter here.
     ///
     /// # Errors
-    /// The domain is not the workspace's, or mail from there is refused for now.
+    /// The domain is not the workspace's, or mail of the workspace is refused for now.
     pub fn check_sender(&self, workspace: WorkspaceId, from: &ReversePath) -> Result<(), Refusal> {
         let directory = self.tenants.directory();
-        let Some(address) = from.mailbox() else {
-            return message::check_taken(&directory, directory.pause_of_workspace(workspace));
-        };
-        message::own_domain(&directory, workspace, Originator::MailFrom, address)?;
-        let paused = directory.pause_of(workspace, address.domain());
-        message::check_taken(&directory, paused)
+        if let Some(address) = from.mailbox() {
+            message::own_domain(&directory, workspace, Originator::MailFrom, address)?;
+        }
+        message::check_taken(&directory, directory.pause_of_workspace(workspace))
     }
 
     /// Whether mail is delivered to such an address at all. Mail to an address literal is not:

@@ -100,9 +100,19 @@ pub struct ApiKeyChange {
 pub trait Revocations: Send + Sync {
     /// Holds or cancels what waits of each credential that was revoked with that wish, batch by
     /// batch. What is being sent at the moment is left alone and counted: the wish then stands, and
-    /// this is to be called again.
+    /// this is to be called again. It stands, too, for as long as a door may not know of the
+    /// revocation.
     ///
     /// # Errors
     /// The database can't be read, or the store has stopped; what was done until then stands.
-    async fn finish_revocations(&self, now: Timestamp) -> Result<Operated, StoreError>;
+    async fn finish_revocations(&self, now: Timestamp) -> Result<Finished, StoreError>;
+}
+
+/// What became of the wishes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// What was held or cancelled, and what was left alone.
+    pub done: Operated,
+    /// How many wishes stand.
+    pub open: usize,
 }

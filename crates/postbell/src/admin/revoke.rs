@@ -92,9 +92,9 @@ async fn finish(desk: &Desk) -> anyhow::Result<Option<Operated>> {
             return Err(error).with_context(unusable);
         }
     };
-    let done = store.finish_revocations(desk.clock.now()).await;
+    let finished = store.finish_revocations(desk.clock.now()).await;
     store.close().await;
     tasks.close();
     tasks.wait().await;
-    Ok(Some(done?))
+    Ok(Some(finished?.done))
 }

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::Server;
 
-/// When to try again what was being sent, or could not be done.
+/// When to try again what was being sent or under way, or could not be done.
 const AGAIN: Duration = Duration::from_secs(5);
 
 impl Server {
@@ -25,15 +25,15 @@ async fn finish(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: Cancellation
     let mut changed = store.directory_changed();
     loop {
         let is_open = match store.finish_revocations(clock.now()).await {
-            Ok(done) => {
-                if done.changed > 0 {
-                    let deliveries = done.changed;
+            Ok(finished) => {
+                if finished.done.changed > 0 {
+                    let deliveries = finished.done.changed;
                     info!(
                         deliveries,
                         "held or cancelled what revoked credentials have left"
                     );
                 }
-                done.left_alone > 0
+                finished.open > 0
             }
             Err(StoreError::Stopped(_)) => return stop.cancelled().await,
             Err(error) => {

@@ -46,12 +46,13 @@ fn add_whole(world: &World) {
 /// A mail from the other domain.
 async fn offer_from_other(world: &World, to: &str) -> Outcome {
     let text = format!("From: a@{OTHER}\r\nSubject: x\r\n\r\nHello\r\n");
-    let from = format!("a@{OTHER}");
+    offer_as(world, format!("a@{OTHER}"), mail(&[to], text.into())).await
+}
+
+/// A mail with another MAIL FROM.
+async fn offer_as(world: &World, from: String, text: Mail) -> Outcome {
     let mut client = world.client().await;
-    let given = Mail {
-        from,
-        ..mail(&[to], text.into())
-    };
+    let given = Mail { from, ..text };
     let outcome = client.send(&given).await.unwrap();
     client.quit().await.unwrap();
     outcome
@@ -137,23 +138,20 @@ async fn new_mail_is_refused_where_that_was_asked_for() {
     let reject = ["--new-mail", "reject", "--reason", "fraud"];
     world.run(&[&["domain", "pause", SENDER][..], &reject].concat());
     world.seen(|directory| is_paused(directory, SENDER)).await;
-    let refused = world.offer(ANN, "").await;
-    assert_eq!(
-        refused.mail.to_string(),
-        "550 5.7.1 Sending is paused for domain sender.test: fraud"
-    );
-    // The envelope alone does not tell whose mail it is.
-    let mut client = world.client().await;
-    let text = format!("From: a@{SENDER}\r\n\r\nHello\r\n");
-    let given = Mail {
-        from: String::new(),
-        ..mail(&[ANN], text.into())
-    };
-    let refused = client.send(&given).await.unwrap();
-    assert!(refused.mail.is_positive(), "{}", refused.mail);
-    let said = refused.message.unwrap().to_string();
-    assert!(said.starts_with("550 5.7.1 Sending is paused"), "{said}");
-    client.quit().await.unwrap();
+    // The envelope does not tell whose mail it is.
+    for from in [format!("a@{SENDER}"), String::new(), format!("a@{OTHER}")] {
+        let text = format!("From: a@{SENDER}\r\n\r\nHello\r\n");
+        let refused = offer_as(&world, from, mail(&[ANN], text.into())).await;
+        assert!(refused.mail.is_positive(), "{}", refused.mail);
+        assert_eq!(
+            refused.message.unwrap().to_string(),
+            "550 5.7.1 Sending is paused for domain sender.test: fraud"
+        );
+    }
+    let text = format!("From: a@{OTHER}\r\n\r\nHello\r\n");
+    let bounces = format!("bounces@{SENDER}");
+    let taken = offer_as(&world, bounces, mail(&[BOB], text.into())).await;
+    assert!(taken.is_taken(), "{}", taken.deciding());
     assert!(offer_from_other(&world, BOB).await.is_taken());
 
     world.run(&[&["workspace", "pause", "acme"][..], &reject].concat());

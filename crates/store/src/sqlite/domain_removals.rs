@@ -53,13 +53,14 @@ impl SqliteStore {
     async fn reject(&self, removal: &DomainRemoval, now: Timestamp) -> Result<bool, StoreError> {
         self.tenants.refresh_once().await?;
         let directory = self.tenants.directory();
-        // Mail of the same domain, added anew by the same workspace, is none of this.
+        // Mail of the same domain, added anew by the same workspace, is none of this; nor is what
+        // is accepted from now on, since it may be added anew while this runs.
         let added_anew = directory.domain(&removal.domain);
         let added_anew = added_anew.filter(|domain| domain.workspace == removal.workspace);
         let filter = DeliveryFilter {
             workspace: Some(removal.workspace),
             sender_domain: Some(removal.domain.clone()),
-            accepted_before: added_anew.map(|domain| domain.created_at),
+            accepted_before: Some(added_anew.map_or(now, |domain| domain.created_at)),
             ..DeliveryFilter::default()
         };
         let done = self.reject_waiting(&filter, now).await?;

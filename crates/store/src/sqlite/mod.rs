@@ -8,6 +8,7 @@ mod changes;
 mod claims;
 mod committer;
 mod config_sets;
+mod creations;
 mod credentials;
 mod database;
 mod destinations;
@@ -124,6 +125,8 @@ pub struct SqliteStore {
     refresher: CancellationToken,
     committer_done: watch::Receiver<()>,
     metrics: StoreMetrics,
+    /// From when on it knows what operators have set up.
+    opened_at: Timestamp,
     /// Held until the store is closed.
     lock: Mutex<Option<File>>,
 }
@@ -140,6 +143,7 @@ impl SqliteStore {
         tasks: &TaskTracker,
     ) -> Result<Self, OpenError> {
         let lock = lock(folder)?;
+        let opened_at = clock.now();
         let tenants = SqliteTenants::open(folder).await?;
         let file = folder.join(DATABASE);
         let mut writer = database::writer(&file).await?;
@@ -205,6 +209,7 @@ impl SqliteStore {
             refresher,
             committer_done,
             metrics,
+            opened_at,
             lock: Mutex::new(Some(lock)),
         })
     }

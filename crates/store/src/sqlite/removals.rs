@@ -1,7 +1,8 @@
 //! Removing what nothing depends on any more.
 //!
-//! What depends on it is looked for in the transaction that removes it. A server that runs may
-//! accept for a second or two by what it knew before: such mail is delivered as configured.
+//! What is set up to use it is looked for in the transaction that removes it. Mail that waits is
+//! counted before that one, which new mail has to wait for; a server that runs may accept for a second
+//! or two by what it knew before anyhow. Such mail is delivered as configured.
 
 use async_trait::async_trait;
 use postbell_model::{ConfigurationSetId, Timestamp, WorkspaceId};
@@ -23,18 +24,17 @@ impl Removals for SqliteTenants {
         removal: Removal,
     ) -> Result<(), TenantError> {
         let mut connection = self.connection().await?;
-        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(|error| store_error(&error))?;
-        let sql = "SELECT name FROM workspace WHERE id = ? AND removed_at IS NULL";
-        let name = text(&mut transaction, sql, workspace.0).await?;
-        let name = name.ok_or(TenantError::NoSuchWorkspace(workspace))?;
-        if let Some(why) = why_not_workspace(&mut transaction, workspace).await? {
+        let name = check_workspace(&mut connection, workspace).await?;
+        if let Some(why) = mail_of_workspace(&mut connection, workspace).await? {
             let kind = "workspace";
             return Err(TenantError::InUse { kind, name, why });
         }
         let Removal::At(now) = removal else {
             return Ok(());
         };
+        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(|error| store_error(&error))?;
+        check_workspace(&mut transaction, workspace).await?;
         for query in removal_of_workspace(workspace, now) {
             let done = query.execute(&mut *transaction).await;
             done.map_err(|error| store_error(&error))?;
@@ -52,18 +52,17 @@ impl Removals for SqliteTenants {
         removal: Removal,
     ) -> Result<(), TenantError> {
         let mut connection = self.connection().await?;
-        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(|error| store_error(&error))?;
-        let sql = "SELECT name FROM configuration_set WHERE id = ? AND removed_at IS NULL";
-        let name = text(&mut transaction, sql, set.0).await?;
-        let name = name.ok_or(TenantError::NoSuchConfigurationSet(set))?;
-        if let Some(why) = why_not_set(&mut transaction, set).await? {
+        let name = check_set(&mut connection, set).await?;
+        if let Some(why) = mail_of_set(&mut connection, set).await? {
             let kind = "configuration set";
             return Err(TenantError::InUse { kind, name, why });
         }
         let Removal::At(now) = removal else {
             return Ok(());
         };
+        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(|error| store_error(&error))?;
+        check_set(&mut transaction, set).await?;
         let done = async {
             let sql = "UPDATE configuration_set SET removed_at = ?, name = name || '/' || id \
                 WHERE id = ?";
@@ -79,42 +78,69 @@ impl Removals for SqliteTenants {
     }
 }
 
-/// What keeps a workspace from being removed.
-async fn why_not_workspace(
+/// The name of a workspace that has no domains. Cheap.
+async fn check_workspace(
     connection: &mut SqliteConnection,
     workspace: WorkspaceId,
-) -> Result<Option<String>, TenantError> {
+) -> Result<String, TenantError> {
+    let sql = "SELECT name FROM workspace WHERE id = ? AND removed_at IS NULL";
+    let name = text(connection, sql, workspace.0).await?;
+    let name = name.ok_or(TenantError::NoSuchWorkspace(workspace))?;
     let sql = "SELECT name FROM domain WHERE workspace_id = ? ORDER BY name";
     let domains = texts(connection, sql, workspace.0).await?;
     if !domains.is_empty() {
         let domains = listed("domain", &domains);
-        return Ok(Some(format!("it has {domains}; remove them first")));
+        return Err(TenantError::InUse {
+            kind: "workspace",
+            name,
+            why: format!("it has {domains}; remove them first"),
+        });
     }
+    Ok(name)
+}
+
+/// The mail that keeps a workspace from being removed. Counts what waits.
+async fn mail_of_workspace(
+    connection: &mut SqliteConnection,
+    workspace: WorkspaceId,
+) -> Result<Option<String>, TenantError> {
     let sql = "SELECT (SELECT COUNT(*) FROM delivery WHERE state = 'queued' AND workspace_id = ?1) \
         + (SELECT COUNT(*) FROM delivery WHERE state = 'held' AND workspace_id = ?1) \
         + (SELECT COUNT(*) FROM delivery WHERE state = 'scheduled' AND workspace_id = ?1)";
     Ok(waiting(count(connection, sql, workspace.0).await?))
 }
 
-/// What keeps a configuration set from being removed.
-async fn why_not_set(
+/// The name of a configuration set that is of no domain and has no destinations. Cheap.
+async fn check_set(
     connection: &mut SqliteConnection,
     set: ConfigurationSetId,
-) -> Result<Option<String>, TenantError> {
+) -> Result<String, TenantError> {
+    let sql = "SELECT name FROM configuration_set WHERE id = ? AND removed_at IS NULL";
+    let name = text(connection, sql, set.0).await?;
+    let name = name.ok_or(TenantError::NoSuchConfigurationSet(set))?;
+    let kind = "configuration set";
     let sql = "SELECT name FROM domain WHERE configuration_set_id = ? ORDER BY name";
     let domains = texts(connection, sql, set.0).await?;
     if !domains.is_empty() {
         let domains = listed("domain", &domains);
-        return Ok(Some(format!(
-            "it is that of {domains}; give them another first"
-        )));
+        let why = format!("it is that of {domains}; give them another first");
+        return Err(TenantError::InUse { kind, name, why });
     }
     let sql = "SELECT name FROM destination WHERE configuration_set_id = ? ORDER BY name";
     let destinations = texts(connection, sql, set.0).await?;
     if !destinations.is_empty() {
         let destinations = listed("destination", &destinations);
-        return Ok(Some(format!("it has {destinations}; remove them first")));
+        let why = format!("it has {destinations}; remove them first");
+        return Err(TenantError::InUse { kind, name, why });
     }
+    Ok(name)
+}
+
+/// The mail that keeps a configuration set from being removed. Looks at all that waits.
+async fn mail_of_set(
+    connection: &mut SqliteConnection,
+    set: ConfigurationSetId,
+) -> Result<Option<String>, TenantError> {
     let of = "JOIN message m ON m.id = d.message_id WHERE m.configuration_set_id = ?1 AND d.state";
     let sql = format!(
         "SELECT (SELECT COUNT(*) FROM delivery d {of} = 'queued') \

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use postbell_model::Address;
+use postbell_model::{Address, ReportRequest};
 use postbell_store::{Action, DeliveryFilter, Traces, erase, traces, verify};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
@@ -132,6 +132,31 @@ async fn what_waits_is_cancelled_first() {
     );
     fixture.close().await;
     assert!(!is_known(fixture.folder(), "ann.someone"));
+}
+
+#[tokio::test]
+async fn a_body_stays_for_a_report_about_somebody_else() {
+    let fixture = fixture::sqlite().await;
+    let mut submission = fixture.submission(&[ANN, "bob@example.com"], "for the report");
+    for delivery in &mut submission.deliveries {
+        delivery.report = ReportRequest::default();
+    }
+    let ids: Vec<_> = submission.deliveries.iter().map(|new| new.id).collect();
+    fixture.store.accept(vec![submission]).await;
+    let lane = fixture.lane("example.com");
+    fixture.store.claim(&lane, NOW, 10).await.unwrap();
+    for id in ids {
+        fixture.store.settle(vec![bounced(id)]).await;
+    }
+    let due = fixture.store.reports_due(10).await.unwrap();
+    assert_eq!(due.len(), 2);
+    let erased = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!((erased.shared, erased.bodies), (1, 0));
+    let due = fixture.store.reports_due(10).await.unwrap();
+    assert_eq!(due.len(), 1, "Bob's");
+    let body = fixture.store.body(due[0].body).await.unwrap();
+    assert_eq!(body, "for the report");
+    fixture.close().await;
 }
 
 #[tokio::test]

@@ -7,9 +7,12 @@ use postbell_model::{
     Pause, Secret, Sender, Sending, SendingLimits, WorkspaceFact, WorkspaceId,
 };
 use postbell_store::{
-    ApiKeyChange, ApiKeys, DeliveryFilter, Logged, NewCredential, Operated, Pauses, Removal,
-    Removals, SqliteTenants, TenantError, Tenants, api_key,
+    ApiKeyChange, ApiKeys, DeliveryFilter, Finished, Logged, NewConfigurationSet, NewCredential,
+    Pauses, Removal, Removals, SqliteTenants, TenantError, Tenants, api_key,
 };
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 
 use crate::fixture::{Fixture, NOW, delivered, later, set_of};
 use crate::tenants::{destination, domain};
@@ -283,16 +286,79 @@ async fn set_of_tenants(
     tenants: &SqliteTenants,
     workspace: WorkspaceId,
 ) -> postbell_model::ConfigurationSetId {
-    let set = postbell_store::NewConfigurationSet {
+    let made = tenants.create_configuration_set(new_set(workspace), NOW);
+    made.await.unwrap().id
+}
+
+fn new_set(workspace: WorkspaceId) -> NewConfigurationSet {
+    NewConfigurationSet {
         workspace,
         name: "default".to_owned(),
         max_retries: None,
         expire_after: None,
         reports: None,
         egress: Default::default(),
+    }
+}
+
+pub(crate) async fn nothing_is_made_in_what_was_removed(fixture: &Fixture) {
+    let (stale, tenants) = (beside(fixture).await, beside(fixture).await);
+    let gone = Removal::At(later(5));
+    tenants
+        .remove_configuration_set(fixture.set, gone)
+        .await
+        .unwrap();
+    // This one has not seen it yet.
+    assert!(stale.directory().configuration_set(fixture.set).is_some());
+    let hook = destination(fixture, "hook");
+    for made in [
+        stale.add_domain(domain(fixture, "example.org")).await,
+        stale.create_destination(hook).await,
+    ] {
+        assert!(
+            matches!(made, Err(TenantError::NoSuchConfigurationSet(_))),
+            "{made:?}"
+        );
+    }
+    tenants
+        .remove_workspace(fixture.workspace, gone)
+        .await
+        .unwrap();
+    let whole = postbell_model::Destination {
+        configuration_set: None,
+        ..destination(fixture, "hook")
     };
-    let made = tenants.create_configuration_set(set, NOW).await;
-    made.unwrap().id
+    let set = new_set(fixture.workspace);
+    for made in [
+        stale.create_configuration_set(set, NOW).await.map(drop),
+        stale
+            .create_credential(login(fixture, "shop"), NOW)
+            .await
+            .map(drop),
+        stale.create_api_key(key(fixture, "app")).await,
+        stale.create_destination(whole).await,
+    ] {
+        assert!(
+            matches!(made, Err(TenantError::NoSuchWorkspace(_))),
+            "{made:?}"
+        );
+    }
+    stale.close().await;
+    tenants.close().await;
+}
+
+pub(crate) async fn a_check_waits_for_no_writer(fixture: &Fixture) {
+    let tenants = beside(fixture).await;
+    let options = SqliteConnectOptions::new().filename(fixture.folder().join("postbell.db"));
+    let mut writer = SqliteConnection::connect_with(&options).await.unwrap();
+    let writes = writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let checked = tenants.remove_configuration_set(fixture.set, Removal::Check);
+    checked.await.unwrap();
+    let checked = tenants.remove_workspace(fixture.workspace, Removal::Check);
+    checked.await.unwrap();
+    writes.rollback().await.unwrap();
+    writer.close().await.unwrap();
+    tenants.close().await;
 }
 
 fn key(fixture: &Fixture, name: &str) -> ApiKey {
@@ -351,14 +417,18 @@ pub(crate) async fn api_keys_are_found_by_their_hash(fixture: &Fixture) {
 }
 
 async fn credential(fixture: &Fixture, username: &str) -> CredentialId {
-    let new = NewCredential {
+    let new = login(fixture, username);
+    fixture.store.create_credential(new, NOW).await.unwrap().id
+}
+
+fn login(fixture: &Fixture, username: &str) -> NewCredential {
+    NewCredential {
         workspace: fixture.workspace,
         username: username.to_owned(),
         password_hash: Secret::new("$argon2id$…"),
         scram: None,
         limits: SendingLimits::default(),
-    };
-    fixture.store.create_credential(new, NOW).await.unwrap().id
+    }
 }
 
 /// Accepts a message by a credential; the ids of its deliveries.
@@ -395,7 +465,7 @@ pub(crate) async fn the_queue_of_a_revoked_credential_is_held_or_cancelled(fixtu
     fixture.accept(&["e@example.com"]).await;
     let store = &fixture.store;
     let nothing = store.finish_revocations(later(1)).await.unwrap();
-    assert_eq!(nothing, Operated::default());
+    assert_eq!(nothing, Finished::default());
 
     // One of them is being sent: the wish stands until it is not.
     let lane = fixture.lane("example.org");
@@ -405,8 +475,12 @@ pub(crate) async fn the_queue_of_a_revoked_credential_is_held_or_cancelled(fixtu
         let revoked = store.revoke_credential(username, left, later(1)).await;
         revoked.unwrap();
     }
-    let done = store.finish_revocations(later(2)).await.unwrap();
-    assert_eq!((done.changed, done.left_alone), (3, 1));
+    let told = |finished: Finished| {
+        let Finished { done, open } = finished;
+        (done.changed, done.left_alone, open)
+    };
+    let finished = store.finish_revocations(later(2)).await.unwrap();
+    assert_eq!(told(finished), (3, 1, 2));
     assert_eq!(
         in_state(fixture, shop, DeliveryState::Held).await,
         HashSet::from([held[0]])
@@ -416,16 +490,18 @@ pub(crate) async fn the_queue_of_a_revoked_credential_is_held_or_cancelled(fixtu
     assert!(left.iter().all(|one| !cancelled.contains(&one.delivery.id)));
     assert_eq!(left.len(), 1, "that of nobody's credential");
 
-    // It outlives the process, which ends what was being sent.
+    // It outlives the process, which ends what was being sent; and what was under way when it was
+    // said goes the same way.
     let fixture = &fixture.reopened().await;
-    let done = fixture.store.finish_revocations(later(3)).await.unwrap();
-    assert_eq!((done.changed, done.left_alone), (1, 0));
-    assert_eq!(
-        in_state(fixture, shop, DeliveryState::Held).await,
-        held.iter().copied().collect()
-    );
-    let done = fixture.store.finish_revocations(later(4)).await.unwrap();
-    assert_eq!(done, Operated::default());
+    let finished = fixture.store.finish_revocations(later(3)).await.unwrap();
+    assert_eq!(told(finished), (1, 0, 2));
+    let mut held: HashSet<_> = held.into_iter().collect();
+    held.extend(accept_by(fixture, shop, &["f@example.com"]).await);
+    let finished = fixture.store.finish_revocations(later(7)).await.unwrap();
+    assert_eq!(told(finished), (1, 0, 0));
+    assert_eq!(in_state(fixture, shop, DeliveryState::Held).await, held);
+    let finished = fixture.store.finish_revocations(later(8)).await.unwrap();
+    assert_eq!(finished, Finished::default());
     fixture.close().await;
 }
 
@@ -437,8 +513,8 @@ pub(crate) async fn the_queue_of_a_revoked_credential_is_kept(fixture: &Fixture)
         .revoke_credential("shop", LeftQueue::Keep, later(1))
         .await
         .unwrap();
-    let done = store.finish_revocations(later(2)).await.unwrap();
-    assert_eq!(done, Operated::default());
+    let finished = store.finish_revocations(later(2)).await.unwrap();
+    assert_eq!(finished, Finished::default());
     assert_eq!(
         in_state(fixture, shop, DeliveryState::Queued).await,
         ids.into_iter().collect()

@@ -1,8 +1,12 @@
 //! What `verify` finds, and what a backup keeps.
 
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
-use postbell_store::{Position, SqliteInspector, Verified, back_up, restore, verify};
+use postbell_store::{
+    BackupError, Position, SqliteInspector, SqliteTenants, Verified, back_up, restore, verify,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
@@ -89,12 +93,12 @@ async fn a_body_that_was_changed_is_found() {
     let fixture = store().await;
     fixture.close().await;
     let bodies = fixture.folder().join("bodies");
-    for entry in std::fs::read_dir(bodies).unwrap() {
+    for entry in fs::read_dir(bodies).unwrap() {
         let path = entry.unwrap().path();
-        let mut octets = std::fs::read(&path).unwrap();
+        let mut octets = fs::read(&path).unwrap();
         let last = octets.len() - 1;
         octets[last] ^= 1;
-        std::fs::write(&path, octets).unwrap();
+        fs::write(&path, octets).unwrap();
     }
     let verified = verify(fixture.folder()).await.unwrap();
     assert_eq!(checks(&verified), ["bodies"], "{verified:?}");
@@ -136,4 +140,58 @@ async fn a_backup_is_restored_as_it_was() {
     store.close().await;
     tasks.close();
     tasks.wait().await;
+}
+
+/// A folder and what is in it, however deep.
+fn all_in(folder: &Path) -> Vec<PathBuf> {
+    let mut all = vec![folder.to_owned()];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.extend(all_in(&path)),
+            false => all.push(path),
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_a_backup() {
+    let fixture = store().await;
+    let to = tempfile::tempdir().unwrap();
+    fs::set_permissions(to.path(), Permissions::from_mode(0o755)).unwrap();
+    let taken = back_up(fixture.folder(), to.path(), NOW, &|_| {}).await;
+    taken.unwrap();
+    fixture.close().await;
+    let all = all_in(to.path());
+    assert!(all.len() > 4, "{all:?}");
+    for path in all {
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_restore_takes_the_place_of_nothing() {
+    let fixture = store().await;
+    let (backup, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let taken = back_up(fixture.folder(), backup.path(), NOW, &|_| {}).await;
+    taken.unwrap();
+    fixture.close().await;
+    let restored = restore(backup.path(), to.path(), &|_| {}).await.unwrap();
+    let second = restore(backup.path(), to.path(), &|_| {}).await;
+    assert!(matches!(second, Err(BackupError::Database(_))));
+
+    let log = restored.prepared().join("postbell.db-wal");
+    fs::write(&log, "held").unwrap();
+    let finished = restored.finish();
+    assert!(matches!(finished, Err(BackupError::Unsettled(_))));
+
+    // A command has made a database meanwhile.
+    let restored = restore(backup.path(), to.path(), &|_| {}).await.unwrap();
+    let tenants = SqliteTenants::open(to.path()).await.unwrap();
+    tenants.close().await;
+    let finished = restored.finish();
+    assert!(matches!(finished, Err(BackupError::Occupied(_))));
+    assert!(!to.path().join("bodies").exists());
 }

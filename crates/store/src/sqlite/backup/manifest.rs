@@ -14,6 +14,8 @@ use super::BackupError;
 
 /// Its name in the folder of a backup.
 pub(crate) const MANIFEST: &str = "manifest.json";
+/// What it is called until it is whole.
+pub(super) const PARTIAL: &str = "manifest.partial";
 /// What this program writes; members are only ever added to it.
 const FORMAT: u32 = 1;
 const CHUNK: usize = 1 << 20;
@@ -101,11 +103,11 @@ impl Manifest {
     /// Writes it, whole or not at all.
     pub(super) fn write(&self, backup: &Path) -> Result<(), BackupError> {
         let path = backup.join(MANIFEST);
-        let partial = backup.join("manifest.partial");
+        let partial = backup.join(PARTIAL);
         let text = serde_json::to_vec_pretty(self);
         let text = text.expect("invariant: numbers and strings are always JSON");
         let write = || -> io::Result<()> {
-            let mut file = File::create_new(&partial)?;
+            let mut file = super::create(&partial)?;
             file.write_all(&text)?;
             file.write_all(b"\n")?;
             file.sync_all()?;

@@ -12,9 +12,9 @@ mod restore;
 mod snapshot;
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use postbell_model::Timestamp;
@@ -26,11 +26,13 @@ use super::{BODIES, DATABASE, OpenError, database};
 use snapshot::Copied;
 
 pub(super) use manifest::MANIFEST;
+use manifest::PARTIAL;
 pub use manifest::{Counts, FileSum, Manifest};
 pub use restore::{Restored, restore};
 
 /// Backups hold the mail of others, so they are for their owner alone.
 const OWNER_ONLY: u32 = 0o700;
+const FILE_OF_OWNER: u32 = 0o600;
 
 /// How often the database is copied anew where files that it refers to came and went meanwhile.
 const SNAPSHOTS_MAX: u32 = 5;
@@ -44,6 +46,9 @@ pub enum BackupError {
     /// The folder has a store already.
     #[error("{0} holds a store already: name another data folder, or move that one away")]
     Occupied(PathBuf),
+    /// Somebody has the restored store open before it is in its place.
+    #[error("the store in {0} is still being written to: nothing was put in its place")]
+    Unsettled(PathBuf),
     /// There is no store in the folder.
     #[error("there is no store in {0}")]
     NoStore(PathBuf),
@@ -176,12 +181,15 @@ fn file_sum(path: &str, (octets, sha256): (u64, String)) -> FileSum {
     }
 }
 
-/// The folder, made where it is not there; it must have nothing in it.
+/// The folder, made where it is not there; it must have nothing in it, and is its owner's from
+/// now on.
 fn take_empty(to: &Path) -> Result<(), BackupError> {
     make(to)?;
     let mut entries = fs::read_dir(to).map_err(|source| BackupError::file(to, source))?;
     match entries.next() {
-        None => Ok(()),
+        // One that was there has been made as its maker's umask had it.
+        None => fs::set_permissions(to, Permissions::from_mode(OWNER_ONLY))
+            .map_err(|source| BackupError::file(to, source)),
         Some(_) => Err(BackupError::NotEmpty(to.to_owned())),
     }
 }
@@ -197,6 +205,8 @@ fn make(folder: &Path) -> Result<(), BackupError> {
 /// Takes away what a backup that failed has left. The folder was empty before.
 fn clear(to: &Path) {
     let removed = [
+        fs::remove_file(to.join(MANIFEST)),
+        fs::remove_file(to.join(PARTIAL)),
         fs::remove_file(to.join(DATABASE)),
         fs::remove_dir_all(to.join(BODIES)),
     ];
@@ -210,12 +220,19 @@ fn clear(to: &Path) {
 /// Copies what is in an open file, in its state of now, and syncs the copy. Blocks.
 fn copy(from: &File, to: &Path) -> Result<(u64, String), BackupError> {
     let copy = || -> io::Result<(u64, String)> {
-        let file = File::create_new(to)?;
+        let file = create(to)?;
         let summed = manifest::sum(from, &file)?;
         file.sync_all()?;
         Ok(summed)
     };
     copy().map_err(|source| BackupError::file(to, source))
+}
+
+/// A new file that nobody else can read, whatever the umask.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(FILE_OF_OWNER);
+    options.open(path)
 }
 
 fn synced_sum(path: &Path) -> Result<(u64, String), BackupError> {

@@ -7,18 +7,24 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::opening::LOCK;
+use super::super::opening::{self, LOCK};
 use super::super::{BODIES, DATABASE};
 use super::{BackupError, Manifest, Progress, blocking, copy, make, manifest, sync_folder};
 
 /// Where a restore is prepared, within the data folder.
 const PREPARED: &str = "restoring";
 
+/// What SQLite keeps beside a database that is open.
+const LOG: &str = "postbell.db-wal";
+const LOG_INDEX: &str = "postbell.db-shm";
+
 /// A restored store that is not in its place yet.
 #[derive(Debug)]
 pub struct Restored {
     folder: PathBuf,
     manifest: Manifest,
+    /// That of the data folder, in which nobody serves meanwhile.
+    _lock: File,
 }
 
 /// Copies a backup, with every file checked against its sum, into a folder that has no store.
@@ -31,16 +37,13 @@ pub async fn restore(
     told: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Restored, BackupError> {
     let manifest = Manifest::read(backup)?;
-    if [DATABASE, BODIES]
-        .iter()
-        .any(|name| folder.join(name).exists())
-    {
-        return Err(BackupError::Occupied(folder.to_owned()));
-    }
+    unoccupied(folder)?;
     let restored = Restored {
         folder: folder.to_owned(),
         manifest,
+        _lock: opening::lock(folder)?,
     };
+    unoccupied(folder)?;
     let prepared = restored.prepared();
     remove(&prepared)?;
     make(&prepared.join(BODIES))?;
@@ -89,19 +92,46 @@ impl Restored {
     /// Puts the store in its place. It must not be open.
     ///
     /// # Errors
-    /// Something can't be moved; then there is no store.
+    /// It is open, or a store was made in the folder meanwhile, or something can't be moved; then
+    /// there is no store.
     pub fn finish(self) -> Result<Manifest, BackupError> {
         let prepared = self.prepared();
+        // Commands make a database in a data folder without its lock.
+        unoccupied(&self.folder)?;
+        settled(&prepared)?;
         sync_folder(&prepared.join(BODIES))?;
         for name in [BODIES, DATABASE] {
             let (from, to) = (prepared.join(name), self.folder.join(name));
             fs::rename(&from, &to).map_err(|source| BackupError::file(&to, source))?;
             sync_folder(&self.folder)?;
         }
-        // All that is left is the lock of whoever had it open.
-        let _gone = fs::remove_file(prepared.join(LOCK));
+        // All that is left is of whoever had it open.
+        for name in [LOCK, LOG, LOG_INDEX] {
+            let _gone = fs::remove_file(prepared.join(name));
+        }
         fs::remove_dir(&prepared).map_err(|source| BackupError::file(&prepared, source))?;
         Ok(self.manifest)
+    }
+}
+
+/// There is no store in the folder.
+fn unoccupied(folder: &Path) -> Result<(), BackupError> {
+    let mut parts = [DATABASE, BODIES].iter();
+    if parts.any(|name| folder.join(name).exists()) {
+        return Err(BackupError::Occupied(folder.to_owned()));
+    }
+    Ok(())
+}
+
+/// All that was written is in the database: what is in its log would stay behind.
+fn settled(prepared: &Path) -> Result<(), BackupError> {
+    let log = prepared.join(LOG);
+    match fs::metadata(&log) {
+        Ok(log) if log.len() > 0 => Err(BackupError::Unsettled(prepared.to_owned())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(BackupError::file(&log, error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::segment;
 
 use super::super::rows::integer;
 use super::super::{BODIES, DATABASE, OpenError, database};
-use super::{BackupError, Counts, Pins, SNAPSHOTS_MAX, close, open_still};
+use super::{BackupError, Counts, Pins, SNAPSHOTS_MAX, close, create, open_still};
 
 /// A copy of the database with what it needs beside itself.
 pub(super) struct Copied {
@@ -97,6 +97,8 @@ async fn vacuum_into(source: &mut SqliteConnection, target: &Path) -> Result<(),
         let error = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
         BackupError::file(target, error)
     })?;
+    // SQLite takes a file that is there, if it is empty; one of its own would follow the umask.
+    create(target).map_err(|source| BackupError::file(target, source))?;
     sqlx::query("VACUUM INTO ?")
         .bind(path)
         .execute(source)

@@ -8,6 +8,7 @@
 //! whoever has the store. Not reached: copies that others hold (backups, snapshots, webhooks'
 //! consumers, the disk's spare blocks), and mail in which the address is mentioned to others.
 
+mod forget;
 mod scrub;
 
 use std::path::Path;
@@ -16,18 +17,13 @@ use postbell_model::{Address, DeliveryId, MessageId, WorkspaceId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
-use crate::{BodyRef, segment};
-
-use super::rows::{self, blob};
+use super::rows;
 use super::{BODIES, BackupError, DATABASE, database};
+use forget::forget;
 use scrub::Scrub;
 
-/// What stands in the place of the address. RFC 2606 §2: no such domain is ever there.
-const NOBODY: &str = "erased@erased.invalid";
-const NOWHERE: &str = "erased.invalid";
-
 /// Deliveries that are changed in one transaction, so that a server waits for none of them long.
-const BATCH: i64 = 200;
+const BATCH: i64 = 16;
 
 /// What is known of an address, or was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +54,7 @@ pub async fn traces(
     workspace: Option<WorkspaceId>,
 ) -> Result<Traces, BackupError> {
     let mut connection = open(folder).await?;
-    let (mut traces, _) = find(&mut connection, address, workspace).await?;
+    let mut traces = find(&mut connection, address, workspace).await?;
     let sql = "SELECT COUNT(*), COALESCE(SUM(others > 0), 0) FROM erasing_message";
     let (messages, shared): (i64, i64) = sqlx::query_as(sql).fetch_one(&mut connection).await?;
     traces.messages = (messages - shared).unsigned_abs();
@@ -77,22 +73,15 @@ pub async fn erase(
     workspace: Option<WorkspaceId>,
 ) -> Result<Traces, BackupError> {
     let mut connection = open(folder).await?;
-    let (mut traces, mut left) = find(&mut connection, address, workspace).await?;
+    let mut traces = find(&mut connection, address, workspace).await?;
     let bodies = folder.join(BODIES);
     let scrub = Scrub::of(address);
-    while left > 0 {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let deliveries = batch(&mut transaction).await?;
-        left = left.saturating_sub(deliveries.len() as u64);
+    loop {
+        let deliveries = batch(&mut connection).await?;
         if deliveries.is_empty() {
             break;
         }
-        for (delivery, message) in deliveries {
-            forget_events(&mut transaction, delivery, &scrub).await?;
-            forget_delivery(&mut transaction, delivery).await?;
-            forget_message(&mut transaction, message, &bodies, &mut traces).await?;
-        }
-        transaction.commit().await?;
+        forget(&mut connection, &deliveries, (&bodies, &scrub), &mut traces).await?;
     }
     // What was written over is in the write-ahead log until it is emptied, which a reader may put
     // off; the server empties it, too.
@@ -117,15 +106,14 @@ async fn open(folder: &Path) -> Result<SqliteConnection, BackupError> {
     Ok(connection)
 }
 
-/// Lists what has ended in a table of this connection: how much there is, and how much of it is
-/// to be changed.
+/// Lists what has ended in a table of this connection: how much there is.
 async fn find(
     connection: &mut SqliteConnection,
     address: &Address,
     workspace: Option<WorkspaceId>,
-) -> Result<(Traces, u64), BackupError> {
+) -> Result<Traces, BackupError> {
     let tables = "CREATE TEMP TABLE erasing (id BLOB PRIMARY KEY, message_id BLOB); \
-        CREATE TEMP TABLE erasing_message (id BLOB PRIMARY KEY, others INTEGER, unended INTEGER)";
+        CREATE TEMP TABLE erasing_message (id BLOB PRIMARY KEY, others INTEGER, needed INTEGER)";
     sqlx::raw_sql(tables).execute(&mut *connection).await?;
     let matches = "lower(recipient) = lower(?1) AND (?2 IS NULL OR workspace_id = ?2)";
     let unended = "state IN ('queued', 'held', 'scheduled')";
@@ -153,17 +141,20 @@ async fn find(
     sqlx::query(sqlx::AssertSqlSafe(messages))
         .execute(&mut *connection)
         .await?;
+    // A report about somebody else brings the message back.
+    let reports = "UPDATE erasing_message SET needed = needed + 1 WHERE id IN (SELECT d.message_id \
+        FROM report_due r JOIN event e ON e.position = r.position \
+        JOIN delivery d ON d.id = e.delivery_id WHERE d.id NOT IN (SELECT id FROM erasing))";
+    sqlx::query(reports).execute(&mut *connection).await?;
     let sql = "SELECT COUNT(*) FROM event WHERE delivery_id IN (SELECT id FROM erasing)";
     let events: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
-    let traces = Traces {
+    Ok(Traces {
         deliveries: ended.rows_affected(),
         waiting: waiting.len() as u64,
         spellings,
         events: events.unsigned_abs(),
         ..Traces::default()
-    };
-    let left = traces.deliveries;
-    Ok((traces, left))
+    })
 }
 
 /// The next deliveries to be changed, taken off the list.
@@ -180,124 +171,4 @@ async fn batch(
     };
     let read: Result<Vec<_>, _> = found.iter().map(read).collect();
     read.map_err(|error| BackupError::Damaged(error.to_string()))
-}
-
-/// What was told of a delivery, without what names the recipient; and what is still to be told to
-/// its sender, which would.
-async fn forget_events(
-    connection: &mut SqliteConnection,
-    delivery: DeliveryId,
-    scrub: &Scrub,
-) -> Result<(), BackupError> {
-    let sql = "SELECT position, payload FROM event WHERE delivery_id = ? AND payload IS NOT NULL";
-    let events: Vec<(i64, String)> = sqlx::query_as(sql)
-        .bind(blob(delivery.as_bytes()))
-        .fetch_all(&mut *connection)
-        .await?;
-    for (position, payload) in events {
-        if let Some(scrubbed) = scrub.payload(&payload) {
-            sqlx::query("UPDATE event SET payload = ? WHERE position = ?")
-                .bind(scrubbed)
-                .bind(position)
-                .execute(&mut *connection)
-                .await?;
-        }
-    }
-    let of_it = "(SELECT position FROM event WHERE delivery_id = ?)";
-    for sql in [
-        format!("UPDATE webhook_call SET answer = x'' WHERE position IN {of_it}"),
-        format!("UPDATE webhook_retry SET last_error = '' WHERE position IN {of_it}"),
-        format!(
-            "UPDATE segment SET live = live - (SELECT COUNT(*) FROM report_due r \
-             WHERE r.segment = segment.id AND r.position IN {of_it}) \
-             WHERE id IN (SELECT segment FROM report_due)"
-        ),
-        format!("DELETE FROM report_due WHERE position IN {of_it}"),
-    ] {
-        sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(blob(delivery.as_bytes()))
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn forget_delivery(
-    connection: &mut SqliteConnection,
-    delivery: DeliveryId,
-) -> Result<(), BackupError> {
-    let sql = "UPDATE delivery SET recipient = ?, domain = ?, orcpt = NULL WHERE id = ?";
-    sqlx::query(sql)
-        .bind(NOBODY)
-        .bind(NOWHERE)
-        .bind(blob(delivery.as_bytes()))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// What a message says, where it was to nobody else; its text, where nobody waits for it.
-async fn forget_message(
-    connection: &mut SqliteConnection,
-    message: MessageId,
-    bodies: &Path,
-    traces: &mut Traces,
-) -> Result<(), BackupError> {
-    let sql = "DELETE FROM erasing_message WHERE id = ? RETURNING others, unended";
-    let found: Option<(i64, i64)> = sqlx::query_as(sql)
-        .bind(blob(message.as_bytes()))
-        .fetch_optional(&mut *connection)
-        .await?;
-    // Another delivery of the same message came before.
-    let Some((others, unended)) = found else {
-        return Ok(());
-    };
-    if others > 0 {
-        traces.shared += 1;
-    } else {
-        traces.messages += 1;
-        forget_words(connection, message).await?;
-    }
-    if unended > 0 {
-        return Ok(());
-    }
-    let sql = "SELECT id, body_segment, body_offset, body_length FROM message WHERE id = ?";
-    let row = sqlx::query(sql)
-        .bind(blob(message.as_bytes()))
-        .fetch_optional(connection)
-        .await?;
-    let body = row.as_ref().map(body).transpose();
-    let body = body.map_err(|error| BackupError::Damaged(error.to_string()))?;
-    let Some(body) = body else { return Ok(()) };
-    let folder = bodies.to_owned();
-    let overwritten = tokio::task::spawn_blocking(move || segment::overwrite(&folder, body)).await;
-    let overwritten = overwritten.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    let overwritten = overwritten.map_err(|source| BackupError::file(bodies, source))?;
-    traces.bodies += u64::from(overwritten);
-    Ok(())
-}
-
-async fn forget_words(
-    connection: &mut SqliteConnection,
-    message: MessageId,
-) -> Result<(), BackupError> {
-    for sql in [
-        "UPDATE message SET subject = '', header_message_id = '', instructions = NULL WHERE id = ?",
-        "DELETE FROM idempotency WHERE message_id = ?",
-    ] {
-        sqlx::query(sql)
-            .bind(blob(message.as_bytes()))
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
-fn body(row: &SqliteRow) -> Result<BodyRef, rows::RowError> {
-    Ok(BodyRef {
-        message: MessageId::from_bytes(rows::octets(row, 0, "message.id")?),
-        segment: rows::unsigned(row, 1, "message.body_segment")?,
-        offset: rows::unsigned(row, 2, "message.body_offset")?,
-        length: rows::number(row, 3, "message.body_length")?,
-    })
 }
