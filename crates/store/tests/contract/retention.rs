@@ -144,7 +144,10 @@ pub(crate) async fn a_message_stays_until_all_its_deliveries_are_over(fixture: &
     let hold = fixture.store.operate(&rest, &Action::Hold, later(2)).await;
     assert_eq!(hold.unwrap().changed, 1);
     assert_eq!(purge(fixture, later(LATE)).await, Purged::default());
-    let cancel = fixture.store.operate(&rest, &Action::Cancel, later(3)).await;
+    let cancel = fixture
+        .store
+        .operate(&rest, &Action::Cancel, later(3))
+        .await;
     assert_eq!(cancel.unwrap().changed, 1);
     newest(fixture).await;
     let expected = Purged {
@@ -200,7 +203,9 @@ pub(crate) async fn a_disabled_destination_keeps_what_it_has_not_heard(fixture: 
     };
     let hook = made(fixture, hook).await;
     delivered_to(fixture, &["a@example.com"]).await;
-    let disabled = fixture.store.disable(hook.id, DisableReason::Down, later(7));
+    let disabled = fixture
+        .store
+        .disable(hook.id, DisableReason::Down, later(7));
     disabled.await.unwrap();
     newest(fixture).await;
     assert_eq!(purge(fixture, later(LATE)).await, Purged::default());

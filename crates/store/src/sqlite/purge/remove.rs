@@ -96,11 +96,15 @@ pub(in crate::sqlite) async fn remove(
     };
     // Retries first: their events say whose they are.
     let of_deliveries = &leaving.deliveries;
-    let retries = statements.retries_of_deliveries.batch(of_deliveries, delivery);
+    let retries = statements
+        .retries_of_deliveries
+        .batch(of_deliveries, delivery);
     run(connection, retries).await?;
     let retries = statements.retries_of_events.batch(&leaving.events, event);
     run(connection, retries).await?;
-    let events = statements.events_of_deliveries.batch(of_deliveries, delivery);
+    let events = statements
+        .events_of_deliveries
+        .batch(of_deliveries, delivery);
     let mut removed = run(connection, events).await?;
     let deliveries = statements.deliveries.batch(of_deliveries, delivery);
     removed += run(connection, deliveries).await?;
