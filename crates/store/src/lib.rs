@@ -23,6 +23,7 @@ mod metrics;
 mod operator;
 pub mod password;
 mod record;
+mod retention;
 pub mod scram;
 mod seal;
 mod segment;
@@ -47,6 +48,7 @@ pub use domains::*;
 pub use error::{SettleError, StoreError, TenantError};
 pub use metrics::StoreMetrics;
 pub use operator::*;
+pub use retention::{PurgeRound, Purged, Retention};
 pub use seal::{SealError, SealingKey};
 pub use sqlite::{
     BackupError, BackupProgress, Counts, FileSum, Manifest, OpenError, Restored, SqliteInspector,
@@ -397,6 +399,7 @@ pub trait Store:
     + DomainRemovals
     + Operate
     + Revocations
+    + Retention
     + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.

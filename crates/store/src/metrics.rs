@@ -16,6 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::Purged;
+
 /// From 100 µs to 6.5 s.
 const DISK_TIMES: (f64, f64, u16) = (0.000_1, 2.0, 17);
 /// From 1 to 1,024.
@@ -32,6 +34,7 @@ pub struct StoreMetrics {
     batches: Histogram,
     works: Family<OfKind, Counter>,
     full: Gauge,
+    purged: Family<OfKind, Counter>,
     pub(crate) depths: Family<OfState, Gauge>,
     pub(crate) ages: Family<OfState, Seconds>,
     pub(crate) overdue: Seconds,
@@ -84,6 +87,7 @@ impl Default for StoreMetrics {
             batches: Histogram::new(exponential_buckets(first, factor, count)),
             works: Family::default(),
             full: Gauge::default(),
+            purged: Family::default(),
             depths: Family::default(),
             ages: Family::default(),
             overdue: Seconds::default(),
@@ -140,6 +144,11 @@ impl StoreMetrics {
             "postbell_store_disk_full",
             "1 while the disk has no room for new mail",
             self.full.clone(),
+        );
+        registry.register(
+            "postbell_store_purged",
+            "Removed, being over for longer than it is kept: message, delivery, event, call, key",
+            self.purged.clone(),
         );
     }
 
@@ -216,6 +225,18 @@ impl StoreMetrics {
 
     pub(crate) fn work_done(&self, kind: &'static str) {
         self.works.get_or_create(&OfKind { kind }).inc();
+    }
+
+    pub(crate) fn purged(&self, purged: &Purged) {
+        for (kind, count) in [
+            ("message", purged.messages),
+            ("delivery", purged.deliveries),
+            ("event", purged.events),
+            ("call", purged.calls),
+            ("key", purged.keys),
+        ] {
+            self.purged.get_or_create(&OfKind { kind }).inc_by(count);
+        }
     }
 
     pub(crate) fn set_full(&self, full: bool) {

@@ -12,6 +12,7 @@ const FIXED: &[&str] = &[
     "submission.login.",
     "submission.limits.max_connections",
     "store.",
+    "retention.",
     "dns.",
     "deliver.smtp_port",
     "deliver.max_body_octets",

@@ -55,6 +55,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// What is kept in memory, and where bodies lie.
     pub store: SqliteOptions,
+    /// What is removed once it is over.
+    pub retention: RetentionSection,
     /// What every door refuses.
     pub accept: GateOptions,
     /// What senders are told of.
@@ -166,6 +168,16 @@ impl TlsSection {
             key: self.key.clone()?,
         })
     }
+}
+
+/// The `[retention]` section.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSection {
+    /// How long messages that are over are kept, with their events; `None`: for ever.
+    pub messages: Option<Duration>,
+    /// How often what is kept no longer is looked for.
+    pub round_every: Duration,
 }
 
 /// The `[accept]` section.

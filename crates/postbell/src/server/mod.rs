@@ -8,6 +8,7 @@ mod listen;
 mod observed;
 mod operations;
 mod reload;
+mod retention;
 mod revocations;
 mod stages;
 
@@ -172,6 +173,7 @@ impl Server {
         server.run_identity(watch);
         server.run_domains(verifier, sweeper);
         server.run_revocations(Arc::clone(&clock));
+        server.run_retention(config.retention, Arc::clone(&clock));
         server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, Arc::clone(&clock));

@@ -17,6 +17,7 @@ mod observe;
 mod operator;
 mod pauses;
 mod reports;
+mod retention;
 mod serve;
 mod tenants;
 mod world;

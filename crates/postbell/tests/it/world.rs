@@ -104,6 +104,11 @@ impl World {
         self.place.ok(words)
     }
 
+    /// The one line of a command that fails beside the server.
+    pub(crate) fn fails(&self, words: &[&str]) -> String {
+        self.place.fails(words)
+    }
+
     /// Lets the time go on until the server has seen a change that a command made.
     pub(crate) async fn seen(&self, so: impl Fn(&Directory) -> bool) {
         let store = self.server.as_ref().unwrap().store();

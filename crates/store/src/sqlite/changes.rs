@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::statements::{Query, Statements};
 use super::transaction::Staged;
 use super::work::{Change, Work};
-use super::{scheduled, webhooks};
+use super::{purge, scheduled, webhooks};
 
 /// Stages what follows from the changes of the batch.
 pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
@@ -40,7 +40,7 @@ pub(super) struct Applied {
     pub live: Vec<(u64, i64)>,
     /// Events that senders are perhaps to be told of.
     pub noted: Vec<Noted>,
-    /// How many deliveries each operation has changed, in the order of the batch.
+    /// How much each operation has changed and each purge removed, in the order of the batch.
     pub operated: Vec<u64>,
 }
 
@@ -90,6 +90,10 @@ pub(super) async fn apply(
             Change::Disable(destination, reason, now) => {
                 let newest = webhooks::disable(connection, *destination, *reason, *now).await?;
                 applied.newest = applied.newest.max(newest);
+            }
+            Change::Purge(leaving) => {
+                let removed = purge::remove(connection, &statements.purge, leaving).await?;
+                applied.operated.push(removed);
             }
         }
     }

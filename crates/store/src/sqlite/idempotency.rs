@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postbell_model::{MessageId, WorkspaceId};
+use postbell_model::{MessageId, Timestamp, WorkspaceId};
 use sqlx::SqliteConnection;
 
 use crate::{IdempotencyKey, Submission};
@@ -81,14 +81,7 @@ pub(super) async fn write(
         return Ok(());
     };
     let message = &submission.message;
-    let delete = "DELETE FROM idempotency WHERE (workspace_id, key) IN \
-        (SELECT workspace_id, key FROM idempotency WHERE expires_at <= ? \
-         ORDER BY expires_at LIMIT ?)";
-    sqlx::query(delete)
-        .bind(message.accepted_at.as_micros())
-        .bind(REMOVED)
-        .execute(&mut *connection)
-        .await?;
+    forget(connection, message.accepted_at, REMOVED).await?;
     let insert = "INSERT OR REPLACE INTO idempotency (workspace_id, key, message_id, expires_at) \
         VALUES (?, ?, ?, ?)";
     sqlx::query(insert)
@@ -99,4 +92,21 @@ pub(super) async fn write(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Removes keys that have expired, at most so many: how many.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    let sql = "DELETE FROM idempotency WHERE (workspace_id, key) IN \
+        (SELECT workspace_id, key FROM idempotency WHERE expires_at <= ? \
+         ORDER BY expires_at LIMIT ?)";
+    let removed = sqlx::query(sql)
+        .bind(now.as_micros())
+        .bind(limit)
+        .execute(connection)
+        .await?;
+    Ok(removed.rows_affected())
 }

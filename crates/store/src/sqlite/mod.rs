@@ -29,6 +29,7 @@ mod pauses;
 mod places;
 #[cfg(test)]
 mod plans;
+mod purge;
 mod removals;
 mod replays;
 mod reports;

@@ -4,6 +4,7 @@
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::database::{migrate, writer};
+use super::purge::PurgeStatements;
 use super::script;
 use super::statements::{ROOMS, Statements};
 
@@ -21,10 +22,23 @@ async fn no_statement_reads_a_whole_table() {
         note_reports,
         end_reports,
         calls,
+        purge,
     } = Statements::new();
     let batches = [release, send, events, retries, end_retries];
     let more = [note_reports, end_reports, calls];
-    for statement in batches.iter().chain(&more) {
+    let PurgeStatements {
+        retries_of_deliveries,
+        events_of_deliveries,
+        deliveries,
+        messages,
+        retries_of_events,
+        events,
+        calls,
+    } = purge;
+    let of_deliveries = [retries_of_deliveries, events_of_deliveries, deliveries];
+    let purge = [messages, retries_of_events, events, calls];
+    let batches = batches.iter().chain(&more).chain(&of_deliveries);
+    for statement in batches.chain(&purge) {
         for sql in statement.texts() {
             check(&mut database, sql).await;
         }

@@ -144,7 +144,7 @@ pub(super) fn outcomes(
                 let earlier = known.earlier(submission);
                 Outcome::Accepted(Ok(earlier.map_or(Stored::New, Stored::Known)))
             }
-            Work::Change(Change::Operate(_), _) => {
+            Work::Change(Change::Operate(_) | Change::Purge(_), _) => {
                 Outcome::Changed(Ok(operated.next().unwrap_or_default()))
             }
             Work::Change(..) => Outcome::Changed(Ok(0)),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
+use super::purge::PurgeStatements;
 use super::{event_rows, reports};
 
 /// The most rows of one statement.
@@ -37,7 +38,7 @@ pub(super) struct BatchStatement {
 
 impl BatchStatement {
     /// `head`, then as many rows of `columns` placeholders as there is room for, then `tail`.
-    fn new(head: &str, columns: usize, tail: &str) -> Self {
+    pub(super) fn new(head: &str, columns: usize, tail: &str) -> Self {
         let by_size = std::array::from_fn(|exponent| {
             format!("{head} {} {tail}", placeholders(columns, 1 << exponent)).into()
         });
@@ -90,6 +91,7 @@ pub(super) struct Statements {
     pub end_reports: BatchStatement,
     /// As `calls::write` binds them.
     pub calls: BatchStatement,
+    pub purge: PurgeStatements,
 }
 
 impl Statements {
@@ -139,6 +141,7 @@ impl Statements {
                 11,
                 "WHERE EXISTS (SELECT 1 FROM destination WHERE id = column1)",
             ),
+            purge: PurgeStatements::new(),
         }
     }
 }

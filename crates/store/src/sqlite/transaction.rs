@@ -82,7 +82,7 @@ struct Aftermath {
     dead_segments: Vec<u64>,
     /// Whether senders are perhaps to be told of something.
     reports: bool,
-    /// How many deliveries each operation has changed, in the order of the batch.
+    /// How much each operation has changed and each purge removed, in the order of the batch.
     operated: Vec<u64>,
 }
 

@@ -9,6 +9,7 @@ use crate::{
 };
 
 use super::operate::Operation;
+use super::purge::Leaving;
 use super::scheduled::Due;
 
 /// Something to be done in the next transaction.
@@ -48,6 +49,8 @@ pub(super) enum Change {
     EndReports(Vec<ReportEnd>),
     /// A destination is switched off, at this time.
     Disable(DestinationId, DisableReason, Timestamp),
+    /// What nobody needs any more is removed.
+    Purge(Leaving),
 }
 
 /// What became of a piece of work.
@@ -55,7 +58,8 @@ pub(super) enum Change {
 pub(super) enum Outcome {
     /// A submission: committed, or known, or refused.
     Accepted(Result<Stored, StoreError>),
-    /// A change: committed, with how many deliveries an operation changed; or refused as a whole.
+    /// A change: committed, with how many deliveries an operation changed or how many rows were
+    /// purged; or refused as a whole.
     Changed(Result<u64, StoreError>),
     /// What became of each settlement.
     Settled(Vec<Result<(), SettleError>>),
@@ -88,6 +92,7 @@ impl Work {
             Self::Change(Change::Send(due, _), _) => due.len(),
             Self::Change(Change::EndReports(ended), _) => ended.len(),
             Self::Change(Change::Operate(operation), _) => operation.found.len(),
+            Self::Change(Change::Purge(leaving), _) => leaving.rows(),
             Self::Change(Change::Hold(..) | Change::SleepLane(_) | Change::Disable(..), _) => 1,
         }
     }

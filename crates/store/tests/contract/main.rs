@@ -15,6 +15,7 @@ mod flips;
 mod idempotency;
 mod operator;
 mod reports;
+mod retention;
 mod scheduled;
 mod settle;
 mod sqlite_only;
@@ -131,4 +132,16 @@ contract!(sqlite:
     destinations::what_was_given_up_is_replayed,
     destinations::a_stretch_of_the_log_is_replayed,
     destinations::what_is_kept_of_a_destination_goes_with_it,
+    retention::what_is_over_is_removed,
+    retention::what_is_not_old_enough_stays,
+    retention::a_message_stays_until_all_its_deliveries_are_over,
+    retention::scheduled_mail_stays,
+    retention::the_newest_event_stays,
+    retention::what_a_destination_has_not_heard_stays,
+    retention::a_disabled_destination_keeps_what_it_has_not_heard,
+    retention::calls_that_are_due_again_hold_and_dead_ones_go,
+    retention::what_a_report_is_to_be_made_of_stays,
+    retention::a_round_goes_on_in_stretches,
+    retention::a_message_to_many_is_removed,
+    retention::keys_go_when_they_have_expired,
 );
