@@ -439,4 +439,25 @@ mod tests {
         }
         store.close().await;
     }
+
+    #[tokio::test]
+    async fn a_lane_that_is_resumed_during_a_look_is_due() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let lane = due_in_lane(folder.path()).await;
+        let (readers, shared) = (&store.readers, &store.shared);
+        let paused = Seen {
+            rows: Vec::new(),
+            resumes_at: Some(NEVER),
+            all_paused: true,
+        };
+        Look::begin(shared).take(&lane, &paused, 9);
+        assert_eq!(due(readers, shared, NOW, 9).await.unwrap(), []);
+        let look = Look::begin(shared);
+        shared.claims().look_anew();
+        look.take(&lane, &paused, 9);
+        assert_eq!(due(readers, shared, NOW, 9).await.unwrap(), [lane]);
+        drop(look);
+        store.close().await;
+    }
 }
