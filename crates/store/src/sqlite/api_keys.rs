@@ -3,22 +3,22 @@
 use async_trait::async_trait;
 use postbell_model::{ApiKey, ApiKeyKind, Timestamp, WorkspaceId};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::{ApiKeyChange, ApiKeys, TenantError, Tenants};
 
+use super::creations::{Creation, IN_WORKSPACE};
 use super::rows::{self, RowError};
 use super::tenants::{SqliteTenants, read_all, store_error};
 
 #[async_trait]
 impl ApiKeys for SqliteTenants {
     async fn create_api_key(&self, key: ApiKey) -> Result<(), TenantError> {
-        if self.directory().workspace(key.workspace).is_none() {
-            return Err(TenantError::NoSuchWorkspace(key.workspace));
-        }
-        let sql = "INSERT INTO api_key (prefix, workspace_id, name, kind, hash, created_at, \
-            expires_at, last_used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql)
+        let sql = format!(
+            "INSERT INTO api_key (prefix, workspace_id, name, kind, hash, created_at, \
+             expires_at, last_used_at) SELECT ?, ?, ?, ?, ?, ?, ?, ? {IN_WORKSPACE}"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
             .bind(key.prefix)
             .bind(i64::from(key.workspace.0))
             .bind(key.name.clone())
@@ -26,8 +26,15 @@ impl ApiKeys for SqliteTenants {
             .bind(key.hash.to_vec())
             .bind(key.created_at.as_micros())
             .bind(key.expires_at.map(Timestamp::as_micros))
-            .bind(key.last_used_at.map(Timestamp::as_micros));
-        self.create(query, "API key", &key.name).await.map(drop)
+            .bind(key.last_used_at.map(Timestamp::as_micros))
+            .bind(i64::from(key.workspace.0));
+        let creation = Creation {
+            kind: "API key",
+            name: &key.name,
+            event: None,
+            gone: TenantError::NoSuchWorkspace(key.workspace),
+        };
+        self.create_in(query, creation).await.map(drop)
     }
 
     async fn change_api_key(&self, prefix: &str, change: ApiKeyChange) -> Result<(), TenantError> {

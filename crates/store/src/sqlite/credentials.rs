@@ -4,9 +4,10 @@ use postbell_model::{
     Credential, CredentialId, LeftQueue, ScramKeys, Secret, Timestamp, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::allowances::read_limits;
+use super::creations::{Creation, IN_WORKSPACE};
 use super::rows::{self, RowError};
 use super::tenants::{SqliteTenants, read_all, row_number, store_error};
 use crate::{NewCredential, StoreError, TenantError, Tenants};
@@ -17,20 +18,17 @@ impl SqliteTenants {
         new: NewCredential,
         now: Timestamp,
     ) -> Result<Credential, TenantError> {
-        let directory = self.directory();
-        let mut workspaces = directory.workspaces().into_iter();
-        if !workspaces.any(|workspace| workspace.id == new.workspace) {
-            return Err(TenantError::NoSuchWorkspace(new.workspace));
-        }
         let hash = String::from_utf8(new.password_hash.expose().to_vec());
         let hash =
             hash.map_err(|_| StoreError::Refused("the password's hash is no text".into()))?;
-        let sql = "INSERT INTO credential (workspace_id, username, password_hash, created_at, \
-            rate, quota, scram_salt, scram_iterations, scram_stored_key, scram_server_key) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let sql = format!(
+            "INSERT INTO credential (workspace_id, username, password_hash, created_at, rate, \
+             quota, scram_salt, scram_iterations, scram_stored_key, scram_server_key) \
+             SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? {IN_WORKSPACE}"
+        );
         let scram = new.scram.as_ref();
         let key = |key: &Secret| key.expose().to_vec();
-        let query = sqlx::query(sql)
+        let query = sqlx::query(AssertSqlSafe(sql))
             .bind(i64::from(new.workspace.0))
             .bind(new.username.clone())
             .bind(hash)
@@ -40,8 +38,15 @@ impl SqliteTenants {
             .bind(scram.map(|keys| keys.salt.clone()))
             .bind(scram.map(|keys| i64::from(keys.iterations)))
             .bind(scram.map(|keys| key(&keys.stored_key)))
-            .bind(scram.map(|keys| key(&keys.server_key)));
-        let id = self.create(query, "credential", &new.username).await?;
+            .bind(scram.map(|keys| key(&keys.server_key)))
+            .bind(i64::from(new.workspace.0));
+        let creation = Creation {
+            kind: "credential",
+            name: &new.username,
+            event: None,
+            gone: TenantError::NoSuchWorkspace(new.workspace),
+        };
+        let id = self.create_in(query, creation).await?;
         Ok(Credential {
             id: CredentialId(row_number(id)?),
             workspace: new.workspace,

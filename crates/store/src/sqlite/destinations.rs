@@ -18,16 +18,24 @@ use super::statements::Query;
 use super::tenants::{SqliteTenants, read_all, store_error};
 use super::{calls, replays};
 
-/// The new row of a destination. A trigger makes its cursor, at the newest event of that moment.
+/// The new row of a destination, where its workspace and its set are still there. A trigger makes
+/// its cursor, at the newest event of that moment.
 pub(super) fn insert(destination: &Destination) -> Query<'static> {
     let sql = "INSERT INTO destination (id, workspace_id, configuration_set_id, name, url, secret, \
         previous_secret, previous_until, matching_event_types, format, settings, replays, state, \
-        created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        created_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? \
+        WHERE EXISTS (SELECT 1 FROM workspace WHERE id = ? AND removed_at IS NULL) \
+        AND (? IS NULL OR EXISTS (SELECT 1 FROM configuration_set \
+        WHERE id = ? AND workspace_id = ? AND removed_at IS NULL))";
+    let (workspace, set) = (
+        i64::from(destination.workspace.0),
+        destination.configuration_set.map(|set| i64::from(set.0)),
+    );
     let previous = destination.previous_secret.as_ref();
     sqlx::query(sql)
         .bind(blob(destination.id.as_bytes()))
-        .bind(i64::from(destination.workspace.0))
-        .bind(destination.configuration_set.map(|set| i64::from(set.0)))
+        .bind(workspace)
+        .bind(set)
         .bind(destination.name.clone())
         .bind(destination.url.clone())
         .bind(destination.secret.expose().to_vec())
@@ -39,6 +47,10 @@ pub(super) fn insert(destination: &Destination) -> Query<'static> {
         .bind(integer(destination.replays))
         .bind(destination.state.name())
         .bind(destination.created_at.as_micros())
+        .bind(workspace)
+        .bind(set)
+        .bind(set)
+        .bind(workspace)
 }
 
 fn names(types: &[String]) -> String {

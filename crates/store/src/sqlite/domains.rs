@@ -8,32 +8,43 @@ use postbell_model::{
     WorkspaceEvent, WorkspaceFact, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use crate::{
-    Directory, DomainChange, DomainCheck, DomainFound, DomainRemoval, DomainTurn, Domains,
-    StoreError, TenantError, Tenants, Verification,
+    DomainChange, DomainCheck, DomainFound, DomainRemoval, DomainTurn, Domains, StoreError,
+    TenantError, Tenants, Verification,
 };
 
+use super::creations::{Creation, IN_SET};
 use super::rows::{self, RowError};
-use super::tenants::{SqliteTenants, count_change, is_unique_violation, read_all, store_error};
+use super::tenants::{SqliteTenants, count_change, read_all, store_error};
 use super::{SqliteStore, domain_removals, event_rows};
+
+const DOMAINS: &str = "SELECT name, workspace_id, return_path_host, configuration_set_id, \
+    created_at, reply_host, tracking_host FROM domain";
 
 impl SqliteTenants {
     /// Writes a new domain, with the event that tells of it.
     pub(super) async fn insert_domain(&self, domain: &SendingDomain) -> Result<(), TenantError> {
-        let sql = "INSERT INTO domain (name, workspace_id, return_path_host, \
-            configuration_set_id, created_at, reply_host, tracking_host) \
-            VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql)
+        let sql = format!(
+            "INSERT INTO domain (name, workspace_id, return_path_host, configuration_set_id, \
+             created_at, reply_host, tracking_host) SELECT ?, ?, ?, ?, ?, ?, ? {IN_SET}"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
             .bind(domain.name.as_str().to_owned())
             .bind(i64::from(domain.workspace.0))
             .bind(domain.return_path_host.as_str().to_owned())
             .bind(i64::from(domain.configuration_set.0))
             .bind(domain.created_at.as_micros())
             .bind(domain.reply_host.as_str().to_owned())
-            .bind(domain.tracking_host.as_str().to_owned());
-        let settings = settings(&self.directory(), domain).into_iter();
+            .bind(domain.tracking_host.as_str().to_owned())
+            .bind(i64::from(domain.configuration_set.0))
+            .bind(i64::from(domain.workspace.0));
+        let set = domain.configuration_set;
+        let directory = self.directory();
+        let name = directory.configuration_set(set);
+        let name = name.map_or_else(|| set.to_string(), |set| set.name.clone());
+        let settings = settings(domain, name).into_iter();
         let created = WorkspaceFact::DomainCreated {
             domain: domain.name.clone(),
             settings: settings
@@ -45,14 +56,13 @@ impl SqliteTenants {
                 .collect(),
         };
         let event = event(domain.workspace, domain.created_at, created);
-        match self.change_telling(vec![query], &[event]).await {
-            Ok(changed) => Ok(changed.map(drop)?),
-            Err(error) if is_unique_violation(&error) => Err(TenantError::Exists {
-                kind: "domain",
-                name: domain.name.to_string(),
-            }),
-            Err(error) => Err(store_error(&error).into()),
-        }
+        let creation = Creation {
+            kind: "domain",
+            name: domain.name.as_str(),
+            event: Some(event),
+            gone: TenantError::NoSuchConfigurationSet(set),
+        };
+        self.create_in(query, creation).await.map(drop)
     }
 
     async fn remove(
@@ -82,32 +92,9 @@ impl Domains for SqliteTenants {
         change: DomainChange,
         now: Timestamp,
     ) -> Result<Vec<SettingChange>, TenantError> {
-        self.refresh_once().await?;
-        let directory = self.directory();
-        let Some(before) = directory.domain(domain) else {
-            return Err(TenantError::NoSuchDomain(domain.clone()));
-        };
-        let after = change.apply(before);
-        self.check_set(after.workspace, after.configuration_set)?;
-        let changes = differences(&directory, before, &after);
-        if changes.is_empty() {
-            return Ok(changes);
-        }
-        let sql = "UPDATE domain SET return_path_host = ?, reply_host = ?, tracking_host = ?, \
-            configuration_set_id = ? WHERE name = ?";
-        let query = sqlx::query(sql)
-            .bind(after.return_path_host.as_str().to_owned())
-            .bind(after.reply_host.as_str().to_owned())
-            .bind(after.tracking_host.as_str().to_owned())
-            .bind(i64::from(after.configuration_set.0))
-            .bind(domain.as_str().to_owned());
-        let updated = WorkspaceFact::DomainUpdated {
-            domain: domain.clone(),
-            changes: changes.clone(),
-        };
-        let event = event(before.workspace, now, updated);
-        let changed = self.change_telling(vec![query], &[event]).await;
-        changed.map_err(|error| store_error(&error))??;
+        let mut connection = self.connection().await?;
+        let changes = change_settings(&mut connection, domain, change, now).await?;
+        self.load(&mut connection).await?;
         Ok(changes)
     }
 
@@ -201,12 +188,91 @@ fn event(workspace: WorkspaceId, at: Timestamp, fact: WorkspaceFact) -> Workspac
     }
 }
 
-/// Every setting of a domain, in words; a configuration set is told by its name.
-fn settings(directory: &Directory, domain: &SendingDomain) -> [(DomainSetting, String); 4] {
-    let set = domain.configuration_set;
-    let set = directory
-        .configuration_set(set)
-        .map_or_else(|| set.to_string(), |set| set.name.clone());
+/// Changes a domain and tells of it, by what its row says at that moment.
+async fn change_settings(
+    connection: &mut SqliteConnection,
+    domain: &Domain,
+    change: DomainChange,
+    now: Timestamp,
+) -> Result<Vec<SettingChange>, TenantError> {
+    let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+    let mut transaction = begun.map_err(|error| store_error(&error))?;
+    let before = one(&mut transaction, domain).await?;
+    let before = before.ok_or_else(|| TenantError::NoSuchDomain(domain.clone()))?;
+    let after = change.apply(&before);
+    let changes = differences(
+        settings(&before, set_name(&mut transaction, &before).await?),
+        settings(&after, set_name(&mut transaction, &after).await?),
+    );
+    let written = async {
+        if !changes.is_empty() {
+            write_settings(&mut transaction, &after).await?;
+            let updated = WorkspaceFact::DomainUpdated {
+                domain: domain.clone(),
+                changes: changes.clone(),
+            };
+            let event = event(before.workspace, now, updated);
+            event_rows::append_workspace_event(&mut transaction, &event).await?;
+            count_change(&mut transaction).await?;
+        }
+        transaction.commit().await
+    };
+    written.await.map_err(|error| store_error(&error))?;
+    Ok(changes)
+}
+
+async fn one(
+    connection: &mut SqliteConnection,
+    domain: &Domain,
+) -> Result<Option<SendingDomain>, TenantError> {
+    let sql = AssertSqlSafe(format!("{DOMAINS} WHERE name = ?"));
+    let query = sqlx::query(sql).bind(domain.as_str());
+    let found = query.fetch_optional(connection).await;
+    let found = found.map_err(|error| store_error(&error))?;
+    let domain = found.as_ref().map(read_domain).transpose();
+    Ok(domain.map_err(StoreError::from)?)
+}
+
+/// The name of a domain's configuration set, which is one of its workspace.
+async fn set_name(
+    connection: &mut SqliteConnection,
+    domain: &SendingDomain,
+) -> Result<String, TenantError> {
+    let sql = "SELECT name FROM configuration_set \
+        WHERE id = ? AND workspace_id = ? AND removed_at IS NULL";
+    let name: Result<Option<String>, _> = sqlx::query_scalar(sql)
+        .bind(i64::from(domain.configuration_set.0))
+        .bind(i64::from(domain.workspace.0))
+        .fetch_optional(connection)
+        .await;
+    let name = name.map_err(|error| store_error(&error))?;
+    name.ok_or(TenantError::NoSuchConfigurationSet(
+        domain.configuration_set,
+    ))
+}
+
+async fn write_settings(
+    connection: &mut SqliteConnection,
+    domain: &SendingDomain,
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE domain SET return_path_host = ?, reply_host = ?, tracking_host = ?, \
+        configuration_set_id = ? WHERE name = ?";
+    sqlx::query(sql)
+        .bind(domain.return_path_host.as_str())
+        .bind(domain.reply_host.as_str())
+        .bind(domain.tracking_host.as_str())
+        .bind(i64::from(domain.configuration_set.0))
+        .bind(domain.name.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A setting and what it is, in words.
+type Setting = (DomainSetting, String);
+
+/// Every setting of a domain; a configuration set is told by its name.
+fn settings(domain: &SendingDomain, set: String) -> [Setting; 4] {
     [
         (
             DomainSetting::ReturnPathHost,
@@ -221,13 +287,8 @@ fn settings(directory: &Directory, domain: &SendingDomain) -> [(DomainSetting, S
     ]
 }
 
-fn differences(
-    directory: &Directory,
-    before: &SendingDomain,
-    after: &SendingDomain,
-) -> Vec<SettingChange> {
-    let before = settings(directory, before).into_iter();
-    let pairs = before.zip(settings(directory, after));
+fn differences(before: [Setting; 4], after: [Setting; 4]) -> Vec<SettingChange> {
+    let pairs = before.into_iter().zip(after);
     let changed = pairs.filter(|((_, old), (_, new))| old != new);
     changed
         .map(|((setting, old), (_, new))| SettingChange {
@@ -385,9 +446,7 @@ fn read_verification(row: &SqliteRow) -> Result<(Domain, Verification), RowError
 pub(super) async fn read_domains(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<SendingDomain>, RowError> {
-    let sql = "SELECT name, workspace_id, return_path_host, configuration_set_id, created_at, \
-        reply_host, tracking_host FROM domain";
-    read_all(connection, sql, read_domain).await
+    read_all(connection, DOMAINS, read_domain).await
 }
 
 fn read_domain(row: &SqliteRow) -> Result<SendingDomain, RowError> {

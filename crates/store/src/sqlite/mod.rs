@@ -8,6 +8,7 @@ mod changes;
 mod claims;
 mod committer;
 mod config_sets;
+mod creations;
 mod credentials;
 mod database;
 mod destinations;

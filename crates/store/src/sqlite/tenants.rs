@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use aws_lc_rs::rand;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, LeftQueue, Secret,
-    SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceEvent, WorkspaceId,
+    SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -24,13 +24,14 @@ use crate::{
 };
 
 use super::allowances::read_limits;
+use super::creations::{Creation, IN_WORKSPACE};
 use super::credentials::read_credentials;
 use super::domain_keys::read_domain_keys;
 use super::domains::read_domains;
 use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
-use super::{DATABASE, api_keys, database, destinations, event_rows, pauses, places, unusable};
+use super::{DATABASE, api_keys, database, destinations, pauses, places, unusable};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -148,15 +149,6 @@ impl SqliteTenants {
         &self,
         queries: Vec<super::statements::Query<'_>>,
     ) -> Result<Result<i64, StoreError>, sqlx::Error> {
-        self.change_telling(queries, &[]).await
-    }
-
-    /// [`SqliteTenants::change_all`] with events that tell of it.
-    pub(super) async fn change_telling(
-        &self,
-        queries: Vec<super::statements::Query<'_>>,
-        events: &[WorkspaceEvent],
-    ) -> Result<Result<i64, StoreError>, sqlx::Error> {
         let mut guard = self.inner.connection.lock().await;
         let Some(connection) = guard.as_mut() else {
             return Ok(Err(super::closed()));
@@ -165,9 +157,6 @@ impl SqliteTenants {
         let mut last = 0;
         for query in queries {
             last = query.execute(&mut *transaction).await?.last_insert_rowid();
-        }
-        for event in events {
-            event_rows::append_workspace_event(&mut transaction, event).await?;
         }
         count_change(&mut transaction).await?;
         transaction.commit().await?;
@@ -251,26 +240,26 @@ impl Tenants for SqliteTenants {
         set: NewConfigurationSet,
         now: Timestamp,
     ) -> Result<ConfigurationSet, TenantError> {
-        if !self
-            .directory()
-            .workspaces()
-            .iter()
-            .any(|workspace| workspace.id == set.workspace)
-        {
-            return Err(TenantError::NoSuchWorkspace(set.workspace));
-        }
-        let sql = "INSERT INTO configuration_set (workspace_id, name, max_retries, expire_after, \
-            reports, created_at, source_ipv4, source_ipv6, ehlo_name) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql)
+        let sql = format!(
+            "INSERT INTO configuration_set (workspace_id, name, max_retries, expire_after, \
+             reports, created_at, source_ipv4, source_ipv6, ehlo_name) \
+             SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? {IN_WORKSPACE}"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
             .bind(i64::from(set.workspace.0))
             .bind(set.name.clone())
             .bind(set.max_retries.map(i64::from))
             .bind(set.expire_after.map(micros))
             .bind(set.reports)
             .bind(now.as_micros());
-        let query = egress::bind(query, &set.egress);
-        let id = self.create(query, "configuration set", &set.name).await?;
+        let query = egress::bind(query, &set.egress).bind(i64::from(set.workspace.0));
+        let creation = Creation {
+            kind: "configuration set",
+            name: &set.name,
+            event: None,
+            gone: TenantError::NoSuchWorkspace(set.workspace),
+        };
+        let id = self.create_in(query, creation).await?;
         Ok(ConfigurationSet {
             id: ConfigurationSetId(row_number(id)?),
             workspace: set.workspace,
@@ -304,9 +293,16 @@ impl Tenants for SqliteTenants {
             self.check_set(destination.workspace, set)?;
         }
         let query = destinations::insert(&destination);
-        self.create(query, "destination", &destination.name)
-            .await
-            .map(drop)
+        let creation = Creation {
+            kind: "destination",
+            name: &destination.name,
+            event: None,
+            gone: destination.configuration_set.map_or(
+                TenantError::NoSuchWorkspace(destination.workspace),
+                TenantError::NoSuchConfigurationSet,
+            ),
+        };
+        self.create_in(query, creation).await.map(drop)
     }
 
     async fn create_credential(

@@ -6,8 +6,8 @@ use postbell_model::{
     SeenRecords, SendingDomain, SettingChange, Timestamp, TokenKeys, WorkspaceFact, WorkspaceId,
 };
 use postbell_store::{
-    Action, DeliveryFilter, DomainChange, DomainCheck, DomainFound, DomainRemoval, EventFilter,
-    From, Logged, MessageOrDelivery, Position, TenantError,
+    Action, DeliveryFilter, DomainChange, DomainCheck, DomainFound, DomainRemoval, Domains,
+    EventFilter, From, Logged, MessageOrDelivery, Position, SqliteTenants, TenantError, Tenants,
 };
 
 use crate::domain_keys::key;
@@ -165,6 +165,48 @@ pub(crate) async fn a_change_tells_what_was_and_what_is(fixture: &Fixture) {
         Err(TenantError::NoSuchConfigurationSet(_))
     ));
     fixture.close().await;
+}
+
+pub(crate) async fn changes_at_once_are_both_kept(fixture: &Fixture) {
+    let before = added(fixture).await;
+    let beside = SqliteTenants::open(fixture.folder()).await.unwrap();
+    let host = |kind, round| Some(named(&format!("{kind}{round}.example.org")));
+    for round in 0..20 {
+        let reply = DomainChange {
+            reply_host: host("in", round),
+            ..DomainChange::default()
+        };
+        let tracking = DomainChange {
+            tracking_host: host("click", round),
+            ..DomainChange::default()
+        };
+        let (one, other) = tokio::join!(
+            fixture.store.change_domain(&before.name, reply, NOW),
+            beside.change_domain(&before.name, tracking, NOW)
+        );
+        assert_eq!((one.unwrap().len(), other.unwrap().len()), (1, 1));
+        let fresh = SqliteTenants::open(fixture.folder()).await.unwrap();
+        let directory = fresh.directory();
+        let after = directory.domain(&before.name).unwrap();
+        assert_eq!(Some(&after.reply_host), host("in", round).as_ref());
+        assert_eq!(Some(&after.tracking_host), host("click", round).as_ref());
+        fresh.close().await;
+    }
+    beside.close().await;
+}
+
+pub(crate) async fn a_domain_that_is_gone_is_not_changed(fixture: &Fixture) {
+    let before = added(fixture).await;
+    let beside = SqliteTenants::open(fixture.folder()).await.unwrap();
+    removed(fixture).await;
+    let change = DomainChange {
+        reply_host: Some(named("in.example.org")),
+        ..DomainChange::default()
+    };
+    let refused = beside.change_domain(&before.name, change, NOW).await;
+    assert!(matches!(refused, Err(TenantError::NoSuchDomain(_))));
+    assert_eq!(told(fixture).await.len(), 2, "added and removed");
+    beside.close().await;
 }
 
 fn check(seconds: u64, found: DomainFound) -> Vec<DomainCheck> {

@@ -10,7 +10,6 @@ use postbell_store::{
     ApiKeyChange, ApiKeys, DeliveryFilter, Finished, Logged, NewConfigurationSet, NewCredential,
     Pauses, Removal, Removals, SqliteTenants, TenantError, Tenants, api_key,
 };
-
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
@@ -273,16 +272,79 @@ async fn set_of_tenants(
     tenants: &SqliteTenants,
     workspace: WorkspaceId,
 ) -> postbell_model::ConfigurationSetId {
-    let set = postbell_store::NewConfigurationSet {
+    let made = tenants.create_configuration_set(new_set(workspace), NOW);
+    made.await.unwrap().id
+}
+
+fn new_set(workspace: WorkspaceId) -> NewConfigurationSet {
+    NewConfigurationSet {
         workspace,
         name: "default".to_owned(),
         max_retries: None,
         expire_after: None,
         reports: None,
         egress: Default::default(),
+    }
+}
+
+pub(crate) async fn nothing_is_made_in_what_was_removed(fixture: &Fixture) {
+    let (stale, tenants) = (beside(fixture).await, beside(fixture).await);
+    let gone = Removal::At(later(5));
+    tenants
+        .remove_configuration_set(fixture.set, gone)
+        .await
+        .unwrap();
+    // This one has not seen it yet.
+    assert!(stale.directory().configuration_set(fixture.set).is_some());
+    let hook = destination(fixture, "hook");
+    for made in [
+        stale.add_domain(domain(fixture, "example.org")).await,
+        stale.create_destination(hook).await,
+    ] {
+        assert!(
+            matches!(made, Err(TenantError::NoSuchConfigurationSet(_))),
+            "{made:?}"
+        );
+    }
+    tenants
+        .remove_workspace(fixture.workspace, gone)
+        .await
+        .unwrap();
+    let whole = postbell_model::Destination {
+        configuration_set: None,
+        ..destination(fixture, "hook")
     };
-    let made = tenants.create_configuration_set(set, NOW).await;
-    made.unwrap().id
+    let set = new_set(fixture.workspace);
+    for made in [
+        stale.create_configuration_set(set, NOW).await.map(drop),
+        stale
+            .create_credential(login(fixture, "shop"), NOW)
+            .await
+            .map(drop),
+        stale.create_api_key(key(fixture, "app")).await,
+        stale.create_destination(whole).await,
+    ] {
+        assert!(
+            matches!(made, Err(TenantError::NoSuchWorkspace(_))),
+            "{made:?}"
+        );
+    }
+    stale.close().await;
+    tenants.close().await;
+}
+
+pub(crate) async fn a_check_waits_for_no_writer(fixture: &Fixture) {
+    let tenants = beside(fixture).await;
+    let options = SqliteConnectOptions::new().filename(fixture.folder().join("postbell.db"));
+    let mut writer = SqliteConnection::connect_with(&options).await.unwrap();
+    let writes = writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let checked = tenants.remove_configuration_set(fixture.set, Removal::Check);
+    checked.await.unwrap();
+    let checked = tenants.remove_workspace(fixture.workspace, Removal::Check);
+    checked.await.unwrap();
+    writes.rollback().await.unwrap();
+    writer.close().await.unwrap();
+    tenants.close().await;
 }
 
 fn key(fixture: &Fixture, name: &str) -> ApiKey {
@@ -341,14 +403,18 @@ pub(crate) async fn api_keys_are_found_by_their_hash(fixture: &Fixture) {
 }
 
 async fn credential(fixture: &Fixture, username: &str) -> CredentialId {
-    let new = NewCredential {
+    let new = login(fixture, username);
+    fixture.store.create_credential(new, NOW).await.unwrap().id
+}
+
+fn login(fixture: &Fixture, username: &str) -> NewCredential {
+    NewCredential {
         workspace: fixture.workspace,
         username: username.to_owned(),
         password_hash: Secret::new("$argon2id$…"),
         scram: None,
         limits: SendingLimits::default(),
-    };
-    fixture.store.create_credential(new, NOW).await.unwrap().id
+    }
 }
 
 /// Accepts a message by a credential; the ids of its deliveries.
