@@ -10,7 +10,6 @@ use postbell_store::{
     ApiKeyChange, ApiKeys, DeliveryFilter, Finished, Logged, NewConfigurationSet, NewCredential,
     Pauses, Removal, Removals, SqliteTenants, TenantError, Tenants, api_key,
 };
-
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
