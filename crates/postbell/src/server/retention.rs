@@ -15,6 +15,8 @@ use crate::config::RetentionSection;
 const REST: Duration = Duration::from_millis(100);
 /// A rest is so many times as long as the stretch before it: a slow disk is left alone for longer.
 const REST_PARTS: u32 = 4;
+/// No rest is longer.
+const LONGEST_REST: Duration = Duration::from_secs(10);
 
 impl Server {
     /// Begins a round at once, and then one now and then; nothing where all is kept.
@@ -85,7 +87,8 @@ impl Purger {
 
     async fn rest(&self, begun: Monotonic) {
         let took = self.clock.monotonic().since(begun);
-        self.clock.sleep(REST.max(took * REST_PARTS)).await;
+        let rest = took.saturating_mul(REST_PARTS).clamp(REST, LONGEST_REST);
+        self.clock.sleep(rest).await;
     }
 
     fn tell(&self, purged: Purged, begun: Monotonic) {

@@ -124,6 +124,20 @@ impl World {
         panic!("the server has not seen it");
     }
 
+    /// Lets the time go on until something is so that nobody is told of.
+    pub(crate) async fn until(&self, so: impl Fn(&Self) -> bool) {
+        let store = self.server.as_ref().unwrap().store();
+        for _ in 0..LIMIT.as_secs() * 10 {
+            let mut changed = store.directory_changed();
+            if so(self) {
+                return;
+            }
+            self.clock.turn(Duration::from_mins(10));
+            let _ = tokio::time::timeout(LOOK, changed.changed()).await;
+        }
+        panic!("it has not come to that");
+    }
+
     fn add_destination(&self, name: &str, set: &str) {
         let url = self.webhook.url(name);
         let words = ["destination", "add", name, "--url", &url];
