@@ -83,6 +83,11 @@ fn is_forward_mark(line: &str) -> bool {
          iletilen|reply above|reply message|replied message|message d|messaggio|mensaje|\
          mensagem|bericht|nachricht|wiadomo|сообщение|повідомлення",
     );
+
+    /// Whether somebody may have written it: what looks like a field may be a sentence.
+    pub(super) const fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Field)
+    }
     let lower = inner.to_lowercase();
     let has_word = WORDS.are_in(&lower);
     let is_begin =

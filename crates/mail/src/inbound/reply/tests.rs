@@ -48,3 +48,17 @@ fn what_somebody_wrote_stays() {
         check(text, text);
     }
 }
+
+#[test]
+fn answers_between_quotes_stay() {
+    let turn = "On Mon, May 4, 2026 at 11:00 AM Ann <ann@a.example> wrote:\n> Well?\n";
+    check(
+        &format!("Yes.\n{turn}No.\n{turn}Bob\n"),
+        "Yes.\n> Well?\nNo.",
+    );
+    check(&format!("Yes.\n{turn}{turn}Bob\n"), "Yes.");
+    check(
+        &format!("Yes.\n{turn}{}", "No.\n".repeat(7)),
+        format!("Yes.\n> Well?\n{}", "No.\n".repeat(7)).trim_end(),
+    );
+}
