@@ -25,6 +25,7 @@ pub fn strip(text: &str) -> String {
     end = end.min(before_thread(&kinds, end));
     end = before_last_quote(&kinds, end);
     kinds.truncate(end);
+    settle_devices(&mut kinds);
     let begin = behind_first_quote(&kinds);
     let kept = lines
         .iter()
@@ -63,6 +64,19 @@ fn kinds(lines: &[&str]) -> Vec<Line> {
         at += len.max(1);
     }
     kinds
+}
+
+/// A telephone's line ends what was written. Where more follows, it is a sentence of somebody's.
+fn settle_devices(kinds: &mut [Line]) {
+    let mut goes_on = false;
+    for kind in kinds.iter_mut().rev() {
+        match kind {
+            Line::Text | Line::Field => goes_on = true,
+            Line::Rule | Line::Attribution | Line::Quote => goes_on = false,
+            Line::Device if goes_on => *kind = Line::Text,
+            Line::Device | Line::Empty => {}
+        }
+    }
 }
 
 /// A line of dashes ends what was written, but not at its beginning.
