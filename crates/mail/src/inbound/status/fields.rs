@@ -119,7 +119,8 @@ impl Fields {
     }
 
     /// A block of fields: about the message, or about a recipient. Where the line between them is
-    /// missing, a recipient begins with a field that it has already.
+    /// missing, a recipient begins with a field that it has already, and the limit of recipients
+    /// may be reached within a block.
     fn add_block(&mut self, block: &[u8]) {
         let mut told: Option<Told> = None;
         for field in Header::of(block).fields() {
@@ -149,6 +150,9 @@ impl Fields {
                         told.diagnostic = diagnostic(&value);
                     }
                 }
+                        if self.recipients.len() >= RECIPIENTS_MAX {
+                            return;
+                        }
                 "remote-mta" => told.get_or_insert_default().remote_mta = Some(untyped(&value)),
                 _ => {}
             }
