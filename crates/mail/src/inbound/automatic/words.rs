@@ -55,8 +55,8 @@ const ANSWERS: Phrases = Phrases(
 const CHALLENGES: Phrases = Phrases(
     "\
      confirm your message|verify your address|confirm your address|confirmation message|\
-     this confirmation|your message is being held|has been held|one-time|anti-spam|protect|\
-     not spam|to verify|simply reply|only need to|verify your message|requires verification|\
+     this confirmation|your message is being held|has been held|anti-spam|not spam|\
+     verify your message|requires verification|\
      requires confirmation|sender verification|confirm that you are|verify that you are|\
      prove that you|please confirm your email|challenge|to deliver your message|\
      not pre-approved|approve your message|guest list|click the link below to deliver|\

@@ -23,6 +23,16 @@ struct Fields {
     recipients: Vec<Told>,
 }
 
+/// Whether a message says of itself that it is a report about a delivery: by its type
+/// (RFC 6522 §3), or by a part.
+pub(crate) fn is_announced(mail: &Mail<'_>) -> bool {
+    let mut parts = mail.parts().iter();
+    let is_report = |part: &Part| {
+        part.media.main == "multipart" && part.report_type.as_deref() == Some("delivery-status")
+    };
+    parts.next().is_some_and(is_report) || mail.leaves().any(|(_, part)| is_status_part(part))
+}
+
 fn is_status_part(part: &Part) -> bool {
     let names = ["delivery-status", "global-delivery-status"];
     part.media.main == "message" && names.contains(&part.media.sub.as_str())
