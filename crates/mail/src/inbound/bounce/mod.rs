@@ -19,7 +19,7 @@ use super::mime::Mail;
 use super::status::{Form, Judge, RECIPIENTS_MAX, StatusReport, Told};
 
 pub(super) use notice::Notice;
-pub(super) use signs::{is_answer, is_daemon};
+pub(super) use signs::{is_answer, is_daemon, is_from_a_program};
 
 use signs::Signs;
 

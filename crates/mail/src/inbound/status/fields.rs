@@ -9,7 +9,7 @@ use super::returned::{Returned, cut};
 use super::{Action, Form, RECIPIENTS_MAX, StatusReport};
 use crate::header::Header;
 use crate::inbound::address;
-use crate::inbound::bounce::Notice;
+use crate::inbound::bounce::{Notice, is_from_a_program};
 use crate::inbound::mime::{Kind, Mail, Part, to_text};
 
 /// Octets of the fields that are read.
@@ -65,13 +65,15 @@ fn find(mail: &Mail<'_>) -> Option<Fields> {
             return Some(fields);
         }
     }
-    // Some take the names of the parts away, or the parts themselves.
-    let texts = mail.own_leaves().filter(|(_, part)| {
-        matches!(
-            part.media.main.as_str(),
-            "text" | "application" | "multipart"
-        )
-    });
+    // Some take the names of the parts away, or the parts themselves. People copy reports into
+    // what they write.
+    let is_told = is_announced(mail) || is_from_a_program(mail);
+    let texts = mail
+        .own_leaves()
+        .filter(|(_, part)| match part.media.main.as_str() {
+            "text" => is_told,
+            main => matches!(main, "application" | "multipart"),
+        });
     for (index, _) in texts.take(10) {
         let octets = mail.octets(index);
         let Some(from) = first_field(&octets) else {
@@ -148,6 +150,9 @@ impl Fields {
                     let has_it = told.as_ref().is_some_and(|told| told.has(is_final));
                     if has_it {
                         self.recipients.extend(told.take());
+                        if self.recipients.len() >= RECIPIENTS_MAX {
+                            return;
+                        }
                     }
                     let told = told.get_or_insert_default();
                     *told.place(is_final) = address;
@@ -160,9 +165,6 @@ impl Fields {
                         told.diagnostic = diagnostic(&value);
                     }
                 }
-                        if self.recipients.len() >= RECIPIENTS_MAX {
-                            return;
-                        }
                 "remote-mta" => told.get_or_insert_default().remote_mta = Some(untyped(&value)),
                 _ => {}
             }
