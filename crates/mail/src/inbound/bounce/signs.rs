@@ -164,3 +164,22 @@ const ANSWER_MARKS: Phrases =
 pub(crate) fn is_answer(subject: &str) -> bool {
     ANSWER_MARKS.begin(subject.trim_start())
 }
+
+#[test]
+fn every_phrase_counts() {
+    let within = [
+        SUBJECT_FAILED,
+        TEXT_FAILED,
+        TEXT_FAILED_HARD,
+        DELAYED,
+        FINAL,
+        DELIVERED,
+        DAEMON_NAMES,
+        super::phrases::LABELS,
+    ];
+    for phrases in within {
+        phrases.check_within();
+    }
+    ANSWER_MARKS.check_beginnings();
+    DAEMONS.check(|one, other| one == other || one.starts_with(&format!("{other}-")));
+}

@@ -144,3 +144,10 @@ fn is_field(line: &str) -> bool {
             || !name.is_ascii()
             || !rest.starts_with('/'))
 }
+
+#[test]
+fn every_phrase_counts() {
+    FORWARD_WORDS.check_within();
+    DEVICE_BEGINS.check_beginnings();
+    FIELD_NAMES.check_apart();
+}
