@@ -12,7 +12,7 @@ const SIZE: usize = 10 * 1024 * 1024;
 
 type Make = fn() -> Vec<u8>;
 
-const CASES: [(&str, Make); 17] = [
+const CASES: [(&str, Make); 19] = [
     ("multiparts in multiparts", || {
         nested("Content-Type: multipart/mixed; boundary=b#\r\n\r\n--b#\r\n")
     }),
@@ -71,6 +71,18 @@ const CASES: [(&str, Make); 17] = [
         behind(
             "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\na@b.example\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n",
             "\r\nFinal-Recipient: rfc822;x@b.example\r\nAction: failed\r\n",
+        )
+    }),
+    ("recipients without empty lines", || {
+        behind(
+            "Content-Type: message/delivery-status\r\n\r\n",
+            "Final-Recipient:a\r\n",
+        )
+    }),
+    ("text, attribution and quote in turns", || {
+        behind(
+            "Subject: Re: a\r\n\r\n",
+            "a\r\nOn 4 May 2026, b <c@d.example> wrote:\r\n> y\r\n",
         )
     }),
     ("attributions", || {

@@ -7,6 +7,7 @@ mod command;
 mod configuration;
 mod data;
 mod header;
+mod inbound;
 mod message;
 mod reply;
 mod report;
@@ -22,6 +23,7 @@ pub use command::command;
 pub use configuration::configuration;
 pub use data::data;
 pub use header::header;
+pub use inbound::inbound;
 pub use message::message;
 pub use reply::reply;
 pub use report::report;
@@ -34,7 +36,7 @@ pub use transfer::transfer;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their programs and of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("address", address),
     ("classify", classify),
     ("client", client),
@@ -42,6 +44,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("configuration", configuration),
     ("data", data),
     ("header", header),
+    ("inbound", inbound),
     ("message", message),
     ("reply", reply),
     ("report", report),

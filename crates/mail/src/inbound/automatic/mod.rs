@@ -11,6 +11,7 @@ mod tests;
 
 use crate::inbound::bounce::{is_answer, is_daemon};
 use crate::inbound::mime::Mail;
+use crate::inbound::status::is_announced;
 
 /// What an automatic answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +126,8 @@ pub(super) fn by_subject(mail: &Mail<'_>, text: &str) -> Option<AutoReply> {
     })
 }
 
-/// A challenge, which may come in the form of a bounce.
+/// A challenge, which may come in the form of a bounce. Words alone tell none in a report about a
+/// delivery: a refusal may say as well how to get past it.
 pub(super) fn challenge(mail: &Mail<'_>, text: &str) -> Option<AutoReply> {
     let marks = [
         "X-Boxbe-Notice",
@@ -140,7 +142,8 @@ pub(super) fn challenge(mail: &Mail<'_>, text: &str) -> Option<AutoReply> {
         .field("From")
         .map(|field| field.text())
         .unwrap_or_default();
-    let is_asked = !is_daemon(&from)
+    let is_asked = !is_announced(mail)
+        && !is_daemon(&from)
         && !is_answer_of_a_person(mail)
         && words::is_challenge(&subject(mail), text);
     (has_mark || is_asked).then_some(AutoReply {

@@ -57,3 +57,30 @@ fn the_beginning_of_a_subject_tells() {
         Some(AutoReplyClass::Other),
     );
 }
+
+#[test]
+fn a_bounce_is_no_challenge() {
+    let text = "Your message has been held by our anti-spam service.\r\n\
+        550 5.7.1 verify your address to get onto the guest list.\r\n";
+    let of = |head: &str, body: &str| {
+        let raw =
+            format!("From: Mail <filter@customer.example>\r\nReturn-Path: <>\r\n{head}\r\n{body}");
+        challenge(&Mail::read(raw.as_bytes()), &text.to_lowercase()).is_some()
+    };
+    assert!(of("", text));
+    let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n";
+    assert!(!of(report, text));
+    let mixed = "Content-Type: multipart/mixed; boundary=b\r\n";
+    let part = "--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\n";
+    assert!(!of(mixed, part));
+    // What nobody else writes outweighs the form.
+    assert!(of(&format!("X-Boxbe-Notice: 1\r\n{report}"), text));
+}
+
+#[test]
+fn a_request_that_protects_is_no_challenge() {
+    let text =
+        "to protect your account you only need to enter a one-time code. simply reply to verify.";
+    let raw = "From: noreply@shop.example\r\nSubject: your code\r\n\r\n";
+    assert_eq!(challenge(&Mail::read(raw.as_bytes()), text), None);
+}

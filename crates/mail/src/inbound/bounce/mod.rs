@@ -1,10 +1,11 @@
 //! Bounces that are written for people (qmail, Exim, old sendmail, Exchange, Notes, providers'
 //! own forms), and the prose beside the fields of RFC 3464.
 //!
-//! Nothing here knows a program by its name. A message is a bounce when it looks like one by
-//! several signs at once ([`signs`]); its text ends where the returned message begins
-//! ([`notice`]); and an address is a recipient when it stands where such texts put one
-//! ([`recipients`]). So a form that nobody has seen is read as well as those that we know.
+//! No form is tied to a program. A message is a bounce when it looks like one by several signs at
+//! once ([`signs`]); its text ends where the returned message begins ([`notice`]); and an address
+//! is a recipient when it stands where such texts put one ([`recipients`]). The names and turns of
+//! phrase of well-known programs stand in the same lists as everybody's ([`phrases`]), so a form
+//! that nobody has seen is read as well as those that we know.
 
 mod notice;
 mod phrases;
@@ -19,7 +20,7 @@ use super::mime::Mail;
 use super::status::{Form, Judge, RECIPIENTS_MAX, StatusReport, Told};
 
 pub(super) use notice::Notice;
-pub(super) use signs::{is_answer, is_daemon};
+pub(super) use signs::{is_answer, is_daemon, is_from_a_program};
 
 use signs::Signs;
 

@@ -1,7 +1,7 @@
 //! The words of bounces, in lower case.
 //!
-//! Each is a turn of phrase that several programs or many people use; none is a whole sentence of
-//! one.
+//! Most are turns of phrase that several programs or many people use. Those of well-known programs
+//! stand here as well (qmail's "i'm not going to try again"), shortened to the turn.
 
 use crate::inbound::phrases::Phrases;
 
@@ -13,8 +13,8 @@ pub(super) const SUBJECT_FAILED: Phrases = Phrases(
      delivery failed|delivery has failed|delivery error|delivery problem|delivery notification|\
      delivery report|delivery status|mail failure|message failure|mail error|mail system error|\
      mail delivery|non delivery|non-delivery|nondeliver|not delivered|not be delivered|\
-     failed mail|failed delivery|failed message|mail not delivered|message not delivered|\
-     could not send|could not be delivered|couldn't be delivered|cannot be delivered|\
+     failed mail|failed delivery|failed message|\
+     could not send|couldn't be delivered|\
      couldn't deliver|unable to deliver|can't deliver|message status|status notification|\
      notification d'état|delivery incomplete|message delayed|delivery delayed|delayed mail|\
      delivery is delayed|bounce|user unknown|unknown user|unzustellbar|nicht zugestellt|\
@@ -35,17 +35,17 @@ pub(super) const TEXT_FAILED: Phrases = Phrases(
      wasn't delivered|not able to deliver|wasn't able to deliver|unable to deliver|\
      undeliverable|undelivered|did not reach|could not be reached|delivery failed|\
      delivery to the following|delivery has failed|failed permanently|failed recipient|\
-     failed addresses|failed address|error delivering|permanent error|permanent fatal errors|\
-     fatal errors|fatal error|delivery errors|delivery error|delivery problems|\
+     failed address|error delivering|permanent error|\
+     fatal error|delivery error|delivery problems|\
      error during delivery|could not send|returned to sender|returned to you|returning it|\
-     has been returned|was returned|i'm not going to try again|giving up|given up|gave up|\
+     has been returned|was returned|not going to try again|giving up|given up|gave up|\
      following address|following recipient|recipients of your message|user unknown|unknown user|\
      no such user|mailbox unavailable|mailbox full|mailbox is full|not known at this site|\
      not listed in|invalid recipient|was rejected|rejected by|has been rejected|be rejected|\
-     bounced|failed to deliver|delivery failure|non-delivery|failure reasons|delivery attempts|\
-     delivery failed|failed after|delivery attempt|transcript of session|not a valid|not match|\
+     bounced|failed to deliver|delivery failure|non-delivery|failure reasons|\
+     failed after|delivery attempt|transcript of session|not a valid|not match|\
      postponed|full mailbox|not accepting mail|no longer active|does not exist|doesn't exist|\
-     account has been disabled|address no longer|is not a valid|could not be processed|\
+     account has been disabled|address no longer|could not be processed|\
      nicht zugestellt|konnte nicht|unzustellbar|n'a pas pu|n'ont pas pu|non remis|impossible de|\
      no se pudo|no se ha podido|no pudo ser|não pôde ser|não foi possível|impossibile|\
      non è stato possibile|niet worden|kunde inte|nie można|nie mogła|не может быть доставлено|\
@@ -56,7 +56,7 @@ pub(super) const TEXT_FAILED: Phrases = Phrases(
 /// In a subject or text: it will be tried again.
 pub(super) const DELAYED: Phrases = Phrases(
     "\
-     (delay)|delayed|postponed|still trying|will continue to try|will keep trying|keep trying|\
+     (delay)|delayed|postponed|still trying|will continue to try|keep trying|\
      will be retried|will try again|will retry|continue to be|attempts will continue|\
      delivery attempts will|not yet been delivered|not yet delivered|has not been delivered yet|\
      has not yet|warning message only|do not need to resend|warning: could not send|\
@@ -88,14 +88,14 @@ pub(super) const DAEMONS: Phrases = Phrases(
     "\
      mailer-daemon|mailer_daemon|mailerdaemon|mail-daemon|maildaemon|postmaster|mdaemon|\
      mail.delivery.system|mail-delivery|maildelivery|mail_delivery|bounce|bounces|smtp|\
-     smtp-gateway|mailsystem|mail-system|mailadmin|mail-admin",
+     mailsystem|mail-system|mailadmin|mail-admin",
 );
 
 /// Names that programs give themselves.
 pub(super) const DAEMON_NAMES: Phrases = Phrases(
     "\
-     mail delivery|mail deliver|delivery system|delivery subsystem|mail administrator|\
-     system administrator|mail system|postmaster|mailer-daemon|mailer daemon|ndr administrator|\
+     mail deliver|delivery system|delivery subsystem|mail administrator|\
+     system administrator|mail system|postmaster|ndr administrator|\
      mailer|microsoft outlook|mail router|mail service",
 );
 
@@ -103,9 +103,9 @@ pub(super) const DAEMON_NAMES: Phrases = Phrases(
 pub(super) const LABELS: Phrases = Phrases(
     "\
      recipient|addressee|invalid|userid|user id|no such|failed address|unknown user|\
-     user unknown|unknown address|invalid address|bad address|delivered to|deliver to|\
+     user unknown|unknown address|bad address|delivered to|deliver to|\
      delivering to|delivery to|delivery attempts to|delivery failed|failed for|failed to|\
      attempts:|destinataire|destinatario|destinatário|empfänger|ontvanger|odbiorca|получател|\
-     адресат|宛先|あて先|受信者|收件人|message to|mail to|email to|e-mail to|original-rcpt|addressed to|\
+     адресат|宛先|あて先|受信者|收件人|message to|mail to|original-rcpt|addressed to|\
      mailbox|unable to send to|user:|address:|sent to|reach|account",
 );

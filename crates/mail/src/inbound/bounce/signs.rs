@@ -7,7 +7,7 @@ use super::phrases::{
 use crate::inbound::address;
 use crate::inbound::mime::Mail;
 use crate::inbound::phrases::Phrases;
-use crate::inbound::status::Action;
+use crate::inbound::status::{Action, Codes, find_codes};
 
 /// Octets of a text in which phrases are looked for: what a report has to say it says at once.
 const HEAD_MAX: usize = 16 * 1024;
@@ -25,6 +25,8 @@ pub(crate) struct Signs {
     is_report: bool,
     /// It answers a message, as people's mail does.
     is_answer: bool,
+    /// It has the message that it is about.
+    returns_it: bool,
     subject_failed: bool,
     text_failed: bool,
     subject: String,
@@ -37,9 +39,6 @@ impl Signs {
         let text = |name: &str| mail.field(name).map(|field| field.text());
         let subject = text("Subject").unwrap_or_default().to_lowercase();
         let from = text("From");
-        let return_path = text("Return-Path");
-        let is_null =
-            return_path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty());
         let report_type = mail
             .parts()
             .first()
@@ -54,10 +53,11 @@ impl Signs {
         let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
             is_daemon: from.as_deref().is_some_and(is_daemon),
-            is_null,
+            is_null: is_null(mail),
             has_failed_field: mail.field("X-Failed-Recipients").is_some(),
             is_report: report_type == Some("delivery-status"),
             is_answer: is_answer(&subject),
+            returns_it: returns_a_message(mail, notice),
             subject_failed: SUBJECT_FAILED.are_in(&subject),
             text_failed: TEXT_FAILED.are_in(&head),
             subject,
@@ -77,7 +77,9 @@ impl Signs {
         if self.is_daemon || self.is_null {
             return self.subject_failed || (self.text_failed && names_somebody);
         }
-        self.subject_failed && self.text_failed && names_somebody
+        // People's mail has such words and addresses as well, and seldom a code.
+        let is_worded = self.subject_failed && self.text_failed && names_somebody;
+        is_worded && (self.returns_it || find_codes(&self.head) != Codes::default())
     }
 
     pub(super) fn action(&self) -> Action {
@@ -115,6 +117,26 @@ const TEXT_FAILED_HARD: Phrases = Phrases(
      could not be delivered|was not delivered|undeliverable|failed permanently|permanent error",
 );
 
+/// A message that is a part, or the header of one with what only servers write into it: the
+/// header above a quote has no Message-ID.
+fn returns_a_message(mail: &Mail<'_>, notice: &Notice) -> bool {
+    mail.enclosed().is_some() || notice.returned.message_id.is_some()
+}
+
+/// Whether a program sent it, by its name or without a return path, and not as an answer.
+pub(crate) fn is_from_a_program(mail: &Mail<'_>) -> bool {
+    let text = |name: &str| mail.field(name).map(|field| field.text());
+    let subject = text("Subject").unwrap_or_default().to_lowercase();
+    let is_daemon = text("From").is_some_and(|from| is_daemon(&from));
+    !is_answer(&subject) && (is_daemon || is_null(mail))
+}
+
+/// RFC 5321 §4.5.5: what reports has no return path.
+fn is_null(mail: &Mail<'_>) -> bool {
+    let path = mail.field("Return-Path").map(|field| field.text());
+    path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty())
+}
+
 /// Whether a From field names a program that reports.
 pub(crate) fn is_daemon(from: &str) -> bool {
     let lower = from.to_lowercase();
@@ -141,4 +163,23 @@ const ANSWER_MARKS: Phrases =
 /// Whether a subject in lower case is one of an answer.
 pub(crate) fn is_answer(subject: &str) -> bool {
     ANSWER_MARKS.begin(subject.trim_start())
+}
+
+#[test]
+fn every_phrase_counts() {
+    let within = [
+        SUBJECT_FAILED,
+        TEXT_FAILED,
+        TEXT_FAILED_HARD,
+        DELAYED,
+        FINAL,
+        DELIVERED,
+        DAEMON_NAMES,
+        super::phrases::LABELS,
+    ];
+    for phrases in within {
+        phrases.check_within();
+    }
+    ANSWER_MARKS.check_beginnings();
+    DAEMONS.check(|one, other| one == other || one.starts_with(&format!("{other}-")));
 }

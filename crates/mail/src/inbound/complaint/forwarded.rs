@@ -20,17 +20,9 @@ const SUBJECTS: [&str; 10] = [
     "email abuse",
 ];
 /// Local parts of senders.
-const SENDERS: [&str; 9] = [
-    "staff",
-    "abuse",
-    "feedback",
-    "feedbackloop",
-    "fbl",
-    "complaints",
-    "complaint",
-    "spamcop",
-    "junk",
-];
+const SENDERS: [&str; 5] = ["staff", "complaints", "complaint", "spamcop", "junk"];
+/// In a local part of a sender.
+const SENDERS_WITHIN: [&str; 3] = ["abuse", "feedback", "fbl"];
 
 /// Reads one; `None` where the message is none.
 pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
@@ -72,7 +64,7 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
 }
 
 /// Whether a From field names a feedback loop.
-fn is_feedback_sender(from: &str) -> bool {
+pub(super) fn is_feedback_sender(from: &str) -> bool {
     let Some(address) = address::first(from) else {
         return false;
     };
@@ -81,10 +73,5 @@ fn is_feedback_sender(from: &str) -> bool {
         .next()
         .unwrap_or_default()
         .to_ascii_lowercase();
-    SENDERS.iter().any(|sender| {
-        local == *sender
-            || local.contains("fbl")
-            || local.contains("feedback")
-            || local.contains("abuse")
-    })
+    SENDERS.contains(&local.as_str()) || SENDERS_WITHIN.iter().any(|word| local.contains(word))
 }

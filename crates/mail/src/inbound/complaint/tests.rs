@@ -26,3 +26,23 @@ fn a_report_is_read_whatever_stands_between_its_fields() {
     assert_eq!(complaint.incidents, Some(3));
     assert_eq!(complaint.original_recipients, ["ann@customer.example"]);
 }
+
+#[test]
+fn feedback_loops_are_told_by_their_senders() {
+    for from in [
+        "staff@a.example",
+        "Loop <fbl-no-reply@a.example>",
+        "Complaints@a.example",
+        "email-abuse@a.example",
+    ] {
+        assert!(forwarded::is_feedback_sender(from), "{from}");
+    }
+    for from in [
+        "",
+        "ann@abuse.example",
+        "staff.ann@a.example",
+        "junkyard@a.example",
+    ] {
+        assert!(!forwarded::is_feedback_sender(from), "{from}");
+    }
+}

@@ -24,6 +24,41 @@ pub(super) enum Line {
 /// Longer lines are text.
 const LINE_MAX: usize = 600;
 
+/// Between the dashes above a message that is quoted or forwarded.
+const FORWARD_WORDS: Phrases = Phrases(
+    "\
+     original|ursprüngliche|ursprungliche|forwarded|weitergeleitet|transféré|transmis|\
+     d'origine|reenviado|encaminhada|inoltrato|doorgestuurd|oorspronkelijk|vidarebefordr|\
+     videresend|przekazan|oryginaln|исходное|пересыла|пересланн|оригинал|原始|转发|轉寄|元のメッセージ|\
+     iletilen|reply above|reply message|replied message|message d|messaggio|mensaje|\
+     mensagem|bericht|nachricht|wiadomo|сообщение|повідомлення",
+);
+
+/// What telephones and programs put below begins with.
+const DEVICE_BEGINS: Phrases = Phrases(
+    "\
+     sent from|sent via|sent with|sent using|get outlook for|envoyé de|\
+     envoyé à partir|enviado do|enviado de|enviado a partir|inviato da|\
+     gesendet von|gesendet mit|gesendet via|diese nachricht wurde von meinem|\
+     verzonden vanaf|verstuurd vanaf|verzonden met|skickat från|sendt fra|lähetetty|\
+     wysłane z|wysłano z|odesláno z|отправлено с|отправлено из|отправлено от|надіслано з|\
+     відправлено з|iphoneから送信|から送信|從我的|发自|나의 iphone에서|trimis de pe|\
+     i̇phone'umdan gönderildi|gönderen:|elküldve|στάλθηκε από|yahoo mail for",
+);
+
+/// Names of fields.
+const FIELD_NAMES: Phrases = Phrases(
+    "\
+     from|sent|to|cc|bcc|subject|date|reply-to|reply to|importance|sent on|attachments|von|\
+     gesendet|an|betreff|datum|antwort an|kopie|de|envoyé|envoyé le|à|objet|répondre à|a|\
+     enviado|enviado el|para|asunto|fecha|assunto|data|enviada em|enviado em|enviada|da|\
+     inviato|oggetto|per|verzonden|aan|onderwerp|van|från|skickat|till|ämne|fra|sendt|til|\
+     emne|lähettäjä|lähetetty|vastaanottaja|aihe|od|wysłano|do|temat|wysłane|komu|předmět|\
+     odesláno|feladó|címzett|tárgy|küldve|от|отправлено|кому|тема|дата|копия|від|надіслано|\
+     kimden|gönderilme|kime|konu|tarih|gönderen|差出人|送信日時|送信者|宛先|件名|日時|日付|发件人|发送时间|收件人|\
+     主题|日期|抄送|寄件者|寄件日期|收件者|主旨|보낸 사람|보낸 날짜|받는 사람|제목|보낸사람|받는사람",
+);
+
 impl Line {
     /// What a line is; attributions may go on for several, and are found in `attribution`.
     pub(super) fn of(line: &str) -> Self {
@@ -47,6 +82,11 @@ impl Line {
             return Self::Field;
         }
         Self::Text
+    }
+
+    /// Whether somebody may have written it: what looks like a field may be a sentence.
+    pub(super) const fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Field)
     }
 }
 
@@ -75,16 +115,8 @@ fn is_forward_mark(line: &str) -> bool {
     let inner = line.trim_matches(['-', '_', '=', '*', ' ', '\u{2014}']);
     let outer = line.len() - inner.len();
     let is_framed = line.starts_with(['-', '_', '*', '=']) && line.ends_with(['-', '_', '*', '=']);
-    const WORDS: Phrases = Phrases(
-        "\
-         original|ursprüngliche|ursprungliche|forwarded|weitergeleitet|transféré|transmis|\
-         d'origine|reenviado|encaminhada|inoltrato|doorgestuurd|oorspronkelijk|vidarebefordr|\
-         videresend|przekazan|oryginaln|исходное|пересыла|пересланн|оригинал|原始|转发|轉寄|元のメッセージ|\
-         iletilen|reply above|reply message|replied message|message d|messaggio|mensaje|\
-         mensagem|bericht|nachricht|wiadomo|сообщение|повідомлення",
-    );
     let lower = inner.to_lowercase();
-    let has_word = WORDS.are_in(&lower);
+    let has_word = FORWARD_WORDS.are_in(&lower);
     let is_begin =
         lower.starts_with("begin forwarded message") || lower.starts_with("début du message");
     (is_framed && outer >= 6 && has_word && inner.len() < 80) || is_begin
@@ -92,18 +124,11 @@ fn is_forward_mark(line: &str) -> bool {
 
 fn is_device(line: &str) -> bool {
     let lower = line.to_lowercase();
-    const BEGINS: Phrases = Phrases(
-        "\
-         sent from|sent via|sent with|sent using|get outlook for|envoyé de|envoyé depuis|\
-         envoyé à partir|enviado desde|enviado do|enviado de|enviado a partir|inviato da|\
-         von meinem|gesendet von|gesendet mit|gesendet via|diese nachricht wurde von meinem|\
-         verzonden vanaf|verstuurd vanaf|verzonden met|skickat från|sendt fra|lähetetty|\
-         wysłane z|wysłano z|odesláno z|отправлено с|отправлено из|отправлено от|надіслано з|\
-         відправлено з|iphoneから送信|から送信|发自我的|從我的|发自|나의 iphone에서|trimis de pe|\
-         i̇phone'umdan gönderildi|gönderen:|elküldve|στάλθηκε από|yahoo mail for",
-    );
     let bare = lower.trim_start_matches(['(', '[', '<', '*', '_']);
-    bare.chars().count() < 120 && (BEGINS.begin(bare) || bare.ends_with("から送信"))
+    // `Von meinem iPhone gesendet`: the verb stands at the end.
+    let is_german = bare.starts_with("von meinem ") && bare.contains(" gesendet");
+    let is_told = DEVICE_BEGINS.begin(bare) || is_german || bare.ends_with("から送信");
+    bare.chars().count() < 120 && is_told
 }
 
 /// A field of a quoted header, in the languages of Outlook and others, with emphasis or without.
@@ -113,20 +138,16 @@ fn is_field(line: &str) -> bool {
         return false;
     };
     let name = name.trim().trim_matches(['*', '_']).to_lowercase();
-    const NAMES: Phrases = Phrases(
-        "\
-         from|sent|to|cc|bcc|subject|date|reply-to|reply to|importance|sent on|attachments|von|\
-         gesendet|an|betreff|datum|antwort an|kopie|de|envoyé|envoyé le|à|objet|répondre à|a|\
-         enviado|enviado el|para|asunto|fecha|assunto|data|enviada em|enviado em|enviada|da|\
-         inviato|oggetto|per|verzonden|aan|onderwerp|van|från|skickat|till|ämne|fra|sendt|til|\
-         emne|lähettäjä|lähetetty|vastaanottaja|aihe|od|wysłano|do|temat|wysłane|komu|předmět|\
-         odesláno|feladó|címzett|tárgy|küldve|от|отправлено|кому|тема|дата|копия|від|надіслано|\
-         кому|kimden|gönderilme|kime|konu|tarih|gönderen|差出人|送信日時|送信者|宛先|件名|日時|日付|发件人|发送时间|收件人|\
-         主题|日期|抄送|寄件者|寄件日期|收件者|主旨|보낸 사람|보낸 날짜|받는 사람|제목|보낸사람|받는사람",
-    );
-    NAMES.has(&name)
+    FIELD_NAMES.has(&name)
         && (rest.starts_with([' ', '\t', '\u{a0}', '*', '_'])
             || rest.is_empty()
             || !name.is_ascii()
             || !rest.starts_with('/'))
+}
+
+#[test]
+fn every_phrase_counts() {
+    FORWARD_WORDS.check_within();
+    DEVICE_BEGINS.check_beginnings();
+    FIELD_NAMES.check_apart();
 }

@@ -25,6 +25,7 @@ pub fn strip(text: &str) -> String {
     end = end.min(before_thread(&kinds, end));
     end = before_last_quote(&kinds, end);
     kinds.truncate(end);
+    settle_devices(&mut kinds);
     let begin = behind_first_quote(&kinds);
     let kept = lines
         .iter()
@@ -65,16 +66,26 @@ fn kinds(lines: &[&str]) -> Vec<Line> {
     kinds
 }
 
+/// A telephone's line ends what was written. Where more follows, it is a sentence of somebody's.
+fn settle_devices(kinds: &mut [Line]) {
+    let mut goes_on = false;
+    for kind in kinds.iter_mut().rev() {
+        match kind {
+            Line::Text | Line::Field => goes_on = true,
+            Line::Rule | Line::Attribution | Line::Quote => goes_on = false,
+            Line::Device if goes_on => *kind = Line::Text,
+            Line::Device | Line::Empty => {}
+        }
+    }
+}
+
 /// A line of dashes ends what was written, but not at its beginning.
 fn before_rule(kinds: &[Line]) -> usize {
     let rule = kinds.iter().position(|kind| *kind == Line::Rule);
     let Some(rule) = rule else {
         return kinds.len();
     };
-    let has_text = kinds
-        .iter()
-        .take(rule)
-        .any(|kind| matches!(kind, Line::Text | Line::Field));
+    let has_text = kinds.iter().take(rule).any(|kind| kind.is_text());
     if has_text { rule } else { kinds.len() }
 }
 
@@ -97,32 +108,24 @@ fn before_header(kinds: &[Line], end: usize) -> usize {
 
 /// From an attribution on, where no text follows, or so little that it is a signature.
 fn before_thread(kinds: &[Line], end: usize) -> usize {
-    let is_text = |kind: &Line| matches!(kind, Line::Text | Line::Field);
     let head = kinds.get(..end).unwrap_or_default();
-    for (at, _) in head
-        .iter()
-        .enumerate()
-        .filter(|(_, kind)| **kind == Line::Attribution)
-    {
-        let has_text = head.iter().take(at).any(is_text);
-        if !has_text {
+    let last_quote = head.iter().rposition(|kind| *kind == Line::Quote);
+    let is_thread = |kind: &Line| matches!(kind, Line::Quote | Line::Attribution);
+    let Some(thread_end) = head.iter().rposition(is_thread) else {
+        return end;
+    };
+    let (thread, tail) = head.split_at(thread_end);
+    let texts = |kinds: &[Line]| kinds.iter().filter(|kind| kind.is_text()).count();
+    let (in_thread, in_tail) = (texts(thread), texts(tail));
+    let mut before = 0;
+    for (at, kind) in head.iter().enumerate() {
+        before += usize::from(kind.is_text());
+        if *kind != Line::Attribution || before == 0 {
             continue;
         }
-        let behind = head.get(at..).unwrap_or_default();
-        let has_quote = behind.contains(&Line::Quote);
-        let last_quote = behind
-            .iter()
-            .rposition(|kind| matches!(kind, Line::Quote | Line::Attribution));
-        let tail = behind
-            .get(last_quote.map_or(0, |last| last + 1)..)
-            .unwrap_or_default();
-        let between = behind
-            .iter()
-            .take(last_quote.unwrap_or(0))
-            .filter(|kind| is_text(kind))
-            .count();
-        let tail_len = tail.iter().filter(|kind| is_text(kind)).count();
-        if !has_quote || (between == 0 && tail_len <= TAIL_MAX) {
+        let has_quote = last_quote.is_some_and(|quote| quote > at);
+        let is_signed = before == in_thread && in_tail <= TAIL_MAX;
+        if !has_quote || is_signed {
             return at;
         }
     }
@@ -132,9 +135,7 @@ fn before_thread(kinds: &[Line], end: usize) -> usize {
 /// Quotes at the end, where there is text before them.
 fn before_last_quote(kinds: &[Line], end: usize) -> usize {
     let head = kinds.get(..end).unwrap_or_default();
-    let last = head
-        .iter()
-        .rposition(|kind| matches!(kind, Line::Text | Line::Field));
+    let last = head.iter().rposition(|kind| kind.is_text());
     last.map_or(end, |last| last + 1)
 }
 
@@ -175,8 +176,7 @@ fn behind_forward(kinds: &[Line]) -> usize {
 /// Behind a quote that stands before the only text: it was answered below. Where text and quotes
 /// take turns, each belongs to what it answers.
 fn behind_first_quote(kinds: &[Line]) -> usize {
-    let is_text = |kind: &Line| matches!(kind, Line::Text | Line::Field);
-    let Some(text) = kinds.iter().position(is_text) else {
+    let Some(text) = kinds.iter().position(|kind| kind.is_text()) else {
         return 0;
     };
     let is_answered = kinds

@@ -33,6 +33,10 @@ fn signatures_go() {
     check("Yes.\n-- \nAnn\n", "Yes.");
     check("Yes.\n\nSent from my iPhone\n", "Yes.");
     check("Ja.\n\nVon meinem iPhone gesendet\n", "Ja.");
+    let thread = "On Mon, May 4, 2026 at 11:00 AM Ann <ann@a.example> wrote:\n\n> Well?\n";
+    check(&format!("Yes.\n\nSent from my iPhone\n\n{thread}"), "Yes.");
+    let header = "From: Ann\nSent: Monday\nTo: Bob\nSubject: it\n\nWell?\n";
+    check(&format!("Yes.\n\nSent from my iPhone\n\n{header}"), "Yes.");
 }
 
 #[test]
@@ -44,7 +48,24 @@ fn what_somebody_wrote_stays() {
         "At 11:00 we meet:\nat the station",
         "```\n----\n> code\n```\nwith code",
         "> only a quote",
+        "Two boxes are missing.\nSent from our warehouse on Monday.\nCan you look?",
+        "Von meinem Paket fehlt die Hälfte.",
+        "Sent from our warehouse on Monday.\n\nTo: me\n\nIt never came.",
     ] {
         check(text, text);
     }
+}
+
+#[test]
+fn answers_between_quotes_stay() {
+    let turn = "On Mon, May 4, 2026 at 11:00 AM Ann <ann@a.example> wrote:\n> Well?\n";
+    check(
+        &format!("Yes.\n{turn}No.\n{turn}Bob\n"),
+        "Yes.\n> Well?\nNo.",
+    );
+    check(&format!("Yes.\n{turn}{turn}Bob\n"), "Yes.");
+    check(
+        &format!("Yes.\n{turn}{}", "No.\n".repeat(7)),
+        format!("Yes.\n> Well?\n{}", "No.\n".repeat(7)).trim_end(),
+    );
 }

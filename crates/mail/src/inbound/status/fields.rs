@@ -9,7 +9,7 @@ use super::returned::{Returned, cut};
 use super::{Action, Form, RECIPIENTS_MAX, StatusReport};
 use crate::header::Header;
 use crate::inbound::address;
-use crate::inbound::bounce::Notice;
+use crate::inbound::bounce::{Notice, is_from_a_program};
 use crate::inbound::mime::{Kind, Mail, Part, to_text};
 
 /// Octets of the fields that are read.
@@ -21,6 +21,16 @@ struct Fields {
     reporting_mta: Option<String>,
     envelope_id: Option<String>,
     recipients: Vec<Told>,
+}
+
+/// Whether a message says of itself that it is a report about a delivery: by its type
+/// (RFC 6522 §3), or by a part.
+pub(crate) fn is_announced(mail: &Mail<'_>) -> bool {
+    let mut parts = mail.parts().iter();
+    let is_report = |part: &Part| {
+        part.media.main == "multipart" && part.report_type.as_deref() == Some("delivery-status")
+    };
+    parts.next().is_some_and(is_report) || mail.leaves().any(|(_, part)| is_status_part(part))
 }
 
 fn is_status_part(part: &Part) -> bool {
@@ -55,13 +65,15 @@ fn find(mail: &Mail<'_>) -> Option<Fields> {
             return Some(fields);
         }
     }
-    // Some take the names of the parts away, or the parts themselves.
-    let texts = mail.own_leaves().filter(|(_, part)| {
-        matches!(
-            part.media.main.as_str(),
-            "text" | "application" | "multipart"
-        )
-    });
+    // Some take the names of the parts away, or the parts themselves. People copy reports into
+    // what they write.
+    let is_told = is_announced(mail) || is_from_a_program(mail);
+    let texts = mail
+        .own_leaves()
+        .filter(|(_, part)| match part.media.main.as_str() {
+            "text" => is_told,
+            main => matches!(main, "application" | "multipart"),
+        });
     for (index, _) in texts.take(10) {
         let octets = mail.octets(index);
         let Some(from) = first_field(&octets) else {
@@ -119,7 +131,8 @@ impl Fields {
     }
 
     /// A block of fields: about the message, or about a recipient. Where the line between them is
-    /// missing, a recipient begins with a field that it has already.
+    /// missing, a recipient begins with a field that it has already, and the limit of recipients
+    /// may be reached within a block.
     fn add_block(&mut self, block: &[u8]) {
         let mut told: Option<Told> = None;
         for field in Header::of(block).fields() {
@@ -137,6 +150,9 @@ impl Fields {
                     let has_it = told.as_ref().is_some_and(|told| told.has(is_final));
                     if has_it {
                         self.recipients.extend(told.take());
+                        if self.recipients.len() >= RECIPIENTS_MAX {
+                            return;
+                        }
                     }
                     let told = told.get_or_insert_default();
                     *told.place(is_final) = address;

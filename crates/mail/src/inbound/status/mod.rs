@@ -19,7 +19,8 @@ use super::mime::Mail;
 
 pub use returned::Returned;
 
-pub(super) use codes::{find as find_codes, first_enhanced};
+pub(super) use codes::{Codes, find as find_codes, first_enhanced};
+pub(super) use fields::is_announced;
 pub(super) use judge::{Judge, Told};
 
 /// Recipients of a report; RFC 5321 §4.5.3.1.8 lets a transaction have as many.

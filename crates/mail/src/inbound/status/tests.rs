@@ -57,3 +57,23 @@ fn actions_are_read_leniently() {
 fn the_compiled_in_table_is_sound() {
     Judge::new(crate::Classifier::standard());
 }
+
+fn report_of(fields: &str) -> Option<StatusReport> {
+    let raw = format!(
+        "From: <>\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: message/delivery-status\r\n\r\n{fields}"
+    );
+    let mail = Mail::read(raw.as_bytes());
+    let judge = Judge::new(crate::Classifier::standard());
+    read(&mail, &judge, &Notice::of(&mail))
+}
+
+#[test]
+fn a_report_has_no_more_recipients_than_a_transaction() {
+    for between in ["", "\r\n"] {
+        let one =
+            format!("Final-Recipient: rfc822;ann@customer.example\r\nAction: failed\r\n{between}");
+        let report = report_of(&one.repeat(3 * RECIPIENTS_MAX)).unwrap();
+        assert_eq!(report.recipients.len(), RECIPIENTS_MAX, "{between:?}");
+    }
+}
