@@ -2,9 +2,22 @@
 
 import json
 import subprocess
+from dataclasses import dataclass
 
 # More than any of them takes; each has limits of its own.
 LIMIT = 1800
+
+
+@dataclass
+class Ledgers:
+    """The rows of the verdict by title, what was refused and how often, what the server said where it
+    ended by itself and how often, and whether the ledgers agree."""
+
+    rows: dict
+    refusals: list
+    ends: list
+    agree: bool
+    done: subprocess.CompletedProcess
 
 
 def load(options, *words):
@@ -16,15 +29,18 @@ def beside(options, *words):
 
 
 def kill(options, *words):
-    """The rows of its verdict by title, what was refused and how often, and whether the ledgers
-    agree."""
     done = start(options, "kill", *words)
     # Two spaces, a title of 46 columns, and what it is.
     lines = [line for line in done.stdout.splitlines() if line.startswith("  ")]
     rows = [(line[2:48].strip(), line[48:].strip()) for line in lines]
-    refusals = [value.partition(": ") for title, value in rows if title == "messages refused"]
     agree = done.returncode == 0 and "The ledgers agree." in done.stdout
-    return dict(rows), [(int(count), said) for count, _, said in refusals], agree, done
+    refusals, ends = counted(rows, "messages refused"), counted(rows, "said at its end")
+    return Ledgers(dict(rows), refusals, ends, agree, done)
+
+
+def counted(rows, wanted):
+    parts = [value.partition(": ") for title, value in rows if title == wanted]
+    return [(int(count), said) for count, _, said in parts]
 
 
 def run(options, name, *words):

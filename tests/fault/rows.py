@@ -13,11 +13,7 @@ class Row:
 
 
 class Skipped(Exception):
-    """Something is not installed; the text says what."""
-
-
-class Forbidden(Exception):
-    """The machine does not let us do this, whatever is installed."""
+    """Something is not installed, or this machine does not let us do it; the text says what."""
 
 
 def need(*programs):

@@ -62,6 +62,33 @@ fn sockets_are_named_by_keys() {
     }
 }
 
+#[test]
+fn no_client_starts_it_again_after_a_failed_write() {
+    let unit = std::fs::read_to_string(units().join("postbell.service")).expect("it is there");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStopPost=+/bin/sh -c '"));
+    let script = line
+        .and_then(|line| line.strip_suffix('\''))
+        .expect("one script");
+    let done = |status: &str| {
+        let output = Command::new("/bin/sh")
+            .args(["-c", &format!("systemctl() {{ echo \"$@\"; }}\n{script}")])
+            .env("EXIT_STATUS", status)
+            .output()
+            .expect("there is a shell");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned()
+    };
+    assert_eq!(
+        done("3"),
+        "--no-block stop postbell.socket postbell-tls.socket"
+    );
+    assert_eq!((done("0"), done("1"), done("TERM")), Default::default());
+}
+
 /// A port that was free a moment ago.
 async fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)

@@ -41,8 +41,8 @@ pub(crate) struct Books {
     pub(crate) starts: Vec<Duration>,
     /// From SIGTERM to the end of the process.
     pub(crate) ends: Vec<Duration>,
-    /// How often it ended by itself.
-    pub(crate) stops: u64,
+    /// What it said last where it ended by itself, and how often.
+    pub(crate) stops: BTreeMap<String, u64>,
 }
 
 /// A message that the MX took.
@@ -161,8 +161,8 @@ impl Ledgers {
         self.books().starts.push(took);
     }
 
-    pub(crate) fn stopped(&self) {
-        self.books().stops += 1;
+    pub(crate) fn stopped(&self, said: String) {
+        *self.books().stops.entry(said).or_default() += 1;
     }
 
     pub(crate) fn ended(&self, took: Duration) {

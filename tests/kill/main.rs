@@ -263,7 +263,7 @@ impl World {
         match ended {
             Some(status) => {
                 ensure!(!status.success(), "the server ended without a word");
-                self.ledgers.stopped();
+                self.ledgers.stopped(server.last_words());
             }
             None => server.kill().await?,
         }

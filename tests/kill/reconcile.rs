@@ -97,8 +97,11 @@ fn count(books: &Books, verdict: &mut Verdict) {
         verdict.row("orderly ends", books.ends.len());
         verdict.row("slowest end, from SIGTERM", format!("{slowest:.0?}"));
     }
-    if books.stops > 0 {
-        verdict.row("ended by itself", books.stops);
+    if !books.stops.is_empty() {
+        verdict.row("ended by itself", books.stops.values().sum::<u64>());
+    }
+    for (said, count) in &books.stops {
+        verdict.row("said at its end", format!("{count}: {said}"));
     }
     for (said, count) in &books.refusals {
         verdict.row("messages refused", format!("{count}: {said}"));

@@ -293,6 +293,12 @@ impl Server {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
+    /// What it said last of all.
+    pub fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines().last().unwrap_or_default().to_owned()
+    }
+
     fn process_id(&self) -> anyhow::Result<u32> {
         self.child.id().context("the server had ended before")
     }

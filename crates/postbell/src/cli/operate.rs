@@ -17,7 +17,7 @@ pub struct QueueArgs {
     pub list: QueueList,
     /// Show how the running server stands with mail hosts instead; of all, or of --domain
     #[arg(long)]
-    #[arg(conflicts_with_all = ["workspace", "recipient", "message", "delivery", "older_than", "state"])]
+    #[arg(conflicts_with_all = ["workspace", "recipient", "message", "delivery", "credential", "older_than", "state"])]
     pub sites: bool,
     /// Which lanes or sites stand first
     #[arg(long, value_name = "ORDER", default_value = "count")]
@@ -204,4 +204,33 @@ pub struct WhichEvents {
     /// About addresses of this domain
     #[arg(long, value_name = "DOMAIN")]
     pub domain: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    fn reads(line: &str) -> bool {
+        let words = line.split_whitespace();
+        Cli::try_parse_from(["postbell", "queue"].into_iter().chain(words)).is_ok()
+    }
+
+    #[test]
+    fn sites_are_shown_by_domain_alone() {
+        assert!(reads("--sites --domain example.org"));
+        for filter in [
+            "--workspace acme",
+            "--recipient ann@example.org",
+            "--message 0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10",
+            "--delivery 0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10",
+            "--credential shop",
+            "--older-than 2h",
+            "--state held",
+        ] {
+            assert!(reads(filter), "{filter}");
+            assert!(!reads(&format!("--sites {filter}")), "{filter}");
+        }
+    }
 }
