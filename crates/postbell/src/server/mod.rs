@@ -139,7 +139,7 @@ impl Server {
         let door = Arc::new(door.with_tracer(tracer.clone()));
         let watch = Watch::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
         let verifier = Verifier::new(config, Arc::clone(&store), Arc::clone(&clock));
-        let sweeper = Sweeper::new(Arc::clone(&store), Arc::clone(&clock));
+        let sweeper = Sweeper::new(Arc::clone(&store), live.clone(), Arc::clone(&clock));
         observed.register(&door, &deliverer, &notifier, tls.clone());
         let listeners = Listeners::open(config, inherited).await?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
@@ -171,7 +171,7 @@ impl Server {
         server.run_reports(reporter);
         server.run_identity(watch);
         server.run_domains(verifier, sweeper);
-        server.run_revocations(Arc::clone(&clock));
+        server.run_revocations(live.clone(), Arc::clone(&clock));
         server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);
         server.run_tls(tls, Arc::clone(&clock));

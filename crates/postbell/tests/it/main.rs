@@ -19,4 +19,5 @@ mod pauses;
 mod reports;
 mod serve;
 mod tenants;
+mod waiting;
 mod world;

@@ -8,7 +8,7 @@ use postbell_model::{CredentialId, LeftQueue, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::{Action, DeliveryFilter, Operate, Operated, Revocations, StoreError};
+use crate::{Action, DeliveryFilter, Holder, Operate, Operated, Revocations, StoreError};
 
 use super::SqliteStore;
 use super::errors::read_error;
@@ -17,9 +17,17 @@ use super::tenants::store_error;
 
 #[async_trait]
 impl Revocations for SqliteStore {
-    async fn finish_revocations(&self, now: Timestamp) -> Result<Operated, StoreError> {
+    async fn finish_revocations_beside(
+        &self,
+        of: Option<CredentialId>,
+        now: Timestamp,
+        holder: &dyn Holder,
+    ) -> Result<Operated, StoreError> {
         let mut all = Operated::default();
         for (credential, left) in self.wishes().await? {
+            if of.is_some_and(|of| of != credential) {
+                continue;
+            }
             let filter = DeliveryFilter {
                 credential: Some(credential),
                 ..DeliveryFilter::default()
@@ -29,7 +37,7 @@ impl Revocations for SqliteStore {
                 LeftQueue::Hold => Action::Hold,
                 LeftQueue::Cancel => Action::Cancel,
             };
-            let done = self.operate(&filter, &action, now).await?;
+            let done = self.operate_beside(&filter, &action, now, holder).await?;
             all.changed += done.changed;
             all.left_alone += done.left_alone;
             if done.left_alone == 0 {

@@ -337,7 +337,7 @@ pub(crate) async fn api_keys_are_found_by_their_hash(fixture: &Fixture) {
     tenants.close().await;
 }
 
-async fn credential(fixture: &Fixture, username: &str) -> CredentialId {
+pub(crate) async fn credential(fixture: &Fixture, username: &str) -> CredentialId {
     let new = NewCredential {
         workspace: fixture.workspace,
         username: username.to_owned(),
@@ -349,7 +349,7 @@ async fn credential(fixture: &Fixture, username: &str) -> CredentialId {
 }
 
 /// Accepts a message by a credential; the ids of its deliveries.
-async fn accept_by(fixture: &Fixture, by: CredentialId, to: &[&str]) -> Vec<DeliveryId> {
+pub(crate) async fn accept_by(fixture: &Fixture, by: CredentialId, to: &[&str]) -> Vec<DeliveryId> {
     let mut submission = fixture.submission(to, "Subject: x\r\n\r\nx\r\n");
     submission.credential = Some(by);
     let ids = submission.deliveries.iter().map(|new| new.id).collect();
