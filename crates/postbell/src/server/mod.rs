@@ -137,8 +137,8 @@ impl Server {
         let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
         let door = stages::submission_door(config, &store, gate.clone(), tls.as_deref(), &clock)?;
         let door = Arc::new(door.with_tracer(tracer.clone()));
-        let watch = Watch::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
-        let verifier = Verifier::new(config, Arc::clone(&store), Arc::clone(&clock));
+        let watch = Watch::new(config, Arc::clone(&store), dns.clone(), Arc::clone(&clock));
+        let verifier = Verifier::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
         let sweeper = Sweeper::new(Arc::clone(&store), live.clone(), Arc::clone(&clock));
         observed.register(&door, &deliverer, &notifier, tls.clone());
         let listeners = Listeners::open(config, inherited).await?;
