@@ -186,7 +186,7 @@ impl Deliverer {
 
     /// What people may look at while it runs.
     pub fn live(&self) -> Live {
-        Live::new(self.board.clone(), self.clock.clone())
+        Live::new(self.board.clone(), self.queue.clone(), self.clock.clone())
     }
 
     /// How it delivers, for whoever changes it while it runs.

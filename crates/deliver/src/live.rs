@@ -4,21 +4,28 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use postbell_model::{Clock, DeliveryId, Domain};
-use postbell_store::DeliveryFilter;
+use postbell_store::{DeliveryFilter, Holder, Queue};
 
-use crate::board::{Board, BusySites, SiteView};
+use crate::board::{Board, BusySites, Parcel, SiteView};
+use crate::release;
 
 /// A look at a deliverer that runs, or will. Looking changes nothing.
 #[derive(Clone)]
 pub struct Live {
     board: Arc<Board>,
+    queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
 }
 
 impl Live {
-    pub(crate) fn new(board: Arc<Board>, clock: Arc<dyn Clock>) -> Self {
-        Self { board, clock }
+    pub(crate) fn new(board: Arc<Board>, queue: Arc<dyn Queue>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            board,
+            queue,
+            clock,
+        }
     }
 
     /// The sites that mail to these domains goes to, as far as any went lately; all, without any.
@@ -29,11 +36,7 @@ impl Live {
     /// Takes away the deliveries that wait in memory and that a filter means. They stay claimed, and
     /// whoever asks for it has to settle or to release them. What is being sent is not touched.
     pub fn put_aside(&self, filter: &DeliveryFilter) -> HashSet<DeliveryId> {
-        let aside = self.board.put_aside(filter);
-        aside
-            .iter()
-            .map(|parcel| parcel.claimed.delivery.id)
-            .collect()
+        ids(&self.board.put_aside(filter))
     }
 
     /// Ends the pauses of the sites of these domains: what is due is tried.
@@ -45,6 +48,34 @@ impl Live {
     pub(crate) fn busy_sites(&self, most: usize) -> BusySites {
         self.board.busy_sites(most, self.clock.monotonic())
     }
+}
+
+#[async_trait]
+impl Holder for Live {
+    fn put_these_aside(&self, deliveries: &HashSet<DeliveryId>) -> HashSet<DeliveryId> {
+        if deliveries.is_empty() {
+            return HashSet::new();
+        }
+        ids(&self.board.put_these_aside(deliveries))
+    }
+
+    /// Waits for a store that is busy or full: until it has them, nobody has.
+    async fn give_back(&self, deliveries: Vec<DeliveryId>) {
+        let (queue, clock) = (self.queue.as_ref(), self.clock.as_ref());
+        let count = deliveries.len();
+        if let Err(error) = release::give_back(queue, clock, deliveries, clock.now()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                deliveries = count,
+                "deliveries could not be given back and wait for the next start"
+            );
+        }
+    }
+}
+
+fn ids(parcels: &[Parcel]) -> HashSet<DeliveryId> {
+    let ids = parcels.iter().map(|parcel| parcel.claimed.delivery.id);
+    ids.collect()
 }
 
 impl fmt::Debug for Live {

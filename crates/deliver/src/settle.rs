@@ -12,14 +12,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::DeliverMetrics;
-use crate::release::{give_back, may_take_later};
+use crate::release::{PATIENCE, give_back, may_take_later};
 
 /// Outcomes that wait for the store.
 const CHANNEL: usize = 2_048;
 /// Outcomes in one batch.
 const BATCH: usize = 512;
-/// The first and the longest wait for a store that is busy or full.
-const PATIENCE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// When a delivery whose outcome the store refused is tried again.
 const AFTER_REFUSAL: Duration = Duration::from_secs(300);
 

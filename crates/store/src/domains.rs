@@ -7,7 +7,7 @@ use postbell_model::{
     ConfigurationSetId, Domain, SeenRecords, SettingChange, Timestamp, WorkspaceId,
 };
 
-use crate::{StoreError, TenantError};
+use crate::{Holder, Nobody, StoreError, TenantError};
 
 /// Looks after sending domains. Beside a running server as well, which sees what changed within
 /// a second or two. Every change is told in an event of the domain's workspace, in the same
@@ -66,14 +66,27 @@ pub trait Domains: Send + Sync {
 #[async_trait]
 pub trait DomainRemovals: Send + Sync {
     /// Rejects what waits of removed domains, each delivery with its `Reject` in one transaction.
-    /// What is being sent at the moment is left alone. How many removals have not ended.
+    /// What only waits in memory is taken from its holder; what is being sent at the moment is left
+    /// alone. How many removals have not ended.
     ///
     /// A removal ends once nothing waits and some seconds are over, for mail that a door let in
     /// while it did not know yet.
     ///
     /// # Errors
     /// The database can't be read, or the store has stopped; what was done until then stands.
-    async fn reject_removed(&self, now: Timestamp) -> Result<usize, StoreError>;
+    async fn reject_removed_beside(
+        &self,
+        now: Timestamp,
+        holder: &dyn Holder,
+    ) -> Result<usize, StoreError>;
+
+    /// The same, where nobody has anything in memory.
+    ///
+    /// # Errors
+    /// The same.
+    async fn reject_removed(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.reject_removed_beside(now, &Nobody).await
+    }
 }
 
 /// What is changed of a domain; `None` stays as it is.

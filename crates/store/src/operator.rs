@@ -107,6 +107,76 @@ pub trait Operate: Send + Sync {
         }
         Ok(operated)
     }
+
+    /// The same, where somebody has deliveries in flight: what is left alone by the first pass and
+    /// only waits there is put aside, and the second pass finds it.
+    ///
+    /// # Errors
+    /// The same; what was put aside is given back then, too.
+    async fn operate_beside(
+        &self,
+        filter: &DeliveryFilter,
+        action: &Action,
+        now: Timestamp,
+        holder: &dyn Holder,
+    ) -> Result<Operated, StoreError> {
+        let mut course = Course::default();
+        let (mut in_flight, mut changed, mut left_alone) = (HashSet::new(), 0, 0);
+        while !course.is_ended() {
+            let batch = self.operate_some(filter, action, now, &mut course).await?;
+            changed += batch.changed;
+            left_alone += batch.left_alone;
+            in_flight.extend(batch.in_flight);
+        }
+        course.aside = holder.put_these_aside(&in_flight);
+        if course.aside.is_empty() {
+            return Ok(Operated {
+                changed,
+                left_alone,
+            });
+        }
+        course.begin_again();
+        left_alone = 0;
+        let mut outcome = Ok(());
+        while outcome.is_ok() && !course.is_ended() {
+            let batch = self.operate_some(filter, action, now, &mut course).await;
+            outcome = batch.map(|batch| {
+                changed += batch.changed;
+                left_alone += batch.left_alone;
+            });
+        }
+        if !course.aside.is_empty() {
+            holder.give_back(course.aside.into_iter().collect()).await;
+        }
+        outcome.map(|()| Operated {
+            changed,
+            left_alone,
+        })
+    }
+}
+
+/// Who has deliveries in flight in memory, before anybody works on them.
+#[async_trait]
+pub trait Holder: Send + Sync {
+    /// Takes away those of the deliveries that nobody works on. They stay claimed, and whoever asks
+    /// for it has to settle them or to give them back.
+    fn put_these_aside(&self, deliveries: &HashSet<DeliveryId>) -> HashSet<DeliveryId>;
+
+    /// Gives back what was put aside and is to be sent all the same.
+    async fn give_back(&self, deliveries: Vec<DeliveryId>);
+}
+
+/// Nothing is in flight: no server runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+#[async_trait]
+impl Holder for Nobody {
+    fn put_these_aside(&self, _: &HashSet<DeliveryId>) -> HashSet<DeliveryId> {
+        HashSet::new()
+    }
+
+    async fn give_back(&self, _: Vec<DeliveryId>) {}
 }
 
 /// Which waiting deliveries are meant; an empty one means all.
@@ -390,6 +460,8 @@ pub struct Batch {
     pub changed: u64,
     /// How many were being sent at the moment, or changed in another way, and were left alone.
     pub left_alone: u64,
+    /// Those that were in flight.
+    pub in_flight: Vec<DeliveryId>,
     /// The domains of all these.
     pub domains: BTreeSet<Domain>,
 }

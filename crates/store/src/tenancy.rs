@@ -1,9 +1,11 @@
 //! What an operator does to tenants: pausing, removing, API keys, and what is left by a credential.
 
 use async_trait::async_trait;
-use postbell_model::{ApiKey, ConfigurationSetId, Pause, Sender, Sending, Timestamp, WorkspaceId};
+use postbell_model::{
+    ApiKey, ConfigurationSetId, CredentialId, Pause, Sender, Sending, Timestamp, WorkspaceId,
+};
 
-use crate::{Operated, StoreError, TenantError};
+use crate::{Holder, Nobody, Operated, StoreError, TenantError};
 
 /// Whether mail is sent.
 ///
@@ -99,13 +101,26 @@ pub struct ApiKeyChange {
 #[async_trait]
 pub trait Revocations: Send + Sync {
     /// Holds or cancels what waits of each credential that was revoked with that wish, batch by
-    /// batch. What is being sent at the moment is left alone and counted: the wish then stands, and
-    /// this is to be called again. It stands, too, for as long as a door may not know of the
-    /// revocation.
+    /// batch; or what waits of one of them. What only waits in memory is taken from its holder; what
+    /// is being sent at the moment is left alone and counted: the wish then stands, and this is to be
+    /// called again. It stands, too, for as long as a door may not know of the revocation.
     ///
     /// # Errors
     /// The database can't be read, or the store has stopped; what was done until then stands.
-    async fn finish_revocations(&self, now: Timestamp) -> Result<Finished, StoreError>;
+    async fn finish_revocations_beside(
+        &self,
+        of: Option<CredentialId>,
+        now: Timestamp,
+        holder: &dyn Holder,
+    ) -> Result<Finished, StoreError>;
+
+    /// The same of all, where nobody has anything in memory.
+    ///
+    /// # Errors
+    /// The same.
+    async fn finish_revocations(&self, now: Timestamp) -> Result<Finished, StoreError> {
+        self.finish_revocations_beside(None, now, &Nobody).await
+    }
 }
 
 /// What became of the wishes.

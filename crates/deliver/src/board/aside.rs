@@ -1,7 +1,9 @@
 //! What an operator may do to what waits in memory: take deliveries away before anybody works on
 //! them, and end the pauses of sites.
 
-use postbell_model::{Domain, Monotonic};
+use std::collections::HashSet;
+
+use postbell_model::{DeliveryId, Domain, Monotonic};
 use postbell_store::DeliveryFilter;
 
 use super::Parcel;
@@ -11,14 +13,21 @@ use crate::plan::Plan;
 impl State {
     /// Takes away what nobody works on and a filter means.
     pub(super) fn put_aside(&mut self, filter: &DeliveryFilter) -> Vec<Parcel> {
-        let meant =
-            |parcel: &mut Parcel| filter.fits(&parcel.claimed.delivery, &parcel.claimed.message);
+        self.take(|parcel| filter.fits(&parcel.claimed.delivery, &parcel.claimed.message))
+    }
+
+    /// The same with those that are named.
+    pub(super) fn put_these_aside(&mut self, deliveries: &HashSet<DeliveryId>) -> Vec<Parcel> {
+        self.take(|parcel| deliveries.contains(&parcel.claimed.delivery.id))
+    }
+
+    fn take(&mut self, meant: impl Fn(&mut Parcel) -> bool) -> Vec<Parcel> {
         let mut aside = Vec::new();
         for state in self.domains.values_mut() {
-            aside.extend(state.waiting.extract_if(.., meant));
+            aside.extend(state.waiting.extract_if(.., |parcel| meant(parcel)));
         }
         for site in self.sites.values_mut() {
-            aside.extend(site.lanes.extract(meant));
+            aside.extend(site.lanes.extract(&meant));
         }
         self.waiting -= aside.len();
         aside

@@ -18,10 +18,11 @@ mod spread;
 mod state;
 mod view;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use postbell_model::{Domain, Egress, Lane, Monotonic};
+use postbell_model::{DeliveryId, Domain, Egress, Lane, Monotonic};
 use postbell_store::{Claimed, DeliveryFilter};
 use tokio::sync::Notify;
 
@@ -171,6 +172,11 @@ impl Board {
     /// Takes away what nobody works on and a filter means: it stays claimed.
     pub(crate) fn put_aside(&self, filter: &DeliveryFilter) -> Vec<Parcel> {
         self.change(|state| state.put_aside(filter))
+    }
+
+    /// The same with those that are named.
+    pub(crate) fn put_these_aside(&self, deliveries: &HashSet<DeliveryId>) -> Vec<Parcel> {
+        self.change(|state| state.put_these_aside(deliveries))
     }
 
     /// Mail to these domains is tried now, whatever pauses there are.

@@ -1,8 +1,10 @@
 //! `postbell credential revoke`: counted first, done with `--yes`.
 
 use anyhow::Context;
-use postbell_model::LeftQueue;
-use postbell_store::{DeliveryFilter, OpenError, Operated, Revocations, SqliteStore, Store};
+use postbell_model::{CredentialId, LeftQueue};
+use postbell_store::{
+    DeliveryFilter, Nobody, OpenError, Operated, Revocations, SqliteStore, Store,
+};
 use serde_json::json;
 use tokio_util::task::TaskTracker;
 
@@ -38,9 +40,9 @@ pub(super) async fn revoke(desk: &Desk, args: &CredentialRevoke) -> anyhow::Resu
     );
     let outcome = match left {
         LeftQueue::Keep => None,
-        LeftQueue::Hold | LeftQueue::Cancel => Some(finish(desk).await?),
+        LeftQueue::Hold | LeftQueue::Cancel => Some(finish(desk, id).await?),
     };
-    sentence.push_str(&match outcome {
+    sentence.push_str(&match &outcome {
         None => String::new(),
         Some(None) => format!(
             ", and the {} that wait are {} by it",
@@ -59,6 +61,10 @@ pub(super) async fn revoke(desk: &Desk, args: &CredentialRevoke) -> anyhow::Resu
     document["done"] = json!(true);
     document["queue"] = json!(left.name());
     document["deliveries"] = json!(waits);
+    if let Some(Some(done)) = outcome {
+        document["changed"] = json!(done.changed);
+        document["leftAlone"] = json!(done.left_alone);
+    }
     desk.tell(&args.output, &document, &sentence);
     Ok(())
 }
@@ -80,7 +86,7 @@ const fn past(queue: LeftQueueArg) -> &'static str {
 }
 
 /// By this process, where no server has the store; one that runs does it by itself (`None`).
-async fn finish(desk: &Desk) -> anyhow::Result<Option<Operated>> {
+async fn finish(desk: &Desk, credential: CredentialId) -> anyhow::Result<Option<Operated>> {
     let tasks = TaskTracker::new();
     let folder = &desk.config.server.data_dir;
     let options = desk.config.store.clone();
@@ -92,7 +98,8 @@ async fn finish(desk: &Desk) -> anyhow::Result<Option<Operated>> {
             return Err(error).with_context(unusable);
         }
     };
-    let finished = store.finish_revocations(desk.clock.now()).await;
+    let (of, now) = (Some(credential), desk.clock.now());
+    let finished = store.finish_revocations_beside(of, now, &Nobody).await;
     store.close().await;
     tasks.close();
     tasks.wait().await;

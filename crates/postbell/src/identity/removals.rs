@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use postbell_deliver::Live;
 use postbell_model::Clock;
 use postbell_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -15,12 +16,13 @@ const AGAIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Sweeper {
     store: Arc<dyn Store>,
+    live: Live,
     clock: Arc<dyn Clock>,
 }
 
 impl Sweeper {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    pub(crate) fn new(store: Arc<dyn Store>, live: Live, clock: Arc<dyn Clock>) -> Self {
+        Self { store, live, clock }
     }
 
     /// Looks at the start, whenever what is set up has changed, and again until all has ended;
@@ -28,7 +30,8 @@ impl Sweeper {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut changed = self.store.directory_changed();
         loop {
-            let swept = self.store.reject_removed(self.clock.now());
+            let now = self.clock.now();
+            let swept = self.store.reject_removed_beside(now, &self.live);
             let Some(open) = stop.run_until_cancelled(swept).await else {
                 return;
             };

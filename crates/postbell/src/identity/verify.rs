@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use postbell_model::{Clock, Domain, SendingDomain, Timestamp};
-use postbell_net::{DnsOptions, Resolver};
+use futures_util::StreamExt;
+use futures_util::stream;
+use postbell_model::{Clock, Domain, SendingDomain, Timestamp, WorkspaceId};
+use postbell_net::{DnsMetrics, DnsOptions, Resolver};
 use postbell_store::{Directory, DomainCheck, DomainFound, DomainTurn, Store, Verification};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -18,6 +20,8 @@ use crate::config::{Config, DomainsSection};
 
 /// Domains looked at in one round, those that have waited longest first.
 const ROUND: usize = 200;
+/// Domains looked at at a time: who does not answer holds up few others.
+const AT_A_TIME: usize = 16;
 /// What the records of one domain may take to look up.
 const DOMAIN_LIMIT: Duration = Duration::from_secs(30);
 /// A domain that is not verified is looked at again after this part of its age: often while its
@@ -29,18 +33,23 @@ const AGE_PART: u32 = 8;
 pub(crate) struct Verifier {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    dns: DnsOptions,
+    dns: (DnsOptions, DnsMetrics),
     host: String,
     retire_after: Duration,
     options: DomainsSection,
 }
 
 impl Verifier {
-    pub(crate) fn new(config: &Config, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        store: Arc<dyn Store>,
+        metrics: DnsMetrics,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             store,
             clock,
-            dns: config.dns.clone(),
+            dns: (config.dns.clone(), metrics),
             host: config.server.hostname.clone(),
             retire_after: config.dkim.retire_after,
             options: config.domains.clone(),
@@ -73,20 +82,35 @@ impl Verifier {
             return Ok(());
         }
         // A new one remembers no answer of the last round.
-        let resolver = Resolver::new(&self.dns).context("there is no DNS resolver")?;
-        for domain in due {
-            let found = self.look_up(&resolver, &directory, domain);
-            // Who does not answer in time holds up the other domains no longer.
-            let found = tokio::time::timeout(DOMAIN_LIMIT, found).await;
-            let check = DomainCheck {
-                domain: domain.name.clone(),
-                at: self.clock.now(),
-                found: found.unwrap_or(DomainFound::Unanswered),
-            };
+        let (options, metrics) = &self.dns;
+        let resolver = Resolver::new(options).context("there is no DNS resolver")?;
+        let resolver = resolver.with_metrics(metrics.clone());
+        let checks = due.into_iter();
+        let checks: Vec<_> = checks
+            .map(|domain| self.check(&resolver, &directory, domain))
+            .collect();
+        let mut checks = stream::iter(checks).buffer_unordered(AT_A_TIME);
+        while let Some(check) = checks.next().await {
             let turns = self.store.record_domain_checks(vec![check]).await?;
             turns.iter().for_each(tell);
         }
         Ok(())
+    }
+
+    async fn check(
+        &self,
+        resolver: &Resolver,
+        directory: &Directory,
+        domain: &SendingDomain,
+    ) -> DomainCheck {
+        let found = self.look_up(resolver, directory, domain);
+        // Who does not answer in time holds up the other domains no longer.
+        let found = tokio::time::timeout(DOMAIN_LIMIT, found).await;
+        DomainCheck {
+            domain: domain.name.clone(),
+            at: self.clock.now(),
+            found: found.unwrap_or(DomainFound::Unanswered),
+        }
     }
 
     async fn look_up(
@@ -105,7 +129,8 @@ impl Verifier {
         verdict(&check(resolver, &records, &self.host).await)
     }
 
-    /// The domains whose time has come, those first that have waited longest.
+    /// The domains whose time has come: one of each workspace in turn, those first that have waited
+    /// longest.
     fn due<'d>(
         &self,
         directory: &'d Directory,
@@ -121,8 +146,10 @@ impl Verifier {
             .filter(|(at, _)| *at <= now)
             .collect();
         due.sort_by_key(|(at, _)| *at);
+        let mut due = due.into_iter().map(|(_, domain)| domain).collect();
+        take_turns(&mut due);
         due.truncate(ROUND);
-        due.into_iter().map(|(_, domain)| domain).collect()
+        due
     }
 }
 
@@ -141,6 +168,16 @@ impl DomainsSection {
         };
         known.checked_at.after(spread(interval, domain, known))
     }
+}
+
+/// Those of a workspace that has many do not come before the first of any other.
+fn take_turns(domains: &mut Vec<&SendingDomain>) {
+    let mut seen: HashMap<WorkspaceId, usize> = HashMap::new();
+    domains.sort_by_cached_key(|domain| {
+        let turn = seen.entry(domain.workspace).or_default();
+        *turn += 1;
+        *turn
+    });
 }
 
 /// Up to a quarter less, by chance that is the same whenever it is asked, so that domains which
@@ -199,6 +236,21 @@ mod tests {
         all.sort_unstable();
         assert!(all[0] > HOUR / 4 * 3 && all[49] <= HOUR, "{all:?}");
         assert!(all[0] < all[49], "no chance in it: {all:?}");
+    }
+
+    #[test]
+    fn workspaces_take_turns() {
+        let of = |workspace: u32, name: &str| {
+            let name = Domain::parse(name).unwrap();
+            let (workspace, set) = (WorkspaceId(workspace), ConfigurationSetId(1));
+            SendingDomain::new(name, workspace, set, Timestamp::from_micros(0))
+        };
+        let all = [of(1, "a.example"), of(1, "b.example"), of(1, "c.example")];
+        let other = of(2, "z.example");
+        let mut due: Vec<_> = all.iter().chain([&other]).collect();
+        take_turns(&mut due);
+        let names: Vec<_> = due.iter().map(|domain| domain.name.as_str()).collect();
+        assert_eq!(names, ["a.example", "z.example", "b.example", "c.example"]);
     }
 
     #[test]

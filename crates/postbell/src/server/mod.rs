@@ -138,9 +138,9 @@ impl Server {
         let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
         let door = stages::submission_door(config, &store, gate.clone(), tls.as_deref(), &clock)?;
         let door = Arc::new(door.with_tracer(tracer.clone()));
-        let watch = Watch::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
-        let verifier = Verifier::new(config, Arc::clone(&store), Arc::clone(&clock));
-        let sweeper = Sweeper::new(Arc::clone(&store), Arc::clone(&clock));
+        let watch = Watch::new(config, Arc::clone(&store), dns.clone(), Arc::clone(&clock));
+        let verifier = Verifier::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
+        let sweeper = Sweeper::new(Arc::clone(&store), live.clone(), Arc::clone(&clock));
         observed.register(&door, &deliverer, &notifier, tls.clone());
         let listeners = Listeners::open(config, inherited)?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
@@ -172,7 +172,7 @@ impl Server {
         server.run_reports(reporter);
         server.run_identity(watch);
         server.run_domains(verifier, sweeper);
-        server.run_revocations(Arc::clone(&clock));
+        server.run_revocations(live.clone(), Arc::clone(&clock));
         server.run_retention(config.retention, Arc::clone(&clock));
         server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use postbell_api::control::{Stands, Step};
 use postbell_deliver::Live;
-use postbell_model::{Address, Clock, DeliveryState};
-use postbell_store::{Action, Course, DeliveryFilter, Store, StoreError};
+use postbell_model::{Address, Clock, DeliveryState, Monotonic};
+use postbell_store::{Action, Course, DeliveryFilter, Holder, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +17,8 @@ use tracing::{info, warn};
 const MOST: usize = 4;
 /// How long one may take; an operator may ask again for the rest.
 const LIMIT: Duration = Duration::from_mins(10);
+/// How long who asked may take to hear what came of it.
+const LAST_WORD: Duration = Duration::from_secs(30);
 /// How often the queue is gone through. What was put back while the first pass was under way is
 /// found by the second.
 const PASSES: usize = 2;
@@ -79,6 +81,12 @@ impl Operations {
     }
 }
 
+/// Whether somebody may still listen.
+enum Heard {
+    Perhaps,
+    ByNobody,
+}
+
 /// One that is under way.
 struct Operation {
     hand: Hand,
@@ -111,8 +119,11 @@ impl Operation {
         );
         drop(slot);
         let last = self.step(stands);
-        // Who asked may have gone.
-        let _ = self.steps.send(last).await;
+        tokio::select! {
+            // Who asked may have gone.
+            _ = self.steps.send(last) => {}
+            () = self.hand.clock.sleep(LAST_WORD) => {}
+        }
     }
 
     async fn carry_out(&mut self, course: &mut Course) -> Result<Stands, StoreError> {
@@ -130,8 +141,7 @@ impl Operation {
                     return Ok(Stands::BrokenOff(why));
                 }
                 self.batch(course).await?;
-                let step = self.step(Stands::UnderWay);
-                if self.steps.send(step).await.is_err() {
+                if let Heard::ByNobody = self.tell(until).await {
                     return Ok(Stands::BrokenOff("nobody listens".to_owned()));
                 }
             }
@@ -163,6 +173,20 @@ impl Operation {
         Ok(())
     }
 
+    /// Says how far it has come. Mail that was put aside does not wait for who does not listen.
+    async fn tell(&self, until: Monotonic) -> Heard {
+        let left = until.since(self.hand.clock.monotonic());
+        tokio::select! {
+            sent = self.steps.send(self.step(Stands::UnderWay)) => match sent {
+                Ok(()) => Heard::Perhaps,
+                Err(_) => Heard::ByNobody,
+            },
+            // Both are looked at before the next batch.
+            () = self.hand.stop.cancelled() => Heard::Perhaps,
+            () = self.hand.clock.sleep(left) => Heard::Perhaps,
+        }
+    }
+
     /// Whether it is about what waits in memory. What is to be tried at once need not be taken from
     /// those who are about to.
     fn takes_aside(&self) -> bool {
@@ -176,15 +200,9 @@ impl Operation {
         if course.aside.is_empty() {
             return;
         }
-        let aside = course.aside.into_iter().collect();
-        let now = self.hand.clock.now();
-        if let Err(error) = self.hand.store.release(aside, now).await {
-            // Nothing is lost: what is stored says when each of them is due.
-            warn!(
-                error = &error as &dyn std::error::Error,
-                "deliveries could not be given back and wait for their next attempt"
-            );
-        }
+        let giving_back = self.hand.live.give_back(course.aside.into_iter().collect());
+        // Claims end with the server.
+        self.hand.stop.run_until_cancelled(giving_back).await;
     }
 
     const fn step(&self, stands: Stands) -> Step {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use postbell_deliver::Live;
 use postbell_model::Clock;
 use postbell_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -14,17 +15,21 @@ use super::Server;
 const AGAIN: Duration = Duration::from_secs(5);
 
 impl Server {
-    pub(super) fn run_revocations(&self, clock: Arc<dyn Clock>) {
+    pub(super) fn run_revocations(&self, live: Live, clock: Arc<dyn Clock>) {
         let (store, stop) = (Arc::clone(&self.store), self.deliver.stop());
         self.deliver
-            .run(async move { finish(store, clock, stop).await });
+            .run(async move { finish(store, live, clock, stop).await });
     }
 }
 
-async fn finish(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+async fn finish(store: Arc<dyn Store>, live: Live, clock: Arc<dyn Clock>, stop: CancellationToken) {
     let mut changed = store.directory_changed();
     loop {
-        let is_open = match store.finish_revocations(clock.now()).await {
+        let finishing = store.finish_revocations_beside(None, clock.now(), &live);
+        let Some(finished) = stop.run_until_cancelled(finishing).await else {
+            return;
+        };
+        let is_open = match finished {
             Ok(finished) => {
                 if finished.done.changed > 0 {
                     let deliveries = finished.done.changed;

@@ -20,4 +20,5 @@ mod reports;
 mod retention;
 mod serve;
 mod tenants;
+mod waiting;
 mod world;

@@ -9,7 +9,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::{
-    Action, DeliveryFilter, DomainRemoval, DomainRemovals, Operate, Operated, StoreError, Tenants,
+    Action, DeliveryFilter, DomainRemoval, DomainRemovals, Holder, Operate, Operated, StoreError,
+    Tenants,
 };
 
 use super::errors::read_error;
@@ -28,10 +29,14 @@ const COLUMNS: &str = "id, workspace_id, domain, removed_at, rejected, ended_at"
 
 #[async_trait]
 impl DomainRemovals for SqliteStore {
-    async fn reject_removed(&self, now: Timestamp) -> Result<usize, StoreError> {
+    async fn reject_removed_beside(
+        &self,
+        now: Timestamp,
+        holder: &dyn Holder,
+    ) -> Result<usize, StoreError> {
         let mut open = 0;
         for removal in self.removals().await? {
-            if !self.reject(&removal, now).await? {
+            if !self.reject(&removal, now, holder).await? {
                 open += 1;
             }
         }
@@ -50,7 +55,12 @@ impl SqliteStore {
     }
 
     /// Rejects what waits of one domain: whether that was the last.
-    async fn reject(&self, removal: &DomainRemoval, now: Timestamp) -> Result<bool, StoreError> {
+    async fn reject(
+        &self,
+        removal: &DomainRemoval,
+        now: Timestamp,
+        holder: &dyn Holder,
+    ) -> Result<bool, StoreError> {
         self.tenants.refresh_once().await?;
         let directory = self.tenants.directory();
         // Mail of the same domain, added anew by the same workspace, is none of this; nor is what
@@ -63,7 +73,7 @@ impl SqliteStore {
             accepted_before: Some(added_anew.map_or(now, |domain| domain.created_at)),
             ..DeliveryFilter::default()
         };
-        let done = self.reject_waiting(&filter, now).await?;
+        let done = self.reject_waiting(&filter, now, holder).await?;
         let over = done.left_alone == 0 && now >= removal.removed_at.after(UNAWARE);
         if over || done.changed > 0 {
             self.note(removal, done.changed, over.then_some(now))
@@ -77,6 +87,7 @@ impl SqliteStore {
         &self,
         filter: &DeliveryFilter,
         now: Timestamp,
+        holder: &dyn Holder,
     ) -> Result<Operated, StoreError> {
         let action = Action::Reject(RejectReason::DomainDeleted);
         let of_state = |states: &[DeliveryState]| DeliveryFilter {
@@ -93,7 +104,7 @@ impl SqliteStore {
                 domain: Some(domain),
                 ..in_lanes.clone()
             };
-            let in_lane = self.operate(&lane, &action, now).await?;
+            let in_lane = self.operate_beside(&lane, &action, now, holder).await?;
             done.changed += in_lane.changed;
             done.left_alone += in_lane.left_alone;
         }

@@ -342,6 +342,14 @@ async fn end_body(connection: &mut SqliteConnection, segment: u64) -> Result<i64
     Ok(live.unwrap_or(1))
 }
 
+impl SqliteStore {
+    fn in_flight(&self, mut deliveries: Vec<DeliveryId>) -> Vec<DeliveryId> {
+        let claims = self.shared.claims();
+        deliveries.retain(|delivery| claims.get(*delivery).is_some());
+        deliveries
+    }
+}
+
 #[async_trait]
 impl Operate for SqliteStore {
     async fn operate_some(
@@ -370,8 +378,8 @@ impl Operate for SqliteStore {
         let count = found.len() as u64;
         let domains = found.iter().map(|found| found.domain().clone()).collect();
         let is_aside = |delivery: &DeliveryId| course.aside.contains(delivery);
-        let ids = found.iter().map(|found| found.delivery);
-        let aside: HashSet<_> = ids.filter(is_aside).collect();
+        let ids: Vec<_> = found.iter().map(|found| found.delivery).collect();
+        let aside: HashSet<_> = ids.iter().copied().filter(is_aside).collect();
         let operation = Operation {
             aside: aside.clone(),
             found,
@@ -384,6 +392,7 @@ impl Operate for SqliteStore {
         Ok(Batch {
             changed,
             left_alone: count - changed,
+            in_flight: self.in_flight(ids),
             domains,
         })
     }

@@ -10,7 +10,7 @@ use postbell_model::{CredentialId, LeftQueue, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::{Action, DeliveryFilter, Finished, Operate, Revocations, StoreError};
+use crate::{Action, DeliveryFilter, Finished, Holder, Operate, Revocations, StoreError};
 
 use super::SqliteStore;
 use super::errors::read_error;
@@ -30,9 +30,17 @@ struct Wish {
 
 #[async_trait]
 impl Revocations for SqliteStore {
-    async fn finish_revocations(&self, now: Timestamp) -> Result<Finished, StoreError> {
+    async fn finish_revocations_beside(
+        &self,
+        of: Option<CredentialId>,
+        now: Timestamp,
+        holder: &dyn Holder,
+    ) -> Result<Finished, StoreError> {
         let mut all = Finished::default();
         for wish in self.wishes().await? {
+            if of.is_some_and(|of| of != wish.credential) {
+                continue;
+            }
             let filter = DeliveryFilter {
                 credential: Some(wish.credential),
                 ..DeliveryFilter::default()
@@ -42,7 +50,7 @@ impl Revocations for SqliteStore {
                 LeftQueue::Hold => Action::Hold,
                 LeftQueue::Cancel => Action::Cancel,
             };
-            let done = self.operate(&filter, &action, now).await?;
+            let done = self.operate_beside(&filter, &action, now, holder).await?;
             all.done.changed += done.changed;
             all.done.left_alone += done.left_alone;
             if done.left_alone == 0 && self.is_known(&wish, now) {

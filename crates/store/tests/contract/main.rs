@@ -12,6 +12,7 @@ mod erase;
 mod events;
 mod fixture;
 mod flips;
+mod holder;
 mod idempotency;
 mod operator;
 mod reports;
@@ -84,6 +85,8 @@ contract!(sqlite:
     operator::a_retry_is_due_at_once,
     operator::what_is_in_flight_is_left_alone,
     operator::what_is_put_aside_is_changed_and_its_claim_ends,
+    holder::what_waits_in_memory_is_taken_from_its_holder,
+    holder::one_revocation_is_finished_and_the_others_are_not,
     operator::a_long_queue_is_gone_through_batch_by_batch,
     operator::a_filter_means_what_it_says,
     operator::a_history_has_every_event_and_who_was_told,

@@ -415,7 +415,7 @@ pub(crate) async fn api_keys_are_found_by_their_hash(fixture: &Fixture) {
     tenants.close().await;
 }
 
-async fn credential(fixture: &Fixture, username: &str) -> CredentialId {
+pub(crate) async fn credential(fixture: &Fixture, username: &str) -> CredentialId {
     let new = login(fixture, username);
     fixture.store.create_credential(new, NOW).await.unwrap().id
 }
@@ -431,7 +431,7 @@ fn login(fixture: &Fixture, username: &str) -> NewCredential {
 }
 
 /// Accepts a message by a credential; the ids of its deliveries.
-async fn accept_by(fixture: &Fixture, by: CredentialId, to: &[&str]) -> Vec<DeliveryId> {
+pub(crate) async fn accept_by(fixture: &Fixture, by: CredentialId, to: &[&str]) -> Vec<DeliveryId> {
     let mut submission = fixture.submission(to, "Subject: x\r\n\r\nx\r\n");
     submission.credential = Some(by);
     let ids = submission.deliveries.iter().map(|new| new.id).collect();
