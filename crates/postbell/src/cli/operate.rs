@@ -17,7 +17,7 @@ pub struct QueueArgs {
     pub list: QueueList,
     /// Show how the running server stands with mail hosts instead; of all, or of --domain
     #[arg(long)]
-    #[arg(conflicts_with_all = ["workspace", "recipient", "message", "delivery", "older_than", "state"])]
+    #[arg(conflicts_with_all = ["workspace", "recipient", "message", "delivery", "credential", "older_than", "state"])]
     pub sites: bool,
     /// Which lanes or sites stand first
     #[arg(long, value_name = "ORDER", default_value = "count")]
