@@ -40,7 +40,7 @@ class House:
         return self.postbell.log.read_text()
 
     def healthy(self):
-        url = f"http://127.0.0.1:{self.postbell.http}/healthz"
+        url = f"http://127.0.0.1:{self.postbell.http}/readyz"
         with contextlib.suppress(OSError):
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return answer.status == 200

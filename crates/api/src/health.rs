@@ -1,4 +1,4 @@
-//! Whether this process lives (`/livez`), and whether it takes new mail (`/readyz`, `/healthz`).
+//! Whether this process lives (`/livez`), and whether it takes new mail (`/readyz`).
 //!
 //! Readiness is what every door asks before it takes a message: a balancer that reads it sends
 //! clients elsewhere before they are refused here. Life is less: that the program still gets on.
@@ -70,7 +70,7 @@ impl Health {
     }
 }
 
-/// `GET /readyz`, and under its older name `GET /healthz`.
+/// `GET /readyz`.
 pub(crate) async fn readyz(State(health): State<Health>) -> Response {
     told(&health.reasons())
 }

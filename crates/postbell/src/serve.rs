@@ -73,7 +73,7 @@ fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
     }
     for address in &addresses.http {
         console.say(format!("  metrics     http://{address}/metrics"));
-        console.say(format!("  health      http://{address}/healthz"));
+        console.say(format!("  health      http://{address}/readyz"));
     }
     console.say(format!(
         "  data        {}",

@@ -99,7 +99,7 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
         row("submissions", &text);
     }
     for address in &addresses.http {
-        row("health", &format!("http://{address}/healthz"));
+        row("health", &format!("http://{address}/readyz"));
         row("metrics", &format!("http://{address}/metrics"));
     }
     row("far side", far_side);

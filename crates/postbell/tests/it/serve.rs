@@ -108,7 +108,7 @@ impl Running {
 
     /// Status and body of what is at a path.
     pub(crate) fn http(&self, path: &str) -> (u16, String) {
-        let answer = get(&self.health.replace("/healthz", path));
+        let answer = get(&self.health.replace("/readyz", path));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap();
         (status.parse().unwrap(), body.to_owned())
