@@ -136,10 +136,8 @@ async fn a_name_that_nobody_has_costs_what_a_wrong_password_costs() {
         times.push(began.elapsed());
         assert_eq!(refused.unwrap_err().code, 535);
     }
-    let [known, unknown] = took.map(|mut times| {
-        times.sort();
-        times[times.len() / 2]
-    });
+    // The quickest is what the work costs, the others what else the machine does.
+    let [known, unknown] = took.map(|times| times.into_iter().min().unwrap());
     // Far apart without the hash of nobody: that is a thousand times quicker.
     assert!(
         known < unknown * 3 / 2 && unknown < known * 3 / 2,
