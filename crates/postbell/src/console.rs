@@ -100,6 +100,13 @@ pub(crate) fn colour_wanted(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !objected
 }
 
+/// Text of others on one line of ours.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
 /// How long ago a moment was, in its two largest units: `3d 4h`, `12m 5s`.
 pub(crate) fn age(moment: Timestamp, now: Timestamp) -> String {
     coarse(now.since(moment))

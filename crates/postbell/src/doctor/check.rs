@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::console::plain;
+
 /// How it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -68,7 +70,7 @@ impl Check {
     /// `disk           12 GiB are free; …`
     pub(super) fn line(&self) -> String {
         let Self { name, found, .. } = self;
-        let found = found.escape_debug();
+        let found = plain(found);
         match &self.advice {
             None => format!("{name:<13} {found}"),
             Some(advice) => format!("{name:<13} {found}; {advice}"),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::find;
 use crate::admin::desk::Desk;
 use crate::cli::{Output, WhichDestination};
-use crate::console::until;
+use crate::console::{plain, until};
 
 // How much of an answer stands in a row.
 const EXCERPT: usize = 60;
@@ -88,13 +88,9 @@ pub(super) fn millis(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Text of others on one line of ours.
+/// The beginning of a text of others.
 pub(super) fn excerpt(text: &str) -> String {
-    let plain = text
-        .trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(EXCERPT).collect()
+    plain(text.trim()).chars().take(EXCERPT).collect()
 }
 
 pub(super) async fn dead(

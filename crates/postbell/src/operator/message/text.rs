@@ -8,7 +8,7 @@ use postbell_store::{DeliveryHistory, EventHistory, History, Told};
 
 use super::{Has, heard};
 use crate::admin::{set_name, workspace_name};
-use crate::console::{Style, until};
+use crate::console::{Style, plain, until};
 use crate::operator::Window;
 
 pub(super) fn say(window: &Window<'_>, history: &History) {
@@ -211,11 +211,4 @@ fn failed_line(told: &Told, now: Timestamp) -> String {
         } => format!("given up after {attempts} calls: {}", plain(last_error)),
         Told::Done | Told::Waiting | Told::Never => String::new(),
     }
-}
-
-/// Text of others on one line of ours.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
