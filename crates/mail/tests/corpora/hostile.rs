@@ -20,7 +20,7 @@ pub(crate) fn read_all(raw: &[u8], reader: &Reader) {
     reply_text(&mail);
 }
 
-/// How many readings a file went through. `share` of the cuts are made.
+/// How many readings a file went through. One in `share` of the cuts and flips is made.
 pub(crate) fn torment(row: &Row, reader: &Reader, share: usize) -> usize {
     let mut count = 1;
     read_all(&row.raw, reader);
@@ -31,7 +31,7 @@ pub(crate) fn torment(row: &Row, reader: &Reader, share: usize) -> usize {
         read_all(raw.get(..at).unwrap_or_default(), reader);
         count += 1;
     }
-    for _ in 0..FLIPS {
+    for _ in 0..FLIPS.div_ceil(share) {
         let mut flipped = raw.clone();
         for _ in 0..=random.below(20) {
             let at = random.below(flipped.len().max(1));
