@@ -59,8 +59,8 @@ class Postbell:
         domain,
         url=None,
         bare_line_ends="normalise",
-        environment=None,
         operator=None,
+        environment=None,
     ):
         self.binary = binary
         self.folder = Path(folder)
