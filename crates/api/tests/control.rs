@@ -10,8 +10,8 @@ use std::time::Duration;
 use postbell_api::control::{
     CONTROL_SOCKET, Control, ControlDoor, Running, SiteDocument, Stands, Step,
 };
-use postbell_model::clock::Sleep;
-use postbell_model::{Clock, CredentialId, Domain, Monotonic, Timestamp, WorkspaceId};
+use postbell_model::clock::Still;
+use postbell_model::{CredentialId, Domain, Timestamp, WorkspaceId};
 use postbell_net::Tracer;
 use postbell_net::control::{ControlError, ControlLines, ask};
 use postbell_net::trace::{Role, Speaker};
@@ -21,23 +21,6 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(0)
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic(Duration::ZERO)
-    }
-
-    fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
-        Box::pin(std::future::pending())
-    }
-}
 
 /// Knows one site, of one domain.
 struct One;
@@ -107,7 +90,7 @@ struct Door {
 
 impl Door {
     fn open(folder: TempDir) -> Self {
-        let tracer = Tracer::new(Arc::new(Still));
+        let tracer = Tracer::new(Arc::new(Still(Timestamp::from_micros(0))));
         let control = Control::new(Arc::new(One), tracer.clone());
         let door = ControlDoor::bind(folder.path(), control).unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

@@ -46,3 +46,22 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
         self.sleep_until(self.monotonic().after(duration))
     }
 }
+
+/// A clock that stands still at one moment: whoever sleeps by it is never woken. For what looks once,
+/// and for tests of what does not wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Still(pub Timestamp);
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        Monotonic::default()
+    }
+
+    fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
+        Box::pin(std::future::pending())
+    }
+}

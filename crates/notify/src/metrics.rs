@@ -270,34 +270,16 @@ impl Collector for Lags {
 
 #[cfg(test)]
 mod tests {
-    use postbell_model::Monotonic;
-    use postbell_model::clock::Sleep;
+    use postbell_model::clock::Still;
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
-    #[derive(Debug)]
-    struct Still;
-
-    impl Clock for Still {
-        fn now(&self) -> Timestamp {
-            NOW
-        }
-
-        fn monotonic(&self) -> Monotonic {
-            Monotonic::default()
-        }
-
-        fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
-            Box::pin(std::future::pending())
-        }
-    }
-
     fn lags(metrics: &NotifyMetrics) -> Lags {
         Lags {
             standings: metrics.standings.clone(),
-            clock: Arc::new(Still),
+            clock: Arc::new(Still(NOW)),
         }
     }
 

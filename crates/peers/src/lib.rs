@@ -11,6 +11,7 @@
 
 mod accept;
 pub mod client;
+pub mod clock;
 pub mod dns;
 mod kept;
 pub mod mx;

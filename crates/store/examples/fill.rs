@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::clock::Sleep;
+use postbell_model::clock::Still;
 use postbell_model::{
-    Clock, ConfigurationSetId, Destination, DestinationId, DestinationSettings, DestinationState,
-    Monotonic, Secret, Timestamp, WorkspaceId,
+    ConfigurationSetId, Destination, DestinationId, DestinationSettings, DestinationState, Secret,
+    Timestamp, WorkspaceId,
 };
 use postbell_store::{
     NewConfigurationSet, Position, Progress, Retry, SqliteOptions, SqliteStore, Store,
@@ -150,22 +150,4 @@ async fn tell(store: &dyn Store) -> Outcome<()> {
 fn now() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or_default())
-}
-
-/// A clock that stands still.
-#[derive(Debug)]
-struct Still(Timestamp);
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic::default()
-    }
-
-    fn sleep_until(&self, _at: Monotonic) -> Sleep<'_> {
-        Box::pin(std::future::pending())
-    }
 }

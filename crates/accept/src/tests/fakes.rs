@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postbell_model::clock::Sleep;
+use postbell_model::clock::Still;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain,
-    LeftQueue, Monotonic, RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace,
-    WorkspaceId,
+    Address, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, LeftQueue,
+    RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
     Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Stored, Submission,
@@ -83,7 +82,7 @@ impl World {
             stored: Mutex::default(),
         });
         let tenants = Arc::new(PaperTenants(Arc::new(directory())));
-        let gate = Gate::new(options, intake.clone(), tenants, Arc::new(StandingClock));
+        let gate = Gate::new(options, intake.clone(), tenants, Arc::new(Still(NOW)));
         Self { gate, intake }
     }
 }
@@ -247,22 +246,5 @@ impl Tenants for PaperTenants {
 
     fn token_keys(&self) -> Vec<(u8, Secret)> {
         Vec::new()
-    }
-}
-
-#[derive(Debug)]
-struct StandingClock;
-
-impl Clock for StandingClock {
-    fn now(&self) -> Timestamp {
-        NOW
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic::default()
-    }
-
-    fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
-        Box::pin(std::future::pending())
     }
 }

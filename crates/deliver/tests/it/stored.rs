@@ -14,8 +14,8 @@ use postbell_store::{
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::HandClock;
 use crate::world::{message, options, start_stage};
+use postbell_peers::clock::HandClock;
 
 const OPTIONS: SqliteOptions = SqliteOptions {
     commit_queue: 1_000,
@@ -33,7 +33,7 @@ async fn bodies_are_read_back_within_their_limit() {
     let dns = DnsServer::start(dns::DnsOptions::default(), &tasks, stop.clone());
     let dns = dns.await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(HandClock::new());
+    let clock = Arc::new(HandClock::default());
     let store = SqliteStore::open(folder.path(), OPTIONS, clock.clone(), &tasks).await;
     let store = Arc::new(store.unwrap());
 

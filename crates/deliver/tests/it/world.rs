@@ -18,8 +18,8 @@ use postbell_store::{Bodies, Body, Claimed, Queue, Tenants};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::HandClock;
 use crate::queue::{MemoryQueue, SET, WORKSPACE};
+use postbell_peers::clock::HandClock;
 
 /// The authority behind the certificate of the MX.
 const CA: &[u8] = include_bytes!("../../../../certs/ca.pem");
@@ -71,7 +71,7 @@ impl World {
             .unwrap();
         let dns = DnsServer::start(dns::DnsOptions::default(), &tasks, stop_peers.clone());
         let dns = dns.await.unwrap();
-        let clock = Arc::new(HandClock::new());
+        let clock = Arc::new(HandClock::default());
         let queue = Arc::new(MemoryQueue::new(
             clock.now(),
             setup.max_retries,

@@ -1,32 +1,13 @@
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use postbell_model::Monotonic;
-use postbell_model::clock::Sleep;
+use postbell_model::clock::Still;
 
 use super::*;
-
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(0)
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic(Duration::ZERO)
-    }
-
-    fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
-        Box::pin(std::future::pending())
-    }
-}
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 fn tracer() -> Tracer {
-    Tracer::new(Arc::new(Still))
+    Tracer::new(Arc::new(Still(Timestamp::from_micros(0))))
 }
 
 fn seen(watching: &mut Watching) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The server over real sockets, against raw HTTP.
 
-use postbell_model::clock::Sleep;
-use postbell_model::{Monotonic, Timestamp};
+use postbell_model::Timestamp;
+use postbell_model::clock::Still;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -91,30 +91,13 @@ async fn signed_posts_are_taken_and_others_are_not() {
     );
 }
 
-#[derive(Debug)]
-struct StoppedClock(i64);
-
-impl Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0 * 1_000_000)
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic::default()
-    }
-
-    fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
-        Box::pin(std::future::pending())
-    }
-}
-
 #[tokio::test]
 async fn an_old_signature_is_stale() {
     for (now, expected) in [(1_300, 200), (1_301, 401), (700, 200), (699, 401)] {
         let (server, _guard) = start(WebhookOptions {
             secrets: vec![secret()],
             tolerance: Some(Tolerance {
-                clock: Arc::new(StoppedClock(now)),
+                clock: Arc::new(Still(Timestamp::from_micros(now * 1_000_000))),
                 limit: Duration::from_secs(300),
             }),
             ..WebhookOptions::default()

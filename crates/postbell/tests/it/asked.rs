@@ -5,8 +5,8 @@ use std::time::Duration;
 use postbell_model::Timestamp;
 use postbell_peers::mx::{Script, Stage};
 
-use crate::clock::START;
 use crate::world::World;
+use postbell_peers::clock::START;
 
 const HOUR: u64 = 3_600;
 

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod asked;
-mod clock;
 mod config;
 mod control;
 mod corpus;

@@ -19,8 +19,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::HandClock;
 use crate::kit::Place;
+use postbell_peers::clock::HandClock;
 
 /// How long anything may take that a test waits for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ impl World {
         place.ok(&["domain", "add", SENDER, "--workspace", "acme"]);
         let config = configuration(place.path(), dns.addr(), mx.addr().port());
         let mut world = Self {
-            clock: Arc::new(HandClock::new()),
+            clock: Arc::new(HandClock::default()),
             mx,
             old_mx,
             webhook,

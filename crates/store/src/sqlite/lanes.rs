@@ -353,8 +353,8 @@ fn index_claim(lane: &Lane, claimed: &Claimed, body: BodyRef) -> Claim {
 mod tests {
     use std::path::Path;
 
-    use postbell_model::clock::Sleep;
-    use postbell_model::{Clock, Domain, Monotonic};
+    use postbell_model::Domain;
+    use postbell_model::clock::Still;
     use tokio_util::task::TaskTracker;
 
     use super::super::{DATABASE, SqliteOptions, SqliteStore, database};
@@ -362,23 +362,6 @@ mod tests {
     use crate::{Action, DeliveryFilter, Operate, Store};
 
     const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
-
-    #[derive(Debug)]
-    struct Still;
-
-    impl Clock for Still {
-        fn now(&self) -> Timestamp {
-            NOW
-        }
-
-        fn monotonic(&self) -> Monotonic {
-            Monotonic::default()
-        }
-
-        fn sleep_until(&self, _at: Monotonic) -> Sleep<'_> {
-            Box::pin(std::future::pending())
-        }
-    }
 
     async fn open(folder: &Path) -> SqliteStore {
         let options = SqliteOptions {
@@ -389,7 +372,7 @@ mod tests {
             segment_octets: 1 << 20,
         };
         let tasks = TaskTracker::new();
-        let store = SqliteStore::open(folder, options, Arc::new(Still), &tasks).await;
+        let store = SqliteStore::open(folder, options, Arc::new(Still(NOW)), &tasks).await;
         store.unwrap()
     }
 

@@ -137,31 +137,13 @@ fn size(path: &Path) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use postbell_model::Monotonic;
-    use postbell_model::clock::Sleep;
+    use postbell_model::clock::Still;
     use sqlx::SqliteConnection;
 
     use super::super::database;
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
-
-    #[derive(Debug)]
-    struct Still;
-
-    impl Clock for Still {
-        fn now(&self) -> Timestamp {
-            NOW
-        }
-
-        fn monotonic(&self) -> Monotonic {
-            Monotonic::default()
-        }
-
-        fn sleep_until(&self, _: Monotonic) -> Sleep<'_> {
-            Box::pin(std::future::pending())
-        }
-    }
 
     fn before(seconds: i64) -> Timestamp {
         Timestamp::from_micros(NOW.as_micros() - seconds * 1_000_000)
@@ -198,7 +180,7 @@ mod tests {
             readers: database::readers(&file).await.unwrap(),
             folder: folder.path().to_owned(),
             metrics: metrics.clone(),
-            clock: Arc::new(Still),
+            clock: Arc::new(Still(NOW)),
         };
         sampler.sample().await.unwrap();
         let of = |state| {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postbell_model::clock::Sleep;
+use postbell_model::clock::Still;
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Attempt, Audience, BounceClass, BounceType, Clock, ConfigurationSetId, DeliveryId,
-    Domain, Fact, HostTry, Instructions, Lane, Message, MessageId, Monotonic, OriginalRecipient,
-    Phase, Reply, ReportRequest, ReversePath, Timestamp, WorkspaceId,
+    Domain, Fact, HostTry, Instructions, Lane, Message, MessageId, OriginalRecipient, Phase, Reply,
+    ReportRequest, ReversePath, Timestamp, WorkspaceId,
 };
 use postbell_store::{
     Inspect, Logged, LoggedEvent, NewConfigurationSet, NewDelivery, Position, Settlement,
@@ -66,7 +66,7 @@ pub(crate) fn options() -> SqliteOptions {
 }
 
 pub(crate) fn still() -> Arc<dyn Clock> {
-    Arc::new(Still)
+    Arc::new(Still(NOW))
 }
 
 pub(crate) async fn set_of(
@@ -290,23 +290,5 @@ pub(crate) fn delayed(delivery: DeliveryId, number: u32, until: Timestamp) -> Se
         delivery,
         at: later(1),
         fact,
-    }
-}
-
-/// A clock that stands still: nothing that a case does waits for it.
-#[derive(Debug)]
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        NOW
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic::default()
-    }
-
-    fn sleep_until(&self, _at: Monotonic) -> Sleep<'_> {
-        Box::pin(std::future::pending())
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::world::{gate, offer, set_up};
-use crate::clock::HandClock;
+use postbell_peers::clock::HandClock;
 
 /// A list that can be read, from which nothing is taken any more.
 struct DiesBeforeTheEnd(Arc<dyn Store>);
@@ -47,14 +47,14 @@ async fn open(folder: &Path) -> Arc<dyn Store> {
         // Each message has a file of its own.
         segment_octets: 1,
     };
-    let clock = Arc::new(HandClock::new());
+    let clock = Arc::new(HandClock::default());
     let tasks = TaskTracker::new();
     let store = SqliteStore::open(folder, options, clock, &tasks);
     Arc::new(store.await.unwrap())
 }
 
 fn reporter(store: &Arc<dyn Store>, reports: Arc<dyn Reports>) -> Reporter {
-    let clock = Arc::new(HandClock::new());
+    let clock = Arc::new(HandClock::default());
     let options = ReportOptions {
         hostname: "postbell.test".to_owned(),
         from: None,
@@ -68,14 +68,14 @@ fn reporter(store: &Arc<dyn Store>, reports: Arc<dyn Reports>) -> Reporter {
         gate,
         reports,
         store.clone(),
-        Arc::new(HandClock::new()),
+        Arc::new(HandClock::default()),
     )
     .unwrap()
 }
 
 /// Accepts a message and bounces it.
 async fn bounce(store: &Arc<dyn Store>) {
-    let clock = Arc::new(HandClock::new());
+    let clock = Arc::new(HandClock::default());
     let (workspace, _) = set_up(&**store).await;
     let offer = offer(workspace, "ann@recipient.test", None, "x");
     gate(store, clock.clone()).submit(offer).await.unwrap();

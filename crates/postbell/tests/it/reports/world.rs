@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::{HandClock, START};
+use postbell_peers::clock::{HandClock, START};
 
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 const NUDGE: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ impl World {
         let dns = DnsServer::start(DnsOptions::default(), &tasks, stop.clone());
         let dns = dns.await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(HandClock::new());
+        let clock = Arc::new(HandClock::default());
         let config = config(&folder, &mx, &dns);
         let server = Server::start(&config, clock.clone(), &Panics::default())
             .await

@@ -7,29 +7,34 @@ use postbell_model::clock::Sleep;
 use postbell_model::{Clock, Monotonic, Timestamp};
 use tokio::sync::watch;
 
-const START: Timestamp = Timestamp::from_micros(1_777_811_697_000_000);
+/// When it begins.
+pub const START: Timestamp = Timestamp::from_micros(1_777_811_697_000_000);
 
+/// A clock for the stages of a server in the test's own process.
 #[derive(Debug)]
-pub(crate) struct HandClock {
+pub struct HandClock {
     elapsed: watch::Sender<Duration>,
     /// Microseconds that the wall time was set ahead, or back.
     set: AtomicI64,
 }
 
-impl HandClock {
-    pub(crate) fn new() -> Self {
+impl Default for HandClock {
+    fn default() -> Self {
         Self {
             elapsed: watch::Sender::new(Duration::ZERO),
             set: AtomicI64::new(0),
         }
     }
+}
 
-    pub(crate) fn turn(&self, by: Duration) {
+impl HandClock {
+    /// Time goes on by this much at once, and who sleeps until then wakes.
+    pub fn turn(&self, by: Duration) {
         self.elapsed.send_modify(|elapsed| *elapsed += by);
     }
 
     /// Sets the wall time ahead, or back, by so many seconds, as an operator or NTP does.
-    pub(crate) fn set(&self, seconds: i64) {
+    pub fn set(&self, seconds: i64) {
         self.set.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 }
