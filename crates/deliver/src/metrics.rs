@@ -159,6 +159,13 @@ const fn outcome_of(fact: &Fact) -> (&'static str, &'static str) {
         | Fact::Held
         | Fact::Released { .. }
         | Fact::Reject { .. }
+        | Fact::LateBounce { .. }
+        | Fact::LateDelay { .. }
+        | Fact::Confirmed { .. }
+        | Fact::Complaint(_)
+        | Fact::NotSpam(_)
+        | Fact::Reply(_)
+        | Fact::Unsubscribe { .. }
         | Fact::Cancelled => ("delivered", NO_CLASS),
     }
 }

@@ -135,6 +135,13 @@ fn log(settled: &Settled) {
         | Fact::Released { .. }
         | Fact::Cancelled
         | Fact::Reject { .. }
+        | Fact::LateBounce { .. }
+        | Fact::LateDelay { .. }
+        | Fact::Confirmed { .. }
+        | Fact::Complaint(_)
+        | Fact::NotSpam(_)
+        | Fact::Reply(_)
+        | Fact::Unsubscribe { .. }
         | Fact::Delivery { .. } => None,
         Fact::DeliveryDelay { class, .. } | Fact::Bounce { class, .. } => Some(class.name()),
     };

@@ -25,6 +25,9 @@ pub struct Impossible {
 /// The delivery has ended, and what is told of it comes too late; or it is released without
 /// having been held, or held twice.
 pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Impossible> {
+    if let Some(state) = after_the_fact(state, fact)? {
+        return Ok(ended(state));
+    }
     let held = state == DeliveryState::Held;
     let possible = match fact {
         Fact::Held => !held,
@@ -35,6 +38,13 @@ pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Imp
         return Err(Impossible { state });
     }
     Ok(match fact {
+        Fact::LateBounce { .. }
+        | Fact::LateDelay { .. }
+        | Fact::Confirmed { .. }
+        | Fact::Complaint(_)
+        | Fact::NotSpam(_)
+        | Fact::Reply(_)
+        | Fact::Unsubscribe { .. } => ended(state),
         Fact::Scheduled { .. } => ended(DeliveryState::Scheduled),
         Fact::Send => ended(DeliveryState::Queued),
         Fact::Delivery { .. } => ended(DeliveryState::Delivered),
@@ -54,6 +64,29 @@ pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Imp
         } => ended(DeliveryState::Expired),
         Fact::Bounce { .. } => ended(DeliveryState::Bounced),
     })
+}
+
+/// The state after what others say of a delivery: told of one that has ended as well, and only a
+/// late bounce changes anything. `None`: it is another fact.
+///
+/// A delivery has one bounce: a second report about it, or one about what was never handed over,
+/// is none. One that waits goes on, whatever became of a copy that got through.
+fn after_the_fact(state: DeliveryState, fact: &Fact) -> Result<Option<DeliveryState>, Impossible> {
+    use DeliveryState::{Bounced, Delivered, Held, Queued};
+    match fact {
+        Fact::LateBounce { .. } => match state {
+            Delivered => Ok(Some(Bounced)),
+            Queued | Held => Ok(Some(state)),
+            _ => Err(Impossible { state }),
+        },
+        Fact::LateDelay { .. }
+        | Fact::Confirmed { .. }
+        | Fact::Complaint(_)
+        | Fact::NotSpam(_)
+        | Fact::Reply(_)
+        | Fact::Unsubscribe { .. } => Ok(Some(state)),
+        _ => Ok(None),
+    }
 }
 
 const fn ended(state: DeliveryState) -> Consequence {

@@ -14,6 +14,12 @@ pub enum DomainSetting {
     TrackingHost,
     /// The configuration set of its mail.
     ConfigurationSet,
+    /// Whether answers are caught: `on`, `off`.
+    ReplyCapture,
+    /// Whether it takes mail: `on`, `off`.
+    Inbound,
+    /// What it does with mail that its senders' domains forbid: `off`, `mark`, `enforce`.
+    Dmarc,
 }
 
 impl DomainSetting {
@@ -23,6 +29,9 @@ impl DomainSetting {
         Self::ReplyHost,
         Self::TrackingHost,
         Self::ConfigurationSet,
+        Self::ReplyCapture,
+        Self::Inbound,
+        Self::Dmarc,
     ];
 
     /// `replyHost`: the name in the store and in documents.
@@ -32,6 +41,9 @@ impl DomainSetting {
             Self::ReplyHost => "replyHost",
             Self::TrackingHost => "trackingHost",
             Self::ConfigurationSet => "configurationSet",
+            Self::ReplyCapture => "replyCapture",
+            Self::Inbound => "inbound",
+            Self::Dmarc => "dmarc",
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::inbound::{Confirmation, FeedbackReport, LateReport, ReplyFact, UnsubscribeMethod};
 use crate::{
-    Attempt, BounceClass, BounceType, DeliveryId, DeliveryState, EventId, RejectReason, Timestamp,
+    Attempt, BounceClass, BounceType, DeliveryId, DeliveryState, EventId, InboundId, RejectReason,
+    Timestamp,
 };
 
 /// An immutable fact.
@@ -71,6 +73,41 @@ pub enum Fact {
         /// Whether the address is dead.
         bounce_type: BounceType,
     },
+    /// A far server took it, and a report says that it was not delivered. Its kind is `Bounce`.
+    LateBounce {
+        /// Why.
+        class: BounceClass,
+        /// Whether the address is dead.
+        bounce_type: BounceType,
+        /// What the report says.
+        report: Box<LateReport>,
+    },
+    /// A far server took it, and a report says that it has not come further yet. Its kind is
+    /// `DeliveryDelay`.
+    LateDelay {
+        /// What the report says.
+        report: Box<LateReport>,
+    },
+    /// A report says that it has arrived.
+    Confirmed {
+        /// How far.
+        confirmation: Confirmation,
+        /// What the report says.
+        report: Box<LateReport>,
+    },
+    /// The recipient, or a provider for them, has called it unwanted.
+    Complaint(Box<FeedbackReport>),
+    /// The recipient has said that it is no spam.
+    NotSpam(Box<FeedbackReport>),
+    /// It was answered.
+    Reply(Box<ReplyFact>),
+    /// The recipient wants no more of its kind.
+    Unsubscribe {
+        /// How they have said so.
+        method: UnsubscribeMethod,
+        /// The mail that says it; `None`: it was said by HTTP.
+        inbound: Option<InboundId>,
+    },
 }
 
 macro_rules! kinds {
@@ -125,6 +162,18 @@ kinds! {
     Reject,
     /// Refused for good, or given up.
     Bounce,
+    /// A report says that it has arrived.
+    Confirmed,
+    /// Called unwanted.
+    Complaint,
+    /// Called no spam.
+    NotSpam,
+    /// Answered.
+    Reply,
+    /// The recipient wants no more.
+    Unsubscribe,
+    /// Mail came to an address of a domain; about a workspace.
+    Received,
     /// A webhook was switched off; about a workspace.
     DestinationDisabled,
     /// A sending domain was added; about a workspace.
@@ -161,7 +210,13 @@ impl Fact {
             Self::Released { .. } => EventKind::Released,
             Self::Cancelled => EventKind::Cancelled,
             Self::Reject { .. } => EventKind::Reject,
-            Self::Bounce { .. } => EventKind::Bounce,
+            Self::Bounce { .. } | Self::LateBounce { .. } => EventKind::Bounce,
+            Self::LateDelay { .. } => EventKind::DeliveryDelay,
+            Self::Confirmed { .. } => EventKind::Confirmed,
+            Self::Complaint(_) => EventKind::Complaint,
+            Self::NotSpam(_) => EventKind::NotSpam,
+            Self::Reply(_) => EventKind::Reply,
+            Self::Unsubscribe { .. } => EventKind::Unsubscribe,
         }
     }
 
@@ -173,7 +228,14 @@ impl Fact {
             | Self::Held
             | Self::Released { .. }
             | Self::Cancelled
-            | Self::Reject { .. } => None,
+            | Self::Reject { .. }
+            | Self::LateBounce { .. }
+            | Self::LateDelay { .. }
+            | Self::Confirmed { .. }
+            | Self::Complaint(_)
+            | Self::NotSpam(_)
+            | Self::Reply(_)
+            | Self::Unsubscribe { .. } => None,
             Self::Delivery { attempt }
             | Self::DeliveryDelay { attempt, .. }
             | Self::Bounce { attempt, .. } => Some(attempt),

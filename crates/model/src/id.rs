@@ -96,6 +96,13 @@ uuid_id!(
     "0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10"
 );
 uuid_id!(
+    /// A message that came in, for one address of ours. Printed as `in_` and a UUID.
+    InboundId,
+    "inbound message",
+    "in_",
+    "in_0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10"
+);
+uuid_id!(
     /// One immutable fact. Printed as `evt_` and a UUID.
     EventId,
     "event",

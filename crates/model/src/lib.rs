@@ -21,12 +21,14 @@ pub mod duration;
 pub mod egress;
 pub mod event;
 pub mod id;
+pub mod inbound;
 pub mod instructions;
 pub mod message;
 pub mod reject;
 pub mod reply;
 pub mod report;
 pub mod retry;
+pub mod routing;
 pub mod secret;
 pub mod sending;
 pub mod tenant;
@@ -53,14 +55,17 @@ pub use domain_settings::{DomainSetting, SettingChange};
 pub use egress::Egress;
 pub use event::{Event, EventKind, Fact};
 pub use id::{
-    ConfigurationSetId, CredentialId, DeliveryId, DestinationId, EventId, MessageId, WorkspaceId,
+    ConfigurationSetId, CredentialId, DeliveryId, DestinationId, EventId, InboundId, MessageId,
+    WorkspaceId,
 };
+pub use inbound::{InboundKind, InboundMail};
 pub use instructions::{Instructions, Notify, OriginalRecipient, ReportRequest, Ret};
 pub use message::Message;
 pub use reject::RejectReason;
 pub use reply::{EnhancedCode, Reply};
 pub use report::ReportKind;
 pub use retry::RetryPolicy;
+pub use routing::{DmarcMode, ForwardTo, InboundRoute, LocalPattern};
 pub use secret::Secret;
 pub use sending::{NewMail, Pause, Sender, Sending};
 pub use tenant::{

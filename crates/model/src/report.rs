@@ -47,6 +47,14 @@ pub fn called_for(wanted: Notify, fact: &Fact) -> Option<ReportKind> {
         | Fact::Released { .. }
         | Fact::Cancelled
         | Fact::Reject { .. } => return None,
+        // What far servers say later is not about a message that we still have.
+        Fact::LateBounce { .. }
+        | Fact::LateDelay { .. }
+        | Fact::Confirmed { .. }
+        | Fact::Complaint(_)
+        | Fact::NotSpam(_)
+        | Fact::Reply(_)
+        | Fact::Unsubscribe { .. } => return None,
         // RFC 3461 §5.2.2: a host that took the request over reports the success itself.
         Fact::Delivery { attempt } => {
             let taken_over = attempt.last().is_some_and(|last| last.dsn);

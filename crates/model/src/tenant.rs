@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{ConfigurationSetId, CredentialId, Domain, Egress, Secret, Timestamp, WorkspaceId};
+use crate::{
+    ConfigurationSetId, CredentialId, DmarcMode, Domain, Egress, Secret, Timestamp, WorkspaceId,
+};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +109,12 @@ pub struct SendingDomain {
     pub tracking_host: Domain,
     /// The configuration set of mail that names none.
     pub configuration_set: ConfigurationSetId,
+    /// Whether answers are caught: mail without a Reply-To gets one of ours.
+    pub reply_capture: bool,
+    /// Whether it takes mail to its own addresses.
+    pub inbound: bool,
+    /// What it does with mail that its senders' domains forbid.
+    pub dmarc: DmarcMode,
     /// When it was added.
     pub created_at: Timestamp,
 }
@@ -126,6 +134,9 @@ impl SendingDomain {
             name,
             workspace,
             configuration_set,
+            reply_capture: true,
+            inbound: false,
+            dmarc: DmarcMode::default(),
             created_at,
         }
     }

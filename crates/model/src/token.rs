@@ -21,6 +21,10 @@ pub enum Purpose {
     Bounce,
     /// The header that names the delivery.
     Header,
+    /// `reply+<token>@`: where answers are caught.
+    Reply,
+    /// `unsub+<token>@`: a mail there ends it.
+    Unsubscribe,
 }
 
 impl Purpose {
@@ -28,6 +32,8 @@ impl Purpose {
         match self {
             Self::Bounce => b'b',
             Self::Header => b'h',
+            Self::Reply => b'r',
+            Self::Unsubscribe => b'u',
         }
     }
 }

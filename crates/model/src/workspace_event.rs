@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::inbound::MailFact;
 use crate::{
-    DestinationId, Domain, EventId, EventKind, NewMail, SettingChange, Timestamp, WorkspaceId,
+    ConfigurationSetId, DestinationId, Domain, EventId, EventKind, NewMail, SettingChange,
+    Timestamp, WorkspaceId,
 };
 
 /// An immutable fact about a workspace.
@@ -16,8 +18,23 @@ pub struct WorkspaceEvent {
     pub at: Timestamp,
     /// What it happened to.
     pub workspace: WorkspaceId,
+    /// The set whose destinations hear of it beside those of the workspace; `None`: none.
+    pub configuration_set: Option<ConfigurationSetId>,
     /// What happened.
     pub fact: WorkspaceFact,
+}
+
+impl WorkspaceEvent {
+    /// What happens to a workspace at `at`, for its own destinations.
+    pub fn new(workspace: WorkspaceId, at: Timestamp, fact: WorkspaceFact) -> Self {
+        Self {
+            id: EventId::new(at),
+            at,
+            workspace,
+            configuration_set: None,
+            fact,
+        }
+    }
 }
 
 /// What happened to a workspace.
@@ -81,6 +98,8 @@ pub enum WorkspaceFact {
         /// From when on it was not sent.
         paused_at: Timestamp,
     },
+    /// Mail came to an address of a domain that takes mail.
+    Received(Box<MailFact>),
 }
 
 /// What was found of a domain in the DNS.
@@ -106,6 +125,7 @@ impl WorkspaceFact {
             Self::DomainDeleted { .. } => EventKind::DomainDeleted,
             Self::SendingPaused { .. } => EventKind::SendingPaused,
             Self::SendingResumed { .. } => EventKind::SendingResumed,
+            Self::Received(_) => EventKind::Received,
         }
     }
 }

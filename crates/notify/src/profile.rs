@@ -141,7 +141,8 @@ impl Profile {
                 | WorkspaceFact::DomainUnverified { .. }
                 | WorkspaceFact::DomainDeleted { .. }
                 | WorkspaceFact::SendingPaused { .. }
-                | WorkspaceFact::SendingResumed { .. } => false,
+                | WorkspaceFact::SendingResumed { .. }
+                | WorkspaceFact::Received(_) => false,
             },
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use postbell_model::{
-    ConfigurationSetId, Domain, SeenRecords, SettingChange, Timestamp, WorkspaceId,
+    ConfigurationSetId, DmarcMode, Domain, SeenRecords, SettingChange, Timestamp, WorkspaceId,
 };
 
 use crate::{Holder, Nobody, StoreError, TenantError};
@@ -100,6 +100,12 @@ pub struct DomainChange {
     pub tracking_host: Option<Domain>,
     /// The configuration set of mail that names none.
     pub configuration_set: Option<ConfigurationSetId>,
+    /// Whether answers are caught.
+    pub reply_capture: Option<bool>,
+    /// Whether it takes mail to its own addresses.
+    pub inbound: Option<bool>,
+    /// What it does with mail that its senders' domains forbid.
+    pub dmarc: Option<DmarcMode>,
 }
 
 /// A look at the DNS.

@@ -25,7 +25,7 @@ mod phrases;
 
 use crate::classify::Classifier;
 
-pub use automatic::{AutoReply, AutoReplyClass};
+pub use automatic::AutoReply;
 pub use complaint::{Complaint, FeedbackType};
 pub use mime::Mail;
 pub use reply::{ReplyText, Thread, reply_text, thread};

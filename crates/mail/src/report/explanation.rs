@@ -76,6 +76,13 @@ fn happened(report: &Report<'_>) -> String {
         | Fact::Held
         | Fact::Released { .. }
         | Fact::Cancelled
+        | Fact::LateBounce { .. }
+        | Fact::LateDelay { .. }
+        | Fact::Confirmed { .. }
+        | Fact::Complaint(_)
+        | Fact::NotSpam(_)
+        | Fact::Reply(_)
+        | Fact::Unsubscribe { .. }
         | Fact::Reject { .. } => format!(
             "Your message to {to} was taken by the recipient's server. That server sends no \
              reports of success, so this is the last that you hear of it from us, unless the \

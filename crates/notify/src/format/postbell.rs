@@ -187,6 +187,13 @@ impl<'a> Body<'a> {
             }
             // The type of the event says it all.
             Fact::Held | Fact::Cancelled => {}
+            Fact::LateBounce { .. }
+            | Fact::LateDelay { .. }
+            | Fact::Confirmed { .. }
+            | Fact::Complaint(_)
+            | Fact::NotSpam(_)
+            | Fact::Reply(_)
+            | Fact::Unsubscribe { .. } => {}
             Fact::Send => self.send = Some(Send {}),
             Fact::Reject { reason } => {
                 self.reject = Some(Reject {

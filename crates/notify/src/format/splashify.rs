@@ -99,7 +99,17 @@ impl<'a> Body<'a> {
     fn tell(&mut self, event: &Event, recipient: &'a str) {
         let timestamp = Millis(event.at);
         match &event.fact {
-            Fact::Scheduled { .. } | Fact::Held | Fact::Released { .. } | Fact::Cancelled => {}
+            Fact::Scheduled { .. }
+            | Fact::Held
+            | Fact::Released { .. }
+            | Fact::Cancelled
+            | Fact::LateBounce { .. }
+            | Fact::LateDelay { .. }
+            | Fact::Confirmed { .. }
+            | Fact::Complaint(_)
+            | Fact::NotSpam(_)
+            | Fact::Reply(_)
+            | Fact::Unsubscribe { .. } => {}
             Fact::Send => self.send = Some(Send {}),
             Fact::Reject { reason } => {
                 let reason = reason.to_string();

@@ -275,6 +275,7 @@ fn about_workspace(fact: WorkspaceFact) -> Logged {
             id: event.parse().unwrap(),
             at: ACCEPTED,
             workspace: WorkspaceId(7),
+            configuration_set: None,
             fact,
         },
     })

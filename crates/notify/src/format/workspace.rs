@@ -28,6 +28,13 @@ enum Told<'a> {
     DomainDeleted(DomainDeleted<'a>),
     SendingPaused(SendingPaused<'a>),
     SendingResumed(SendingResumed<'a>),
+    Received(Received),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Received {
+    inbound_id: String,
 }
 
 #[derive(Serialize)]
@@ -156,6 +163,9 @@ fn told(fact: &WorkspaceFact) -> Told<'_> {
                 paused_at: Micros(*paused_at),
             })
         }
+        WorkspaceFact::Received(mail) => Told::Received(Received {
+            inbound_id: mail.inbound.to_string(),
+        }),
     }
 }
 

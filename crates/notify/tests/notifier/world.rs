@@ -207,6 +207,7 @@ pub(crate) fn disabled(destination: DestinationId) -> Logged {
             id: EventId::new(START),
             at: START,
             workspace: WorkspaceId(1),
+            configuration_set: None,
             fact: WorkspaceFact::DestinationDisabled {
                 destination,
                 name: "hook".to_owned(),

@@ -111,6 +111,7 @@ async fn update(desk: &Desk, update: &DomainUpdate) -> anyhow::Result<()> {
             }
             None => None,
         },
+        ..DomainChange::default()
     };
     let now = desk.clock.now();
     let changes = desk

@@ -6,7 +6,7 @@ use postbell_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{PayloadError, domain, json, sending};
+use super::{PayloadError, domain, inbound, json, sending};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -105,6 +105,7 @@ pub(crate) fn write_workspace(fact: &WorkspaceFact) -> Option<String> {
         WorkspaceFact::SendingResumed { domain, paused_at } => {
             Some(sending::write_resumed(domain.as_ref(), *paused_at))
         }
+        WorkspaceFact::Received(mail) => Some(inbound::write_mail(mail)),
     }
 }
 
@@ -118,6 +119,7 @@ pub(crate) fn read_workspace(
     match kind {
         EventKind::DestinationDisabled => read_disabled(payload).map_err(fault),
         EventKind::SendingPaused => sending::read_paused(payload).map_err(fault),
+        EventKind::Received => inbound::read_mail(payload).map_err(fault),
         EventKind::SendingResumed => sending::read_resumed(payload).map_err(fault),
         _ => domain::read(kind, payload).map_err(fault),
     }

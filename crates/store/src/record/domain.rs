@@ -28,7 +28,8 @@ pub(super) fn write(fact: &WorkspaceFact) -> Option<String> {
     let record = match fact {
         WorkspaceFact::DestinationDisabled { .. }
         | WorkspaceFact::SendingPaused { .. }
-        | WorkspaceFact::SendingResumed { .. } => return None,
+        | WorkspaceFact::SendingResumed { .. }
+        | WorkspaceFact::Received(_) => return None,
         WorkspaceFact::DomainCreated { domain, settings } => DomainRecord {
             settings: write_settings(settings),
             ..of(domain)

@@ -5,6 +5,7 @@
 
 mod destination;
 mod domain;
+mod inbound;
 mod instructions;
 mod sending;
 
@@ -138,6 +139,13 @@ pub(crate) fn write(fact: &Fact) -> Option<String> {
             bounce_type: Some(bounce_type.name().to_owned()),
             ..attempt_payload(attempt)
         },
+        Fact::LateBounce { .. }
+        | Fact::LateDelay { .. }
+        | Fact::Confirmed { .. }
+        | Fact::Complaint(_)
+        | Fact::NotSpam(_)
+        | Fact::Reply(_)
+        | Fact::Unsubscribe { .. } => return inbound::write(fact),
     };
     Some(json(&payload))
 }
@@ -159,6 +167,9 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         EventKind::Cancelled => return Ok(Fact::Cancelled),
         _ => payload.ok_or_else(|| fault("there is none"))?,
     };
+    if let Some(read) = inbound::read(kind, json) {
+        return read.map_err(|error| fault(&error));
+    }
     match kind {
         EventKind::Scheduled => return read_scheduled(json).map_err(|error| fault(&error)),
         EventKind::Released => return read_released(json).map_err(|error| fault(&error)),
@@ -193,7 +204,13 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         | EventKind::DomainUnverified
         | EventKind::DomainDeleted
         | EventKind::SendingPaused
-        | EventKind::SendingResumed => return Err(fault("it tells of no attempt")),
+        | EventKind::SendingResumed
+        | EventKind::Confirmed
+        | EventKind::Complaint
+        | EventKind::NotSpam
+        | EventKind::Reply
+        | EventKind::Unsubscribe
+        | EventKind::Received => return Err(fault("it tells of no attempt")),
         EventKind::Delivery => Fact::Delivery { attempt },
         EventKind::DeliveryDelay => Fact::DeliveryDelay {
             attempt,

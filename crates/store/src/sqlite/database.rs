@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0010_destination.sql"),
     include_str!("0011_domains.sql"),
     include_str!("0012_tenants.sql"),
+    include_str!("0015_inbound.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

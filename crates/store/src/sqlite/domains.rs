@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use postbell_model::{
-    ConfigurationSetId, Domain, DomainSetting, EventId, SendingDomain, SettingChange, Timestamp,
+    ConfigurationSetId, DmarcMode, Domain, DomainSetting, SendingDomain, SettingChange, Timestamp,
     WorkspaceEvent, WorkspaceFact, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
@@ -21,14 +21,15 @@ use super::tenants::{SqliteTenants, count_change, read_all, store_error};
 use super::{SqliteStore, domain_removals, event_rows};
 
 const DOMAINS: &str = "SELECT name, workspace_id, return_path_host, configuration_set_id, \
-    created_at, reply_host, tracking_host FROM domain";
+    created_at, reply_host, tracking_host, reply_capture, inbound, dmarc FROM domain";
 
 impl SqliteTenants {
     /// Writes a new domain, with the event that tells of it.
     pub(super) async fn insert_domain(&self, domain: &SendingDomain) -> Result<(), TenantError> {
         let sql = format!(
             "INSERT INTO domain (name, workspace_id, return_path_host, configuration_set_id, \
-             created_at, reply_host, tracking_host) SELECT ?, ?, ?, ?, ?, ?, ? {IN_SET}"
+             created_at, reply_host, tracking_host, reply_capture, inbound, dmarc) \
+             SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? {IN_SET}"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(domain.name.as_str().to_owned())
@@ -38,6 +39,9 @@ impl SqliteTenants {
             .bind(domain.created_at.as_micros())
             .bind(domain.reply_host.as_str().to_owned())
             .bind(domain.tracking_host.as_str().to_owned())
+            .bind(domain.reply_capture)
+            .bind(domain.inbound)
+            .bind(domain.dmarc.name())
             .bind(i64::from(domain.configuration_set.0))
             .bind(i64::from(domain.workspace.0));
         let set = domain.configuration_set;
@@ -55,7 +59,7 @@ impl SqliteTenants {
                 })
                 .collect(),
         };
-        let event = event(domain.workspace, domain.created_at, created);
+        let event = WorkspaceEvent::new(domain.workspace, domain.created_at, created);
         let creation = Creation {
             kind: "domain",
             name: domain.name.as_str(),
@@ -169,22 +173,19 @@ impl DomainChange {
             reply_host,
             tracking_host,
             configuration_set,
+            reply_capture,
+            inbound,
+            dmarc,
         } = self;
         let mut changed = domain.clone();
         changed.return_path_host = return_path_host.unwrap_or(changed.return_path_host);
         changed.reply_host = reply_host.unwrap_or(changed.reply_host);
         changed.tracking_host = tracking_host.unwrap_or(changed.tracking_host);
         changed.configuration_set = configuration_set.unwrap_or(changed.configuration_set);
+        changed.reply_capture = reply_capture.unwrap_or(changed.reply_capture);
+        changed.inbound = inbound.unwrap_or(changed.inbound);
+        changed.dmarc = dmarc.unwrap_or(changed.dmarc);
         changed
-    }
-}
-
-fn event(workspace: WorkspaceId, at: Timestamp, fact: WorkspaceFact) -> WorkspaceEvent {
-    WorkspaceEvent {
-        id: EventId::new(at),
-        at,
-        workspace,
-        fact,
     }
 }
 
@@ -211,7 +212,7 @@ async fn change_settings(
                 domain: domain.clone(),
                 changes: changes.clone(),
             };
-            let event = event(before.workspace, now, updated);
+            let event = WorkspaceEvent::new(before.workspace, now, updated);
             event_rows::append_workspace_event(&mut transaction, &event).await?;
             count_change(&mut transaction).await?;
         }
@@ -256,12 +257,15 @@ async fn write_settings(
     domain: &SendingDomain,
 ) -> Result<(), sqlx::Error> {
     let sql = "UPDATE domain SET return_path_host = ?, reply_host = ?, tracking_host = ?, \
-        configuration_set_id = ? WHERE name = ?";
+        configuration_set_id = ?, reply_capture = ?, inbound = ?, dmarc = ? WHERE name = ?";
     sqlx::query(sql)
         .bind(domain.return_path_host.as_str())
         .bind(domain.reply_host.as_str())
         .bind(domain.tracking_host.as_str())
         .bind(i64::from(domain.configuration_set.0))
+        .bind(domain.reply_capture)
+        .bind(domain.inbound)
+        .bind(domain.dmarc.name())
         .bind(domain.name.as_str())
         .execute(connection)
         .await?;
@@ -272,7 +276,8 @@ async fn write_settings(
 type Setting = (DomainSetting, String);
 
 /// Every setting of a domain; a configuration set is told by its name.
-fn settings(domain: &SendingDomain, set: String) -> [Setting; 4] {
+fn settings(domain: &SendingDomain, set: String) -> [Setting; 7] {
+    let switch = |on| if on { "on" } else { "off" }.to_owned();
     [
         (
             DomainSetting::ReturnPathHost,
@@ -284,10 +289,13 @@ fn settings(domain: &SendingDomain, set: String) -> [Setting; 4] {
             domain.tracking_host.to_string(),
         ),
         (DomainSetting::ConfigurationSet, set),
+        (DomainSetting::ReplyCapture, switch(domain.reply_capture)),
+        (DomainSetting::Inbound, switch(domain.inbound)),
+        (DomainSetting::Dmarc, domain.dmarc.name().to_owned()),
     ]
 }
 
-fn differences(before: [Setting; 4], after: [Setting; 4]) -> Vec<SettingChange> {
+fn differences(before: [Setting; 7], after: [Setting; 7]) -> Vec<SettingChange> {
     let pairs = before.into_iter().zip(after);
     let changed = pairs.filter(|((_, old), (_, new))| old != new);
     changed
@@ -331,7 +339,11 @@ async fn delete(
     let deleted = WorkspaceFact::DomainDeleted {
         domain: domain.clone(),
     };
-    event_rows::append_workspace_event(&mut transaction, &event(workspace, now, deleted)).await?;
+    event_rows::append_workspace_event(
+        &mut transaction,
+        &WorkspaceEvent::new(workspace, now, deleted),
+    )
+    .await?;
     count_change(&mut transaction).await?;
     transaction.commit().await?;
     Ok(Some(DomainRemoval {
@@ -397,7 +409,7 @@ async fn record_check(
     };
     write_check(connection, check, (verified_now, &missing)).await?;
     let Some(fact) = turn else { return Ok(None) };
-    let event = event(WorkspaceId(workspace), check.at, fact);
+    let event = WorkspaceEvent::new(WorkspaceId(workspace), check.at, fact);
     event_rows::append_workspace_event(connection, &event).await?;
     Ok(Some(DomainTurn {
         domain: check.domain.clone(),
@@ -457,6 +469,9 @@ fn read_domain(row: &SqliteRow) -> Result<SendingDomain, RowError> {
             None => Ok(SendingDomain::usual_host(label, &name)),
         }
     };
+    let dmarc: &str = row.try_get(9)?;
+    let dmarc = DmarcMode::ALL.iter().find(|mode| mode.name() == dmarc);
+    let dmarc = dmarc.copied();
     Ok(SendingDomain {
         workspace: WorkspaceId(rows::number(row, 1, "domain.workspace_id")?),
         return_path_host: host(2, "domain.return_path_host", "bounce")?,
@@ -464,6 +479,9 @@ fn read_domain(row: &SqliteRow) -> Result<SendingDomain, RowError> {
         created_at: rows::time(row, 4)?,
         reply_host: host(5, "domain.reply_host", "reply")?,
         tracking_host: host(6, "domain.tracking_host", "track")?,
+        reply_capture: row.try_get(7)?,
+        inbound: row.try_get(8)?,
+        dmarc: dmarc.ok_or(RowError::Column("domain.dmarc"))?,
         name,
     })
 }

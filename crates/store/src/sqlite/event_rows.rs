@@ -276,6 +276,8 @@ fn read_workspace_event(row: &SqliteRow) -> Result<LoggedWorkspaceEvent, RowErro
         id: EventId::from_bytes(rows::octets(row, 1, "event.id")?),
         at: rows::time(row, 2)?,
         workspace: WorkspaceId(rows::number(row, WORKSPACE_AT, "event.workspace_id")?),
+        // Which destinations hear of it is a column that nobody asks for again.
+        configuration_set: None,
         fact: record::read_workspace(kind(row, 5)?, row.try_get(6)?)?,
     };
     Ok(LoggedWorkspaceEvent {
@@ -290,11 +292,13 @@ pub(super) async fn append_workspace_event(
     event: &WorkspaceEvent,
 ) -> Result<Position, sqlx::Error> {
     // No set has the number 0, and an event of no delivery has no place among its events.
+    let set = event.configuration_set.map_or(0, |set| set.0);
     let sql = "INSERT INTO event (id, workspace_id, configuration_set_id, delivery_id, sequence, \
-        kind, at, payload) VALUES (?, ?, 0, NULL, 0, ?, ?, ?)";
+        kind, at, payload) VALUES (?, ?, ?, NULL, 0, ?, ?, ?)";
     let written = sqlx::query(sql)
         .bind(blob(event.id.as_bytes()))
         .bind(i64::from(event.workspace.0))
+        .bind(i64::from(set))
         .bind(event.fact.kind().name())
         .bind(event.at.as_micros())
         .bind(record::write_workspace(&event.fact))

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use postbell_model::{
-    Domain, EventId, Pause, Sender, Sending, Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
+    Domain, Pause, Sender, Sending, Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -41,12 +41,7 @@ impl SqliteTenants {
         let written = async {
             write(&mut transaction, sender, &sending).await?;
             if let Some(fact) = fact(sender, &before, &sending) {
-                let event = WorkspaceEvent {
-                    id: EventId::new(at),
-                    at,
-                    workspace,
-                    fact,
-                };
+                let event = WorkspaceEvent::new(workspace, at, fact);
                 append_workspace_event(&mut transaction, &event).await?;
             }
             count_change(&mut transaction).await?;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use postbell_model::{
-    DestinationId, DisableReason, EventId, Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
+    DestinationId, DisableReason, Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
@@ -176,16 +176,12 @@ pub(super) async fn disable(
     sqlx::query("UPDATE directory_version SET version = version + 1")
         .execute(&mut *connection)
         .await?;
-    let event = WorkspaceEvent {
-        id: EventId::new(at),
-        at,
-        workspace: WorkspaceId(workspace),
-        fact: WorkspaceFact::DestinationDisabled {
-            destination,
-            name,
-            reason,
-        },
+    let fact = WorkspaceFact::DestinationDisabled {
+        destination,
+        name,
+        reason,
     };
+    let event = WorkspaceEvent::new(WorkspaceId(workspace), at, fact);
     let position = event_rows::append_workspace_event(connection, &event).await?;
     Ok(Some(position))
 }

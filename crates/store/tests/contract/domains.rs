@@ -75,6 +75,9 @@ pub(crate) async fn the_life_of_a_domain_is_told(fixture: &Fixture) {
         setting(DomainSetting::ReplyHost, "reply.example.org"),
         setting(DomainSetting::TrackingHost, "track.example.org"),
         setting(DomainSetting::ConfigurationSet, "default"),
+        setting(DomainSetting::ReplyCapture, "on"),
+        setting(DomainSetting::Inbound, "off"),
+        setting(DomainSetting::Dmarc, "mark"),
     ];
     let domain = added.name.clone();
     let created = WorkspaceFact::DomainCreated { domain, settings };

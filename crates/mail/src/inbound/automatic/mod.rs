@@ -9,6 +9,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use postbell_model::inbound::AutoReplyClass;
+
 use crate::inbound::bounce::{is_answer, is_daemon};
 use crate::inbound::mime::Mail;
 use crate::inbound::status::is_announced;
@@ -20,34 +22,6 @@ pub struct AutoReply {
     pub class: AutoReplyClass,
     /// What tells it.
     pub by: Evidence,
-}
-
-/// The class of an automatic answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AutoReplyClass {
-    /// Somebody is away.
-    Vacation,
-    /// Mail is held until the sender has proved to be somebody.
-    Challenge,
-    /// A help desk has noted it.
-    Ticket,
-    /// A notification about what a reader did (RFC 8098).
-    Receipt,
-    /// Any other answer of a program.
-    Other,
-}
-
-impl AutoReplyClass {
-    /// The name in events: `vacation`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Vacation => "vacation",
-            Self::Challenge => "challenge",
-            Self::Ticket => "ticket",
-            Self::Receipt => "receipt",
-            Self::Other => "other",
-        }
-    }
 }
 
 /// What tells an automatic answer.

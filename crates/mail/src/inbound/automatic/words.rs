@@ -1,7 +1,7 @@
 //! How automatic answers speak, in lower case.
 
-use super::AutoReplyClass;
 use crate::inbound::phrases::Phrases;
+use postbell_model::inbound::AutoReplyClass;
 
 /// What the subject of a vacation note begins with.
 const AWAY: Phrases = Phrases(

@@ -157,6 +157,15 @@ pub(super) fn story(fact: &Fact) -> String {
         Fact::Released { state } => format!("{state} again"),
         Fact::Cancelled => "taken back".to_owned(),
         Fact::Reject { reason } => reason.to_string(),
+        Fact::LateBounce { class, report, .. } => format!("{class}: {}", report.diagnostic),
+        Fact::LateDelay { report } => format!("still under way: {}", report.diagnostic),
+        Fact::Confirmed { confirmation, .. } => format!("reported {}", confirmation.name()),
+        Fact::Complaint(report) | Fact::NotSpam(report) => report.feedback_type.clone(),
+        Fact::Reply(reply) => match reply.content.auto_reply {
+            Some(class) => format!("a program's answer: {}", class.name()),
+            None => format!("answered by {}", reply.content.from),
+        },
+        Fact::Unsubscribe { method, .. } => format!("by {}", method.name()),
     }
 }
 
