@@ -50,6 +50,7 @@ mod work;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -62,6 +63,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -93,12 +95,15 @@ use work::{Change, Work};
 
 const DATABASE: &str = "postbell.db";
 const BODIES: &str = "bodies";
+/// How long new mail waits for room among what is to be committed.
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The limits of a store. Their defaults stand in the program's configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SqliteOptions {
-    /// Pieces of work that may wait for the committer; beyond it new mail is refused.
+    /// Pieces of work that may wait for the committer; beyond it new mail waits for a second, and
+    /// is then refused.
     pub commit_queue: usize,
     /// Freshly accepted deliveries that may wait in memory for the delivery stage.
     pub fresh_deliveries: usize,
@@ -242,6 +247,16 @@ impl SqliteStore {
         answered.await.map_err(|_| self.gone())?
     }
 
+    /// Hands new mail to the committer. Where there is no room, a moment's patience costs less
+    /// than a refusal and the whole message once more.
+    async fn hand_in(&self, work: Work) -> Result<(), StoreError> {
+        let committer = self.committer()?;
+        match timeout(ROOM_PATIENCE, committer.send(work)).await {
+            Ok(sent) => sent.map_err(|_| self.gone()),
+            Err(_) => Err(StoreError::Busy),
+        }
+    }
+
     /// The committer has ended without an answer.
     fn gone(&self) -> StoreError {
         self.shared
@@ -284,14 +299,7 @@ impl Intake for SqliteStore {
         let mut answers = Vec::with_capacity(batch.len());
         for submission in batch {
             let (answer, answered) = oneshot::channel();
-            let sent = self.committer().and_then(|committer| {
-                committer
-                    .try_send(Work::Accept(submission, answer))
-                    .map_err(|error| match error {
-                        mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                        mpsc::error::TrySendError::Closed(_) => self.gone(),
-                    })
-            });
+            let sent = self.hand_in(Work::Accept(submission, answer)).await;
             answers.push((sent, answered));
         }
         let mut results = Vec::with_capacity(answers.len());
