@@ -321,7 +321,9 @@ async fn mail_waits_a_moment_for_room_and_is_then_refused() {
     lock.rollback().await.unwrap();
     let rest = tasks.join_all().await;
     let stored = rest.iter().filter(|one| one.is_ok()).count();
-    let busy = rest.iter().filter(|one| matches!(one, Err(StoreError::Busy)));
+    let busy = rest
+        .iter()
+        .filter(|one| matches!(one, Err(StoreError::Busy)));
     assert!(stored >= 64, "{stored}");
     assert_eq!(stored + busy.count(), rest.len());
     let page = fixture.events_after(fixture.set, Position(0), 2_000).await;
