@@ -9,6 +9,7 @@
 pub mod address;
 pub mod api_key;
 pub mod attempt;
+pub mod authentication;
 pub mod bounce;
 pub mod clock;
 pub mod consequence;
@@ -36,6 +37,10 @@ pub mod workspace_event;
 pub use address::{Address, Domain, ReversePath};
 pub use api_key::{ApiKey, ApiKeyKind};
 pub use attempt::{Attempt, HostTry, Phase};
+pub use authentication::{
+    Aligned, ArcResult, Authentication, DkimAlgorithm, DkimResult, DmarcPolicy, DmarcRequest,
+    DmarcResult, SpfIdentity, SpfResult, UnknownWord, Verdict,
+};
 pub use bounce::{BounceClass, BounceType};
 pub use clock::{Clock, Monotonic};
 pub use delivery::{Delivery, DeliveryState, Lane};
