@@ -3,9 +3,10 @@
 //! that claim to be ours.
 
 use bytes::{Bytes, BytesMut};
+use postbell_mail::authentication;
 use postbell_mail::header::HeaderError;
 use postbell_mail::render::{from_clause, word};
-use postbell_model::{Address, Authentication, DmarcMode, Domain, InboundId, Timestamp};
+use postbell_model::{Address, DmarcMode, Domain, InboundId, Timestamp};
 
 use super::Arrival;
 
@@ -18,7 +19,8 @@ pub(super) fn kept(
 ) -> Result<Bytes, HeaderError> {
     let received = received(arrival, hostname, id, now);
     let results = results(arrival, hostname);
-    let body = without_forged(&arrival.body, hostname)?;
+    // RFC 8601 §5: what claims to come from us and does not is removed.
+    let body = authentication::without(&arrival.body, hostname)?;
     let mut kept = BytesMut::with_capacity(results.len() + received.len() + body.len());
     kept.extend_from_slice(results.as_bytes());
     kept.extend_from_slice(received.as_bytes());
@@ -53,14 +55,5 @@ fn results(arrival: &Arrival, hostname: &Domain) -> String {
     if arrival.recipients.iter().all(is_off) {
         return String::new();
     }
-    field(hostname, arrival, &arrival.authentication)
-}
-
-const fn field(_: &Domain, _: &Arrival, _: &Authentication) -> String {
-    String::new()
-}
-
-// RFC 8601 §5: what claims to come from us and does not is removed.
-fn without_forged(body: &Bytes, _: &Domain) -> Result<Bytes, HeaderError> {
-    Ok(body.clone())
+    authentication::field(hostname, Some(arrival.peer), &arrival.authentication)
 }
