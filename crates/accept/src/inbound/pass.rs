@@ -1,18 +1,24 @@
 //! The steps of a message that comes in, in their order.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_mail::header::Header;
 use postbell_model::{DmarcPolicy, InboundId, InboundMail, Timestamp};
 use postbell_store::{NewInbound, Reception, Sent, StoreError, Taken};
 
-use super::correlate::{self, Match};
+use super::correlate::{self, Clues, Match};
 use super::judge::{self, Case, Outcome};
 use super::metrics::Tally;
 use super::reading::Reading;
 use super::recipient::{InboundRecipient, Place};
 use super::{Arrival, InboundGate, InboundRefusal, policy, trace};
+
+/// How long is searched for what a report is about; its client waits for so long.
+const SEARCH_MAX: Duration = Duration::from_secs(10);
+/// Searches at one time: each may read many messages.
+pub(super) const SEARCHES: usize = 2;
 
 impl InboundGate {
     pub(super) async fn pass(&self, arrival: Arrival) -> Result<Vec<InboundId>, InboundRefusal> {
@@ -96,12 +102,36 @@ impl InboundGate {
             };
             known.sent.push(sent);
         }
-        if is_untokened {
-            let store = self.inbound.as_ref();
-            let found = correlate::find(&reading.says, store, &self.keys, incoming.at);
-            known.matches = found.await?;
+        if is_untokened && let Some(clues) = Clues::of(&reading.says) {
+            known.matches = self.find(&clues, incoming).await?;
         }
         Ok(known)
+    }
+
+    /// The deliveries that a report or complaint is about. Those that are not found in time are
+    /// not found: whoever likes can send reports about messages that never were.
+    async fn find(
+        &self,
+        clues: &Clues<'_>,
+        incoming: &Incoming<'_>,
+    ) -> Result<Vec<Match>, StoreError> {
+        let store = self.inbound.as_ref();
+        if let Some(found) = correlate::by_token(clues, store, &self.keys).await? {
+            return Ok(vec![found]);
+        }
+        let search = async {
+            let _turn = self.searches.acquire().await;
+            correlate::by_message_id(clues, store, incoming.at).await
+        };
+        let found = tokio::time::timeout(SEARCH_MAX, search).await;
+        found.unwrap_or_else(|_| {
+            let id = incoming.ids.first();
+            tracing::warn!(
+                inbound.id = id.map(tracing::field::display),
+                "what a report is about was not found in time; it is kept without a delivery"
+            );
+            Ok(Vec::new())
+        })
     }
 
     async fn commit(&self, reception: Reception, arrival: &Arrival) -> Result<(), InboundRefusal> {
