@@ -128,7 +128,11 @@ impl Case<'_> {
 
     fn reply(&self, purpose: Purpose, sent: &Sent, to: &Address, id: InboundId) -> ReplyFact {
         let content = self.reading.content();
-        let is_other = |address: &&String| !address.eq_ignore_ascii_case(to.as_str());
+        // A token is ours at whatever host.
+        let is_other = |address: &&String| {
+            let local = address.rsplit_once('@').map(|(local, _)| local);
+            !local.is_some_and(|local| local.eq_ignore_ascii_case(to.local_part()))
+        };
         ReplyFact {
             inbound: id,
             via: match purpose {

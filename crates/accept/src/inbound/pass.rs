@@ -13,7 +13,8 @@ use super::judge::{self, Case, Outcome};
 use super::metrics::Tally;
 use super::reading::Reading;
 use super::recipient::{InboundRecipient, Place};
-use super::{Arrival, InboundGate, InboundRefusal, policy, trace};
+use super::trace::{self, Kept};
+use super::{Arrival, InboundGate, InboundRefusal, policy};
 
 /// How long is searched for what a report is about; its client waits for so long.
 const SEARCH_MAX: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ pub(super) const SEARCHES: usize = 2;
 
 impl InboundGate {
     pub(super) async fn pass(&self, arrival: Arrival) -> Result<Vec<InboundId>, InboundRefusal> {
-        let arrival = Arrival {
+        let mut arrival = Arrival {
             recipients: once_each(arrival.recipients),
             ..arrival
         };
@@ -33,15 +34,17 @@ impl InboundGate {
         let first = *ids.first().ok_or(InboundRefusal::NoRecipients)?;
         check_hops(&arrival.body, options.max_hops)?;
         let asked = policy::hold(&arrival, first)?;
-        let body = trace::kept(&arrival, &options.hostname, first, now);
-        let body = body.map_err(InboundRefusal::Header)?;
+        let kept = trace::kept(&arrival, &options.hostname, first, now);
+        let kept = kept.map_err(InboundRefusal::Header)?;
+        // There is one copy from here on.
+        arrival.body = Bytes::new();
         let incoming = Incoming {
             arrival: &arrival,
             ids: &ids,
             asked,
             at: now,
         };
-        let reception = self.understand(&incoming, body).await;
+        let reception = self.understand(&incoming, kept).await;
         let reception = reception.map_err(|error| not_stored(first, &error))?;
         self.commit(reception, &arrival).await?;
         Ok(ids)
@@ -51,10 +54,10 @@ impl InboundGate {
     async fn understand(
         &self,
         incoming: &Incoming<'_>,
-        body: Bytes,
+        kept: Kept,
     ) -> Result<Reception, StoreError> {
         let arrival = incoming.arrival;
-        let reading = Reading::of(&arrival.body, &arrival.authentication, &self.reader);
+        let reading = Reading::of(&kept.given, &arrival.authentication, &self.reader);
         let known = self.look_up(&reading, incoming).await?;
         let case = Case {
             reading: &reading,
@@ -71,7 +74,7 @@ impl InboundGate {
         judge::say_once(&mut outcomes);
         let addressed = arrival.recipients.iter().zip(incoming.ids);
         let mails = addressed.zip(outcomes).map(|((to, id), outcome)| {
-            let mail = incoming.mail(&reading, to, *id, &outcome, body.len() as u64);
+            let mail = incoming.mail(&reading, to, *id, &outcome, kept.octets.len() as u64);
             NewInbound {
                 mail,
                 facts: outcome.facts,
@@ -80,7 +83,7 @@ impl InboundGate {
         });
         Ok(Reception {
             mails: mails.collect(),
-            body,
+            body: kept.octets,
         })
     }
 

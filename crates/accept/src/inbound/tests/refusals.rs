@@ -117,7 +117,6 @@ async fn our_own_fields_stand_in_front() {
     let forged = "Authentication-Results: mx.post.example; dmarc=pass\n";
     let foreign = "Authentication-Results: mx.other.example; dmarc=pass\n";
     let message = format!("{forged}{foreign}{LETTER}");
-    let new = world.receive_one("info@shop.example", &message).await;
     let mut arrival = world.arrival(&["info@shop.example"], &message);
     arrival.helo = "a (b) <c>\r\nX: y".to_owned();
     let ids = world.gate.receive(arrival).await.unwrap();
@@ -126,12 +125,10 @@ async fn our_own_fields_stand_in_front() {
         "Authentication-Results: mx.post.example;\n\tspf=none;\n\tdkim=none;\n\tdmarc=none;\n\
          \tarc=none smtp.remote-ip=192.0.2.7\n\
          Received: from abcX:y ([192.0.2.7])\n\tby mx.post.example (Postbell) with ESMTPS\n\
-         \tid {};\n\tfor <info@shop.example>;\n\tMon, 04 May 2026 12:00:00 +0000\n{foreign}{LETTER}",
+         \tid {}\n\tfor <info@shop.example>;\n\tMon, 04 May 2026 12:00:00 +0000\n{foreign}{LETTER}",
         ids[0]
     );
-    let expected = expected.replace(&format!("{};", ids[0]), &ids[0].to_string());
     assert_eq!(kept, expected.replace('\n', "\r\n"));
-    assert_eq!(new.mail.size > message.len() as u64, true);
 }
 
 #[tokio::test]
