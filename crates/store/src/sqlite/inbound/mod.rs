@@ -7,7 +7,7 @@ mod sent;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{DeliveryId, EventId, EventKind, InboundId, InboundMail, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::{
     Inbound, InboundFact, KeptInbound, NewForward, Reception, Sent, SentSearch, StoreError, Taken,
@@ -95,7 +95,10 @@ impl Told {
 #[async_trait]
 impl Inbound for SqliteStore {
     async fn receive(&self, batch: Vec<Reception>) -> Vec<Result<Taken, StoreError>> {
-        let sent: Vec<_> = batch.into_iter().map(|one| self.hand_in(one)).collect();
+        let mut sent = Vec::with_capacity(batch.len());
+        for reception in batch {
+            sent.push(self.hand_in_reception(reception).await);
+        }
         let mut taken = Vec::with_capacity(sent.len());
         for sent in sent {
             taken.push(match sent {
@@ -120,7 +123,7 @@ impl Inbound for SqliteStore {
 }
 
 impl SqliteStore {
-    fn hand_in(
+    async fn hand_in_reception(
         &self,
         reception: Reception,
     ) -> Result<oneshot::Receiver<Result<Taken, StoreError>>, StoreError> {
@@ -129,12 +132,7 @@ impl SqliteStore {
         }
         let (answer, answered) = oneshot::channel();
         let work = Work::Receive(Box::new(Incoming::of(reception)), answer);
-        self.committer()?
-            .try_send(work)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                mpsc::error::TrySendError::Closed(_) => self.gone(),
-            })?;
+        self.hand_in(work).await?;
         Ok(answered)
     }
 }
