@@ -275,6 +275,28 @@ fn told(format: Format, event: &Logged) -> Value {
     serde_json::from_slice(&documents[0].json).unwrap()
 }
 
+/// The page that users read.
+#[test]
+fn every_event_is_documented() {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events.md"));
+    for kind in EventKind::ALL {
+        assert!(page.contains(&format!("`{kind}`")), "{kind}");
+    }
+    // What a member of an example is called is what it is called in the document.
+    for event in [late_bounce(), complaint(), reply(), received(mail_fact())] {
+        let Value::Object(told) = told(Format::Postbell, &event) else {
+            panic!("no object");
+        };
+        for (name, block) in told {
+            let members = block.as_object().into_iter().flatten();
+            let members = members.map(|(member, _)| member).chain([&name]);
+            for member in members {
+                assert!(page.contains(&format!("\"{member}\":")), "{member}");
+            }
+        }
+    }
+}
+
 /// The reference: `reply` in its text on event types.
 #[test]
 fn a_reply_has_the_members_of_the_reference_in_their_order() {

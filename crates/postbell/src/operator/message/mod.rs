@@ -16,6 +16,8 @@ use postbell_store::{
 use super::Window;
 use crate::cli::Output;
 
+pub(super) use story::inbound_of;
+
 pub(super) async fn show(window: &Window<'_>, id: &str, output: &Output) -> anyhow::Result<()> {
     let parsed: DeliveryId = id
         .parse()

@@ -57,7 +57,7 @@ pub(super) fn story(fact: &Fact) -> String {
 }
 
 /// The mail that a fact came by.
-pub(super) fn inbound_of(fact: &Fact) -> Option<InboundId> {
+pub(in crate::operator) fn inbound_of(fact: &Fact) -> Option<InboundId> {
     match fact {
         Fact::LateBounce { report, .. }
         | Fact::LateDelay { report }
