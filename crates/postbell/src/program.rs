@@ -65,6 +65,7 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Queue(args) => look(named, operator::Request::Queue(args), console),
         Command::Message(command) => look(named, operator::Request::Message(command), console),
         Command::Events(command) => look(named, operator::Request::Events(command), console),
+        Command::Inbound(command) => look(named, operator::Request::Inbound(command), console),
         Command::Backup(args) => keep(named, &safekeeping::Request::Backup(args), console),
         Command::Verify(args) => keep(named, &safekeeping::Request::Verify(args), console),
         Command::Restore(args) => keep(named, &safekeeping::Request::Restore(args), console),

@@ -8,6 +8,7 @@ mod doctor;
 mod domain;
 mod egress;
 mod erase;
+mod inbound;
 mod limits;
 mod manual;
 mod operate;
@@ -36,6 +37,7 @@ pub use doctor::DoctorArgs;
 pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
 pub use erase::EraseArgs;
+pub use inbound::{InboundAttachment, InboundCommand, InboundKindArg, InboundList};
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use manual::ManArgs;
 pub use operate::{
@@ -146,6 +148,9 @@ it. Tables are cut to the terminal; a pipe gets all of them.")]
     /// See events
     #[command(subcommand)]
     Events(EventsCommand),
+    /// See mail that came in: answers, reports, complaints
+    #[command(subcommand)]
+    Inbound(InboundCommand),
     /// Look at the whole installation: what is well, what is not, what to do
     #[command(after_help = "\
 Examples:
@@ -340,12 +345,14 @@ mod tests {
     }
 
     /// Those that print nothing a machine could read.
-    const NO_JSON: [(&str, &str); 4] = [
+    const NO_JSON: [(&str, &str); 6] = [
         (
             "serve",
             "it says where it listens and then writes its log, which log.format makes JSON",
         ),
         ("dev", "it shows a person how everything works together"),
+        ("inbound raw", "it prints a message as it came"),
+        ("inbound attachment", "it prints a part of a message"),
         ("completions", "it prints a script for a shell"),
         ("man", "it writes files for man"),
     ];

@@ -147,6 +147,8 @@ macro_rules! golden {
     };
 }
 
+mod inbound;
+
 #[test]
 fn postbell_documents_are_those_of_the_fixtures() {
     let send = logged(1, Duration::ZERO, Fact::Send);
