@@ -7,12 +7,14 @@
 //! body is kept as it was submitted, and deliver renders it.
 //!
 //! What we send ourselves comes in by [`Gate::submit_own`]. The [`Reporter`] is what writes most
-//! of it: it tells senders what became of their mail.
+//! of it: it tells senders what became of their mail. What came in and goes on is submitted by the
+//! [`Forwarder`].
 
 #![warn(missing_docs)]
 
 mod admission;
 mod decide;
+pub mod forwarder;
 mod gate;
 mod instructions;
 mod message;
@@ -25,6 +27,7 @@ pub mod reporter;
 mod tests;
 
 pub use admission::{Admission, Obstacle};
+pub use forwarder::{ForwardMetrics, Forwarder};
 pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
 pub use instructions::{ControlFault, ControlName, Shown, Wrong};
 pub use metrics::GateMetrics;

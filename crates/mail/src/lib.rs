@@ -11,6 +11,7 @@
 pub mod classify;
 pub mod control;
 pub mod dkim;
+pub mod forward;
 pub mod header;
 pub mod inbound;
 pub mod mailbox;

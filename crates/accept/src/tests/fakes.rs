@@ -19,52 +19,52 @@ use tokio::sync::watch;
 
 use crate::{AcceptOptions, Door, Gate, Offer};
 
-pub(super) const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
-pub(super) const OURS: WorkspaceId = WorkspaceId(1);
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
+pub(crate) const OURS: WorkspaceId = WorkspaceId(1);
 const THEIRS: WorkspaceId = WorkspaceId(2);
 /// The set that gives up after an hour.
-pub(super) const HASTY: ConfigurationSetId = ConfigurationSetId(11);
+pub(crate) const HASTY: ConfigurationSetId = ConfigurationSetId(11);
 /// The set that says nothing but that nobody is told.
-pub(super) const PLAIN: ConfigurationSetId = ConfigurationSetId(12);
+pub(crate) const PLAIN: ConfigurationSetId = ConfigurationSetId(12);
 
 /// The gate and what it stored.
-pub(super) struct World {
-    pub(super) gate: Gate,
+pub(crate) struct World {
+    pub(crate) gate: Gate,
     intake: Arc<PaperIntake>,
 }
 
 impl World {
-    pub(super) const RETRY: RetryPolicy = RetryPolicy {
+    pub(crate) const RETRY: RetryPolicy = RetryPolicy {
         first: Duration::from_secs(300),
         longest: Duration::from_secs(10_800),
         max_retries: None,
         expire_after: Duration::from_secs(5 * 86_400),
     };
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_retry(Self::RETRY)
     }
 
-    pub(super) fn with_retry(retry: RetryPolicy) -> Self {
+    pub(crate) fn with_retry(retry: RetryPolicy) -> Self {
         Self::build(retry, Answer::Yes)
     }
 
     /// A store that fails.
-    pub(super) fn failing(error: StoreError) -> Self {
+    pub(crate) fn failing(error: StoreError) -> Self {
         Self::build(Self::RETRY, Answer::No(error))
     }
 
     /// A store that gives no answer.
-    pub(super) fn mute() -> Self {
+    pub(crate) fn mute() -> Self {
         Self::build(Self::RETRY, Answer::None)
     }
 
-    pub(super) fn stored(&self) -> Vec<Submission> {
+    pub(crate) fn stored(&self) -> Vec<Submission> {
         self.intake.stored.lock().unwrap().clone()
     }
 
     /// A gate that hides who the client was.
-    pub(super) fn hiding() -> Self {
+    pub(crate) fn hiding() -> Self {
         let options = AcceptOptions {
             hide_client: true,
             ..options(Self::RETRY)
@@ -97,16 +97,16 @@ fn options(retry: RetryPolicy) -> AcceptOptions {
     }
 }
 
-pub(super) fn address(text: &str) -> Address {
+pub(crate) fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
 /// What any gate takes.
-pub(super) fn offer() -> Offer {
+pub(crate) fn offer() -> Offer {
     offer_of("From: a@example.com\r\n\r\nHello\r\n")
 }
 
-pub(super) fn offer_of(message: &str) -> Offer {
+pub(crate) fn offer_of(message: &str) -> Offer {
     Offer {
         door: Door::Smtp,
         workspace: OURS,
@@ -121,7 +121,7 @@ pub(super) fn offer_of(message: &str) -> Offer {
     }
 }
 
-pub(super) fn received() -> Received {
+pub(crate) fn received() -> Received {
     Received {
         helo: "app.example.com".to_owned(),
         peer: Some([192, 0, 2, 1].into()),

@@ -64,6 +64,7 @@ fn message(source: &str, workspace: u32) -> Message {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     }
 }
 

@@ -204,6 +204,7 @@ pub(crate) fn message(now: Timestamp, body: &Bytes) -> Message {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, ConfigurationSetId, Domain, Message, MessageId, Notify, OriginalRecipient,
+    Address, ConfigurationSetId, Domain, Forward, Message, MessageId, Notify, OriginalRecipient,
     ReportRequest, ReversePath, Timestamp, WorkspaceId,
 };
 use sqlx::Row;
@@ -39,7 +39,7 @@ impl From<RowError> for StoreError {
 pub(super) const MESSAGE_COLUMNS: &str = "m.id, m.workspace_id, m.configuration_set_id, \
     m.mail_from, m.source, m.subject, m.header_message_id, m.accepted_at, m.size, m.eight_bit, \
     m.smtputf8, m.received_helo, m.received_peer, m.received_with, m.body_segment, \
-    m.body_offset, m.body_length, m.reports, m.instructions";
+    m.body_offset, m.body_length, m.reports, m.instructions, m.forward";
 
 /// Binds a message's row in the order of the statement's columns.
 pub(super) fn bind_message(
@@ -73,6 +73,7 @@ pub(super) fn bind_message(
                 .credential
                 .map(|credential| i64::from(credential.0)),
         )
+        .bind(message.forward.as_deref().map(record::write_forward))
 }
 
 /// Reads a message whose first column is at `at`.
@@ -101,6 +102,7 @@ pub(super) fn read_message(
         reports: row.try_get(at + 17)?,
         instructions: record::read_instructions(row.try_get(at + 18)?)
             .ok_or(RowError::Column("message.instructions"))?,
+        forward: forward(row.try_get(at + 19)?)?,
     };
     let body = BodyRef {
         message: id,
@@ -116,6 +118,12 @@ fn reverse_path(text: &str) -> Result<ReversePath, RowError> {
         return Ok(ReversePath::Null);
     }
     address(text, "message.mail_from").map(ReversePath::Mailbox)
+}
+
+fn forward(json: Option<&str>) -> Result<Option<Box<Forward>>, RowError> {
+    let read = json.map(record::read_forward).transpose();
+    let read = read.map_err(|_| RowError::Column("message.forward"))?;
+    Ok(read.map(Box::new))
 }
 
 fn peer(text: Option<&str>) -> Result<Option<IpAddr>, RowError> {

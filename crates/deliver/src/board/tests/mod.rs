@@ -54,6 +54,7 @@ fn parcel(workspace: u32, domain: &str, size: u64) -> Parcel {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     };
     let claimed = Claimed {
         delivery: Delivery {
