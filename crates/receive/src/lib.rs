@@ -22,6 +22,7 @@ mod metrics;
 mod options;
 mod peers;
 mod proxy;
+mod sender;
 mod session;
 mod socket;
 mod trace;
@@ -32,6 +33,7 @@ mod tests;
 pub use door::SubmissionDoor;
 pub use login::LoginOptions;
 pub use metrics::DoorMetrics;
+pub use sender::{Origin, SenderOptions, SenderVerifier};
 pub use options::{
     BareLineEnds, Encryption, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
 };
