@@ -9,8 +9,9 @@ use postbell_model::Address;
 
 use crate::header::Header;
 
-/// The field that names the address which has sent the message on.
-pub const MARK: &str = "X-Postbell-Forwarded";
+/// The field that names the address which has sent the message on. Not one of `X-Postbell-…`, which
+/// are for us alone: it stays where a message passes a submission.
+pub const MARK: &str = "Postbell-Forwarded";
 
 /// Whether this address has sent the message on before.
 pub fn has_passed(header: Header<'_>, via: &Address) -> bool {
@@ -44,15 +45,15 @@ mod tests {
 
     #[test]
     fn the_mark_is_that_of_the_same_address() {
-        check("X-Postbell-Forwarded: sales@acme.example\r\n\r\n", false, false);
+        check("Postbell-Forwarded: sales@acme.example\r\n\r\n", false, false);
         check("From: support@acme.example\r\n\r\n", false, false);
-        check("x-postbell-forwarded:\r\n support@Acme.example \r\n\r\n", true, false);
+        check("postbell-forwarded:\r\n support@Acme.example \r\n\r\n", true, false);
         check(
-            "X-Postbell-Forwarded: a@b.example\r\nX-Postbell-Forwarded: support@acme.example\r\n\r\n",
+            "Postbell-Forwarded: a@b.example\r\nPostbell-Forwarded: support@acme.example\r\n\r\n",
             true,
             false,
         );
-        check("\r\nX-Postbell-Forwarded: support@acme.example\r\n", false, false);
+        check("\r\nPostbell-Forwarded: support@acme.example\r\n", false, false);
     }
 
     #[test]

@@ -119,7 +119,7 @@ async fn nowhere(to: Address, content: Content) -> String {
 
 #[tokio::test]
 async fn what_goes_in_circles_goes_nowhere() {
-    let seen = [b"X-Postbell-Forwarded: SUPPORT@example.com\r\n", BODY].concat();
+    let seen = [b"Postbell-Forwarded: SUPPORT@example.com\r\n", BODY].concat();
     let said = nowhere(
         address("bob@other.example"),
         Content::Read(Bytes::from(seen)),
@@ -128,7 +128,7 @@ async fn what_goes_in_circles_goes_nowhere() {
         said.await,
         "554 5.4.6 Mail loop: support@example.com has forwarded this message before"
     );
-    let other = [b"X-Postbell-Forwarded: sales@example.com\r\n", BODY].concat();
+    let other = [b"Postbell-Forwarded: sales@example.com\r\n", BODY].concat();
     let submission = of_body(&other).await;
     assert_eq!(way(&submission), &ForwardWay::Exchangers);
 }

@@ -7,6 +7,7 @@ use postbell_model::{Domain, Lane, Monotonic};
 
 use super::Limits;
 use super::state::State;
+use crate::plan::Heading;
 use crate::rules::SiteRules;
 
 impl State {
@@ -43,16 +44,18 @@ impl State {
     }
 
     fn waiting_in(&self, lane: &Lane) -> usize {
-        let Some(state) = self.domains.get(&lane.domain) else {
+        let heading = Heading::Domain(lane.domain.clone());
+        let Some(state) = self.domains.get(&heading) else {
             return 0;
         };
-        let sites = state.sites.iter().filter_map(|key| self.sites.get(key));
+        let sites = state.all_sites().filter_map(|key| self.sites.get(key));
         state.waiting.len() + sites.map(|site| site.lanes.len_of(lane)).sum::<usize>()
     }
 
     /// For how long all known sites of a domain are left alone.
     fn pause_left(&self, domain: &Domain, now: Monotonic) -> Option<Duration> {
-        let sites = self.domains.get(domain)?.sites.iter();
+        let state = self.domains.get(&Heading::Domain(domain.clone()))?;
+        let sites = state.all_sites();
         let left = sites.map(|key| self.sites.get(key)?.pause_left(now));
         left.min().flatten()
     }

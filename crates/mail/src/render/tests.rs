@@ -155,7 +155,7 @@ fn what_goes_on_is_left_as_it_came() {
          \tid 07070707-0707-0707-0707-070707070707;\r\n\
          \tSun, 03 May 2026 12:34:57 +0000\r\n\
          X-Postbell-Delivery: {TOKEN}\r\n\
-         X-Postbell-Forwarded: support@acme.example\r\n{kept}"
+         Postbell-Forwarded: support@acme.example\r\n{kept}"
     );
     assert_eq!(text(&message, &given), wanted);
 }
