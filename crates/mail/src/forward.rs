@@ -45,21 +45,41 @@ mod tests {
 
     #[test]
     fn the_mark_is_that_of_the_same_address() {
-        check("Postbell-Forwarded: sales@acme.example\r\n\r\n", false, false);
+        check(
+            "Postbell-Forwarded: sales@acme.example\r\n\r\n",
+            false,
+            false,
+        );
         check("From: support@acme.example\r\n\r\n", false, false);
-        check("postbell-forwarded:\r\n support@Acme.example \r\n\r\n", true, false);
+        check(
+            "postbell-forwarded:\r\n support@Acme.example \r\n\r\n",
+            true,
+            false,
+        );
         check(
             "Postbell-Forwarded: a@b.example\r\nPostbell-Forwarded: support@acme.example\r\n\r\n",
             true,
             false,
         );
-        check("\r\nPostbell-Forwarded: support@acme.example\r\n", false, false);
+        check(
+            "\r\nPostbell-Forwarded: support@acme.example\r\n",
+            false,
+            false,
+        );
     }
 
     #[test]
     fn the_first_received_field_says_how_it_came() {
-        check("Received: from x by y\r\n\twith UTF8SMTPS id 1; now\r\n\r\n", false, true);
-        check("Received: from x by y with ESMTP id 1\r\n\r\n", false, false);
+        check(
+            "Received: from x by y\r\n\twith UTF8SMTPS id 1; now\r\n\r\n",
+            false,
+            true,
+        );
+        check(
+            "Received: from x by y with ESMTP id 1\r\n\r\n",
+            false,
+            false,
+        );
         check(
             "Received: by y with ESMTP\r\nReceived: by x with UTF8SMTP\r\n\r\n",
             false,

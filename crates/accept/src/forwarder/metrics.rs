@@ -57,7 +57,9 @@ impl ForwardMetrics {
 
     /// What was on the list; the oldest stands first.
     pub(super) fn looked_at(&self, due: &[ForwardDue], now: Timestamp) {
-        let waited = due.first().map_or(0, |one| now.since(one.mail.at).as_secs());
+        let waited = due
+            .first()
+            .map_or(0, |one| now.since(one.mail.at).as_secs());
         self.oldest.set(i64::try_from(waited).unwrap_or(i64::MAX));
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use postbell_model::{Domain, Lane, Monotonic};
 
-use super::Limits;
 use super::state::State;
-use crate::plan::Heading;
+use super::{Limits, Parcel};
+use crate::plan::{Heading, SiteKey};
 use crate::rules::SiteRules;
 
 impl State {
@@ -41,6 +41,15 @@ impl State {
         let free = self.limits.waiting.saturating_sub(self.waiting);
         let batch = self.limits.batch.min(free.div_ceil(8));
         batch.saturating_sub(self.waiting_in(lane))
+    }
+
+    /// Takes note in which domains' lanes mail waits at a site that is not their own: no more is
+    /// claimed for them than the site has room for.
+    pub(super) fn note_named(&mut self, parcels: &[Parcel], key: &SiteKey) {
+        for parcel in parcels {
+            let domain = Heading::Domain(parcel.domain().clone());
+            self.domains.entry(domain).or_default().note_named(key);
+        }
     }
 
     fn waiting_in(&self, lane: &Lane) -> usize {

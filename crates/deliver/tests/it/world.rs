@@ -10,8 +10,8 @@ use postbell_deliver::{
 };
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, Delivery, DeliveryId, DomainKey, Egress, Fact, Instructions, Message, MessageId,
-    ReportRequest, ReversePath, Timestamp,
+    Address, Clock, Delivery, DeliveryId, DomainKey, Egress, Fact, Instructions, Message,
+    MessageId, ReportRequest, ReversePath, Timestamp,
 };
 use postbell_net::{DnsOptions, Guard, OpportunisticTls, Resolver};
 use postbell_peers::dns::{self, DnsServer, Entry};

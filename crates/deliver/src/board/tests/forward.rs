@@ -41,15 +41,20 @@ fn a_server_has_a_plan_of_its_own() {
     assert_eq!((first, second), (&heading("a.example"), &server));
     state.planned(&server, route_to("smtp.server.example"), START);
     state.planned(&heading("a.example"), route_to("mx.a.example"), START);
-    let sites: Vec<_> = dialled(&mut state).into_iter().map(|(site, _)| site).collect();
+    let sites: Vec<_> = dialled(&mut state)
+        .into_iter()
+        .map(|(site, _)| site)
+        .collect();
     assert_eq!(sites, [site("smtp.server.example"), site("mx.a.example")]);
     // A new plan for the domain leaves what waits for the server where it is.
-    state.planned(&heading("a.example"), refused("a.example", 550), START);
+    let late = START.after(2 * HOUR);
+    state.offer(parcels(1, 1, "a.example"), late);
+    state.planned(&heading("a.example"), refused("a.example", 550), late);
     let refused = state.orders.iter().map(|order| match order {
         Order::Refuse(parcels, _) => parcels.len(),
         _ => 0,
     });
-    assert_eq!(refused.sum::<usize>(), 1);
+    assert_eq!(refused.sum::<usize>(), 2);
     assert_eq!(state.counts().0, 1);
 }
 
@@ -59,10 +64,10 @@ fn what_waits_for_a_server_counts_for_its_lane() {
     let lane = lane(1, "a.example");
     let before = state.room_for(&lane, START);
     for _ in 0..3 {
-        let (server, parcel) = to_server();
-        state.offer(vec![parcel], START);
-        state.planned(&server, route_to("smtp.server.example"), START);
+        state.offer(vec![to_server().1], START);
     }
+    let server = to_server().0;
+    state.planned(&server, route_to("smtp.server.example"), START);
     assert!(before - state.room_for(&lane, START) >= 3, "{before}");
     // And while the server is left alone nothing more is claimed.
     let key = site("smtp.server.example");
