@@ -19,7 +19,10 @@ mod egress;
 mod erase;
 mod errors;
 mod event_rows;
+mod forwards;
 mod idempotency;
+mod inbound;
+mod inbound_routes;
 mod inspect;
 mod intake;
 mod lanes;
@@ -40,6 +43,7 @@ mod scheduled;
 mod script;
 mod settle;
 mod shared;
+mod slim;
 mod statements;
 mod tenants;
 mod transaction;
@@ -117,6 +121,8 @@ pub struct SqliteStore {
     /// Taken away when the store closes, which ends the committer.
     work: Mutex<Option<mpsc::Sender<Work>>>,
     readers: SqlitePool,
+    /// For looks through a long stretch.
+    lookups: SqlitePool,
     tenants: SqliteTenants,
     newest: watch::Receiver<Position>,
     fresh: Mutex<Option<mpsc::Receiver<Claimed>>>,
@@ -201,6 +207,7 @@ impl SqliteStore {
             shared,
             work: Mutex::new(Some(work)),
             readers,
+            lookups: database::lookups(&file),
             tenants,
             newest: newest_seen,
             fresh: Mutex::new(Some(offered)),
@@ -384,10 +391,14 @@ impl Queue for SqliteStore {
 #[async_trait]
 impl Bodies for SqliteStore {
     async fn body(&self, body: BodyRef) -> Result<Bytes, StoreError> {
-        let folder = self.bodies.clone();
-        let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
-        read.map_err(|error| StoreError::Read(error.to_string().into()))?
+        read_body(&self.bodies, body).await
     }
+}
+
+async fn read_body(bodies: &Path, body: BodyRef) -> Result<Bytes, StoreError> {
+    let folder = bodies.to_owned();
+    let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
+    read.map_err(|error| StoreError::Read(error.to_string().into()))?
 }
 
 #[async_trait]
@@ -462,6 +473,7 @@ impl Store for SqliteStore {
         // Ends with the committer, which drops the other half.
         while done.changed().await.is_ok() {}
         self.readers.close().await;
+        self.lookups.close().await;
         self.tenants.close().await;
         self.lock
             .lock()
