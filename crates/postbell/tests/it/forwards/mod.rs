@@ -16,9 +16,9 @@ use postbell_model::{
 use postbell_net::{DnsOptions, Resolver};
 use postbell_peers::dns::Entry;
 use postbell_peers::mx::{Received, Script, Stage};
-use postbell_receive::sender::{Origin, SenderOptions, SenderVerifier};
+use postbell_receive::{Origin, SenderOptions, SenderVerifier};
 use postbell_store::{
-    Logged, LoggedEvent, NewForward, NewInbound, Position, Reception, SealingKey, Store,
+    Logged, LoggedEvent, NewForward, NewInbound, Position, Reception, SealingKey,
 };
 
 use crate::reports::world::{LIMIT, SENDER, World, text};
