@@ -23,7 +23,7 @@ const KEEP_KEYS: Duration = Duration::from_hours(30 * 24);
 
 /// The octets of a message that came in.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Read(Bytes),
     /// They are not what was stored.
     Lost,
@@ -58,7 +58,7 @@ struct Needs {
 }
 
 /// Writes down what is to become of a message that goes on.
-pub(super) fn write(
+pub(crate) fn write(
     gate: &Gate,
     mail: &InboundMail,
     forward: &NewForward,

@@ -13,10 +13,8 @@
 //! Not done here: the mark, the seal (RFC 8617) and the return path, which are made when it is
 //! known where the message goes.
 
-mod letter;
+pub(crate) mod letter;
 mod metrics;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::sync::Arc;

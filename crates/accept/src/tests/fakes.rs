@@ -19,52 +19,52 @@ use tokio::sync::watch;
 
 use crate::{AcceptOptions, Door, Gate, Offer};
 
-pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
-pub(crate) const OURS: WorkspaceId = WorkspaceId(1);
+pub(super) const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
+pub(super) const OURS: WorkspaceId = WorkspaceId(1);
 const THEIRS: WorkspaceId = WorkspaceId(2);
 /// The set that gives up after an hour.
-pub(crate) const HASTY: ConfigurationSetId = ConfigurationSetId(11);
+pub(super) const HASTY: ConfigurationSetId = ConfigurationSetId(11);
 /// The set that says nothing but that nobody is told.
-pub(crate) const PLAIN: ConfigurationSetId = ConfigurationSetId(12);
+pub(super) const PLAIN: ConfigurationSetId = ConfigurationSetId(12);
 
 /// The gate and what it stored.
-pub(crate) struct World {
-    pub(crate) gate: Gate,
+pub(super) struct World {
+    pub(super) gate: Gate,
     intake: Arc<PaperIntake>,
 }
 
 impl World {
-    pub(crate) const RETRY: RetryPolicy = RetryPolicy {
+    pub(super) const RETRY: RetryPolicy = RetryPolicy {
         first: Duration::from_secs(300),
         longest: Duration::from_secs(10_800),
         max_retries: None,
         expire_after: Duration::from_secs(5 * 86_400),
     };
 
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with_retry(Self::RETRY)
     }
 
-    pub(crate) fn with_retry(retry: RetryPolicy) -> Self {
+    pub(super) fn with_retry(retry: RetryPolicy) -> Self {
         Self::build(retry, Answer::Yes)
     }
 
     /// A store that fails.
-    pub(crate) fn failing(error: StoreError) -> Self {
+    pub(super) fn failing(error: StoreError) -> Self {
         Self::build(Self::RETRY, Answer::No(error))
     }
 
     /// A store that gives no answer.
-    pub(crate) fn mute() -> Self {
+    pub(super) fn mute() -> Self {
         Self::build(Self::RETRY, Answer::None)
     }
 
-    pub(crate) fn stored(&self) -> Vec<Submission> {
+    pub(super) fn stored(&self) -> Vec<Submission> {
         self.intake.stored.lock().unwrap().clone()
     }
 
     /// A gate that hides who the client was.
-    pub(crate) fn hiding() -> Self {
+    pub(super) fn hiding() -> Self {
         let options = AcceptOptions {
             hide_client: true,
             ..options(Self::RETRY)
@@ -97,16 +97,16 @@ fn options(retry: RetryPolicy) -> AcceptOptions {
     }
 }
 
-pub(crate) fn address(text: &str) -> Address {
+pub(super) fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
 /// What any gate takes.
-pub(crate) fn offer() -> Offer {
+pub(super) fn offer() -> Offer {
     offer_of("From: a@example.com\r\n\r\nHello\r\n")
 }
 
-pub(crate) fn offer_of(message: &str) -> Offer {
+pub(super) fn offer_of(message: &str) -> Offer {
     Offer {
         door: Door::Smtp,
         workspace: OURS,
@@ -121,7 +121,7 @@ pub(crate) fn offer_of(message: &str) -> Offer {
     }
 }
 
-pub(crate) fn received() -> Received {
+pub(super) fn received() -> Received {
     Received {
         helo: "app.example.com".to_owned(),
         peer: Some([192, 0, 2, 1].into()),

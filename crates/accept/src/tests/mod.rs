@@ -1,7 +1,8 @@
 //! The gate before a store of paper: offers and what becomes of them.
 
 mod asked;
-pub(crate) mod fakes;
+mod fakes;
+mod forwards;
 mod offers;
 
 use std::time::Duration;

@@ -7,9 +7,9 @@ use postbell_model::{
 };
 use postbell_store::{NewForward, StoreError, Submission};
 
-use super::letter::{self, Content};
+use super::fakes::{HASTY, NOW, OURS, World, address};
 use crate::Refusal;
-use crate::tests::fakes::{HASTY, NOW, OURS, World, address};
+use crate::forwarder::letter::{self, Content};
 
 const BODY: &[u8] = b"Received: from x by us.example\r\n\twith ESMTPS id 1; now\r\n\
     From: ann@far.example\r\nX-Postbell-Stream: none\r\n\r\nHello\r\n";
