@@ -115,5 +115,6 @@ fn message() -> Message {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     }
 }

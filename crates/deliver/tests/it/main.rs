@@ -8,6 +8,7 @@ mod drops;
 mod egress;
 mod faults;
 mod fit;
+mod forward;
 mod hosts;
 mod outcomes;
 mod pauses;

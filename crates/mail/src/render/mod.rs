@@ -6,9 +6,13 @@
 //! RFC 5322 §3.6.3 (Bcc is taken away). The body is never copied: the result is the new block
 //! and slices of what was stored.
 //!
+//! A message that came in and goes on ([`forward`]) is not ours to change: next to nothing is taken
+//! from it.
+//!
 //! Not done here: Return-Path, which belongs to the final delivery (RFC 5321 §4.4), and anything
 //! about the content.
 
+mod forward;
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +62,9 @@ pub enum RenderError {
 /// # Errors
 /// The header can't be read; the gate lets no such message in.
 pub fn render(rendering: &Rendering<'_>) -> Result<Rendered, RenderError> {
+    if let Some(forward) = &rendering.message.forward {
+        return forward::render(rendering, forward);
+    }
     let body = rendering.body;
     let header = Header::find(body)?;
     let mut has = Has::default();
@@ -69,11 +76,16 @@ pub fn render(rendering: &Rendering<'_>) -> Result<Rendered, RenderError> {
             has.see(&field);
         }
     }
-    let mut chunks = vec![Bytes::from(block(rendering, has))];
-    push_kept(&mut chunks, body, &removed);
+    Ok(put_together(block(rendering, has), body, &removed))
+}
+
+/// Our block, and what is kept of the message.
+fn put_together(block: String, body: &Bytes, removed: &[Range<usize>]) -> Rendered {
+    let mut chunks = vec![Bytes::from(block)];
+    push_kept(&mut chunks, body, removed);
     chunks.extend(line_end(chunks.last()));
     let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-    Ok(Rendered { chunks, len })
+    Rendered { chunks, len }
 }
 
 /// The fields that we add only where they are missing.

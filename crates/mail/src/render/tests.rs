@@ -1,6 +1,7 @@
 use postbell_model::message::Received;
 use postbell_model::{
-    ConfigurationSetId, Instructions, MessageId, ReversePath, Timestamp, WorkspaceId,
+    Address, Authentication, ConfigurationSetId, Forward, ForwardWay, InboundId, Instructions,
+    MessageId, ReversePath, Timestamp, WorkspaceId,
 };
 use proptest::prelude::*;
 
@@ -29,6 +30,7 @@ fn message() -> Message {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     }
 }
 
@@ -129,6 +131,33 @@ fn a_message_without_such_fields_is_the_block_and_one_slice() {
     };
     assert_eq!(kept.as_ptr(), body.as_ptr());
     assert_eq!(kept.len(), body.len());
+}
+
+#[test]
+fn what_goes_on_is_left_as_it_came() {
+    let mut message = message();
+    message.received = Received {
+        helo: String::new(),
+        peer: None,
+        with: "local".to_owned(),
+    };
+    message.forward = Some(Box::new(Forward {
+        of: InboundId::from_bytes([1; 16]),
+        via: Address::parse("support@acme.example").unwrap(),
+        way: ForwardWay::Exchangers,
+        authentication: Authentication::default(),
+    }));
+    let kept = "Received: from x by mail.example.net\r\nX-Postbell-Delivery: theirs\r\n\
+                X-Postbell-Stream: x\r\nBcc: a@example.org\r\nDate: today\r\n\r\nHi\r\n";
+    let given = format!("Return-Path: <>\r\n{kept}");
+    let wanted = format!(
+        "Received: by mail.example.net (Postbell) with local\r\n\
+         \tid 07070707-0707-0707-0707-070707070707;\r\n\
+         \tSun, 03 May 2026 12:34:57 +0000\r\n\
+         X-Postbell-Delivery: {TOKEN}\r\n\
+         Postbell-Forwarded: support@acme.example\r\n{kept}"
+    );
+    assert_eq!(text(&message, &given), wanted);
 }
 
 #[test]

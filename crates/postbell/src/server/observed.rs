@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use postbell_accept::{Admission, Obstacle};
+use postbell_accept::{Admission, Forwarder, Obstacle};
 use postbell_api::{Health, Pulse, Router};
 use postbell_deliver::Deliverer;
 use postbell_model::Clock;
@@ -92,6 +92,11 @@ impl Observed {
         let clock = Arc::clone(&self.clock);
         notifier.metrics().register(registry, clock.clone());
         observe::register(registry, Arc::clone(&self.admission), tls, clock);
+    }
+
+    /// Names what is counted of mail that goes on.
+    pub(super) fn register_forwards(&mut self, forwarder: &Forwarder) {
+        forwarder.metrics().register(&mut self.registry);
     }
 
     /// What the HTTP door answers.

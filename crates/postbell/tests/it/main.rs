@@ -9,6 +9,7 @@ mod corpus;
 mod dev;
 mod doctor;
 mod explain;
+mod forwards;
 mod help;
 mod inbound;
 mod kit;

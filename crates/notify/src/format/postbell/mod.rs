@@ -67,6 +67,9 @@ struct Mail<'a> {
     metadata: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<&'a str>,
+    /// The message that came in, where this one is not a submission but goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forward_of: Option<String>,
     configuration_set: &'a str,
 }
 
@@ -148,6 +151,7 @@ fn mail<'a>(logged: &'a LoggedEvent, configuration_set: &'a str) -> Mail<'a> {
         tags: &message.instructions.tags,
         metadata: &message.instructions.metadata,
         stream: message.instructions.stream.as_deref(),
+        forward_of: message.forward.as_ref().map(|f| f.of.to_string()),
         configuration_set,
     }
 }

@@ -52,6 +52,7 @@ fn logged(sequence: u32, after: Duration, fact: Fact) -> Logged {
             },
             reports: false,
             instructions: Instructions::default(),
+            forward: None,
         }),
     })
 }
