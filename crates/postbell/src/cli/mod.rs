@@ -8,6 +8,8 @@ mod doctor;
 mod domain;
 mod egress;
 mod erase;
+mod inbound;
+mod inbound_route;
 mod limits;
 mod manual;
 mod operate;
@@ -36,6 +38,10 @@ pub use doctor::DoctorArgs;
 pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
 pub use erase::EraseArgs;
+pub use inbound::InboundCommand;
+pub use inbound_route::{
+    ComingIn, InboundRouteCommand, InboundRouteNamed, InboundRouteSet, WhichRoute,
+};
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use manual::ManArgs;
 pub use operate::{
@@ -146,6 +152,9 @@ it. Tables are cut to the terminal; a pipe gets all of them.")]
     /// See events
     #[command(subcommand)]
     Events(EventsCommand),
+    /// See mail that came in: answers, reports, complaints
+    #[command(subcommand)]
+    Inbound(InboundCommand),
     /// Look at the whole installation: what is well, what is not, what to do
     #[command(after_help = "\
 Examples:
@@ -306,6 +315,14 @@ pub struct Output {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write it as on or off".to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

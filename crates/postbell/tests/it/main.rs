@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod explain;
 mod help;
+mod inbound_routes;
 mod kit;
 mod manual;
 mod observe;

@@ -14,9 +14,7 @@ use super::statements::Query;
 pub(super) fn bind_to(query: Query<'static>, to: Option<&ForwardTo>) -> Query<'static> {
     let (address, host, port) = match to {
         Some(ForwardTo::Address(address)) => (Some(address.as_str().to_owned()), None, None),
-        Some(ForwardTo::Host { host, port }) => {
-            (None, Some(host.as_str().to_owned()), Some(*port))
-        }
+        Some(ForwardTo::Host { host, port }) => (None, Some(host.as_str().to_owned()), Some(*port)),
         None => (None, None, None),
     };
     query.bind(address).bind(host).bind(port.map(i64::from))
