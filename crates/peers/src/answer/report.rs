@@ -6,7 +6,7 @@ use super::original::Original;
 use super::{BOUNDARY, HOST};
 use crate::client::Mail;
 
-const SAID: &str = "550 5.1.1 The mailbox was closed last week";
+const SAID: &str = "550 5.1.1 User unknown";
 
 /// The report, from `<>` to the return path.
 pub fn report(original: &Original) -> Mail {

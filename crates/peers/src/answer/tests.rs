@@ -106,7 +106,7 @@ fn a_server_reports_to_the_return_path() {
 
     Your message was taken, and could then not be delivered:
 
-    <bounce-later@example.org>: 550 5.1.1 The mailbox was closed last week
+    <bounce-later@example.org>: 550 5.1.1 User unknown
 
     --=_something-came-back
     Content-Type: message/delivery-status
@@ -117,7 +117,7 @@ fn a_server_reports_to_the_return_path() {
     Final-Recipient: rfc822; bounce-later@example.org
     Action: failed
     Status: 5.1.1
-    Diagnostic-Code: smtp; 550 5.1.1 The mailbox was closed last week
+    Diagnostic-Code: smtp; 550 5.1.1 User unknown
 
     --=_something-came-back
     Content-Type: text/rfc822-headers

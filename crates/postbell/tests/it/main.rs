@@ -2,6 +2,7 @@
 //! and the server within this process, where a test has to turn its clock.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod asked;
 mod config;
 mod control;
