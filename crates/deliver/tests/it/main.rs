@@ -14,6 +14,7 @@ mod outcomes;
 mod pauses;
 mod queue;
 mod relay;
+mod reply_to;
 mod reuse;
 mod stop;
 mod stored;

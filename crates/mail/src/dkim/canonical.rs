@@ -42,7 +42,10 @@ impl Canonicalization {
             Self::Relaxed => relaxed_field(field.name(), &value, out),
             Self::Simple => {
                 let octets = header.as_bytes().get(field.span().clone());
-                let name = octets.unwrap_or_default().split(|octet| *octet == b':').next();
+                let name = octets
+                    .unwrap_or_default()
+                    .split(|octet| *octet == b':')
+                    .next();
                 out.extend_from_slice(name.unwrap_or_default());
                 out.push(b':');
                 out.extend_from_slice(&value);
@@ -246,7 +249,11 @@ mod tests {
     fn check(form: Canonicalization, body: &str, canonical: &str) {
         let (hash, length) = form.body_hash(body.as_bytes());
         assert_eq!(length, canonical.len() as u64, "{body:?}");
-        assert_eq!(hash, digest(&SHA256, canonical.as_bytes()).as_ref(), "{body:?}");
+        assert_eq!(
+            hash,
+            digest(&SHA256, canonical.as_bytes()).as_ref(),
+            "{body:?}"
+        );
     }
 
     // RFC 6376 §3.4.3, §3.4.4, §3.4.5

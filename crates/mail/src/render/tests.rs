@@ -41,6 +41,7 @@ fn rendered(message: &Message, body: &[u8]) -> Rendered {
         body: &body,
         hostname: "mail.example.net",
         header_token: TOKEN,
+        reply_to: None,
     })
     .unwrap()
 }
@@ -95,6 +96,47 @@ fn what_is_not_for_the_recipient_is_removed() {
     assert!(!text.contains("forged"));
 }
 
+fn captured(body: &'static str) -> String {
+    let rendered = render(&Rendering {
+        message: &message(),
+        body: &Bytes::from_static(body.as_bytes()),
+        hostname: "mail.example.net",
+        header_token: TOKEN,
+        reply_to: Some("reply+token@reply.example.com"),
+    });
+    String::from_utf8(rendered.unwrap().chunks.concat()).unwrap()
+}
+
+// RFC 5322 §3.6.2
+#[test]
+fn answers_are_caught_where_they_would_come_to_from() {
+    for (given, kept) in [
+        (
+            "From: Ann <a@example.com>\r\n\r\nHello\r\n",
+            "From: Ann <a@example.com>\r\n",
+        ),
+        (
+            "Reply-To:\r\nFrom: Ann <a@example.com>\r\nreply-to: <>\r\n\r\nHello\r\n",
+            "From: Ann <a@example.com>\r\n",
+        ),
+    ] {
+        let text = captured(given);
+        let end =
+            format!("\r\nReply-To: Ann <reply+token@reply.example.com>\r\n{kept}\r\nHello\r\n");
+        assert!(text.ends_with(&end), "{text}");
+        assert_eq!(text.to_lowercase().matches("reply-to").count(), 1);
+    }
+}
+
+#[test]
+fn a_message_with_a_reply_to_keeps_it() {
+    let given = "From: a@example.com\r\nREPLY-TO: b@example.com\r\n\r\nHello\r\n";
+    assert_eq!(captured(given), text(&message(), given));
+    // Where nobody catches answers, an empty one is left as well.
+    let empty = "From: a@example.com\r\nReply-To:\r\n\r\nHello\r\n";
+    assert!(text(&message(), empty).ends_with(empty));
+}
+
 // RFC 6409 §8.2
 #[test]
 fn a_date_that_nobody_can_read_is_replaced() {
@@ -124,6 +166,7 @@ fn a_message_without_such_fields_is_the_block_and_one_slice() {
         body: &body,
         hostname: "mail.example.net",
         header_token: TOKEN,
+        reply_to: None,
     })
     .unwrap();
     let [_, kept] = rendered.chunks.as_slice() else {

@@ -5,11 +5,21 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Output, duration};
+use super::{InboundRouteCommand, Output, duration};
 
 /// `postbell inbound …`
 #[derive(Debug, Subcommand)]
 pub enum InboundCommand {
+    #[command(flatten)]
+    Look(InboundLook),
+    /// What becomes of mail to the addresses of a domain
+    #[command(subcommand)]
+    Route(InboundRouteCommand),
+}
+
+/// `postbell inbound list`, `show` …: what came in.
+#[derive(Debug, Subcommand)]
+pub enum InboundLook {
     /// Show what came in, the newest first
     #[command(after_help = "Examples:
   postbell inbound list --since 1d

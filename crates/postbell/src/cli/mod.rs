@@ -9,6 +9,7 @@ mod domain;
 mod egress;
 mod erase;
 mod inbound;
+mod inbound_route;
 mod limits;
 mod manual;
 mod operate;
@@ -37,7 +38,10 @@ pub use doctor::DoctorArgs;
 pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
 pub use erase::EraseArgs;
-pub use inbound::{InboundAttachment, InboundCommand, InboundKindArg, InboundList};
+pub use inbound::{InboundAttachment, InboundCommand, InboundKindArg, InboundList, InboundLook};
+pub use inbound_route::{
+    ComingIn, InboundRouteCommand, InboundRouteNamed, InboundRouteSet, WhichRoute,
+};
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use manual::ManArgs;
 pub use operate::{
@@ -311,6 +315,14 @@ pub struct Output {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write it as on or off".to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -2,6 +2,7 @@
 //! and the server within this process, where a test has to turn its clock.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod asked;
 mod config;
 mod control;
@@ -12,6 +13,7 @@ mod explain;
 mod forwards;
 mod help;
 mod inbound;
+mod inbound_routes;
 mod kit;
 mod manual;
 mod observe;

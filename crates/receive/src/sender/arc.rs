@@ -10,11 +10,7 @@ use super::body::Body;
 use super::dkim::{Message, check_signature, malformed};
 use super::key::{Fault, Lookup, fault};
 
-pub(super) async fn verify(
-    lookup: &Lookup<'_>,
-    header: Header<'_>,
-    body: &Body<'_>,
-) -> ArcResult {
+pub(super) async fn verify(lookup: &Lookup<'_>, header: Header<'_>, body: &Body<'_>) -> ArcResult {
     let Some(chain) = find(header) else {
         return broken(header);
     };

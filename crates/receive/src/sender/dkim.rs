@@ -69,11 +69,7 @@ pub(super) struct Message<'a> {
     pub(super) body: &'a Body<'a>,
 }
 
-async fn check(
-    lookup: &Lookup<'_>,
-    message: &Message<'_>,
-    field: &Field<'_>,
-) -> Result<(), Fault> {
+async fn check(lookup: &Lookup<'_>, message: &Message<'_>, field: &Field<'_>) -> Result<(), Fault> {
     let signature = Signature::dkim(field.value()).map_err(|error| malformed(&error))?;
     if signature.is_over(lookup.clock.now()) {
         return Err(fault(Verdict::Policy, "the signature has expired"));
@@ -107,7 +103,10 @@ pub(super) async fn check_signature(
             return Err(fault(Verdict::Policy, "only a part of the body is signed"));
         }
         Some(signed) if signed > length => {
-            return Err(fault(Verdict::Fail, "the body is shorter than what was signed"));
+            return Err(fault(
+                Verdict::Fail,
+                "the body is shorter than what was signed",
+            ));
         }
         _ => {}
     }

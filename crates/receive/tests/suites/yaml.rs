@@ -143,7 +143,15 @@ fn what_the_suite_is_written_in_is_read() {
     assert_eq!(test["result"], ["fail", "pass"]);
     let (name, records) = &suite.zone[0];
     assert_eq!(name, "a:b.example");
-    let records: Vec<_> = records.iter().map(|(k, v)| (k.as_str(), v.join("|"))).collect();
-    let expected = [("MX", "0|x"), ("TIMEOUT", ""), ("TXT", "v=spf1 -all"), ("SPF", "a\0|b")];
+    let records: Vec<_> = records
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.join("|")))
+        .collect();
+    let expected = [
+        ("MX", "0|x"),
+        ("TIMEOUT", ""),
+        ("TXT", "v=spf1 -all"),
+        ("SPF", "a\0|b"),
+    ];
     assert_eq!(records, expected.map(|(k, v)| (k, v.to_owned())));
 }
