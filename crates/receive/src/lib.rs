@@ -33,7 +33,7 @@ mod tests;
 pub use door::SubmissionDoor;
 pub use login::LoginOptions;
 pub use metrics::DoorMetrics;
-pub use sender::{Origin, SenderOptions, SenderVerifier};
 pub use options::{
     BareLineEnds, Encryption, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
 };
+pub use sender::{Origin, SenderOptions, SenderVerifier};
