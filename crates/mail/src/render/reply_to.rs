@@ -211,7 +211,7 @@ mod tests {
             let made = field(ADDRESS, header.fields().next().as_ref());
             let fields: Vec<_> = Header::find(made.as_bytes()).unwrap().fields().collect();
             prop_assert_eq!(fields.len(), 1, "{:?}", made);
-            let read = crate::mailbox::read_list(&fields[0].unfolded());
+            let read = crate::mailbox::read_list(&fields.first().unwrap().unfolded());
             let read: Vec<_> = read.unwrap().iter().map(|one| one.as_str().to_owned()).collect();
             prop_assert_eq!(read, [ADDRESS]);
         }

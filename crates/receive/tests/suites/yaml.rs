@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
+/// A kind of record and its values.
+pub(crate) type Entry = (String, Vec<String>);
+
 /// The tests of a file, and the zone that they are about.
 #[derive(Debug, Default)]
 pub(crate) struct Suite {
     pub(crate) tests: Vec<(String, BTreeMap<String, Vec<String>>)>,
-    pub(crate) zone: Vec<(String, Vec<(String, Vec<String>)>)>,
+    pub(crate) zone: Vec<(String, Vec<Entry>)>,
 }
 
 impl Suite {
