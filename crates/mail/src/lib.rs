@@ -3,7 +3,7 @@
 //! What is read here was written by strangers: nothing panics on it, everything has a limit, and
 //! where a message can be understood in two ways the reading says so, so that the gate can
 //! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`control`],
-//! [`transfer`], [`mod@render`], [`dkim`], [`mod@classify`], [`report`], [`inbound`].
+//! [`transfer`], [`mod@render`], [`dkim`], [`mod@classify`], [`report`], [`inbound`], [`track`].
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing)]
@@ -17,6 +17,7 @@ pub mod mailbox;
 pub mod render;
 pub mod report;
 pub mod summary;
+pub mod track;
 pub mod transfer;
 
 #[cfg(test)]
