@@ -7,6 +7,7 @@ mod command;
 mod configuration;
 mod data;
 mod header;
+mod html_rewrite;
 mod inbound;
 mod message;
 mod reply;
@@ -23,6 +24,7 @@ pub use command::command;
 pub use configuration::configuration;
 pub use data::data;
 pub use header::header;
+pub use html_rewrite::html_rewrite;
 pub use inbound::inbound;
 pub use message::message;
 pub use reply::reply;
@@ -36,7 +38,7 @@ pub use transfer::transfer;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their programs and of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("address", address),
     ("classify", classify),
     ("client", client),
@@ -44,6 +46,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("configuration", configuration),
     ("data", data),
     ("header", header),
+    ("html_rewrite", html_rewrite),
     ("inbound", inbound),
     ("message", message),
     ("reply", reply),

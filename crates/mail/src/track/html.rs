@@ -14,8 +14,8 @@ use super::{Form, Note};
 const MEMORY_MAX: usize = 16 * 1024 * 1024;
 /// Keeps a link from being tracked.
 const NO_TRACK: &str = "data-postbell-no-track";
-/// What is put at a place to see whether a tag would be one there.
-pub(super) const PROBE: &[u8] = b"<postbell-probe>";
+/// What is put at a place to see whether an image would be one there.
+pub(super) const PROBE: &[u8] = b"<img postbell-probe>";
 
 /// What there is on a page. All places are in its octets.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ pub(super) fn read(html: &[u8], limit: usize) -> Result<Page, Note> {
             page.borrow_mut().tag(html, tag);
             within(limit, &page.borrow())
         }))
-        .append_element_content_handler(element!("postbell-probe", |tag| {
+        .append_element_content_handler(element!("img[postbell-probe]", |tag| {
             page.borrow_mut()
                 .probes
                 .push(tag.source_location().bytes().start);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem, memrchr_iter};
 
 use super::Note;
 use super::charset::MASK;
@@ -31,6 +31,10 @@ pub(super) fn read(page: &[u8], limit: usize) -> Result<(Page, Option<usize>), N
         let seen = probed.seen(&read);
         if seen.len() == places.len() {
             let place = best(page, &places);
+            if places.len() > 1 && is_foreign(page) {
+                places = place.into_iter().collect();
+                continue;
+            }
             return Ok((probed.original(read), place));
         }
         places = seen;
@@ -38,6 +42,15 @@ pub(super) fn read(page: &[u8], limit: usize) -> Result<(Page, Option<usize>), N
             places = places.split_off(places.len().saturating_sub(1));
         }
     }
+}
+
+/// Whether there may be `<svg>` or `<math>`: an image within ends it, and what stands behind is read in
+/// another way, so that no more of our tags may be there than in the end.
+fn is_foreign(page: &[u8]) -> bool {
+    memchr_iter(b'<', page).any(|at| {
+        let name = page.get(at + 1..at + 4).unwrap_or_default();
+        name.eq_ignore_ascii_case(b"svg") || name.eq_ignore_ascii_case(b"mat")
+    })
 }
 
 /// Before `</body>`, else before `</html>`, else at the end; each the last one.
@@ -76,7 +89,7 @@ fn ends(page: &[u8]) -> Vec<usize> {
 }
 
 fn last_tags(page: &[u8]) -> Vec<usize> {
-    let mut places: Vec<usize> = memchr::memrchr_iter(b'<', page).take(TAGS_MAX).collect();
+    let mut places: Vec<usize> = memrchr_iter(b'<', page).take(TAGS_MAX).collect();
     places.reverse();
     places
 }
