@@ -56,10 +56,24 @@ pub fn html_rewrite(data: &[u8]) {
     let tracked = plan.render(&Numbers);
     assert_eq!(tracked.links, links.len());
     check_parts(&raw, &tracked.raw);
+    if is_foreign(&raw) {
+        return;
+    }
     let again = Plan::of(&tracked.raw, &options);
     let found = again.links().filter(|link| link.starts_with(LINK)).count();
     assert_eq!(found, links.len());
     assert_eq!(again.render(&Numbers).pixel, tracked.pixel);
+}
+
+/// Whether there may be SVG or `MathML`. Each image ends one, so that a page with two pixels is
+/// another one than with one.
+fn is_foreign(raw: &[u8]) -> bool {
+    let mail = Mail::read(raw);
+    let has = |octets: &[u8]| {
+        let mut names = octets.windows(4);
+        names.any(|name| name.eq_ignore_ascii_case(b"<svg") || name.eq_ignore_ascii_case(b"<mat"))
+    };
+    mail.leaves().any(|(leaf, _)| has(&mail.octets(leaf)))
 }
 
 fn is_web(link: &str) -> bool {

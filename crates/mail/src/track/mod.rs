@@ -42,7 +42,7 @@ pub use render::Tracked;
 /// may stand within the braces.
 pub const PLACEHOLDER: &str = "{{postbell.unsubscribe_url}}";
 
-/// A part with more links, tracked or not, is not touched.
+/// A part that brings a message beyond so many links, tracked or not, is not touched.
 pub const LINKS_MAX: usize = 10_000;
 /// A part with more placeholders is not touched.
 pub const PLACEHOLDERS_MAX: usize = 1_000;
@@ -98,8 +98,9 @@ pub enum Note {
     /// It is none of RFC 2045, or the part is not encoded as it says.
     #[error("a part in the transfer encoding {0:?} is left as it is")]
     EncodingLeftAlone(String),
-    /// A field that there should be once stands there twice.
-    #[error("a part with two headers of a kind is left as it is")]
+    /// Its header, or that of what it is in, does not end with an empty line, has a line that is
+    /// no field, or twice a field that there should be once.
+    #[error("a part whose header may be read in two ways is left as it is")]
     Unclear,
     /// More parts, or more tags within one another, than anybody has use for.
     #[error("what is nested too deeply is left as it is")]
@@ -108,7 +109,7 @@ pub enum Note {
     #[error("a part of more than {CONTENT_MAX} octets is left as it is")]
     TooLong,
     /// [`LINKS_MAX`] or [`PLACEHOLDERS_MAX`]
-    #[error("a part with more than {LINKS_MAX} links is left as it is")]
+    #[error("a part with more links than a message may have is left as it is")]
     TooManyLinks,
     /// [`URL_MAX`]
     #[error("a link of more than {URL_MAX} octets is not tracked")]

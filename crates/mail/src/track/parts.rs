@@ -71,20 +71,27 @@ fn fault(mail: &Mail<'_>, index: usize) -> Option<Note> {
         if part.media.is("multipart", "signed") || part.media.is("multipart", "encrypted") {
             return Some(Note::Protected);
         }
-        let fields = || mail.header(index).fields();
-        // RFC 2045 §5.1, §6.1 and RFC 2183 §2 have them once.
-        for name in [
-            "Content-Type",
-            "Content-Transfer-Encoding",
-            "Content-Disposition",
-        ] {
-            if fields().filter(|field| field.is(name)).nth(1).is_some() {
-                return Some(Note::Unclear);
-            }
+        if is_unclear(mail, index) {
+            return Some(Note::Unclear);
         }
         at = part.parent;
     }
     None
+}
+
+/// Whether readers may differ about where the header of a part ends, or what it says.
+fn is_unclear(mail: &Mail<'_>, index: usize) -> bool {
+    // RFC 2045 §5.1, §6.1 and RFC 2183 §2 have them once.
+    const ONCE: [&str; 3] = [
+        "Content-Type",
+        "Content-Transfer-Encoding",
+        "Content-Disposition",
+    ];
+    let fields = || mail.header(index).fields();
+    let is_twice = |name: &str| fields().filter(|field| field.is(name)).nth(1).is_some();
+    !mail.has_empty_line(index)
+        || fields().any(|field| field.name().is_empty())
+        || ONCE.into_iter().any(is_twice)
 }
 
 /// Whether it is text of the message, and no file.

@@ -27,9 +27,12 @@ pub(crate) fn differences(before: &Bytes, after: &Bytes) -> Vec<String> {
                 part.media.main, part.media.sub
             ));
         }
+        if part.encoding != Encoding::QuotedPrintable {
+            continue;
+        }
         let lost = lost_lines(old.body(index), new.body(index));
         let places = pieces(&new_text).len();
-        if part.encoding == Encoding::QuotedPrintable && lost > 4 * places {
+        if lost > 4 * places {
             found.push(format!(
                 "{lost} lines of part {index}, which has {places} places"
             ));
@@ -73,52 +76,39 @@ fn without_line_ends(text: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// What lies between what was put into a page. Line ends before an attribute are folds.
+/// What lies between what was put into a page.
 fn pieces(after: &[u8]) -> Vec<Vec<u8>> {
-    let text: Vec<char> = after.iter().map(|octet| char::from(*octet)).collect();
-    let text: String = text.into_iter().collect();
-    let mut pieces = vec![String::new()];
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find("https://t.example/") {
+    const PUT: &[u8] = b"https://t.example/";
+    let is_put = |octet: &u8| octet.is_ascii_alphanumeric() || b":/._-?=&;".contains(octet);
+    let mut pieces = Vec::new();
+    let mut rest = after;
+    while let Some(at) = memmem::find(rest, PUT) {
         let (before, put) = rest.split_at(at);
-        let end = put
-            .find(|c: char| !(c.is_ascii_alphanumeric() || ":/._-?=&;".contains(c)))
-            .unwrap_or(put.len());
-        // `&#62;` and the like do not stand in these addresses, but text may follow directly.
-        let (put, after) = put.split_at(end);
-        let is_pixel = put.starts_with("https://t.example/o/");
-        let last = pieces.last_mut().unwrap();
-        last.push_str(before);
-        rest = after;
-        if is_pixel {
-            let tag = last.rfind("<img").unwrap();
-            last.truncate(tag);
-            rest = rest.split_once("/>").unwrap().1;
+        let len = put.iter().take_while(|octet| is_put(octet)).count();
+        let (put, behind) = put.split_at(len);
+        let mut piece = before;
+        rest = behind;
+        if put.starts_with(b"https://t.example/o/") {
+            piece = before
+                .get(..memmem::rfind(before, b"<img").unwrap())
+                .unwrap();
+            rest = behind
+                .get(memmem::find(behind, b"/>").unwrap() + 2..)
+                .unwrap();
         }
-        pieces.push(String::new());
+        pieces.push(piece.to_vec());
     }
-    pieces.last_mut().unwrap().push_str(rest);
-    let octets = |piece: String| {
-        piece
-            .chars()
-            .map(|c| u8::try_from(u32::from(c)).unwrap())
-            .collect()
-    };
-    pieces.into_iter().map(octets).collect()
+    pieces.push(rest.to_vec());
+    pieces
 }
 
 /// How many lines there are no longer.
 fn lost_lines(before: &[u8], after: &[u8]) -> usize {
-    let lines = |text: &[u8]| -> Vec<Vec<u8>> {
-        text.split(|octet| *octet == b'\n')
-            .map(<[u8]>::to_vec)
-            .collect()
-    };
     /// Lines that may have been put before one that was kept.
     const AHEAD: usize = 100;
-    let kept = lines(after);
+    let kept: Vec<&[u8]> = after.split(|octet| *octet == b'\n').collect();
     let (mut at, mut lost) = (0, 0);
-    for line in lines(before) {
+    for line in before.split(|octet| *octet == b'\n') {
         let mut ahead = kept.iter().skip(at).take(AHEAD);
         match ahead.position(|other| *other == line) {
             Some(ahead) => at += ahead + 1,

@@ -160,6 +160,12 @@ impl<'a> Mail<'a> {
         part.map_or(0..0, |part| part.body.clone())
     }
 
+    /// Whether an empty line ends the header of a part, as it should.
+    pub(crate) fn has_empty_line(&self, index: usize) -> bool {
+        let part = self.parts.get(index);
+        part.is_some_and(|part| part.header.end < part.body.start)
+    }
+
     /// The content of a leaf without its transfer encoding.
     pub fn octets(&self, index: usize) -> Cow<'a, [u8]> {
         let encoding = self.parts.get(index).map(|part| part.encoding);

@@ -8,7 +8,8 @@ use crate::inbound::mime::{Encoding, Mail};
 use crate::track::plan::{Carrier, PartPlan};
 use crate::transfer::{LINE_MAX, Need, fit};
 
-/// What pages are made of, good and bad.
+/// What pages are made of, good and bad. SVG is closed again: an image ends it, so that a page
+/// with two pixels would be another one than with one.
 const FRAGMENTS: [&str; 30] = [
     "<a href=\"https://a.example/?b=1&amp;c=2\">x</a>",
     "<a\r\nclass=y href='HTTP://b.example' id=z>",
@@ -25,7 +26,7 @@ const FRAGMENTS: [&str; 30] = [
     "</script>",
     "<title>",
     "</title>",
-    "<svg>",
+    "<svg><title><a href=https://j.example></title></svg>",
     "</svg>",
     "</body>",
     "</html>",
