@@ -57,7 +57,9 @@ impl InboundGate {
         kept: Kept,
     ) -> Result<Reception, StoreError> {
         let arrival = incoming.arrival;
-        let reading = Reading::of(&kept.given, &arrival.authentication, &self.reader);
+        let reader = self.reader.load();
+        let reading = Reading::of(&kept.given, &arrival.authentication, &reader);
+        drop(reader);
         let known = self.look_up(&reading, incoming).await?;
         let case = Case {
             reading: &reading,
