@@ -14,24 +14,14 @@
 
 #![warn(missing_docs)]
 
-mod allowance;
 mod door;
-mod entrance;
-mod login;
-mod metrics;
-mod options;
-mod peers;
-mod proxy;
-mod session;
-mod socket;
-mod trace;
+mod submission;
 
 #[cfg(test)]
 mod tests;
 
-pub use door::SubmissionDoor;
-pub use login::LoginOptions;
-pub use metrics::DoorMetrics;
-pub use options::{
-    BareLineEnds, Encryption, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
+pub use door::{DoorMetrics, Encryption};
+pub use submission::{
+    BareLineEnds, LoginOptions, SubmissionDoor, SubmissionLimits, SubmissionOptions,
+    SubmissionTimeouts,
 };

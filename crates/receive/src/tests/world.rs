@@ -31,7 +31,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::login::Logins;
+use crate::submission::login::Logins;
 use crate::{
     BareLineEnds, Encryption, LoginOptions, SubmissionDoor, SubmissionLimits, SubmissionOptions,
     SubmissionTimeouts,

@@ -8,8 +8,8 @@ use postbell_model::WorkspaceId;
 use postbell_smtp::{ServerOptions, ServerTimeouts};
 use serde::Deserialize;
 
-use crate::login::LoginOptions;
-use crate::session::SessionTerms;
+use super::login::LoginOptions;
+use crate::door::Rules;
 
 /// How applications hand in mail.
 #[derive(Debug, Clone)]
@@ -52,15 +52,6 @@ pub struct SubmissionLimits {
     pub min_data_rate: u64,
 }
 
-/// When a listener's connections are encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encryption {
-    /// Once the client says STARTTLS, which is offered where there is a certificate.
-    StartTls,
-    /// From the first octet (RFC 8314 §3.3).
-    Implicit,
-}
-
 /// What becomes of a CR or LF that does not belong to a CRLF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -93,8 +84,10 @@ pub struct SubmissionTimeouts {
 
 impl SubmissionOptions {
     /// What holds within a session.
-    pub(crate) fn session_terms(&self) -> SessionTerms {
-        SessionTerms {
+    pub(super) fn rules(&self) -> Rules {
+        Rules {
+            proxy_from: self.proxy_from.clone(),
+            proxy_limit: self.timeouts.proxy,
             server: Arc::new(self.server()),
             handshake_limit: self.timeouts.handshake,
         }
