@@ -56,6 +56,17 @@ impl Obstacle {
         }
     }
 
+    /// Reply code, and subject and detail of the enhanced code (RFC 3463 §3).
+    pub(crate) const fn codes(self) -> (u16, u16, u16) {
+        match self {
+            // X.3.0: other mail system status; X.3.2: not accepting messages.
+            Self::StoreStopped => (451, 3, 0),
+            Self::Draining | Self::Starting | Self::MemoryHigh => (451, 3, 2),
+            // X.3.1: mail system full.
+            Self::DiskLow => (452, 3, 1),
+        }
+    }
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }

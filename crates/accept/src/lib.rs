@@ -6,6 +6,8 @@
 //! change; nothing that was refused is stored, and nothing that was accepted is changed: the
 //! body is kept as it was submitted, and deliver renders it.
 //!
+//! Mail that comes in from outside, for our own addresses, has a gate of its own: [`InboundGate`].
+//!
 //! What we send ourselves comes in by [`Gate::submit_own`]. The [`Reporter`] is what writes most
 //! of it: it tells senders what became of their mail.
 
@@ -14,6 +16,7 @@
 mod admission;
 mod decide;
 mod gate;
+pub mod inbound;
 mod instructions;
 mod message;
 mod metrics;
@@ -26,6 +29,9 @@ mod tests;
 
 pub use admission::{Admission, Obstacle};
 pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
+pub use inbound::{
+    Arrival, InboundGate, InboundMetrics, InboundOptions, InboundRecipient, InboundRefusal,
+};
 pub use instructions::{ControlFault, ControlName, Shown, Wrong};
 pub use metrics::GateMetrics;
 pub use own::OwnMail;

@@ -128,13 +128,7 @@ impl Refusal {
     /// Reply code, and subject and detail of the enhanced code (RFC 3463 §3).
     const fn codes(&self) -> (u16, u16, u16) {
         match self {
-            Self::Closed(obstacle) => match obstacle {
-                // X.3.0: other mail system status; X.3.2: not accepting messages.
-                Obstacle::StoreStopped => (451, 3, 0),
-                Obstacle::Draining | Obstacle::Starting | Obstacle::MemoryHigh => (451, 3, 2),
-                // X.3.1: mail system full.
-                Obstacle::DiskLow => (452, 3, 1),
-            },
+            Self::Closed(obstacle) => obstacle.codes(),
             // X.7.1: delivery not authorized.
             Self::ForeignDomain(..) | Self::Paused(..) | Self::Several(_) => (550, 7, 1),
             // X.1.2: bad destination system address.

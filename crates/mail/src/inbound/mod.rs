@@ -21,6 +21,7 @@ pub mod status;
 mod address;
 mod bounce;
 mod notification;
+mod people;
 mod phrases;
 
 use crate::classify::Classifier;
@@ -28,7 +29,8 @@ use crate::classify::Classifier;
 pub use automatic::AutoReply;
 pub use complaint::{Complaint, FeedbackType};
 pub use mime::Mail;
-pub use reply::{ReplyText, Thread, reply_text, thread};
+pub use people::{Person, people};
+pub use reply::{ReplyText, Thread, is_forwarded, reply_text, thread};
 pub use status::{Action, RecipientStatus, Returned, StatusReport};
 
 use bounce::Notice;

@@ -44,6 +44,28 @@ impl Encoding {
             Self::Uuencode => uuencoded(body).map_or(Cow::Borrowed(body), Cow::Owned),
         }
     }
+
+    /// How many octets the content has.
+    pub(super) fn decoded_len(self, body: &[u8]) -> usize {
+        match self {
+            Self::Identity => body.len(),
+            Self::Base64 => base64_len(body),
+            Self::QuotedPrintable | Self::Uuencode => self.decode(body).len(),
+        }
+    }
+}
+
+/// What [`base64`] gives back.
+fn base64_len(body: &[u8]) -> usize {
+    let mut count = 0_usize;
+    for octet in body {
+        match octet {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => count += 1,
+            b'=' if count % 4 >= 2 => break,
+            _ => {}
+        }
+    }
+    count / 4 * 3 + (count % 4).saturating_sub(1)
 }
 
 /// Octets that are no digits are passed over; padding ends it.

@@ -161,6 +161,14 @@ impl<'a> Mail<'a> {
             .decode(self.body(index))
     }
 
+    /// How many octets [`Mail::octets`] has. Nothing is copied to count those of base64.
+    pub fn size(&self, index: usize) -> usize {
+        let encoding = self.parts.get(index).map(|part| part.encoding);
+        encoding
+            .unwrap_or(Encoding::Identity)
+            .decoded_len(self.body(index))
+    }
+
     /// The content of a leaf as text, made of no more than the first `limit` octets of its body.
     pub fn text(&self, index: usize, limit: usize) -> String {
         let Some(part) = self.parts.get(index) else {

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn check(raw: &str, tree: &str) {
@@ -161,4 +163,17 @@ fn trees_have_limits() {
     assert!(mail.is_limited());
     assert_eq!(mail.body(0), b"x");
     assert!(mail.parts().first().unwrap().media.is("text", "plain"));
+}
+
+proptest! {
+    #[test]
+    fn a_size_is_that_of_the_content(
+        encoding in prop::sample::select(vec!["base64", "quoted-printable", "x-uuencode", "8bit"]),
+        body in prop::collection::vec(prop::sample::select(b"QUJDRA== =\r\n-+/\x80!".to_vec()), 0..40),
+    ) {
+        let head = format!("Content-Transfer-Encoding: {encoding}\r\n\r\n");
+        let raw = [head.as_bytes(), &body].concat();
+        let mail = Mail::read(&raw);
+        prop_assert_eq!(mail.size(0), mail.octets(0).len());
+    }
 }

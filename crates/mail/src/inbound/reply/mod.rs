@@ -5,6 +5,7 @@
 //! quotes: nothing may vanish.
 
 mod attribution;
+mod forward;
 mod lines;
 mod strip;
 mod thread;
@@ -15,6 +16,7 @@ mod tests;
 use super::html;
 use super::mime::Mail;
 
+pub use forward::is_forwarded;
 pub use strip::strip;
 pub use thread::{Thread, thread};
 

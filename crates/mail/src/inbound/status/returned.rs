@@ -26,6 +26,8 @@ pub struct Returned {
     pub from: Option<String>,
     /// Its To.
     pub to: Option<String>,
+    /// Its Date, as it was written.
+    pub date: Option<String>,
     /// Its Subject, decoded.
     pub subject: Option<String>,
     /// The addresses that servers on its way noted for its recipient, the nearest first.
@@ -56,6 +58,7 @@ impl Returned {
                 "list-unsubscribe" => set(&mut returned.list_unsubscribe, text),
                 "from" => set(&mut returned.from, text),
                 "to" => set(&mut returned.to, text),
+                "date" => set(&mut returned.date, text),
                 "subject" => set(&mut returned.subject, text),
                 "delivered-to"
                 | "x-original-to"
