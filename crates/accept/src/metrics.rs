@@ -94,16 +94,7 @@ impl GateMetrics {
         let refused = Refused::at(door, reason);
         self.refusals.get_or_create(&refused).inc();
     }
-
-    /// The same at the door for mail that comes in.
-    pub fn refused_inbound(&self, reason: &'static str) {
-        let door = INBOUND;
-        self.refusals.get_or_create(&Refused { door, reason }).inc();
-    }
 }
-
-/// The door for mail that comes in, which no outgoing message comes through.
-const INBOUND: &str = "inbound";
 
 impl From<Door> for OfDoor {
     fn from(door: Door) -> Self {

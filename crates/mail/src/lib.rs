@@ -3,11 +3,14 @@
 //! What is read here was written by strangers: nothing panics on it, everything has a limit, and
 //! where a message can be understood in two ways the reading says so, so that the gate can
 //! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`control`],
-//! [`transfer`], [`mod@render`], [`dkim`], [`mod@classify`], [`report`], [`inbound`].
+//! [`transfer`], [`mod@render`], [`dkim`], [`authentication`], [`arc`], [`mod@classify`], [`report`],
+//! [`inbound`].
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing)]
 
+pub mod arc;
+pub mod authentication;
 pub mod classify;
 pub mod control;
 pub mod dkim;

@@ -27,8 +27,8 @@ pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
 pub use metrics::DnsMetrics;
 pub use opportunistic::{HandshakeError, OpportunisticTls};
 pub use resolver::{
-    Addresses, DnsOptions, LookupError, MxAnswer, Probed, Resolver, ResolverError, name_servers,
-    probe,
+    Addresses, DnsOptions, LookupError, MxAnswer, Probed, Record, RecordKind, Records, Resolver,
+    ResolverError, name_servers, probe,
 };
 pub use stream::Stream;
 pub use trace::Tracer;

@@ -1,12 +1,78 @@
-//! The relaxed canonical forms (RFC 6376 §3.4.2, §3.4.4).
+//! The canonical forms of header and body (RFC 6376 §3.4).
+
+use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
+
+use crate::authentication::tags::emptied;
+use crate::header::{Field, Header};
 
 /// Canonical octets that are gathered before they are hashed.
 const GATHER: usize = 4096;
 
+/// How much a message may be changed on its way before a signature breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Canonicalization {
+    /// Not at all, but for empty lines at its end.
+    Simple,
+    /// White space may change, and the case of field names.
+    Relaxed,
+}
+
+impl Canonicalization {
+    /// Appends a field of a header in this form, without a line end.
+    pub fn field(self, header: Header<'_>, field: &Field<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Relaxed => relaxed_field(field.name(), field.value(), out),
+            Self::Simple => {
+                let octets = header.as_bytes().get(field.span().clone());
+                let octets = octets.unwrap_or_default();
+                let line = octets.strip_suffix(b"\n").unwrap_or(octets);
+                out.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+            }
+        }
+    }
+
+    /// Appends the field of the signature itself, without a line end and without the value of its
+    /// `b=` tag.
+    // RFC 6376 §3.7
+    pub fn own_field(self, header: Header<'_>, field: &Field<'_>, out: &mut Vec<u8>) {
+        let value = emptied(field.value(), "b");
+        match self {
+            Self::Relaxed => relaxed_field(field.name(), &value, out),
+            Self::Simple => {
+                let octets = header.as_bytes().get(field.span().clone());
+                let name = octets.unwrap_or_default().split(|octet| *octet == b':').next();
+                out.extend_from_slice(name.unwrap_or_default());
+                out.push(b':');
+                out.extend_from_slice(&value);
+            }
+        }
+    }
+
+    /// The octets of a body that count in this form: what has to be hashed.
+    pub fn part(self, body: &[u8]) -> &[u8] {
+        let mut part = body;
+        // RFC 6376 §3.4.3: empty lines at the end do not count.
+        while self == Self::Simple
+            && let Some(shorter) = part.strip_suffix(b"\r\n")
+        {
+            part = shorter;
+        }
+        part
+    }
+
+    /// The hash of a body in this form, and how many octets the form has. Costs one look at each
+    /// octet.
+    pub fn body_hash(self, body: &[u8]) -> ([u8; 32], u64) {
+        let mut hash = BodyHash::new(self);
+        hash.write(self.part(body));
+        hash.finish()
+    }
+}
+
 /// Appends a header field in canonical form, without a line end.
-pub(super) fn relaxed_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn relaxed_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend(name.iter().map(u8::to_ascii_lowercase));
     out.push(b':');
     let start = out.len();
@@ -28,34 +94,71 @@ pub(super) fn relaxed_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The SHA-256 of a body in canonical form, of chunks cut anywhere.
-pub(super) struct BodyHash {
+pub struct BodyHash {
+    form: Canonicalization,
     canonical: Canonical,
     digest: Context,
+    length: u64,
+}
+
+impl fmt::Debug for BodyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyHash")
+            .field("form", &self.form)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
 }
 
 impl BodyHash {
-    pub(super) fn new() -> Self {
+    /// Of no octets yet.
+    pub fn new(form: Canonicalization) -> Self {
         Self {
+            form,
             canonical: Canonical::default(),
             digest: Context::new(&SHA256),
+            length: 0,
         }
     }
 
-    pub(super) fn write(&mut self, chunk: &[u8]) {
-        for part in chunk.chunks(GATHER) {
-            self.canonical.write(part);
-            self.digest.update(&self.canonical.out);
-            self.canonical.out.clear();
+    /// More of what [`Canonicalization::part`] gives.
+    pub fn write(&mut self, chunk: &[u8]) {
+        match self.form {
+            Canonicalization::Simple => self.hash(chunk),
+            Canonicalization::Relaxed => {
+                for part in chunk.chunks(GATHER) {
+                    self.canonical.write(part);
+                    self.flush();
+                }
+            }
         }
     }
 
-    pub(super) fn finish(mut self) -> [u8; 32] {
-        self.canonical.finish();
-        self.digest.update(&self.canonical.out);
+    /// The hash, and how many octets the form has.
+    pub fn finish(mut self) -> ([u8; 32], u64) {
+        match self.form {
+            // RFC 6376 §3.4.3: one line end at the end, however many there were.
+            Canonicalization::Simple => self.hash(b"\r\n"),
+            Canonicalization::Relaxed => {
+                self.canonical.finish();
+                self.flush();
+            }
+        }
         let digest = self.digest.finish();
         let mut octets = [0; 32];
         octets.copy_from_slice(digest.as_ref());
-        octets
+        (octets, self.length)
+    }
+
+    fn flush(&mut self) {
+        self.digest.update(&self.canonical.out);
+        self.length += self.canonical.out.len() as u64;
+        self.canonical.out.clear();
+    }
+
+    fn hash(&mut self, octets: &[u8]) {
+        self.digest.update(octets);
+        self.length += octets.len() as u64;
     }
 }
 
@@ -131,5 +234,33 @@ impl Canonical {
         }
         self.out.extend_from_slice(run);
         self.any = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::digest;
+
+    use super::*;
+
+    fn check(form: Canonicalization, body: &str, canonical: &str) {
+        let (hash, length) = form.body_hash(body.as_bytes());
+        assert_eq!(length, canonical.len() as u64, "{body:?}");
+        assert_eq!(hash, digest(&SHA256, canonical.as_bytes()).as_ref(), "{body:?}");
+    }
+
+    // RFC 6376 §3.4.3, §3.4.4, §3.4.5
+    #[test]
+    fn bodies_in_their_canonical_forms() {
+        let body = " C \r\nD \t E\r\n\r\n\r\n";
+        check(Canonicalization::Relaxed, body, " C\r\nD E\r\n");
+        check(Canonicalization::Simple, body, " C \r\nD \t E\r\n");
+        check(Canonicalization::Relaxed, "", "");
+        check(Canonicalization::Simple, "", "\r\n");
+        check(Canonicalization::Relaxed, "a\r\n \r\n\t\r\n", "a\r\n");
+        check(Canonicalization::Relaxed, " \r\n", "");
+        check(Canonicalization::Simple, "a\r\n \r\n", "a\r\n \r\n");
+        check(Canonicalization::Simple, "a", "a\r\n");
+        check(Canonicalization::Relaxed, "a", "a\r\n");
     }
 }

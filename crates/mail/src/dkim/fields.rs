@@ -38,8 +38,12 @@ const COVERED: [&str; 13] = [
     "List-Archive",
 ];
 
-/// The names of the `h=` tag, and the fields that they stand for in canonical form.
-pub(super) fn signed(header: Header<'_>) -> (Vec<&'static str>, Vec<u8>) {
+/// The names of the `h=` tag, and the fields that they stand for in canonical form. Of `also`,
+/// too, the fields are signed that are there.
+pub(crate) fn signed(
+    header: Header<'_>,
+    also: &[&'static str],
+) -> (Vec<&'static str>, Vec<u8>) {
     let fields: Vec<_> = header.fields().collect();
     let mut signed = Signed {
         names: Vec::with_capacity(OVERSIGNED.len() * 2 + COVERED.len()),
@@ -51,7 +55,7 @@ pub(super) fn signed(header: Header<'_>) -> (Vec<&'static str>, Vec<u8>) {
             signed.names.push(name);
         }
     }
-    for name in COVERED {
+    for name in COVERED.iter().chain(also) {
         signed.take(name, &fields);
     }
     (signed.names, signed.octets)

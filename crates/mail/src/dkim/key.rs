@@ -106,7 +106,7 @@ impl SigningKey {
         }
     }
 
-    pub(super) fn sign(&self, octets: &[u8]) -> Result<Vec<u8>, KeyError> {
+    pub(crate) fn sign(&self, octets: &[u8]) -> Result<Vec<u8>, KeyError> {
         match self {
             Self::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];

@@ -2,13 +2,13 @@
 //!
 //! Canonicalisation is relaxed for header and body alike, since relays refold. The body is read
 //! once, chunk by chunk and never copied, whatever the number of signatures. Read in this order:
-//! `fields` (what is signed), `canonical`, [`key`], [`record`].
+//! `fields` (what is signed), [`canonical`], [`key`], [`record`].
 //!
 //! Not done here: verifying, the `l=` tag, which lets others append to a signed message
-//! (RFC 6376 §8.2), and `simple`.
+//! (RFC 6376 §8.2), and signing in `simple` form.
 
-mod canonical;
-mod fields;
+pub mod canonical;
+pub(crate) mod fields;
 pub mod key;
 pub mod record;
 
@@ -23,7 +23,7 @@ use memchr::memmem;
 use postbell_model::{Domain, Timestamp};
 
 use crate::header::{HEADER_MAX, Header, HeaderError};
-use canonical::{BodyHash, relaxed_field};
+use canonical::{BodyHash, Canonicalization, relaxed_field};
 use key::{KeyError, SigningKey};
 
 /// Room for the header of a message and for what rendering adds to it.
@@ -67,7 +67,7 @@ pub fn sign<'s>(
     at: Timestamp,
 ) -> Result<Bytes, SignError> {
     let message = Message::find(chunks)?;
-    let (names, mut signed) = fields::signed(Header::of(&message.head));
+    let (names, mut signed) = fields::signed(Header::of(&message.head), &[]);
     let body_hash = BASE64.encode(&message.body_hash());
     let (mut signatures, length) = (String::new(), signed.len());
     for signer in signers {
@@ -82,15 +82,15 @@ pub fn sign<'s>(
 }
 
 /// A message in its two parts.
-struct Message<'c> {
-    head: Vec<u8>,
+pub(crate) struct Message<'c> {
+    pub(crate) head: Vec<u8>,
     /// What is left of the chunk in which the body begins, and those after it.
     first: &'c [u8],
     rest: &'c [Bytes],
 }
 
 impl<'c> Message<'c> {
-    fn find(chunks: &'c [Bytes]) -> Result<Self, HeaderError> {
+    pub(crate) fn find(chunks: &'c [Bytes]) -> Result<Self, HeaderError> {
         const END: &[u8] = b"\r\n\r\n";
         let mut head = Vec::with_capacity(4096);
         let mut rest = chunks;
@@ -114,13 +114,13 @@ impl<'c> Message<'c> {
         Ok(Self { head, first, rest })
     }
 
-    fn body_hash(&self) -> [u8; 32] {
-        let mut hash = BodyHash::new();
+    pub(crate) fn body_hash(&self) -> [u8; 32] {
+        let mut hash = BodyHash::new(Canonicalization::Relaxed);
         hash.write(self.first);
         for chunk in self.rest {
             hash.write(chunk);
         }
-        hash.finish()
+        hash.finish().0
     }
 }
 
@@ -154,7 +154,7 @@ fn value(field: &str) -> &str {
     field.split_once(':').map_or("", |(_, value)| value)
 }
 
-fn push_folded(field: &mut String, base64: &str) {
+pub(crate) fn push_folded(field: &mut String, base64: &str) {
     for (index, line) in base64.as_bytes().chunks(LINE).enumerate() {
         if index > 0 {
             field.push_str("\r\n\t ");

@@ -5,6 +5,7 @@
 //! for their TTL. Search domains are never used: every name is taken as it stands.
 
 mod probe;
+mod records;
 mod text;
 
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +25,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 use postbell_model::Domain;
 pub use probe::{Probed, probe};
+pub use records::{Record, RecordKind, Records};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -181,15 +183,23 @@ impl Resolver {
     }
 
     async fn ask(&self, domain: &Domain, kind: RecordType) -> Result<Lookup, LookupError> {
+        // An address literal is no name; as a name it exists nowhere.
+        self.ask_of(Name::from_ascii(domain.as_str()).ok(), kind)
+            .await
+    }
+
+    /// Asks about a name; one that can't be asked about does not exist.
+    async fn ask_of(&self, name: Option<Name>, kind: RecordType) -> Result<Lookup, LookupError> {
         let begun = Instant::now();
-        let asked = self.ask_servers(domain, kind).await;
+        let asked = match name {
+            Some(name) => self.ask_servers(name, kind).await,
+            None => Err(LookupError::NoSuchDomain),
+        };
         self.metrics.looked_up(kind, &asked, begun.elapsed());
         asked
     }
 
-    async fn ask_servers(&self, domain: &Domain, kind: RecordType) -> Result<Lookup, LookupError> {
-        // An address literal is no name; as a name it exists nowhere.
-        let mut name = Name::from_ascii(domain.as_str()).map_err(|_| LookupError::NoSuchDomain)?;
+    async fn ask_servers(&self, mut name: Name, kind: RecordType) -> Result<Lookup, LookupError> {
         name.set_fqdn(true);
         match timeout(self.limit, self.look_up(&name, kind)).await {
             Ok(Ok(lookup)) => Ok(lookup),

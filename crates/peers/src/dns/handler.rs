@@ -69,7 +69,7 @@ impl RequestHandler for Handler {
         metadata.recursion_available = true;
         let response = match request.request_info() {
             Ok(info) if request.metadata.op_code == OpCode::Query => {
-                let name = normal(&info.query.name().to_ascii());
+                let name = plain(&Name::from(info.query.name()));
                 self.table.count(&name);
                 self.answer(&name, info.query.query_type()).await
             }
@@ -194,8 +194,17 @@ fn strings(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// A name of labels of any octets: what is asked about need not be a host.
 fn name_of(text: &str) -> Option<Name> {
-    let mut name = Name::from_ascii(text).ok()?;
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let labels = text.split('.').filter(|label| !label.is_empty());
+    let mut name = Name::from_labels(labels.map(str::as_bytes)).ok()?;
     name.set_fqdn(true);
     Some(name)
+}
+
+/// A name as the table has it.
+fn plain(name: &Name) -> String {
+    let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
+    normal(&labels.join("."))
 }

@@ -44,7 +44,11 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         let full_at = self.full_at.get(&of).copied().unwrap_or(now);
         let full_at = full_at.max(now).after(MINUTE / rate.max(1));
         let wait = full_at.since(now.after(MINUTE));
-        if wait.is_zero() { Ok(full_at) } else { Err(wait) }
+        if wait.is_zero() {
+            Ok(full_at)
+        } else {
+            Err(wait)
+        }
     }
 
     /// Takes what [`Buckets::after_one`] said.

@@ -1,5 +1,6 @@
 //! What a door counts, beside what the gate behind it does.
 
+use postbell_accept::inbound::InboundMetrics;
 use postbell_accept::{Door, GateMetrics};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -18,13 +19,19 @@ pub struct DoorMetrics {
     logins: Family<Outcome, Counter>,
     handshakes: Family<Handshake, Counter>,
     timeouts: Family<OfDoor, Counter>,
-    /// Refusals are counted with those of the gate, so that they are one family.
-    gate: GateMetrics,
+    refusals: Refusals,
+}
+
+/// Refusals are counted with those of the gate behind the door, so that they are one family.
+#[derive(Debug, Clone)]
+enum Refusals {
+    Submission(GateMetrics),
+    Inbound(InboundMetrics),
 }
 
 /// Which door counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
+enum Whose {
     Submission,
     Inbound,
 }
@@ -124,10 +131,14 @@ impl DoorMetrics {
             logins: Family::default(),
             handshakes: Family::default(),
             timeouts: Family::default(),
-            gate,
+            refusals: Refusals::Submission(gate),
         };
         for whose in Whose::ALL {
-            metrics.of(whose).begin_at_zero();
+            Self {
+                whose,
+                ..metrics.clone()
+            }
+            .begin_at_zero();
         }
         for login in LoginOutcome::ALL {
             let outcome = login.name();
@@ -136,10 +147,11 @@ impl DoorMetrics {
         metrics
     }
 
-    /// The same for another door.
-    pub(crate) fn of(&self, whose: Whose) -> Self {
+    /// Those of the inbound door, which stand beside.
+    pub(crate) fn of_inbound(&self, gate: InboundMetrics) -> Self {
         Self {
-            whose,
+            whose: Whose::Inbound,
+            refusals: Refusals::Inbound(gate),
             ..self.clone()
         }
     }
@@ -158,9 +170,12 @@ impl DoorMetrics {
         drop(self.timeouts.get_or_create(&OfDoor { door }));
     }
 
-    /// Names the counters in a registry, with those of the gate.
+    /// Names the counters of all doors in a registry, with those of the gate behind this one.
     pub fn register(&self, registry: &mut Registry) {
-        self.gate.register(registry);
+        match &self.refusals {
+            Refusals::Submission(gate) => gate.register(registry),
+            Refusals::Inbound(gate) => gate.register(registry),
+        }
         registry.register(
             "postbell_smtp_sessions",
             "SMTP sessions begun with clients, by listener",
@@ -200,9 +215,9 @@ impl DoorMetrics {
 
     /// A connection, sender or recipient was refused.
     pub(crate) fn refused(&self, reason: &'static str) {
-        match self.whose {
-            Whose::Submission => self.gate.refused(Door::Smtp, reason),
-            Whose::Inbound => self.gate.refused_inbound(reason),
+        match &self.refusals {
+            Refusals::Submission(gate) => gate.refused(Door::Smtp, reason),
+            Refusals::Inbound(gate) => gate.refused(reason),
         }
     }
 

@@ -12,6 +12,7 @@ mod peers;
 pub(crate) mod proxy;
 mod session;
 mod socket;
+mod timeouts;
 mod trace;
 
 use std::io;
@@ -38,6 +39,7 @@ use entrance::{Arrival, Entrance};
 pub use metrics::DoorMetrics;
 pub(crate) use metrics::LoginOutcome;
 pub(crate) use peers::{Peers, Place};
+pub use timeouts::ClientTimeouts;
 
 // How long accepting rests after it failed: doubles from the first to the last.
 pub(crate) const FIRST_REST: Duration = Duration::from_millis(10);

@@ -310,4 +310,3 @@ fn refused(refusal: &Refusal) -> Refused {
         reply,
     }
 }
-

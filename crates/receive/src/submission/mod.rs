@@ -30,7 +30,7 @@ use login::Logins;
 use trusted::workspace_of;
 
 pub use login::LoginOptions;
-pub use options::{BareLineEnds, SubmissionLimits, SubmissionOptions, SubmissionTimeouts};
+pub use options::{BareLineEnds, SubmissionLimits, SubmissionOptions};
 
 /// The door through which applications hand in mail. One for any number of listeners: limits
 /// hold over all of them.

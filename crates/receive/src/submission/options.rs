@@ -1,15 +1,14 @@
 //! What can be set about submission. The defaults stand in `config/default.toml`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use postbell_model::WorkspaceId;
-use postbell_smtp::{ServerOptions, ServerTimeouts};
+use postbell_smtp::ServerOptions;
 use serde::Deserialize;
 
 use super::login::LoginOptions;
-use crate::door::Rules;
+use crate::door::{ClientTimeouts, Rules};
 
 /// How applications hand in mail.
 #[derive(Debug, Clone)]
@@ -29,7 +28,7 @@ pub struct SubmissionOptions {
     /// What becomes of a bare CR or LF in a message.
     pub bare_line_ends: BareLineEnds,
     /// How long clients are waited for.
-    pub timeouts: SubmissionTimeouts,
+    pub timeouts: ClientTimeouts,
 }
 
 /// What is too much.
@@ -62,26 +61,6 @@ pub enum BareLineEnds {
     Normalise,
 }
 
-/// How long clients are waited for (RFC 5321 §4.5.3.2.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubmissionTimeouts {
-    /// For a proxy's header.
-    pub proxy: Duration,
-    /// For the TLS handshake.
-    pub handshake: Duration,
-    /// For the next command.
-    pub command: Duration,
-    /// For the next octets of a message.
-    pub data_block: Duration,
-    /// For a whole message.
-    pub data_total: Duration,
-    /// From DATA on, before the pace of a message counts.
-    pub data_grace: Duration,
-    /// For a session.
-    pub session: Duration,
-}
-
 impl SubmissionOptions {
     /// What holds within a session.
     pub(super) fn rules(&self) -> Rules {
@@ -105,13 +84,7 @@ impl SubmissionOptions {
                 BareLineEnds::Refuse => postbell_smtp::BareLineEnds::Refuse,
                 BareLineEnds::Normalise => postbell_smtp::BareLineEnds::Normalise,
             },
-            timeouts: ServerTimeouts {
-                command: self.timeouts.command,
-                data_block: self.timeouts.data_block,
-                data_total: self.timeouts.data_total,
-                data_grace: self.timeouts.data_grace,
-                session: self.timeouts.session,
-            },
+            timeouts: self.timeouts.of_server(),
         }
     }
 }

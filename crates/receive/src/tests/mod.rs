@@ -292,6 +292,9 @@ async fn accepting_rests_longer_and_longer_while_it_fails() {
     assert_eq!(waited.last(), Some(&Duration::from_secs(1)));
     // A connection that was gone before it was accepted is no reason to rest.
     let gone = io::Error::from(io::ErrorKind::ConnectionAborted);
-    assert_eq!(door.inner().rest_after(&gone, rest, &stop).await, FIRST_REST);
+    assert_eq!(
+        door.inner().rest_after(&gone, rest, &stop).await,
+        FIRST_REST
+    );
     assert_eq!(clock.slept().len(), waited.len());
 }

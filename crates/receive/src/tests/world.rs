@@ -33,8 +33,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::submission::login::Logins;
 use crate::{
-    BareLineEnds, Encryption, LoginOptions, SubmissionDoor, SubmissionLimits, SubmissionOptions,
-    SubmissionTimeouts,
+    BareLineEnds, ClientTimeouts, Encryption, LoginOptions, SubmissionDoor, SubmissionLimits,
+    SubmissionOptions,
 };
 
 pub(super) const OURS: WorkspaceId = WorkspaceId(1);
@@ -68,7 +68,7 @@ pub(super) fn options() -> SubmissionOptions {
             min_data_rate: 0,
         },
         bare_line_ends: BareLineEnds::Normalise,
-        timeouts: SubmissionTimeouts {
+        timeouts: ClientTimeouts {
             proxy: PATIENCE * 2,
             handshake: PATIENCE * 2,
             command: PATIENCE * 2,

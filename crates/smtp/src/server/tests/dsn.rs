@@ -101,11 +101,18 @@ fn a_client_that_is_turned_away_hears_it_and_nothing_more() {
     let mut server = server();
     let mut session = Session::default();
     session.run(&mut server);
-    session.feed(&mut server, SENT.split_inclusive("DATA\r\n").next().unwrap().as_bytes());
+    session.feed(
+        &mut server,
+        SENT.split_inclusive("DATA\r\n").next().unwrap().as_bytes(),
+    );
     assert!(server.is_receiving());
     server.turn_away(&Reply::new(421, 3, 1, "Too much"));
     session.run(&mut server);
     session.feed(&mut server, b"x\r\n.\r\n");
-    assert!(session.said.ends_with("421 4.3.1 Too much\r\n"), "{}", session.said);
+    assert!(
+        session.said.ends_with("421 4.3.1 Too much\r\n"),
+        "{}",
+        session.said
+    );
     assert!(session.closed && session.messages.is_empty());
 }
