@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use postbell_model::{
     ApiKey, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination,
-    DestinationId, Domain, DomainKey, Message, Pause, Sender, Sending, SendingDomain, Workspace,
+    DestinationId, Domain, DomainKey, InboundRoute, Message, Pause, Sender, Sending, SendingDomain, Workspace,
     WorkspaceId,
 };
 
@@ -18,6 +18,9 @@ pub struct Directory {
     credentials: HashMap<String, Credential>,
     domain_keys: HashMap<Domain, Vec<DomainKey>>,
     api_keys: HashMap<[u8; 32], ApiKey>,
+    inbound_routes: HashMap<Domain, Vec<InboundRoute>>,
+    /// The hosts that return paths and replies of domains are at.
+    our_hosts: HashSet<Domain>,
     /// Of what is not active.
     sending: HashMap<Sender, Sending>,
     /// Workspaces that have domains which are not active.
@@ -41,14 +44,18 @@ impl Directory {
         sets: impl IntoIterator<Item = ConfigurationSet>,
         destinations: impl IntoIterator<Item = Destination>,
     ) -> Self {
+        let domains: HashMap<_, _> = domains.into_iter().map(|d| (d.name.clone(), d)).collect();
+        let hosts = domains.values().flat_map(|d| [&d.return_path_host, &d.reply_host]);
         Self {
+            our_hosts: hosts.cloned().collect(),
             workspaces: workspaces.into_iter().map(|w| (w.id, w)).collect(),
-            domains: domains.into_iter().map(|d| (d.name.clone(), d)).collect(),
+            domains,
             sets: sets.into_iter().map(|s| (s.id, s)).collect(),
             destinations: destinations.into_iter().collect(),
             credentials: HashMap::new(),
             domain_keys: HashMap::new(),
             api_keys: HashMap::new(),
+            inbound_routes: HashMap::new(),
             sending: HashMap::new(),
             with_paused_domains: HashSet::new(),
         }
@@ -82,6 +89,17 @@ impl Directory {
             api_keys: keys.into_iter().map(|key| (key.hash, key)).collect(),
             ..self
         }
+    }
+
+    /// The same with these routes of mail that comes in.
+    #[must_use]
+    pub fn with_inbound_routes(mut self, routes: impl IntoIterator<Item = InboundRoute>) -> Self {
+        self.inbound_routes.clear();
+        for route in routes {
+            let of_domain = self.inbound_routes.entry(route.domain.clone());
+            of_domain.or_default().push(route);
+        }
+        self
     }
 
     /// The same where not everything is sent.
@@ -150,6 +168,16 @@ impl Directory {
         let (sender, sending) = self.sending.get_key_value(sender)?;
         let pause = sending.pause()?;
         Some(Paused { sender, pause })
+    }
+
+    /// What becomes of mail to the addresses of a domain, by pattern; none: all of it is told.
+    pub fn inbound_routes_of(&self, domain: &Domain) -> &[InboundRoute] {
+        self.inbound_routes.get(domain).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the return paths or the replies of a domain are at this host.
+    pub fn is_our_host(&self, host: &Domain) -> bool {
+        self.our_hosts.contains(host)
     }
 
     /// The API key with this SHA-256, be it expired or not.

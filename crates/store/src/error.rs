@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postbell_model::{ConfigurationSetId, DestinationId, Domain, WorkspaceId};
+use postbell_model::{ConfigurationSetId, DestinationId, Domain, LocalPattern, WorkspaceId};
 
 /// A transition or a look that did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -76,6 +76,14 @@ pub enum TenantError {
     /// There is no such API key.
     #[error("there is no API key {0}")]
     NoSuchApiKey(String),
+    /// The domain has no route of this pattern.
+    #[error("{domain} has no inbound route {pattern}")]
+    NoSuchInboundRoute {
+        /// The domain.
+        domain: Domain,
+        /// The pattern.
+        pattern: LocalPattern,
+    },
     /// Something still depends on it.
     #[error("{kind} \"{name}\" can't be removed: {why}")]
     InUse {

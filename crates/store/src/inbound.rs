@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
     Address, Authentication, ConfigurationSetId, DeliveryId, DeliveryState, Domain, Fact,
-    ForwardTo, InboundId, InboundMail, InboundRoute, LocalPattern, Message, Timestamp,
+    ForwardTo, InboundId, InboundKind, InboundMail, InboundRoute, LocalPattern, Message, Timestamp,
     WorkspaceFact, WorkspaceId,
 };
 use tokio::sync::watch;
@@ -191,4 +191,48 @@ pub trait InboundRoutes: Send + Sync {
         domain: &Domain,
         pattern: &LocalPattern,
     ) -> Result<(), TenantError>;
+}
+
+/// Looks at mail that came in. Beside a running server as well: nothing is changed and nobody waits.
+#[async_trait]
+pub trait InspectInbound: Send + Sync {
+    /// Messages that fit, the newest first. Reads what is newer than the last of them.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn inbound_page(
+        &self,
+        filter: &InboundFilter,
+        page: InboundPage,
+    ) -> Result<Vec<KeptInbound>, StoreError>;
+
+    /// One message. Its octets are read with [`crate::Bodies::body`].
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn inbound_one(&self, id: InboundId) -> Result<Option<KeptInbound>, StoreError>;
+}
+
+/// Which messages that came in are meant; an empty one means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InboundFilter {
+    /// Of this workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Taken for this.
+    pub kind: Option<InboundKind>,
+    /// About this delivery.
+    pub delivery: Option<DeliveryId>,
+    /// Those of nobody alone, and those that are about a delivery which was not found.
+    pub unmatched: bool,
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+}
+
+/// A page of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InboundPage {
+    /// Older than this one: the last of the page before; `None`: the newest.
+    pub before: Option<InboundId>,
+    /// At most so many.
+    pub limit: usize,
 }

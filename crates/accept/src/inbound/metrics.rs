@@ -1,6 +1,7 @@
 //! What is counted of mail that comes in.
 
 use postbell_model::{EventKind, InboundKind};
+use postbell_store::{InboundFact, NewInbound, Reception, Taken};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -104,28 +105,59 @@ impl InboundMetrics {
         self.refusals.get_or_create(&Refused { reason }).inc();
     }
 
-    /// A message was stored for an address.
-    pub(super) fn came_in(&self, kind: InboundKind) {
-        self.messages.get_or_create(&kind.into()).inc();
-    }
-
-    /// A message of so many octets was stored.
-    pub(super) fn stored(&self, size: u64, left_out: usize) {
-        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-        self.sizes.observe(size as f64);
-        let left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
+    /// A message was stored, and this became of what it said.
+    pub(super) fn stored(&self, tally: &Tally, taken: Taken) {
+        for kind in &tally.kinds {
+            self.messages.get_or_create(&(*kind).into()).inc();
+        }
+        for kind in &tally.unmatched {
+            self.unmatched.get_or_create(&(*kind).into()).inc();
+        }
+        for event in &tally.events {
+            let event = event.name();
+            self.facts.get_or_create(&OfEvent { event }).inc();
+        }
+        let left_out = u64::try_from(taken.left_out).unwrap_or(u64::MAX);
         self.left_out.inc_by(left_out);
+        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+        self.sizes.observe(tally.size as f64);
     }
+}
 
-    /// It said this.
-    pub(super) fn said(&self, event: EventKind) {
-        let event = event.name();
-        self.facts.get_or_create(&OfEvent { event }).inc();
+/// What a message that came in is counted as.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// One for each address.
+    pub(super) kinds: Vec<InboundKind>,
+    /// Those that no delivery explains.
+    pub(super) unmatched: Vec<InboundKind>,
+    pub(super) events: Vec<EventKind>,
+    pub(super) size: u64,
+}
+
+impl Tally {
+    pub(super) fn of(reception: &Reception) -> Self {
+        let mails = &reception.mails;
+        let is_unmatched = |new: &&NewInbound| {
+            let is_about_one =
+                matches!(new.mail.kind, InboundKind::Report | InboundKind::Complaint);
+            is_about_one && new.mail.delivery.is_none()
+        };
+        let unmatched = mails.iter().filter(is_unmatched);
+        let facts = mails.iter().flat_map(|new| &new.facts);
+        Self {
+            kinds: mails.iter().map(|new| new.mail.kind).collect(),
+            unmatched: unmatched.map(|new| new.mail.kind).collect(),
+            events: facts.map(event_of).collect(),
+            size: reception.body.len() as u64,
+        }
     }
+}
 
-    /// No delivery explains it.
-    pub(super) fn unmatched(&self, kind: InboundKind) {
-        self.unmatched.get_or_create(&kind.into()).inc();
+const fn event_of(fact: &InboundFact) -> EventKind {
+    match fact {
+        InboundFact::Delivery { fact, .. } => fact.kind(),
+        InboundFact::Workspace { fact, .. } => fact.kind(),
     }
 }
 

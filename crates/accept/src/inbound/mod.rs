@@ -9,9 +9,20 @@
 //! All of it is written by strangers. What an address or a token does not prove is no more than a
 //! claim: a Message-ID leads to a delivery only where the recipient fits as well.
 
+mod correlate;
+mod judge;
 mod metrics;
+mod pass;
+mod plain;
+mod policy;
+mod reading;
 mod recipient;
 mod refusal;
+mod report;
+mod trace;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -135,10 +146,6 @@ impl InboundGate {
     pub async fn receive(&self, arrival: Arrival) -> Result<Vec<InboundId>, InboundRefusal> {
         let received = self.pass(arrival).await;
         received.inspect_err(|refusal| self.metrics.refused(refusal.name()))
-    }
-
-    async fn pass(&self, _arrival: Arrival) -> Result<Vec<InboundId>, InboundRefusal> {
-        Err(InboundRefusal::NotStored)
     }
 }
 

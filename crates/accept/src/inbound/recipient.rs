@@ -7,8 +7,8 @@
 
 use postbell_model::token::{Claim, Purpose};
 use postbell_model::{
-    Address, ConfigurationSetId, DmarcMode, Domain, ForwardTo, InboundRoute, SendingDomain,
-    TokenKeys, WorkspaceId,
+    Address, ConfigurationSetId, DmarcMode, Domain, ForwardTo, SendingDomain, TokenKeys,
+    WorkspaceId,
 };
 use postbell_store::Directory;
 
@@ -107,7 +107,7 @@ pub(super) fn resolve(
     let domain = directory
         .domain(to.domain())
         .filter(|domain| domain.inbound);
-    let is_host = to.domain() == hostname || is_our_host(directory, to.domain());
+    let is_host = to.domain() == hostname || directory.is_our_host(to.domain());
     if domain.is_none() && !is_host {
         return Err(InboundRefusal::Relaying(to.domain().clone()));
     }
@@ -138,7 +138,7 @@ impl Home {
 /// What the routes of a domain say of a local part. Without any route all of its addresses take
 /// mail.
 fn home(directory: &Directory, domain: &SendingDomain, local: &str) -> Option<Home> {
-    let routes = inbound_routes_of(directory, &domain.name);
+    let routes = directory.inbound_routes_of(&domain.name);
     if routes.is_empty() {
         return Some(Home::of(domain, true, None));
     }
@@ -153,17 +153,4 @@ fn home(directory: &Directory, domain: &SendingDomain, local: &str) -> Option<Ho
 pub(super) fn after<'t>(prefix: &str, text: &'t str) -> Option<&'t str> {
     let (head, rest) = text.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)
-}
-
-/// The routes of a domain.
-const fn inbound_routes_of<'d>(_: &'d Directory, _: &Domain) -> &'d [InboundRoute] {
-    &[]
-}
-
-/// Whether it is the return-path or reply host of a domain.
-fn is_our_host(directory: &Directory, host: &Domain) -> bool {
-    let all = directory.workspaces();
-    all.into_iter()
-        .flat_map(|workspace| directory.domains_of(workspace.id))
-        .any(|domain| domain.return_path_host == *host || domain.reply_host == *host)
 }

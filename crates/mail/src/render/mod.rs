@@ -174,7 +174,8 @@ fn received(rendering: &Rendering<'_>, date: &str) -> String {
     )
 }
 
-fn from_clause(helo: &str, peer: Option<IpAddr>) -> String {
+/// Who the client was: what it called itself, and its address.
+pub fn from_clause(helo: &str, peer: Option<IpAddr>) -> String {
     match peer {
         Some(ip) => format!("from {} ({})\r\n\t", word(helo), Domain::from(ip)),
         None if helo.is_empty() => String::new(),
@@ -184,7 +185,7 @@ fn from_clause(helo: &str, peer: Option<IpAddr>) -> String {
 
 /// A text as one word of a Received field: what could end the word, open a comment or end the
 /// line is left out.
-fn word(text: &str) -> String {
+pub fn word(text: &str) -> String {
     let kept: String = text
         .chars()
         .filter(|c| c.is_ascii_graphic() && !"()<>;,\\\"".contains(*c))

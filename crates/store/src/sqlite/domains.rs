@@ -317,6 +317,7 @@ async fn delete(
     for sql in [
         "DELETE FROM domain_key WHERE domain = ?",
         "DELETE FROM domain_check WHERE domain = ?",
+        "DELETE FROM inbound_route WHERE domain = ?",
     ] {
         let query = sqlx::query(sql).bind(domain.as_str());
         query.execute(&mut *transaction).await?;

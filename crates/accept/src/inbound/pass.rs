@@ -1,0 +1,218 @@
+//! The steps of a message that comes in, in their order.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use postbell_mail::header::Header;
+use postbell_model::{DmarcPolicy, InboundId, InboundMail, Timestamp};
+use postbell_store::{NewInbound, Reception, Sent, StoreError, Taken};
+
+use super::correlate::{self, Match};
+use super::judge::{self, Case, Outcome};
+use super::metrics::Tally;
+use super::reading::Reading;
+use super::recipient::{InboundRecipient, Place};
+use super::{Arrival, InboundGate, InboundRefusal, policy, trace};
+
+impl InboundGate {
+    pub(super) async fn pass(&self, arrival: Arrival) -> Result<Vec<InboundId>, InboundRefusal> {
+        let arrival = Arrival {
+            recipients: once_each(arrival.recipients),
+            ..arrival
+        };
+        let options = self.options.load_full();
+        let now = self.clock.now();
+        let ids = arrival.recipients.iter().map(|_| InboundId::new(now));
+        let ids: Vec<_> = ids.collect();
+        let first = *ids.first().ok_or(InboundRefusal::NoRecipients)?;
+        check_hops(&arrival.body, options.max_hops)?;
+        let asked = policy::hold(&arrival, first)?;
+        let body = trace::kept(&arrival, &options.hostname, first, now);
+        let body = body.map_err(InboundRefusal::Header)?;
+        let incoming = Incoming {
+            arrival: &arrival,
+            ids: &ids,
+            asked,
+            at: now,
+        };
+        let reception = self.understand(&incoming, body).await;
+        let reception = reception.map_err(|error| not_stored(first, &error))?;
+        self.commit(reception, &arrival).await?;
+        Ok(ids)
+    }
+
+    /// What a message says, for all of its recipients.
+    async fn understand(
+        &self,
+        incoming: &Incoming<'_>,
+        body: Bytes,
+    ) -> Result<Reception, StoreError> {
+        let arrival = incoming.arrival;
+        let reading = Reading::of(&arrival.body, &arrival.authentication, &self.reader);
+        let known = self.look_up(&reading, incoming).await?;
+        let case = Case {
+            reading: &reading,
+            mail_from: &arrival.mail_from,
+            authentication: &arrival.authentication,
+            asked: incoming.asked,
+            matches: &known.matches,
+        };
+        let addressed = arrival.recipients.iter().zip(incoming.ids);
+        let judged = addressed.zip(&known.sent);
+        let mut outcomes: Vec<_> = judged
+            .map(|((to, id), sent)| case.judge(to, sent.as_ref(), *id))
+            .collect();
+        judge::say_once(&mut outcomes);
+        let addressed = arrival.recipients.iter().zip(incoming.ids);
+        let mails = addressed.zip(outcomes).map(|((to, id), outcome)| {
+            let mail = incoming.mail(&reading, to, *id, &outcome, body.len() as u64);
+            NewInbound {
+                mail,
+                facts: outcome.facts,
+                forward: outcome.forward,
+            }
+        });
+        Ok(Reception {
+            mails: mails.collect(),
+            body,
+        })
+    }
+
+    /// Reads what the store knows of the deliveries that the message may be about.
+    async fn look_up(
+        &self,
+        reading: &Reading<'_>,
+        incoming: &Incoming<'_>,
+    ) -> Result<Known, StoreError> {
+        let mut known = Known::default();
+        let mut is_untokened = false;
+        for to in &incoming.arrival.recipients {
+            let sent = match &to.place {
+                Place::Token(_, claim) => self.inbound.sent(claim.delivery).await?,
+                Place::Role(_) | Place::Mailbox(_) => {
+                    is_untokened = true;
+                    None
+                }
+            };
+            known.sent.push(sent);
+        }
+        if is_untokened {
+            let store = self.inbound.as_ref();
+            let found = correlate::find(&reading.says, store, &self.keys, incoming.at);
+            known.matches = found.await?;
+        }
+        Ok(known)
+    }
+
+    async fn commit(&self, reception: Reception, arrival: &Arrival) -> Result<(), InboundRefusal> {
+        let tally = Tally::of(&reception);
+        let Some(first) = reception.mails.first().map(|new| new.mail.id) else {
+            return Err(InboundRefusal::NoRecipients);
+        };
+        let outcome = self.inbound.receive(vec![reception]).await.pop();
+        let taken = outcome.unwrap_or_else(unanswered);
+        let taken = taken.map_err(|error| not_stored(first, &error))?;
+        self.metrics.stored(&tally, taken);
+        let kinds: Vec<_> = tally.kinds.iter().map(|kind| kind.name()).collect();
+        let from = arrival.mail_from.mailbox();
+        tracing::info!(
+            inbound.id = %first,
+            inbound.kinds = kinds.join(" "),
+            events = taken.recorded,
+            left_out = taken.left_out,
+            sender.domain = from.map_or("", |from| from.domain().as_str()),
+            peer.ip = %arrival.peer,
+            size_bytes = tally.size,
+            "a message came in"
+        );
+        Ok(())
+    }
+}
+
+/// What is certain of a message before it was read.
+#[derive(Debug)]
+struct Incoming<'a> {
+    arrival: &'a Arrival,
+    /// One for each recipient.
+    ids: &'a [InboundId],
+    asked: DmarcPolicy,
+    at: Timestamp,
+}
+
+impl Incoming<'_> {
+    fn mail(
+        &self,
+        reading: &Reading<'_>,
+        to: &InboundRecipient,
+        id: InboundId,
+        outcome: &Outcome,
+        size: u64,
+    ) -> InboundMail {
+        InboundMail {
+            id,
+            workspace: outcome.workspace,
+            delivery: outcome.delivery,
+            kind: outcome.kind,
+            at: self.at,
+            peer: self.arrival.peer,
+            mail_from: self.arrival.mail_from.clone(),
+            recipient: to.address.clone(),
+            from: reading.from.address.clone(),
+            subject: reading.subject.clone(),
+            header_message_id: reading.thread.message_id.clone(),
+            size,
+        }
+    }
+}
+
+/// What the store knows.
+#[derive(Debug, Default)]
+struct Known {
+    /// The delivery of each recipient's token.
+    sent: Vec<Option<Sent>>,
+    /// What untokened mail is about.
+    matches: Vec<Match>,
+}
+
+/// The recipients, each once.
+fn once_each(mut recipients: Vec<InboundRecipient>) -> Vec<InboundRecipient> {
+    let mut seen = HashSet::with_capacity(recipients.len());
+    recipients.retain(|to| {
+        // A token is the same at any host.
+        let key = match to.place {
+            Place::Token(..) => to.address.local_part(),
+            Place::Role(_) | Place::Mailbox(_) => to.address.as_str(),
+        };
+        seen.insert(key.to_lowercase())
+    });
+    recipients
+}
+
+// RFC 5321 §6.3: a message with many Received fields goes in circles.
+fn check_hops(body: &Bytes, max: usize) -> Result<(), InboundRefusal> {
+    let header = Header::find(body).map_err(InboundRefusal::Header)?;
+    let hops = header.fields().filter(|field| field.is("Received")).count();
+    if hops >= max {
+        return Err(InboundRefusal::Loop(hops));
+    }
+    Ok(())
+}
+
+/// The refusal for what the store can't do now.
+fn not_stored(id: InboundId, error: &StoreError) -> InboundRefusal {
+    // The client is told, and the store says once what is the matter: a line for each would only
+    // add to it.
+    if !matches!(error, StoreError::Busy | StoreError::Full) {
+        tracing::error!(
+            inbound.id = %id,
+            error = error as &dyn std::error::Error,
+            "a message that came in was not stored"
+        );
+    }
+    InboundRefusal::of_store(error)
+}
+
+/// A store that answers nothing has promised nothing.
+fn unanswered() -> Result<Taken, StoreError> {
+    Err(StoreError::Refused("the store gave no answer".into()))
+}

@@ -1,0 +1,72 @@
+//! Strangers' words, such that they can stand in one line of anything: a field of ours, a log, a
+//! document.
+
+/// On one line, at most `limit` octets: what would end the line, or is no character to be seen,
+/// is a space, and there is one space where there were several of those.
+pub(super) fn one_line(text: &str, limit: usize) -> String {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || breaks(c));
+    let mut line = String::with_capacity(text.len().min(limit));
+    let mut is_broken = false;
+    for c in text.chars() {
+        if breaks(c) {
+            is_broken = true;
+            continue;
+        }
+        if is_broken && !line.ends_with(' ') && c != ' ' {
+            line.push(' ');
+        }
+        is_broken = false;
+        if line.len() + c.len_utf8() > limit {
+            break;
+        }
+        line.push(c);
+    }
+    line.truncate(line.floor_char_boundary(limit));
+    line.truncate(line.trim_end().len());
+    line
+}
+
+/// The same of what may not be there.
+pub(super) fn one_line_of(text: Option<&str>, limit: usize) -> Option<String> {
+    let line = one_line(text?, limit);
+    (!line.is_empty()).then_some(line)
+}
+
+/// Control characters, and what else ends a line for some reader.
+fn breaks(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line() {
+        for (text, line) in [
+            ("Ann Lee", "Ann Lee"),
+            (" Ann\r\nBcc: x@example.com\0 ", "Ann Bcc: x@example.com"),
+            ("a\u{2028}b\u{85}c\x1b[31md", "a b c [31md"),
+            ("a  b", "a  b"),
+            ("a \r\n b", "a  b"),
+            ("\r\n\0", ""),
+            ("", ""),
+        ] {
+            assert_eq!(one_line(text, 100), line, "{text:?}");
+        }
+        assert_eq!(one_line("ééé", 5), "éé");
+        assert_eq!(one_line_of(Some("\n"), 5), None);
+        assert_eq!(one_line_of(None, 5), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_ends_it(text in any::<String>(), limit in 0_usize..60) {
+            let line = one_line(&text, limit);
+            prop_assert!(line.len() <= limit);
+            prop_assert!(!line.chars().any(|c| c.is_control() || c == '\u{2028}'));
+        }
+    }
+}
