@@ -1,13 +1,16 @@
-//! The door with real sockets, before a store of paper.
+//! The doors with real sockets, before a store of paper.
 
 mod admission;
 mod allowance;
+mod client;
+mod inbound;
 mod login;
+pub(crate) mod paper;
 mod proxy;
 mod relay;
 mod scram;
 mod tls;
-pub(crate) mod world;
+mod world;
 
 use std::io;
 use std::time::Duration;
