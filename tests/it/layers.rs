@@ -16,6 +16,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("hyper-util", &["net", "api", "peers"]),
     ("hickory-resolver", &["net"]),
     ("hickory-server", &["peers"]),
+    // It brings a resolver of its own along, which nobody asks.
+    ("mail-auth", &["receive"]),
     ("anyhow", &["postbell"]),
     ("reqwest", &[]),
 ];

@@ -17,8 +17,8 @@ use super::Args;
 
 /// Below `submission.limits.max_connections_per_ip`.
 const SESSIONS_PER_ADDRESS: u32 = 90;
-/// How long a client waits that was refused.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long a client waits that was refused: less than any mail server does.
+const PAUSE: Duration = Duration::from_secs(1);
 const LINE: &str = "The quick brown fox jumps over the lazy dog, and then it rests a while.\r\n";
 
 /// What the sessions saw.

@@ -1,7 +1,7 @@
 """Other people's programs on both sides of Postbell: smtplib, openssl, swaks, msmtp, lettre and a
 Postfix submit, another Postfix and an Exim are the recipients' MX; the `standardwebhooks` packages
 of PyPI and npm check the webhooks, dkimpy and opendkim the signatures of what the hosts got, and
-Python's email package reads our reports and what was made 7-bit.
+Python's email package reads our reports and what was made 7-bit, and dkimpy what we seal.
 
     python3 tests/outside/run.py --programs target/ci [TEST...]
 
@@ -19,6 +19,7 @@ import clients
 import hosts
 import postfix
 import reports
+import sealed
 import seven_bit
 import signatures
 import signed
@@ -27,7 +28,7 @@ from world import Case, World
 
 # Those that need the world, and those that need our programs alone.
 PEERS = (clients.Clients, hosts.Hosts, smuggling.Smuggling, signatures.Signatures, signed.Signed)
-READERS = (reports.Reports, seven_bit.SevenBit)
+READERS = (reports.Reports, seven_bit.SevenBit, sealed.Sealed)
 
 
 def main():

@@ -7,6 +7,7 @@
 //! Read [`server`] first: it is the whole program in one page.
 
 mod admin;
+mod alone;
 pub mod cli;
 pub mod config;
 mod console;

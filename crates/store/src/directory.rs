@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use postbell_model::{
     ApiKey, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination,
-    DestinationId, Domain, DomainKey, InboundRoute, Message, Pause, Sender, Sending, SendingDomain, Workspace,
-    WorkspaceId,
+    DestinationId, Domain, DomainKey, InboundRoute, Message, Pause, Sender, Sending, SendingDomain,
+    Workspace, WorkspaceId,
 };
 
 /// All workspaces, credentials, domains, configuration sets and destinations at one moment.
@@ -45,7 +45,9 @@ impl Directory {
         destinations: impl IntoIterator<Item = Destination>,
     ) -> Self {
         let domains: HashMap<_, _> = domains.into_iter().map(|d| (d.name.clone(), d)).collect();
-        let hosts = domains.values().flat_map(|d| [&d.return_path_host, &d.reply_host]);
+        let hosts = domains
+            .values()
+            .flat_map(|d| [&d.return_path_host, &d.reply_host]);
         Self {
             our_hosts: hosts.cloned().collect(),
             workspaces: workspaces.into_iter().map(|w| (w.id, w)).collect(),

@@ -11,7 +11,7 @@ pub enum StoreError {
     /// that was not answered before is promised.
     #[error("the store has stopped: {0}")]
     Stopped(Arc<str>),
-    /// So much waits to be committed that no more is taken for now.
+    /// So much waits to be committed that there was no room for more within a second.
     #[error("the store is busy: too much waits to be committed")]
     Busy,
     /// The disk is full: nothing was committed, and the store goes on.

@@ -50,7 +50,7 @@ pub use error::{SettleError, StoreError, TenantError};
 pub use inbound::*;
 pub use metrics::StoreMetrics;
 pub use operator::*;
-pub use retention::{PurgeRound, Purged, Retention};
+pub use retention::{KeptSince, PurgeRound, Purged, Retention};
 pub use seal::{SealError, SealingKey};
 pub use sqlite::{
     BackupError, BackupProgress, Counts, FileSum, Manifest, OpenError, Restored, SqliteInspector,
@@ -399,6 +399,9 @@ pub trait Store:
     + DomainKeys
     + Domains
     + DomainRemovals
+    + Inbound
+    + Forwards
+    + InboundRoutes
     + Operate
     + Revocations
     + Retention

@@ -33,6 +33,8 @@ pub struct StoreMetrics {
     syncs: Family<OfFiles, Histogram, fn() -> Histogram>,
     batches: Histogram,
     works: Family<OfKind, Counter>,
+    inbound: Counter,
+    inbound_octets: Counter,
     full: Gauge,
     purged: Family<OfKind, Counter>,
     pub(crate) depths: Family<OfState, Gauge>,
@@ -86,6 +88,8 @@ impl Default for StoreMetrics {
             syncs: Family::new_with_constructor(disk_times),
             batches: Histogram::new(exponential_buckets(first, factor, count)),
             works: Family::default(),
+            inbound: Counter::default(),
+            inbound_octets: Counter::default(),
             full: Gauge::default(),
             purged: Family::default(),
             depths: Family::default(),
@@ -137,8 +141,18 @@ impl StoreMetrics {
         );
         registry.register(
             "postbell_store_works",
-            "Pieces of work that were committed or refused: accept, settle, change",
+            "Pieces of work that were committed or refused: accept, receive, settle, change",
             self.works.clone(),
+        );
+        registry.register(
+            "postbell_store_inbound_messages",
+            "Messages that came in and were committed, each once for however many addresses",
+            self.inbound.clone(),
+        );
+        registry.register(
+            "postbell_store_inbound_bytes",
+            "Octets of messages that came in and were committed",
+            self.inbound_octets.clone(),
         );
         registry.register(
             "postbell_store_disk_full",
@@ -147,7 +161,8 @@ impl StoreMetrics {
         );
         registry.register(
             "postbell_store_purged",
-            "Removed, being over for longer than it is kept: message, delivery, event, call, key",
+            "Removed, being over for longer than it is kept: message, delivery, event, call, key, \
+             slim, file, inbound",
             self.purged.clone(),
         );
     }
@@ -227,6 +242,13 @@ impl StoreMetrics {
         self.works.get_or_create(&OfKind { kind }).inc();
     }
 
+    /// A message came in and was committed.
+    pub(crate) fn received(&self, octets: usize) {
+        self.inbound.inc();
+        let octets = u64::try_from(octets).unwrap_or(u64::MAX);
+        self.inbound_octets.inc_by(octets);
+    }
+
     pub(crate) fn purged(&self, purged: &Purged) {
         for (kind, count) in [
             ("message", purged.messages),
@@ -234,6 +256,9 @@ impl StoreMetrics {
             ("event", purged.events),
             ("call", purged.calls),
             ("key", purged.keys),
+            ("slim", purged.slim),
+            ("file", purged.files),
+            ("inbound", purged.inbound),
         ] {
             self.purged.get_or_create(&OfKind { kind }).inc_by(count);
         }

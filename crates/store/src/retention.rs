@@ -3,7 +3,7 @@
 use std::ops::AddAssign;
 
 use async_trait::async_trait;
-use postbell_model::{DestinationId, MessageId, Timestamp};
+use postbell_model::{DeliveryId, DestinationId, InboundId, MessageId, Timestamp};
 
 use crate::{Position, StoreError};
 
@@ -14,20 +14,38 @@ pub trait Retention: Send + Sync {
     ///
     /// A message goes with its deliveries, their events, and the calls that were made or given up
     /// about these. It stays as a whole while one of its deliveries has not ended; has its newest
-    /// event at `before` or later; has an event that a destination, be it disabled, has still to
-    /// hear of, is to be called about again, or that a report is to be made of. An event about a
-    /// workspace stays for the same reasons. The newest event of all stays, so that its place is
-    /// not given anew. Idempotency keys go that have expired at `now`.
+    /// event at [`KeptSince::messages`] or later; has an event that a destination, be it disabled,
+    /// has still to hear of, is to be called about again, or that a report is to be made of. An
+    /// event about a workspace stays for the same reasons. The newest event of all stays, so that
+    /// its place is not given anew. Idempotency keys go that have expired at `now`.
+    ///
+    /// Of a delivery that was made at [`KeptSince::slim`] or later a slim record is left, which is
+    /// found by its token ([`crate::Inbound::sent`]) and takes what others say of it; its events
+    /// then go as those of messages do, and the record goes last.
+    ///
+    /// The octets of mail that came in go by the file, each with the newest message in it, and with
+    /// the last one in it that is to be forwarded; what is kept beside them goes with messages.
     ///
     /// # Errors
     /// The database can't be read, or the store did not take it: nothing of the stretch is lost,
     /// and the round may go on or be begun anew.
     async fn purge_some(
         &self,
-        before: Timestamp,
+        since: KeptSince,
         now: Timestamp,
         round: &mut PurgeRound,
     ) -> Result<Purged, StoreError>;
+}
+
+/// What is older than these goes; `None`: none of it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeptSince {
+    /// Messages, events, and what is kept of mail that came in beside its octets.
+    pub messages: Option<Timestamp>,
+    /// Slim records of deliveries, by when they were made.
+    pub slim: Option<Timestamp>,
+    /// The octets of mail that came in.
+    pub inbound: Option<Timestamp>,
 }
 
 /// How far a round has come. What is passed over is looked at again by the next one.
@@ -52,6 +70,14 @@ pub(crate) enum PurgePart {
     Calls(Option<(DestinationId, u64)>),
     /// Idempotency keys.
     Keys,
+    /// Events of slim records, by the time of the newest and the delivery.
+    SlimEvents(Option<(Timestamp, DeliveryId)>),
+    /// Slim records.
+    Slim(Option<DeliveryId>),
+    /// Files of mail that came in.
+    Files,
+    /// Mail that came in.
+    Inbound(Option<InboundId>),
     Over,
 }
 
@@ -74,6 +100,12 @@ pub struct Purged {
     pub calls: u64,
     /// Idempotency keys.
     pub keys: u64,
+    /// Slim records of deliveries.
+    pub slim: u64,
+    /// Files with octets of mail that came in.
+    pub files: u64,
+    /// Messages that came in.
+    pub inbound: u64,
 }
 
 impl Purged {
@@ -90,5 +122,8 @@ impl AddAssign for Purged {
         self.events += more.events;
         self.calls += more.calls;
         self.keys += more.keys;
+        self.slim += more.slim;
+        self.files += more.files;
+        self.inbound += more.inbound;
     }
 }

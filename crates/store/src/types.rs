@@ -84,7 +84,7 @@ pub enum Body {
 /// Where a body lies. Opaque outside the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BodyRef {
-    /// Which message's body it is.
+    /// Which message's body it is; of one that came in, these are the octets of its id.
     pub message: MessageId,
     pub(crate) segment: u64,
     pub(crate) offset: u64,

@@ -31,22 +31,26 @@ pub(super) struct Match {
     pub(super) matched_by: MatchedBy,
 }
 
-/// Finds the deliveries that a report or complaint is about; of anything else none.
-pub(super) async fn find(
-    says: &Inbound,
+/// The delivery that a token leads to in what came back.
+pub(super) async fn by_token(
+    clues: &Clues<'_>,
     store: &dyn Store,
     keys: &TokenKeys,
+) -> Result<Option<Match>, StoreError> {
+    let Some(claim) = clues.claim(keys) else {
+        return Ok(None);
+    };
+    let sent = store.sent(claim.delivery).await?;
+    let matched_by = MatchedBy::ReturnedToken;
+    Ok(sent.map(|sent| Match { sent, matched_by }))
+}
+
+/// The deliveries of the message that came back. May read a day's messages.
+pub(super) async fn by_message_id(
+    clues: &Clues<'_>,
+    store: &dyn Store,
     now: Timestamp,
 ) -> Result<Vec<Match>, StoreError> {
-    let Some(clues) = Clues::of(says) else {
-        return Ok(Vec::new());
-    };
-    if let Some(claim) = clues.claim(keys)
-        && let Some(sent) = store.sent(claim.delivery).await?
-    {
-        let matched_by = MatchedBy::ReturnedToken;
-        return Ok(vec![Match { sent, matched_by }]);
-    }
     let Some(id) = &clues.returned.message_id else {
         return Ok(Vec::new());
     };
@@ -70,7 +74,8 @@ pub(super) async fn find(
 }
 
 /// What can lead to a delivery.
-struct Clues<'r> {
+#[derive(Debug)]
+pub(super) struct Clues<'r> {
     returned: &'r Returned,
     return_path: Option<&'r str>,
     arrival_date: Option<&'r str>,
@@ -82,7 +87,8 @@ struct Clues<'r> {
 }
 
 impl<'r> Clues<'r> {
-    fn of(says: &'r Inbound) -> Option<Self> {
+    /// Those of a report or complaint; anything else has none.
+    pub(super) fn of(says: &'r Inbound) -> Option<Self> {
         match says {
             Inbound::Status(report) => {
                 let statuses = report.recipients.iter();

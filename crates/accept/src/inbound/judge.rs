@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use postbell_mail::inbound::{Complaint, FeedbackType, Inbound, StatusReport};
-use postbell_model::inbound::{MailFact, MatchedBy, ReplyFact, UnsubscribeMethod, Via};
+use postbell_model::inbound::{
+    AutoReplyClass, MailFact, MatchedBy, ReplyFact, UnsubscribeMethod, Via,
+};
 use postbell_model::token::{Claim, Purpose};
 use postbell_model::{
     Address, Authentication, DeliveryId, DmarcPolicy, Fact, InboundId, InboundKind, ReversePath,
@@ -88,8 +90,10 @@ impl Case<'_> {
             Inbound::Complaint(_) => InboundKind::Complaint,
             Inbound::Mail if purpose == Purpose::Unsubscribe => InboundKind::Unsubscribe,
             // Providers press the button for their users, and some say that it was no person.
-            Inbound::Automatic(_)
-                if purpose == Purpose::Unsubscribe && self.reading.is_generated() =>
+            Inbound::Automatic(answer)
+                if purpose == Purpose::Unsubscribe
+                    && answer.class == AutoReplyClass::Other
+                    && self.reading.is_generated() =>
             {
                 InboundKind::Unsubscribe
             }
@@ -124,7 +128,11 @@ impl Case<'_> {
 
     fn reply(&self, purpose: Purpose, sent: &Sent, to: &Address, id: InboundId) -> ReplyFact {
         let content = self.reading.content();
-        let is_other = |address: &&String| !address.eq_ignore_ascii_case(to.as_str());
+        // A token is ours at whatever host.
+        let is_other = |address: &&String| {
+            let local = address.rsplit_once('@').map(|(local, _)| local);
+            !local.is_some_and(|local| local.eq_ignore_ascii_case(to.local_part()))
+        };
         ReplyFact {
             inbound: id,
             via: match purpose {

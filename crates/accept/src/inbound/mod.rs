@@ -34,6 +34,7 @@ use postbell_mail::Classifier;
 use postbell_mail::inbound::Reader;
 use postbell_model::{Address, Authentication, Clock, Domain, InboundId, ReversePath, TokenKeys};
 use postbell_store::{Inbound, Tenants};
+use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 
@@ -80,6 +81,8 @@ pub struct InboundGate {
     admission: Arc<Admission>,
     clock: Arc<dyn Clock>,
     reader: Reader,
+    /// Who may search for a message now.
+    searches: Semaphore,
     metrics: InboundMetrics,
 }
 
@@ -101,6 +104,7 @@ impl InboundGate {
             admission,
             clock,
             reader: Reader::new(Classifier::standard()),
+            searches: Semaphore::new(pass::SEARCHES),
             metrics: InboundMetrics::default(),
         }
     }

@@ -1,22 +1,29 @@
 //! The steps of a message that comes in, in their order.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_mail::header::Header;
 use postbell_model::{DmarcPolicy, InboundId, InboundMail, Timestamp};
 use postbell_store::{NewInbound, Reception, Sent, StoreError, Taken};
 
-use super::correlate::{self, Match};
+use super::correlate::{self, Clues, Match};
 use super::judge::{self, Case, Outcome};
 use super::metrics::Tally;
 use super::reading::Reading;
 use super::recipient::{InboundRecipient, Place};
-use super::{Arrival, InboundGate, InboundRefusal, policy, trace};
+use super::trace::{self, Kept};
+use super::{Arrival, InboundGate, InboundRefusal, policy};
+
+/// How long is searched for what a report is about; its client waits for so long.
+const SEARCH_MAX: Duration = Duration::from_secs(10);
+/// Searches at one time: each may read many messages.
+pub(super) const SEARCHES: usize = 2;
 
 impl InboundGate {
     pub(super) async fn pass(&self, arrival: Arrival) -> Result<Vec<InboundId>, InboundRefusal> {
-        let arrival = Arrival {
+        let mut arrival = Arrival {
             recipients: once_each(arrival.recipients),
             ..arrival
         };
@@ -27,15 +34,17 @@ impl InboundGate {
         let first = *ids.first().ok_or(InboundRefusal::NoRecipients)?;
         check_hops(&arrival.body, options.max_hops)?;
         let asked = policy::hold(&arrival, first)?;
-        let body = trace::kept(&arrival, &options.hostname, first, now);
-        let body = body.map_err(InboundRefusal::Header)?;
+        let kept = trace::kept(&arrival, &options.hostname, first, now);
+        let kept = kept.map_err(InboundRefusal::Header)?;
+        // There is one copy from here on.
+        arrival.body = Bytes::new();
         let incoming = Incoming {
             arrival: &arrival,
             ids: &ids,
             asked,
             at: now,
         };
-        let reception = self.understand(&incoming, body).await;
+        let reception = self.understand(&incoming, kept).await;
         let reception = reception.map_err(|error| not_stored(first, &error))?;
         self.commit(reception, &arrival).await?;
         Ok(ids)
@@ -45,10 +54,10 @@ impl InboundGate {
     async fn understand(
         &self,
         incoming: &Incoming<'_>,
-        body: Bytes,
+        kept: Kept,
     ) -> Result<Reception, StoreError> {
         let arrival = incoming.arrival;
-        let reading = Reading::of(&arrival.body, &arrival.authentication, &self.reader);
+        let reading = Reading::of(&kept.given, &arrival.authentication, &self.reader);
         let known = self.look_up(&reading, incoming).await?;
         let case = Case {
             reading: &reading,
@@ -65,7 +74,7 @@ impl InboundGate {
         judge::say_once(&mut outcomes);
         let addressed = arrival.recipients.iter().zip(incoming.ids);
         let mails = addressed.zip(outcomes).map(|((to, id), outcome)| {
-            let mail = incoming.mail(&reading, to, *id, &outcome, body.len() as u64);
+            let mail = incoming.mail(&reading, to, *id, &outcome, kept.octets.len() as u64);
             NewInbound {
                 mail,
                 facts: outcome.facts,
@@ -74,7 +83,7 @@ impl InboundGate {
         });
         Ok(Reception {
             mails: mails.collect(),
-            body,
+            body: kept.octets,
         })
     }
 
@@ -96,12 +105,36 @@ impl InboundGate {
             };
             known.sent.push(sent);
         }
-        if is_untokened {
-            let store = self.inbound.as_ref();
-            let found = correlate::find(&reading.says, store, &self.keys, incoming.at);
-            known.matches = found.await?;
+        if is_untokened && let Some(clues) = Clues::of(&reading.says) {
+            known.matches = self.find(&clues, incoming).await?;
         }
         Ok(known)
+    }
+
+    /// The deliveries that a report or complaint is about. Those that are not found in time are
+    /// not found: whoever likes can send reports about messages that never were.
+    async fn find(
+        &self,
+        clues: &Clues<'_>,
+        incoming: &Incoming<'_>,
+    ) -> Result<Vec<Match>, StoreError> {
+        let store = self.inbound.as_ref();
+        if let Some(found) = correlate::by_token(clues, store, &self.keys).await? {
+            return Ok(vec![found]);
+        }
+        let search = async {
+            let _turn = self.searches.acquire().await;
+            correlate::by_message_id(clues, store, incoming.at).await
+        };
+        let found = tokio::time::timeout(SEARCH_MAX, search).await;
+        found.unwrap_or_else(|_| {
+            let id = incoming.ids.first();
+            tracing::warn!(
+                inbound.id = id.map(tracing::field::display),
+                "what a report is about was not found in time; it is kept without a delivery"
+            );
+            Ok(Vec::new())
+        })
     }
 
     async fn commit(&self, reception: Reception, arrival: &Arrival) -> Result<(), InboundRefusal> {

@@ -10,22 +10,38 @@ use postbell_model::{Address, DmarcMode, Domain, InboundId, Timestamp};
 
 use super::Arrival;
 
-/// The message as it is kept.
+/// A message as it is kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// All of it.
+    pub(super) octets: Bytes,
+    /// What was handed in: the same octets, behind our fields.
+    pub(super) given: Bytes,
+}
+
+/// Puts our fields in front of a message.
 pub(super) fn kept(
     arrival: &Arrival,
     hostname: &Domain,
     id: InboundId,
     now: Timestamp,
-) -> Result<Bytes, HeaderError> {
+) -> Result<Kept, HeaderError> {
     let received = received(arrival, hostname, id, now);
     let results = results(arrival, hostname);
     // RFC 8601 §5: what claims to come from us and does not is removed.
     let body = authentication::without(&arrival.body, hostname)?;
-    let mut kept = BytesMut::with_capacity(results.len() + received.len() + body.len());
-    kept.extend_from_slice(results.as_bytes());
-    kept.extend_from_slice(received.as_bytes());
-    kept.extend_from_slice(&body);
-    Ok(kept.freeze())
+    let own = results.len() + received.len();
+    let mut octets = BytesMut::with_capacity(own + body.len());
+    // The results come first: where what was handed in begins with white space, it continues the
+    // field before it.
+    octets.extend_from_slice(results.as_bytes());
+    octets.extend_from_slice(received.as_bytes());
+    octets.extend_from_slice(&body);
+    let octets = octets.freeze();
+    Ok(Kept {
+        given: octets.slice(own..),
+        octets,
+    })
 }
 
 fn received(arrival: &Arrival, hostname: &Domain, id: InboundId, now: Timestamp) -> String {

@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use crate::{AcceptOptions, Door, Gate, Offer};
 
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
-pub(super) const OURS: WorkspaceId = WorkspaceId(1);
-const THEIRS: WorkspaceId = WorkspaceId(2);
+pub(crate) const OURS: WorkspaceId = WorkspaceId(1);
+pub(crate) const THEIRS: WorkspaceId = WorkspaceId(2);
 /// The set that gives up after an hour.
 pub(super) const HASTY: ConfigurationSetId = ConfigurationSetId(11);
 /// The set that says nothing but that nobody is told.
@@ -97,7 +97,7 @@ fn options(retry: RetryPolicy) -> AcceptOptions {
     }
 }
 
-pub(super) fn address(text: &str) -> Address {
+pub(crate) fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
@@ -191,7 +191,7 @@ impl Intake for PaperIntake {
     }
 }
 
-struct PaperTenants(Arc<Directory>);
+pub(crate) struct PaperTenants(pub(crate) Arc<Directory>);
 
 #[async_trait]
 impl Tenants for PaperTenants {

@@ -1,7 +1,7 @@
 //! The gate before a store of paper: offers and what becomes of them.
 
 mod asked;
-mod fakes;
+pub(crate) mod fakes;
 mod offers;
 
 use std::time::Duration;

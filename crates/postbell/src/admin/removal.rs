@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use postbell_model::SendingDomain;
-use postbell_store::{
-    DeliveryFilter, DomainRemovals, Inspect, OpenError, SqliteInspector, SqliteStore, Store,
-};
+use postbell_store::{DeliveryFilter, DomainRemovals, Inspect, SqliteInspector};
 use serde_json::json;
-use tokio_util::task::TaskTracker;
 
 use super::desk::Desk;
 use super::identity;
+use crate::alone::Alone;
 use crate::cli::DomainRemove;
 
 /// How long a running server is waited for.
@@ -85,21 +83,12 @@ async fn count(inspector: &SqliteInspector, domain: &SendingDomain) -> anyhow::R
 
 /// Rejects what waits, unless a server has the store: whether it was done.
 async fn reject_here(desk: &Desk) -> anyhow::Result<bool> {
-    let tasks = TaskTracker::new();
     let folder = &desk.config.server.data_dir;
-    let (options, clock) = (desk.config.store.clone(), desk.clock.clone());
-    let store = match SqliteStore::open(folder, options, clock, &tasks).await {
-        Ok(store) => store,
-        Err(OpenError::Locked(_)) => return Ok(false),
-        Err(error) => {
-            let unusable = || format!("the store in {} can't be used", folder.display());
-            return Err(error).with_context(unusable);
-        }
+    let Some(store) = Alone::open(folder, &desk.config.store, &desk.clock).await? else {
+        return Ok(false);
     };
     let rejected = store.reject_removed(desk.clock.now()).await;
     store.close().await;
-    tasks.close();
-    tasks.wait().await;
     rejected?;
     Ok(true)
 }

@@ -1,15 +1,12 @@
 //! `postbell credential revoke`: counted first, done with `--yes`.
 
-use anyhow::Context;
 use postbell_model::{CredentialId, LeftQueue};
-use postbell_store::{
-    DeliveryFilter, Nobody, OpenError, Operated, Revocations, SqliteStore, Store,
-};
+use postbell_store::{DeliveryFilter, Nobody, Operated, Revocations};
 use serde_json::json;
-use tokio_util::task::TaskTracker;
 
 use super::desk::Desk;
 use super::{credential, waiting};
+use crate::alone::Alone;
 use crate::cli::{CredentialRevoke, LeftQueueArg};
 
 pub(super) async fn revoke(desk: &Desk, args: &CredentialRevoke) -> anyhow::Result<()> {
@@ -87,21 +84,12 @@ const fn past(queue: LeftQueueArg) -> &'static str {
 
 /// By this process, where no server has the store; one that runs does it by itself (`None`).
 async fn finish(desk: &Desk, credential: CredentialId) -> anyhow::Result<Option<Operated>> {
-    let tasks = TaskTracker::new();
     let folder = &desk.config.server.data_dir;
-    let options = desk.config.store.clone();
-    let store = match SqliteStore::open(folder, options, desk.clock.clone(), &tasks).await {
-        Ok(store) => store,
-        Err(OpenError::Locked(_)) => return Ok(None),
-        Err(error) => {
-            let unusable = || format!("the store in {} can't be used", folder.display());
-            return Err(error).with_context(unusable);
-        }
+    let Some(store) = Alone::open(folder, &desk.config.store, &desk.clock).await? else {
+        return Ok(None);
     };
     let (of, now) = (Some(credential), desk.clock.now());
     let finished = store.finish_revocations_beside(of, now, &Nobody).await;
     store.close().await;
-    tasks.close();
-    tasks.wait().await;
     Ok(Some(finished?.done))
 }

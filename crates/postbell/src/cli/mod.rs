@@ -188,8 +188,8 @@ Examples:
   postbell erase ann@example.org                    what is known of the address
   postbell erase ann@example.org --yes              cancels what waits, and erases it
 
-A server may be running, unless mail to the address waits. Backups, and whoever was told by
-webhooks, keep what they have.")]
+A server may be running; it then takes back what waits. Backups, and whoever was told by webhooks,
+keep what they have.")]
     Erase(EraseArgs),
     /// Check or show the configuration
     #[command(subcommand)]

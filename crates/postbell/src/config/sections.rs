@@ -176,6 +176,10 @@ impl TlsSection {
 pub struct RetentionSection {
     /// How long messages that are over are kept, with their events; `None`: for ever.
     pub messages: Option<Duration>,
+    /// How long what is left of their deliveries is kept; `None`: for ever.
+    pub slim: Option<Duration>,
+    /// How long the octets of mail that came in are kept; `None`: for ever.
+    pub inbound: Option<Duration>,
     /// How often what is kept no longer is looked for.
     pub round_every: Duration,
 }

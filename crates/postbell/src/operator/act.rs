@@ -6,7 +6,7 @@ use anyhow::bail;
 use postbell_store::{Action, DeliveryFilter, Inspect};
 use serde_json::json;
 
-use super::hand::{self, Outcome};
+use super::hand::Outcome;
 use super::{Window, which};
 use crate::cli::{Act, QueueCommand};
 
@@ -35,7 +35,7 @@ pub(super) async fn run(window: &Window<'_>, command: QueueCommand) -> anyhow::R
             window.console.note(format!("{changed} {verb} so far"));
         }
     };
-    let outcome = hand::operate(window, &meant, &action, progress).await?;
+    let outcome = window.hand().operate(&meant, &action, progress).await?;
     if watched {
         window.console.note("");
     }

@@ -1,57 +1,97 @@
 //! Whose hand acts on the queue: that of the server that runs on the data folder, which has its
 //! deliveries in memory; where there is none, this process, which has the store meanwhile.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use postbell_api::control::CONTROL_SOCKET;
+use postbell_model::Clock;
 use postbell_net::control::{ControlError, ControlLines};
-use postbell_store::{Action, Course, DeliveryFilter, OpenError, Operate, SqliteStore, Store};
+use postbell_store::{Action, Course, DeliveryFilter, Directory, Operate};
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
 
-use super::Window;
 use crate::admin::workspace_name;
+use crate::alone::Alone;
+use crate::config::Config;
 
 /// How long a batch may take.
 const BATCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// What came of an action.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) changed: u64,
-    pub(super) left_alone: u64,
+pub(crate) struct Outcome {
+    pub(crate) changed: u64,
+    pub(crate) left_alone: u64,
     /// Why it did not come to its end.
-    pub(super) broken_off: Option<String>,
+    pub(crate) broken_off: Option<String>,
 }
 
-/// Carries an action out; `progress` hears how many are changed so far.
-pub(super) async fn operate(
-    window: &Window<'_>,
-    filter: &DeliveryFilter,
-    action: &Action,
-    progress: impl Fn(u64),
-) -> anyhow::Result<Outcome> {
-    let socket = window.config.server.data_dir.join(CONTROL_SOCKET);
-    let target = format!("/v1/queue/{}", action.name());
-    let asked = ControlLines::post(&socket, &target, request(window, filter, action)).await;
-    match asked {
-        Ok(lines) => listen(lines, progress).await,
-        Err(ControlError::NoServer { .. }) => alone(window, filter, action, progress).await,
-        Err(error) => Err(error.into()),
+/// Acts on the queue of a data folder.
+#[derive(Debug)]
+pub(crate) struct Hand<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) directory: &'a Directory,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+}
+
+impl Hand<'_> {
+    /// Carries an action out; `progress` hears how many are changed so far.
+    pub(crate) async fn operate(
+        &self,
+        filter: &DeliveryFilter,
+        action: &Action,
+        progress: impl Fn(u64),
+    ) -> anyhow::Result<Outcome> {
+        let socket = self.config.server.data_dir.join(CONTROL_SOCKET);
+        let target = format!("/v1/queue/{}", action.name());
+        let request = request(self.directory, filter, action);
+        match ControlLines::post(&socket, &target, request).await {
+            Ok(lines) => listen(lines, progress).await,
+            Err(ControlError::NoServer { .. }) => self.alone(filter, action, progress).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// By this process, which has the store while it works.
+    async fn alone(
+        &self,
+        filter: &DeliveryFilter,
+        action: &Action,
+        progress: impl Fn(u64),
+    ) -> anyhow::Result<Outcome> {
+        let folder = &self.config.server.data_dir;
+        let Some(store) = Alone::open(folder, &self.config.store, self.clock).await? else {
+            bail!(
+                "a server has the store in {}, and its control door ({CONTROL_SOCKET}) is not \
+                 open: see its log, or stop it first",
+                folder.display()
+            );
+        };
+        let mut outcome = Outcome::default();
+        let mut course = Course::default();
+        let mut done = Ok(());
+        while !course.is_ended() && done.is_ok() {
+            let batch = store.operate_some(filter, action, self.clock.now(), &mut course);
+            done = batch.await.map(|batch| {
+                outcome.changed += batch.changed;
+                outcome.left_alone += batch.left_alone;
+                progress(outcome.changed);
+            });
+        }
+        store.close().await;
+        done?;
+        Ok(outcome)
     }
 }
 
-fn request(window: &Window<'_>, filter: &DeliveryFilter, action: &Action) -> Bytes {
+fn request(directory: &Directory, filter: &DeliveryFilter, action: &Action) -> Bytes {
     let states = filter.states.iter().map(|state| state.name());
-    let workspace = filter
-        .workspace
-        .map(|id| workspace_name(&window.directory, id));
+    let workspace = filter.workspace.map(|id| workspace_name(directory, id));
     let credential = filter.credential.and_then(|id| {
-        let found = window.directory.credential_of(id);
+        let found = directory.credential_of(id);
         found.map(|credential| &credential.username)
     });
     let mut request = json!({
@@ -95,46 +135,4 @@ async fn listen(mut lines: ControlLines, progress: impl Fn(u64)) -> anyhow::Resu
         progress(outcome.changed);
     }
     Ok(outcome)
-}
-
-/// By this process, which has the store while it works.
-async fn alone(
-    window: &Window<'_>,
-    filter: &DeliveryFilter,
-    action: &Action,
-    progress: impl Fn(u64),
-) -> anyhow::Result<Outcome> {
-    let tasks = TaskTracker::new();
-    let folder = &window.config.server.data_dir;
-    let clock = window.clock.clone();
-    let opened = SqliteStore::open(folder, window.config.store.clone(), clock, &tasks).await;
-    let store = opened.map_err(|error| unusable(error, folder))?;
-    let mut outcome = Outcome::default();
-    let mut course = Course::default();
-    let mut done = Ok(());
-    while !course.is_ended() && done.is_ok() {
-        let batch = store.operate_some(filter, action, window.now(), &mut course);
-        done = batch.await.map(|batch| {
-            outcome.changed += batch.changed;
-            outcome.left_alone += batch.left_alone;
-            progress(outcome.changed);
-        });
-    }
-    store.close().await;
-    tasks.close();
-    tasks.wait().await;
-    done?;
-    Ok(outcome)
-}
-
-fn unusable(error: OpenError, folder: &Path) -> anyhow::Error {
-    match error {
-        OpenError::Locked(_) => anyhow::anyhow!(
-            "a server has the store in {}, and its control door ({CONTROL_SOCKET}) is not open: \
-             see its log, or stop it first",
-            folder.display()
-        ),
-        error => anyhow::Error::new(error)
-            .context(format!("the store in {} can't be used", folder.display())),
-    }
 }

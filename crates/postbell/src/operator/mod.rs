@@ -5,7 +5,7 @@
 
 mod act;
 mod events;
-mod hand;
+pub(crate) mod hand;
 mod lanes;
 mod message;
 mod pauses;
@@ -42,6 +42,14 @@ struct Window<'c> {
 }
 
 impl Window<'_> {
+    fn hand(&self) -> hand::Hand<'_> {
+        hand::Hand {
+            config: self.config,
+            directory: &self.directory,
+            clock: &self.clock,
+        }
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }

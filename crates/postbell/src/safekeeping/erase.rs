@@ -6,24 +6,24 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use postbell_model::{Address, Clock, WorkspaceId};
 use postbell_store::{
-    Action, DeliveryFilter, OpenError, Operate, Operated, SqliteStore, SqliteTenants, Store,
-    Tenants, Traces, erase, traces,
+    Action, DeliveryFilter, Directory, SqliteTenants, Tenants, Traces, erase, traces,
 };
 use serde_json::json;
-use tokio_util::task::TaskTracker;
 
 use crate::admin::workspace_named;
 use crate::cli::EraseArgs;
 use crate::config::Config;
 use crate::console::Console;
 use crate::lifecycle::SystemClock;
+use crate::operator::hand::Hand;
 
 pub(super) async fn run(args: &EraseArgs, config: &Config, console: Console) -> anyhow::Result<()> {
     let folder = config.server.data_dir.as_path();
     let address = Address::parse(&args.address)
         .with_context(|| format!("\"{}\" is no address", args.address.escape_debug()))?;
+    let directory = directory(folder).await?;
     let workspace = match &args.workspace {
-        Some(name) => Some(workspace(folder, name).await?),
+        Some(name) => Some(workspace_named(&directory, name)?.id),
         None => None,
     };
     let found = traces(folder, &address, workspace)
@@ -34,62 +34,55 @@ pub(super) async fn run(args: &EraseArgs, config: &Config, console: Console) -> 
         return Ok(());
     }
     if found.waiting > 0 {
-        cancel(folder, &found.spellings, workspace, config).await?;
+        cancel((&found.spellings, workspace), (config, &directory)).await?;
     }
     let mut erased = erase(folder, &address, workspace)
         .await
         .context("not all could be erased; the same command erases the rest")?;
     if erased.waiting > 0 {
         let waiting = erased.waiting;
-        bail!("{waiting} deliveries to it came meanwhile: give the command again");
+        bail!(
+            "{waiting} deliveries to it are being sent or came meanwhile: give the command again"
+        );
     }
     erased.waiting = found.waiting;
     tell(args, console, ("were", &erased));
     Ok(())
 }
 
-async fn workspace(folder: &Path, name: &str) -> anyhow::Result<WorkspaceId> {
+async fn directory(folder: &Path) -> anyhow::Result<Arc<Directory>> {
     let tenants = SqliteTenants::open(folder)
         .await
         .with_context(|| format!("the database in {} can't be read", folder.display()))?;
     let directory = tenants.directory();
     tenants.close().await;
-    Ok(workspace_named(&directory, name)?.id)
+    Ok(directory)
 }
 
-/// Takes back what waits. Whoever has the store does it: this process, where no server runs.
+/// Takes back what waits: by the server that runs, or by this process where there is none.
 async fn cancel(
-    folder: &Path,
-    addresses: &[Address],
-    workspace: Option<WorkspaceId>,
-    config: &Config,
+    (addresses, workspace): (&[Address], Option<WorkspaceId>),
+    (config, directory): (&Config, &Directory),
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let tasks = TaskTracker::new();
-    let opened = SqliteStore::open(folder, config.store.clone(), Arc::clone(&clock), &tasks).await;
-    let store = match opened {
-        Ok(store) => store,
-        Err(OpenError::Locked(_)) => bail!(
-            "mail to it waits, which only a server that is stopped gives up: stop it, erase, and \
-             start it again. Nothing was erased"
-        ),
-        Err(error) => return Err(error).context("the store can't be used"),
+    let hand = Hand {
+        config,
+        directory,
+        clock: &clock,
     };
-    let mut cancelled = Ok(Operated::default());
     for address in addresses {
         let filter = DeliveryFilter {
             workspace,
             recipient: Some(address.clone()),
             ..DeliveryFilter::default()
         };
-        if cancelled.is_ok() {
-            cancelled = store.operate(&filter, &Action::Cancel, clock.now()).await;
+        let cancelled = hand.operate(&filter, &Action::Cancel, |_| ()).await;
+        let cancelled =
+            cancelled.context("nothing was erased: mail that waits was not cancelled")?;
+        if let Some(why) = cancelled.broken_off {
+            bail!("nothing was erased: mail that waits was not all cancelled: {why}");
         }
     }
-    store.close().await;
-    tasks.close();
-    tasks.wait().await;
-    cancelled.context("mail that waits can't be cancelled")?;
     Ok(())
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use postbell_model::Clock;
-use postbell_store::{Action, DeliveryFilter, Operate, SqliteStore, Store, restore};
+use postbell_store::{Action, DeliveryFilter, Operate, restore};
 use serde_json::json;
-use tokio_util::task::TaskTracker;
 
 use super::backup::place_of_key;
 use super::tell;
+use crate::alone::Alone;
 use crate::cli::RestoreArgs;
 use crate::config::Config;
 use crate::console::Console;
@@ -55,15 +55,11 @@ pub(super) async fn run(
 /// Keeps everything back that waits. How many there were.
 async fn hold(folder: &Path, config: &Config) -> anyhow::Result<u64> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let tasks = TaskTracker::new();
-    let store = SqliteStore::open(folder, config.store.clone(), Arc::clone(&clock), &tasks)
-        .await
-        .context("the restored store can't be opened")?;
+    let store = Alone::open(folder, &config.store, &clock).await?;
+    let store = store.context("another process has the restored store")?;
     let everything = DeliveryFilter::default();
     let held = store.operate(&everything, &Action::Hold, clock.now()).await;
     store.close().await;
-    tasks.close();
-    tasks.wait().await;
     Ok(held.context("the mail that waits can't be held")?.changed)
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::{Clock, Monotonic};
-use postbell_store::{PurgeRound, Purged, Store, StoreError};
+use postbell_model::{Clock, Monotonic, Timestamp};
+use postbell_store::{KeptSince, PurgeRound, Purged, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -21,14 +21,13 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 impl Server {
     /// Begins a round at once, and then one now and then; nothing where all is kept.
     pub(super) fn run_retention(&self, options: RetentionSection, clock: Arc<dyn Clock>) {
-        let Some(keep) = options.messages else {
+        if options.messages.is_none() && options.inbound.is_none() {
             return;
-        };
+        }
         let purger = Purger {
             store: Arc::clone(&self.store),
             clock,
-            keep,
-            every: options.round_every,
+            options,
         };
         let stop = self.deliver.stop();
         self.deliver.run(async move { purger.run(stop).await });
@@ -38,8 +37,7 @@ impl Server {
 struct Purger {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    keep: Duration,
-    every: Duration,
+    options: RetentionSection,
 }
 
 impl Purger {
@@ -55,7 +53,7 @@ impl Purger {
                 ),
             }
             tokio::select! {
-                () = self.clock.sleep(self.every) => {}
+                () = self.clock.sleep(self.options.round_every) => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -78,11 +76,25 @@ impl Purger {
         while !round.is_over() {
             let begun = self.clock.monotonic();
             let now = self.clock.now();
-            let before = now.before(self.keep);
-            *purged += self.store.purge_some(before, now, &mut round).await?;
+            let since = self.kept_since(now);
+            *purged += self.store.purge_some(since, now, &mut round).await?;
             self.rest(begun).await;
         }
         Ok(())
+    }
+
+    fn kept_since(&self, now: Timestamp) -> KeptSince {
+        let RetentionSection {
+            messages,
+            slim,
+            inbound,
+            ..
+        } = self.options;
+        KeptSince {
+            messages: messages.map(|keep| now.before(keep)),
+            slim: slim.map(|keep| now.before(keep)),
+            inbound: inbound.map(|keep| now.before(keep)),
+        }
     }
 
     async fn rest(&self, begun: Monotonic) {
@@ -98,6 +110,9 @@ impl Purger {
             events = purged.events,
             calls = purged.calls,
             keys = purged.keys,
+            slim = purged.slim,
+            files = purged.files,
+            inbound = purged.inbound,
             duration_ms = self.clock.monotonic().since(begun).as_millis(),
             "removed what is kept no longer"
         );

@@ -315,6 +315,16 @@ pub(super) fn read_mail(json: &str) -> Result<WorkspaceFact, String> {
     })))
 }
 
+/// What was found out about a sender, as it stands in a column.
+pub(crate) fn write_authentication(authentication: &Authentication) -> String {
+    json(&authentication_record(authentication))
+}
+
+/// Reads the column back.
+pub(crate) fn read_authentication(column: &str) -> Result<Authentication, String> {
+    sender(parse(column)?)
+}
+
 fn report_record(report: &LateReport) -> Report {
     Report {
         inbound: report.inbound.to_string(),
@@ -689,5 +699,12 @@ mod tests {
             Ok(WorkspaceFact::Received(Box::new(mail)))
         );
         assert!(read_mail("{}").is_err());
+    }
+
+    #[test]
+    fn what_was_found_out_comes_back_from_its_column() {
+        let written = write_authentication(&authentication());
+        assert_eq!(read_authentication(&written), Ok(authentication()));
+        assert!(read_authentication("{}").is_err());
     }
 }

@@ -1,9 +1,12 @@
 //! The bodies of messages, in append-only files beside the database.
 //!
-//! A record is a header of 28 octets (magic, length, CRC-32, message id) and the body as
+//! A record is a header of 28 octets (magic, length, CRC-32, id) and the body as
 //! submitted. A batch is written with gathered writes and synced before the commit that refers
 //! to it; a file goes when the last delivery that needs it has ended. A process never appends to
 //! a file of an earlier one, so that a torn tail is never written behind.
+//!
+//! What came in is kept for a set time, whatever becomes of it, and has files of its own: one such
+//! body would hold a whole file of the queue.
 
 mod overwrite;
 mod reader;
@@ -15,7 +18,7 @@ use postbell_model::MessageId;
 
 pub(crate) use overwrite::overwrite;
 pub(crate) use reader::read;
-pub(crate) use writer::{Append, SegmentWriter};
+pub(crate) use writer::{Append, Class, SegmentWriter};
 
 const MAGIC: [u8; 4] = *b"PbB1";
 const HEADER_LEN: usize = 4 + 4 + 4 + 16;

@@ -1,10 +1,11 @@
 use std::collections::HashSet;
 use std::fs;
+use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::{MessageId, Timestamp};
 
-use super::{SegmentWriter, path, read};
+use super::{Class, SegmentWriter, path, read};
 use crate::{BodyRef, StoreError};
 
 fn bodies(sizes: &[usize]) -> Vec<(MessageId, Bytes)> {
@@ -20,7 +21,16 @@ fn bodies(sizes: &[usize]) -> Vec<(MessageId, Bytes)> {
 }
 
 fn append(writer: &mut SegmentWriter, sizes: &[usize]) -> Vec<BodyRef> {
-    let (places, append) = writer.place(bodies(sizes));
+    append_at(writer, Class::Queue, sizes, Timestamp::default())
+}
+
+fn append_at(
+    writer: &mut SegmentWriter,
+    class: Class,
+    sizes: &[usize],
+    now: Timestamp,
+) -> Vec<BodyRef> {
+    let (places, append) = writer.place(class, bodies(sizes), now);
     writer.written(append.run().unwrap());
     places
 }
@@ -45,8 +55,29 @@ fn a_full_segment_is_followed_by_a_new_one() {
     let mut writer = SegmentWriter::open(folder.path(), 100, &HashSet::new()).unwrap();
     let first = append(&mut writer, &[200])[0];
     let second = append(&mut writer, &[1])[0];
-    assert_eq!((first.segment, second.segment), (1, 2));
+    assert!(first.segment < second.segment);
     assert_eq!(read(folder.path(), second).unwrap(), "x");
+}
+
+#[test]
+fn what_is_kept_has_files_of_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &HashSet::new()).unwrap();
+    let begun = Timestamp::default();
+    let mut kept = |hours| {
+        let now = begun.after(Duration::from_hours(hours));
+        append_at(&mut writer, Class::Kept, &[1], now)[0].segment
+    };
+    let first = kept(0);
+    assert_eq!(kept(23), first);
+    let second = kept(24);
+    assert!(second > first);
+    assert_eq!(writer.left(), [first]);
+    let queued = append(&mut writer, &[1])[0];
+    assert_ne!(queued.segment, second);
+    writer.end_kept(&[second, queued.segment]);
+    assert!(!writer.is_current(second));
+    assert!(writer.is_current(queued.segment));
 }
 
 #[test]
@@ -100,7 +131,7 @@ fn a_failed_append_leaves_nothing_behind() {
     let length = fs::metadata(&file).unwrap().len();
 
     // A file that can only be read takes no octet.
-    let (_, append_to_closed) = writer.place(bodies(&[7]));
+    let (_, append_to_closed) = writer.place(Class::Queue, bodies(&[7]), Timestamp::default());
     let failure = append_to_closed
         .with_file(fs::File::open(&file).unwrap())
         .run()

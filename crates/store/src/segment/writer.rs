@@ -5,9 +5,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use postbell_model::MessageId;
+use postbell_model::{MessageId, Timestamp};
 
 use super::{HEADER_LEN, header, number, path};
 use crate::BodyRef;
@@ -15,22 +16,70 @@ use crate::BodyRef;
 // Linux takes at most 1,024 slices in one gathered write.
 const SLICES_MAX: usize = 1_024;
 
+// A file of what is kept for a set time holds the mail of a day, so that it goes a day after that
+// time at the latest, however little mail there is.
+const KEPT_SPAN: Duration = Duration::from_hours(24);
+
+/// Bodies that are needed for about as long lie in files of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Until their deliveries have ended.
+    Queue,
+    /// For a set time.
+    Kept,
+}
+
 /// Decides where bodies go and hands out the writes; the caller carries them out, so that
 /// database and file are written at the same time.
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
     folder: PathBuf,
     rotate_at: u64,
-    current: u64,
-    offset: u64,
-    file: Option<Arc<File>>,
+    /// The highest number that was given.
+    newest: u64,
+    queue: Open,
+    kept: Open,
     /// Files that were left for a new one: what they were needed for may have ended before.
     left: Vec<u64>,
+}
+
+/// The file of a class that is written to.
+#[derive(Debug)]
+struct Open {
+    segment: u64,
+    offset: u64,
+    /// When its first body came.
+    begun_at: Option<Timestamp>,
+    file: Option<Arc<File>>,
+}
+
+impl Open {
+    const fn new(segment: u64) -> Self {
+        Self {
+            segment,
+            offset: 0,
+            begun_at: None,
+            file: None,
+        }
+    }
+
+    fn place(&mut self, message: MessageId, body: &Bytes) -> BodyRef {
+        let length = u32::try_from(body.len()).expect("invariant: size limits are below 4 GiB");
+        let place = BodyRef {
+            message,
+            segment: self.segment,
+            offset: self.offset,
+            length,
+        };
+        self.offset += HEADER_LEN as u64 + u64::from(length);
+        place
+    }
 }
 
 /// Bodies to be appended to one file and synced, in one blocking call.
 #[derive(Debug)]
 pub(crate) struct Append {
+    class: Class,
     folder: PathBuf,
     /// The file, or the path of one to be made.
     file: Result<Arc<File>, PathBuf>,
@@ -39,9 +88,16 @@ pub(crate) struct Append {
     records: Vec<(MessageId, Bytes)>,
 }
 
+/// The file that an [`Append`] has written to.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    class: Class,
+    file: Arc<File>,
+}
+
 impl SegmentWriter {
     /// Takes over a folder: files that no row of the database refers to are removed, and writing
-    /// begins in a new file after all that are there.
+    /// begins in new files after all that are there.
     pub(crate) fn open(
         folder: &Path,
         rotate_at: u64,
@@ -63,49 +119,52 @@ impl SegmentWriter {
         Ok(Self {
             folder,
             rotate_at,
-            current: newest + 1,
-            offset: 0,
-            file: None,
+            newest: newest + 2,
+            queue: Open::new(newest + 1),
+            kept: Open::new(newest + 2),
             left: Vec::new(),
         })
     }
 
-    /// The number of the file that is written to.
-    pub(crate) const fn current(&self) -> u64 {
-        self.current
+    /// Whether a file is written to.
+    pub(crate) const fn is_current(&self, segment: u64) -> bool {
+        self.queue.segment == segment || self.kept.segment == segment
     }
 
     /// Takes back the places of an [`Append`] that failed.
     pub(crate) fn failed(&mut self, failure: &AppendError) {
         match failure.cleared_to {
-            Some(offset) => self.offset = offset,
-            None => self.rotate(),
+            Some(offset) => self.open_of(failure.class).offset = offset,
+            None => self.rotate(failure.class),
         }
     }
 
     /// Gives each body its place. The [`Append`] must be carried out before the database commits.
-    pub(crate) fn place(&mut self, bodies: Vec<(MessageId, Bytes)>) -> (Vec<BodyRef>, Append) {
-        if self.offset >= self.rotate_at {
-            self.rotate();
+    pub(crate) fn place(
+        &mut self,
+        class: Class,
+        bodies: Vec<(MessageId, Bytes)>,
+        now: Timestamp,
+    ) -> (Vec<BodyRef>, Append) {
+        if self.is_full(class, now) {
+            self.rotate(class);
         }
-        let start = self.offset;
+        let open = self.open_of(class);
+        let start = open.offset;
+        open.begun_at.get_or_insert(now);
         let places = bodies
             .iter()
-            .map(|(message, body)| self.place_one(*message, body))
+            .map(|(message, body)| open.place(*message, body))
             .collect();
-        let file = self
-            .file
-            .clone()
-            .ok_or_else(|| path(&self.folder, self.current));
-        (
-            places,
-            Append {
-                folder: self.folder.clone(),
-                file,
-                start,
-                records: bodies,
-            },
-        )
+        let (file, segment) = (open.file.clone(), open.segment);
+        let append = Append {
+            class,
+            folder: self.folder.clone(),
+            file: file.ok_or_else(|| path(&self.folder, segment)),
+            start,
+            records: bodies,
+        };
+        (places, append)
     }
 
     /// The files left for a new one since [`SegmentWriter::looked_at_left`].
@@ -119,16 +178,42 @@ impl SegmentWriter {
     }
 
     /// Keeps the file that an [`Append`] has made, for the next one.
-    pub(crate) fn written(&mut self, file: Arc<File>) {
-        self.file = Some(file);
+    pub(crate) fn written(&mut self, appended: Appended) {
+        self.open_of(appended.class).file = Some(appended.file);
+    }
+
+    /// The time of these files is over: what comes in from now on goes to others.
+    pub(crate) fn end_kept(&mut self, segments: &[u64]) {
+        if segments.contains(&self.kept.segment) {
+            self.newest += 1;
+            self.kept = Open::new(self.newest);
+        }
+    }
+
+    fn is_full(&self, class: Class, now: Timestamp) -> bool {
+        match class {
+            Class::Queue => self.queue.offset >= self.rotate_at,
+            Class::Kept => {
+                let begun_at = self.kept.begun_at;
+                let is_old = begun_at.is_some_and(|begun| begun.after(KEPT_SPAN) <= now);
+                is_old || self.kept.offset >= self.rotate_at
+            }
+        }
+    }
+
+    const fn open_of(&mut self, class: Class) -> &mut Open {
+        match class {
+            Class::Queue => &mut self.queue,
+            Class::Kept => &mut self.kept,
+        }
     }
 
     /// Begins a new file.
-    fn rotate(&mut self) {
-        self.left.push(self.current);
-        self.current += 1;
-        self.offset = 0;
-        self.file = None;
+    fn rotate(&mut self, class: Class) {
+        self.newest += 1;
+        let next = Open::new(self.newest);
+        let left = std::mem::replace(self.open_of(class), next);
+        self.left.push(left.segment);
     }
 
     /// Removes a file that no delivery needs any more.
@@ -145,36 +230,16 @@ impl SegmentWriter {
             }
         }
     }
-
-    fn place_one(&mut self, message: MessageId, body: &Bytes) -> BodyRef {
-        let length = u32::try_from(body.len()).expect("invariant: size limits are below 4 GiB");
-        let place = BodyRef {
-            message,
-            segment: self.current,
-            offset: self.offset,
-            length,
-        };
-        self.offset += HEADER_LEN as u64 + u64::from(length);
-        place
-    }
 }
 
 /// Why nothing of a batch was written.
 #[derive(Debug)]
 pub(crate) struct AppendError {
+    class: Class,
     pub(crate) source: io::Error,
     /// Where the file ends now that what was written was cut off again; `None` where that failed
     /// too, or where there is no file.
     cleared_to: Option<u64>,
-}
-
-impl From<io::Error> for AppendError {
-    fn from(source: io::Error) -> Self {
-        Self {
-            source,
-            cleared_to: None,
-        }
-    }
 }
 
 impl Append {
@@ -182,24 +247,30 @@ impl Append {
     ///
     /// # Errors
     /// Nothing of this batch may be referred to.
-    pub(crate) fn run(self) -> Result<Arc<File>, AppendError> {
+    pub(crate) fn run(self) -> Result<Appended, AppendError> {
+        let class = self.class;
         let is_new = self.file.is_err();
+        let failed = |source, cleared_to| AppendError {
+            class,
+            source,
+            cleared_to,
+        };
         let file = match &self.file {
             Ok(file) => Arc::clone(file),
-            Err(path) => Arc::new(create(&self.folder, path)?),
+            Err(path) => match create(&self.folder, path) {
+                Ok(file) => Arc::new(file),
+                Err(source) => return Err(failed(source, None)),
+            },
         };
         match self.write(&file) {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(Appended { class, file }),
             Err(source) if is_new => {
                 self.remove();
-                Err(source.into())
+                Err(failed(source, None))
             }
             Err(source) => {
                 let cleared = file.set_len(self.start);
-                Err(AppendError {
-                    source,
-                    cleared_to: cleared.ok().map(|()| self.start),
-                })
+                Err(failed(source, cleared.ok().map(|()| self.start)))
             }
         }
     }

@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::statements::{Query, Statements};
 use super::transaction::Staged;
 use super::work::{Change, Work};
-use super::{purge, scheduled, webhooks};
+use super::{forwards, purge, scheduled, webhooks};
 
 /// Stages what follows from the changes of the batch.
 pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
@@ -26,7 +26,7 @@ pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
             Work::Change(Change::SleepLane(lane), _) => staged.slept.push(lane.clone()),
             Work::Change(Change::Send(due, at), _) => scheduled::stage(due, *at, staged),
             Work::Change(Change::Operate(operation), _) => operation.stage(staged),
-            Work::Change(..) | Work::Accept(..) | Work::Settle(..) => {}
+            Work::Change(..) | Work::Accept(..) | Work::Settle(..) | Work::Receive(..) => {}
         }
     }
 }
@@ -42,6 +42,8 @@ pub(super) struct Applied {
     pub noted: Vec<Noted>,
     /// How much each operation has changed and each purge removed, in the order of the batch.
     pub operated: Vec<u64>,
+    /// Files of what came in whose time is over.
+    pub kept_ended: Vec<u64>,
 }
 
 /// Applies every change of the batch.
@@ -70,6 +72,10 @@ pub(super) async fn apply(
             }
             // Done with what the settlements of the batch note: see `reports`.
             Change::EndReports(_) => {}
+            Change::EndForwards(ended) => {
+                let live = forwards::end(connection, &statements.end_forwards, ended).await?;
+                applied.live.extend(live);
+            }
             Change::Hold(delivery, at) => {
                 let newest = hold(connection, *delivery, *at).await?;
                 applied.newest = applied.newest.max(newest);
@@ -93,7 +99,9 @@ pub(super) async fn apply(
             }
             Change::Purge(leaving) => {
                 let removed = purge::remove(connection, &statements.purge, leaving).await?;
-                applied.operated.push(removed);
+                applied.operated.push(removed.rows);
+                applied.live.extend(removed.live);
+                applied.kept_ended.extend(removed.kept_ended);
             }
         }
     }

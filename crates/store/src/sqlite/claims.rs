@@ -39,6 +39,9 @@ pub(super) struct Claims {
     /// What was settled or operated on meanwhile: the snapshot that they read may still show it as
     /// due.
     ended_meanwhile: HashSet<DeliveryId>,
+    /// The numbers of what was told of deliveries meanwhile, beside their settlement: the snapshot
+    /// that they read may still show an earlier one.
+    told_meanwhile: HashMap<DeliveryId, u32>,
     /// What the operation of the transaction that is under way changes: no claim takes it, whatever
     /// its snapshot shows.
     operated: HashMap<DeliveryId, Lane>,
@@ -111,6 +114,7 @@ impl Claims {
         self.looking -= 1;
         if self.looking == 0 {
             self.ended_meanwhile.clear();
+            self.told_meanwhile.clear();
             self.due_meanwhile.clear();
         }
     }
@@ -122,7 +126,10 @@ impl Claims {
     }
 
     /// Marks a delivery as in flight.
-    pub(super) fn insert(&mut self, delivery: DeliveryId, claim: Claim) {
+    pub(super) fn insert(&mut self, delivery: DeliveryId, mut claim: Claim) {
+        if let Some(sequence) = self.told_meanwhile.get(&delivery) {
+            claim.sequence = claim.sequence.max(*sequence);
+        }
         let lane = self.lanes.entry(claim.lane.clone()).or_default();
         match claim.origin {
             Origin::Fresh => lane.fresh += 1,
@@ -153,6 +160,16 @@ impl Claims {
             self.lanes.remove(&claim.lane);
         }
         Some((claim, wakes))
+    }
+
+    /// Something was told of a delivery beside its settlement, which goes on from this number.
+    pub(super) fn told(&mut self, delivery: DeliveryId, sequence: u32) {
+        if let Some(claim) = self.deliveries.get_mut(&delivery) {
+            claim.sequence = claim.sequence.max(sequence);
+        }
+        if self.looking > 0 {
+            self.told_meanwhile.insert(delivery, sequence);
+        }
     }
 
     /// Keeps a delivery that nobody has claimed from being claimed, until
@@ -336,6 +353,27 @@ mod tests {
         assert!(!claims.is_free(id));
         claims.looked();
         assert!(claims.is_free(id));
+    }
+
+    #[test]
+    fn what_is_told_of_a_delivery_in_flight_counts_before_its_settlement() {
+        let mut claims = Claims::default();
+        let ids = [id(0), id(1)];
+        claims.insert(ids[0], claim(Origin::Fresh));
+        claims.told(ids[0], 3);
+        assert_eq!(claims.get(ids[0]).unwrap().sequence, 3);
+        claims.look();
+        claims.told(ids[1], 4);
+        claims.insert(ids[1], claim(Origin::Index));
+        assert_eq!(
+            claims.get(ids[1]).unwrap().sequence,
+            4,
+            "the snapshot is older"
+        );
+        claims.looked();
+        claims.remove(ids[1]);
+        claims.insert(ids[1], claim(Origin::Index));
+        assert_eq!(claims.get(ids[1]).unwrap().sequence, 1);
     }
 
     #[test]

@@ -110,6 +110,9 @@ impl Committer {
         self.metrics.end_commit(begun, self.clock.monotonic());
         for (work, outcome) in batch.into_iter().zip(outcomes) {
             self.metrics.work_done(work.kind());
+            if let (Some(incoming), Outcome::Received(Ok(_))) = (work.incoming(), &outcome) {
+                self.metrics.received(incoming.body.len());
+            }
             work.answer(outcome);
         }
     }
@@ -139,7 +142,7 @@ impl Committer {
             CommitError::BodiesFull => self.on_a_full_disk(batch).await,
             CommitError::NoDescriptors => {
                 self.note_shortage();
-                self.without_accepts(batch, StoreError::Busy).await
+                self.without_mail(batch, StoreError::Busy).await
             }
             CommitError::Bodies(error) => {
                 self.shared
@@ -187,17 +190,17 @@ impl Committer {
             self.metrics.set_full(true);
             tracing::error!("the disk is full: new mail is refused, what was accepted goes on");
         }
-        self.without_accepts(batch, StoreError::Full).await
+        self.without_mail(batch, StoreError::Full).await
     }
 
     /// Refuses the new mail of a batch for this reason, and commits the rest.
-    async fn without_accepts(&mut self, batch: &[Work], reason: StoreError) -> Vec<Outcome> {
-        if !batch.iter().any(Work::is_accept) || batch.iter().all(Work::is_accept) {
+    async fn without_mail(&mut self, batch: &[Work], reason: StoreError) -> Vec<Outcome> {
+        if !batch.iter().any(Work::is_mail) || batch.iter().all(Work::is_mail) {
             return all(batch, &reason);
         }
         let mut outcomes = Vec::with_capacity(batch.len());
-        for run in batch.chunk_by(|a, b| a.is_accept() == b.is_accept()) {
-            if run.first().is_some_and(Work::is_accept) {
+        for run in batch.chunk_by(|a, b| a.is_mail() == b.is_mail()) {
+            if run.first().is_some_and(Work::is_mail) {
                 outcomes.extend(all(run, &reason));
             } else {
                 outcomes.extend(Box::pin(self.commit(run)).await);
@@ -217,7 +220,7 @@ impl Committer {
     }
 
     fn note_space(&mut self, batch: &[Work]) {
-        if !batch.iter().any(Work::is_accept) {
+        if !batch.iter().any(Work::is_mail) {
             return;
         }
         if std::mem::take(&mut self.full) {

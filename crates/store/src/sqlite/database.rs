@@ -17,7 +17,7 @@ const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 // Every batch statement has nine sizes (see `ROOMS`); those that are used stay prepared.
-const STATEMENTS_CACHED: usize = 128;
+const STATEMENTS_CACHED: usize = 192;
 
 /// Each script brings the schema from its index to its index plus one; only ever appended to.
 const MIGRATIONS: &[&str] = &[
@@ -68,6 +68,15 @@ pub(super) async fn readers(file: &Path) -> Result<SqlitePool, OpenError> {
         .test_before_acquire(false)
         .connect_with(options(file).read_only(true))
         .await?)
+}
+
+/// The one connection of those who look through a long stretch: nobody else waits for it.
+pub(super) fn lookups(file: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_lazy_with(options(file).read_only(true))
 }
 
 /// A connection that only reads, beside whoever writes.

@@ -18,6 +18,7 @@ use crate::{
 use super::SqliteStore;
 use super::errors::read_error;
 use super::rows::{self, RowError, blob, integer};
+use super::slim;
 use super::statements::{Query, placeholders};
 
 // How far ahead one look goes, whoever's events they are: what a destination whose set is
@@ -41,26 +42,32 @@ pub(super) const INSERT: (&str, usize, &str) = (
 pub(super) const EVENT_COLUMNS: &str =
     "e.position, e.id, e.at, e.delivery_id, e.sequence, e.kind, e.payload";
 const WORKSPACE_AT: usize = 7;
-const RECIPIENT_AT: usize = 8;
+const SET_AT: usize = 8;
+const RECIPIENT_AT: usize = 9;
 /// Where the message begins in [`logged_columns`].
-pub(super) const MESSAGE_AT: usize = 9;
+pub(super) const MESSAGE_AT: usize = 10;
+/// Where what is left of a delivery begins in [`select`].
+const SLIM_AT: usize = MESSAGE_AT + rows::MESSAGE_WIDTH;
 
 /// The columns that [`read_logged`] expects, of an event `e`, its delivery `d` and its message `m`.
 pub(super) fn logged_columns() -> String {
     format!(
-        "{EVENT_COLUMNS}, e.workspace_id, d.recipient, {}",
+        "{EVENT_COLUMNS}, e.workspace_id, e.configuration_set_id, d.recipient, {}",
         rows::MESSAGE_COLUMNS
     )
 }
 
 /// Events with what they are about, the columns as [`read_logged`] expects them. An event about a
-/// workspace has no delivery; one whose delivery is no longer kept is no longer told.
+/// workspace has no delivery; of one whose delivery is no longer kept is told what is left of it.
 pub(super) fn select() -> String {
+    // What is left of a delivery is only looked for where there is nothing else.
     format!(
-        "SELECT {} FROM event e LEFT JOIN delivery d ON d.id = e.delivery_id \
-         LEFT JOIN message m ON m.id = d.message_id \
-         WHERE (e.delivery_id IS NULL OR m.id IS NOT NULL)",
-        logged_columns()
+        "SELECT {}, {} FROM event e LEFT JOIN delivery d ON d.id = e.delivery_id \
+         LEFT JOIN message m ON m.id = d.message_id LEFT JOIN slim_delivery l \
+         ON l.id = CASE WHEN m.id IS NULL THEN e.delivery_id END \
+         WHERE (e.delivery_id IS NULL OR m.id IS NOT NULL OR l.id IS NOT NULL)",
+        logged_columns(),
+        slim::COLUMNS
     )
 }
 
@@ -245,7 +252,22 @@ pub(super) fn read_logged(row: &SqliteRow) -> Result<Logged, RowError> {
     if row.try_get::<Option<&[u8]>, _>(3)?.is_none() {
         return read_workspace_event(row).map(Logged::Workspace);
     }
+    if row.try_get::<Option<&[u8]>, _>(MESSAGE_AT)?.is_none() {
+        return read_slim_event(row).map(Logged::Delivery);
+    }
     read_logged_event(row).map(Logged::Delivery)
+}
+
+/// Reads the event of a delivery of which little is left.
+fn read_slim_event(row: &SqliteRow) -> Result<LoggedEvent, RowError> {
+    let (position, event) = read_event(row)?;
+    let recipient = row.try_get(SLIM_AT + slim::RECIPIENT)?;
+    Ok(LoggedEvent {
+        position,
+        event,
+        recipient: rows::address(recipient, "slim_delivery.recipient")?,
+        message: slim::read_message(row, SLIM_AT)?,
+    })
 }
 
 /// Reads the event of a delivery with its message, whose columns begin at [`MESSAGE_AT`].
@@ -276,14 +298,22 @@ fn read_workspace_event(row: &SqliteRow) -> Result<LoggedWorkspaceEvent, RowErro
         id: EventId::from_bytes(rows::octets(row, 1, "event.id")?),
         at: rows::time(row, 2)?,
         workspace: WorkspaceId(rows::number(row, WORKSPACE_AT, "event.workspace_id")?),
-        // Which destinations hear of it is a column that nobody asks for again.
-        configuration_set: None,
+        configuration_set: set_of_workspace_event(row, SET_AT)?,
         fact: record::read_workspace(kind(row, 5)?, row.try_get(6)?)?,
     };
     Ok(LoggedWorkspaceEvent {
         position: position(row)?,
         event,
     })
+}
+
+/// The set whose destinations hear of an event about a workspace; no set has the number 0.
+pub(super) fn set_of_workspace_event(
+    row: &SqliteRow,
+    at: usize,
+) -> Result<Option<ConfigurationSetId>, RowError> {
+    let set = rows::number(row, at, "event.configuration_set_id")?;
+    Ok((set > 0).then_some(ConfigurationSetId(set)))
 }
 
 /// Appends an event about a workspace: its place.

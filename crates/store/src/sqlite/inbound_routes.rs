@@ -92,9 +92,7 @@ async fn delete(
 }
 
 /// Reads all routes.
-pub(super) async fn read(
-    connection: &mut SqliteConnection,
-) -> Result<Vec<InboundRoute>, RowError> {
+pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Vec<InboundRoute>, RowError> {
     let sql = "SELECT r.domain, d.workspace_id, r.pattern, r.tells, r.forward_address, \
         r.forward_host, r.forward_port FROM inbound_route r JOIN domain d ON d.name = r.domain \
         ORDER BY r.domain, r.pattern";

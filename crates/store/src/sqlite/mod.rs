@@ -21,6 +21,7 @@ mod errors;
 mod event_rows;
 mod forwards;
 mod idempotency;
+mod inbound;
 mod inbound_routes;
 mod inspect;
 mod intake;
@@ -42,6 +43,7 @@ mod scheduled;
 mod script;
 mod settle;
 mod shared;
+mod slim;
 mod statements;
 mod tenants;
 mod transaction;
@@ -52,6 +54,7 @@ mod work;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,6 +67,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -95,12 +99,15 @@ use work::{Change, Work};
 
 const DATABASE: &str = "postbell.db";
 const BODIES: &str = "bodies";
+/// How long new mail waits for room among what is to be committed.
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The limits of a store. Their defaults stand in the program's configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SqliteOptions {
-    /// Pieces of work that may wait for the committer; beyond it new mail is refused.
+    /// Pieces of work that may wait for the committer; beyond it new mail waits for a second, and
+    /// is then refused.
     pub commit_queue: usize,
     /// Freshly accepted deliveries that may wait in memory for the delivery stage.
     pub fresh_deliveries: usize,
@@ -119,6 +126,8 @@ pub struct SqliteStore {
     /// Taken away when the store closes, which ends the committer.
     work: Mutex<Option<mpsc::Sender<Work>>>,
     readers: SqlitePool,
+    /// For looks through a long stretch.
+    lookups: SqlitePool,
     tenants: SqliteTenants,
     newest: watch::Receiver<Position>,
     fresh: Mutex<Option<mpsc::Receiver<Claimed>>>,
@@ -203,6 +212,7 @@ impl SqliteStore {
             shared,
             work: Mutex::new(Some(work)),
             readers,
+            lookups: database::lookups(&file),
             tenants,
             newest: newest_seen,
             fresh: Mutex::new(Some(offered)),
@@ -242,6 +252,16 @@ impl SqliteStore {
             .await
             .map_err(|_| self.gone())?;
         answered.await.map_err(|_| self.gone())?
+    }
+
+    /// Hands new mail to the committer. Where there is no room, a moment's patience costs less
+    /// than a refusal and the whole message once more.
+    async fn hand_in(&self, work: Work) -> Result<(), StoreError> {
+        let committer = self.committer()?;
+        match timeout(ROOM_PATIENCE, committer.send(work)).await {
+            Ok(sent) => sent.map_err(|_| self.gone()),
+            Err(_) => Err(StoreError::Busy),
+        }
     }
 
     /// The committer has ended without an answer.
@@ -286,14 +306,7 @@ impl Intake for SqliteStore {
         let mut answers = Vec::with_capacity(batch.len());
         for submission in batch {
             let (answer, answered) = oneshot::channel();
-            let sent = self.committer().and_then(|committer| {
-                committer
-                    .try_send(Work::Accept(submission, answer))
-                    .map_err(|error| match error {
-                        mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                        mpsc::error::TrySendError::Closed(_) => self.gone(),
-                    })
-            });
+            let sent = self.hand_in(Work::Accept(submission, answer)).await;
             answers.push((sent, answered));
         }
         let mut results = Vec::with_capacity(answers.len());
@@ -386,10 +399,14 @@ impl Queue for SqliteStore {
 #[async_trait]
 impl Bodies for SqliteStore {
     async fn body(&self, body: BodyRef) -> Result<Bytes, StoreError> {
-        let folder = self.bodies.clone();
-        let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
-        read.map_err(|error| StoreError::Read(error.to_string().into()))?
+        read_body(&self.bodies, body).await
     }
+}
+
+async fn read_body(bodies: &Path, body: BodyRef) -> Result<Bytes, StoreError> {
+    let folder = bodies.to_owned();
+    let read = tokio::task::spawn_blocking(move || segment::read(&folder, body)).await;
+    read.map_err(|error| StoreError::Read(error.to_string().into()))?
 }
 
 #[async_trait]
@@ -464,6 +481,7 @@ impl Store for SqliteStore {
         // Ends with the committer, which drops the other half.
         while done.changed().await.is_ok() {}
         self.readers.close().await;
+        self.lookups.close().await;
         self.tenants.close().await;
         self.lock
             .lock()

@@ -4,9 +4,10 @@
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::database::{migrate, writer};
+use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
 use super::script;
-use super::statements::{ROOMS, Statements};
+use super::statements::{BatchStatement, ROOMS, Statements};
 
 #[tokio::test]
 async fn no_statement_reads_a_whole_table() {
@@ -22,10 +23,12 @@ async fn no_statement_reads_a_whole_table() {
         note_reports,
         end_reports,
         calls,
+        end_forwards,
+        receptions,
         purge,
     } = Statements::new();
     let batches = [release, send, events, retries, end_retries];
-    let more = [note_reports, end_reports, calls];
+    let more = [note_reports, end_reports, calls, end_forwards];
     let PurgeStatements {
         retries_of_deliveries,
         events_of_deliveries,
@@ -34,11 +37,18 @@ async fn no_statement_reads_a_whole_table() {
         retries_of_events,
         events,
         calls,
+        stirred,
+        leave_slim,
+        quiet,
+        slim,
+        inbound,
     } = purge;
     let of_deliveries = [retries_of_deliveries, events_of_deliveries, deliveries];
-    let purge = [messages, retries_of_events, events, calls];
+    let purge = [messages, retries_of_events, events, calls, stirred];
+    let slim = [leave_slim, quiet, slim, inbound];
+    let received = of_receptions(receptions);
     let batches = batches.iter().chain(&more).chain(&of_deliveries);
-    for statement in batches.chain(&purge) {
+    for statement in batches.chain(&purge).chain(&slim).chain(&received) {
         for sql in statement.texts() {
             check(&mut database, sql).await;
         }
@@ -48,6 +58,27 @@ async fn no_statement_reads_a_whole_table() {
             check(&mut database, &sql).await;
         }
     }
+}
+
+fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 7] {
+    let ReceptionStatements {
+        mails,
+        forwards,
+        deliveries,
+        slim,
+        change_deliveries,
+        change_slim,
+        events,
+    } = statements;
+    [
+        mails,
+        forwards,
+        deliveries,
+        slim,
+        change_deliveries,
+        change_slim,
+        events,
+    ]
 }
 
 async fn check(database: &mut SqliteConnection, sql: &str) {

@@ -104,6 +104,14 @@ pub(super) async fn apply(
             count(&query.fetch_all(&mut *connection).await?, -1, &mut counts)?;
         }
     }
+    change_live(connection, counts).await
+}
+
+/// Segments are needed for so many bodies more, or fewer: what for still.
+pub(super) async fn change_live(
+    connection: &mut SqliteConnection,
+    counts: HashMap<i64, i64>,
+) -> Result<Vec<(u64, i64)>, sqlx::Error> {
     let mut live = Vec::with_capacity(counts.len());
     for (segment, change) in counts {
         let sql = "UPDATE segment SET live = live + ? WHERE id = ? RETURNING live";
@@ -117,7 +125,8 @@ pub(super) async fn apply(
     Ok(live)
 }
 
-fn count(
+/// Counts the segments of rows.
+pub(super) fn count(
     rows: &[SqliteRow],
     change: i64,
     counts: &mut HashMap<i64, i64>,

@@ -41,6 +41,9 @@ pub(super) const MESSAGE_COLUMNS: &str = "m.id, m.workspace_id, m.configuration_
     m.smtputf8, m.received_helo, m.received_peer, m.received_with, m.body_segment, \
     m.body_offset, m.body_length, m.reports, m.instructions";
 
+/// How many they are.
+pub(super) const MESSAGE_WIDTH: usize = 19;
+
 /// Binds a message's row in the order of the statement's columns.
 pub(super) fn bind_message(
     query: Query<'static>,
@@ -85,7 +88,7 @@ pub(super) fn read_message(
         id,
         workspace: WorkspaceId(number(row, at + 1, "message.workspace_id")?),
         configuration_set: ConfigurationSetId(number(row, at + 2, "configuration_set_id")?),
-        mail_from: reverse_path(row.try_get(at + 3)?)?,
+        mail_from: reverse_path(row.try_get(at + 3)?, "message.mail_from")?,
         source: row.try_get(at + 4)?,
         subject: row.try_get(at + 5)?,
         header_message_id: row.try_get(at + 6)?,
@@ -111,11 +114,12 @@ pub(super) fn read_message(
     Ok((Arc::new(message), body))
 }
 
-fn reverse_path(text: &str) -> Result<ReversePath, RowError> {
+/// A reverse-path as stored.
+pub(super) fn reverse_path(text: &str, column: &'static str) -> Result<ReversePath, RowError> {
     if text.is_empty() {
         return Ok(ReversePath::Null);
     }
-    address(text, "message.mail_from").map(ReversePath::Mailbox)
+    address(text, column).map(ReversePath::Mailbox)
 }
 
 fn peer(text: Option<&str>) -> Result<Option<IpAddr>, RowError> {

@@ -15,7 +15,7 @@ use super::reports::Noted;
 use super::rows::blob;
 use super::shared::Shared;
 use super::statements::Query;
-use super::transaction::Staged;
+use super::transaction::{Done, Staged};
 use super::work::{Change, Outcome, Work};
 
 /// A settlement with the row that follows from it.
@@ -88,7 +88,7 @@ fn plan<'b>(shared: &Shared, batch: &'b [Work]) -> Vec<Settling<'b>> {
 fn settlements(batch: &[Work]) -> impl Iterator<Item = &Settlement> {
     batch.iter().flat_map(|work| match work {
         Work::Settle(settlements, _) => settlements.as_slice(),
-        Work::Accept(..) | Work::Change(..) => &[],
+        Work::Accept(..) | Work::Receive(..) | Work::Change(..) => &[],
     })
 }
 
@@ -123,9 +123,11 @@ fn stage_one(row: &Settling<'_>, staged: &mut Staged<'_>) {
 pub(super) fn outcomes(
     batch: &[Work],
     known: &Known,
-    (mut settled, operated): (HashSet<DeliveryId>, Vec<u64>),
+    mut settled: HashSet<DeliveryId>,
+    done: Done,
 ) -> Vec<Outcome> {
-    let mut operated = operated.into_iter();
+    let mut operated = done.operated.into_iter();
+    let mut taken = done.taken.into_iter();
     let mut outcome = |settlement: &Settlement| {
         // A delivery that stands twice in a batch is settled once, by the first.
         if settled.remove(&settlement.delivery) {
@@ -144,6 +146,7 @@ pub(super) fn outcomes(
                 let earlier = known.earlier(submission);
                 Outcome::Accepted(Ok(earlier.map_or(Stored::New, Stored::Known)))
             }
+            Work::Receive(..) => Outcome::Received(Ok(taken.next().unwrap_or_default())),
             Work::Change(Change::Operate(_) | Change::Purge(_), _) => {
                 Outcome::Changed(Ok(operated.next().unwrap_or_default()))
             }

@@ -20,6 +20,7 @@ pub(super) struct Shared {
     failure: watch::Sender<Option<Arc<str>>>,
     queued: watch::Sender<u64>,
     reports: watch::Sender<u64>,
+    forwards: watch::Sender<u64>,
     offers: AtomicBool,
     lane_reported: AtomicBool,
 }
@@ -33,6 +34,7 @@ impl Shared {
             failure: watch::Sender::new(None),
             queued: watch::Sender::new(0),
             reports: watch::Sender::new(0),
+            forwards: watch::Sender::new(0),
             offers: AtomicBool::new(false),
             lane_reported: AtomicBool::new(false),
         }
@@ -107,6 +109,15 @@ impl Shared {
 
     pub(super) fn reports(&self) -> watch::Receiver<u64> {
         self.reports.subscribe()
+    }
+
+    /// Something may be to be forwarded.
+    pub(super) fn ring_forwards(&self) {
+        self.forwards.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn forwards(&self) -> watch::Receiver<u64> {
+        self.forwards.subscribe()
     }
 
     pub(super) fn queued(&self) -> watch::Receiver<u64> {

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
+use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
-use super::{event_rows, reports};
+use super::{event_rows, forwards, reports};
 
 /// The most rows of one statement.
 pub(super) const ROWS_MAX: usize = 256;
@@ -91,6 +92,9 @@ pub(super) struct Statements {
     pub end_reports: BatchStatement,
     /// As `calls::write` binds them.
     pub calls: BatchStatement,
+    /// Inbound message.
+    pub end_forwards: BatchStatement,
+    pub receptions: ReceptionStatements,
     pub purge: PurgeStatements,
 }
 
@@ -141,6 +145,11 @@ impl Statements {
                 11,
                 "WHERE EXISTS (SELECT 1 FROM destination WHERE id = column1)",
             ),
+            end_forwards: {
+                let (head, columns, tail) = forwards::END;
+                BatchStatement::new(head, columns, tail)
+            },
+            receptions: ReceptionStatements::new(),
             purge: PurgeStatements::new(),
         }
     }

@@ -31,9 +31,7 @@ use super::domains::read_domains;
 use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
-use super::{
-    DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, unusable,
-};
+use super::{DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, unusable};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);

@@ -4,16 +4,17 @@
 use std::collections::HashMap;
 use std::io;
 
-use postbell_model::{DeliveryId, Lane, Monotonic, Timestamp};
+use postbell_model::{DeliveryId, Lane, MessageId, Monotonic, Timestamp};
 use sqlx::{Executor, SqliteConnection};
 
 use crate::metrics::Synced;
-use crate::segment::Append;
-use crate::{Claimed, Position, Submission};
+use crate::segment::{Append, Class};
+use crate::{Claimed, Position, Submission, Taken};
 
 use super::claims::Claim;
 use super::committer::Committer;
 use super::idempotency::{self, Known};
+use super::inbound::{self, Placed};
 use super::intake::{self, Arrival};
 use super::reports::{self, Noted};
 use super::rows::integer;
@@ -82,8 +83,22 @@ struct Aftermath {
     dead_segments: Vec<u64>,
     /// Whether senders are perhaps to be told of something.
     reports: bool,
-    /// How much each operation has changed and each purge removed, in the order of the batch.
-    operated: Vec<u64>,
+    /// Whether something is to be forwarded.
+    forwards: bool,
+    /// Deliveries with the number of their latest event, of which something was told by mail.
+    told: Vec<(DeliveryId, u32)>,
+    /// Files of what came in whose time is over.
+    kept_ended: Vec<u64>,
+    done: Done,
+}
+
+/// What is answered of a transaction, in the order of the batch.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// How much each operation has changed and each purge removed.
+    pub operated: Vec<u64>,
+    /// What became of each message that came in.
+    pub taken: Vec<Taken>,
 }
 
 impl Staged<'_> {
@@ -132,6 +147,8 @@ impl<'c> Transaction<'c> {
         let submissions = batch.iter().filter_map(Work::submission);
         let known = idempotency::known(&mut self.committer.connection, submissions).await?;
         let (arrivals, append) = self.place(batch, &known);
+        let (received, append_kept) = self.place_received(batch);
+        let appends = append.into_iter().chain(append_kept).collect();
         let mut staged = Staged::default();
         intake::stage(&arrivals, &mut staged);
         let settled = settle::stage(&self.committer.shared, batch, &mut staged);
@@ -143,7 +160,8 @@ impl<'c> Transaction<'c> {
         staged.rows.lanes = known_lanes.sooner(&staged.lanes);
         let paused_lanes = known_lanes.sooner(&staged.paused_lanes);
         staged.rows.lanes.extend(paused_lanes);
-        let aftermath = match self.write(batch, &known, &staged, append).await {
+        let rows = (&staged, received.as_slice());
+        let aftermath = match self.write(batch, &known, rows, appends).await {
             Ok(aftermath) => aftermath,
             Err(error) => {
                 self.roll_back().await;
@@ -160,8 +178,8 @@ impl<'c> Transaction<'c> {
             self.roll_back().await;
             return Err(error.into());
         }
-        let operated = self.committed(&staged, aftermath, fresh);
-        Ok(settle::outcomes(batch, &known, (settled, operated)))
+        let done = self.committed(&staged, aftermath, fresh);
+        Ok(settle::outcomes(batch, &known, settled, done))
     }
 
     fn place<'b>(
@@ -174,7 +192,9 @@ impl<'c> Transaction<'c> {
             return (Vec::new(), None);
         }
         let bodies = submissions.iter().map(|s| (s.message.id, s.body.clone()));
-        let (places, append) = self.committer.segments.place(bodies.collect());
+        let now = self.committer.clock.now();
+        let segments = &mut self.committer.segments;
+        let (places, append) = segments.place(Class::Queue, bodies.collect(), now);
         let arrivals = intake::plan(
             submissions.into_iter().zip(places),
             &self.committer.shared,
@@ -183,34 +203,58 @@ impl<'c> Transaction<'c> {
         (arrivals, Some(append))
     }
 
+    /// What came in bears the id of its first message.
+    fn place_received<'b>(&mut self, batch: &'b [Work]) -> (Vec<Placed<'b>>, Option<Append>) {
+        let incoming: Vec<_> = batch.iter().filter_map(Work::incoming).collect();
+        if incoming.is_empty() {
+            return (Vec::new(), None);
+        }
+        let bodies = incoming.iter().filter_map(|incoming| {
+            let first = incoming.mails.first()?;
+            let id = MessageId::from_bytes(*first.mail.id.as_bytes());
+            Some((id, incoming.body.clone()))
+        });
+        let now = self.committer.clock.now();
+        let segments = &mut self.committer.segments;
+        let (places, append) = segments.place(Class::Kept, bodies.collect(), now);
+        let placed = incoming.into_iter().zip(places);
+        let placed = placed.map(|(incoming, body)| Placed { incoming, body });
+        (placed.collect(), Some(append))
+    }
+
     async fn write(
         &mut self,
         batch: &[Work],
         known: &Known,
-        staged: &Staged<'_>,
-        append: Option<Append>,
+        rows: (&Staged<'_>, &[Placed<'_>]),
+        appends: Vec<Append>,
     ) -> Result<Aftermath, CommitError> {
         let begun = self.committer.clock.monotonic();
         let (clock, metrics) = (self.committer.clock.clone(), self.committer.metrics.clone());
         let append = async {
-            let appended = append.map(Append::run);
-            if appended.is_some() {
+            let appended: Vec<_> = appends.into_iter().map(Append::run).collect();
+            if !appended.is_empty() {
                 metrics.synced(Synced::Bodies, clock.monotonic().since(begun));
             }
             appended
         };
         // The database has a thread of its own, which is given the rows first.
-        let rows = write_rows(self.committer, batch, known, staged);
+        let rows = write_rows(self.committer, batch, known, rows);
         let (rows, appended) = tokio::join!(biased; rows, append);
-        match appended {
-            Some(Ok(file)) => self.committer.segments.written(file),
-            None => {}
-            Some(Err(error)) => {
-                self.committer.segments.failed(&error);
-                return Err(CommitError::of_bodies(error.source));
+        let mut failed = None;
+        for appended in appended {
+            match appended {
+                Ok(file) => self.committer.segments.written(file),
+                Err(error) => {
+                    self.committer.segments.failed(&error);
+                    failed = failed.or(Some(error.source));
+                }
             }
         }
-        rows
+        match failed {
+            Some(error) => Err(CommitError::of_bodies(error)),
+            None => rows,
+        }
     }
 
     fn synced(&self, files: Synced, begun: Monotonic) {
@@ -249,8 +293,9 @@ impl<'c> Transaction<'c> {
     }
 
     /// What follows once the rows are safe: claims, signals, offers, files that nobody needs.
-    /// What the operations have done comes back.
-    fn committed(self, staged: &Staged<'_>, aftermath: Aftermath, fresh: Vec<Claimed>) -> Vec<u64> {
+    /// What is answered comes back.
+    fn committed(self, staged: &Staged<'_>, aftermath: Aftermath, fresh: Vec<Claimed>) -> Done {
+        self.tell_claims(&aftermath.told);
         let rings = self.end_claims(staged) || staged.rings;
         let known_lanes = &mut self.committer.known_lanes;
         known_lanes.committed(&staged.paused_lanes, &[]);
@@ -262,6 +307,7 @@ impl<'c> Transaction<'c> {
             }
         }
         self.committer.segments.looked_at_left();
+        self.committer.segments.end_kept(&aftermath.kept_ended);
         if let Some(newest) = aftermath.newest {
             places::raise(&self.committer.newest, newest);
             let position = i64::try_from(newest.0).unwrap_or(i64::MAX);
@@ -273,11 +319,25 @@ impl<'c> Transaction<'c> {
         if aftermath.reports {
             self.committer.shared.ring_reports();
         }
+        if aftermath.forwards {
+            self.committer.shared.ring_forwards();
+        }
         if !aftermath.dead_segments.is_empty() {
             let remove = self.committer.segments.remover(aftermath.dead_segments);
             self.committer.removals.spawn_blocking(remove);
         }
-        aftermath.operated
+        aftermath.done
+    }
+
+    /// What is in flight goes on from what was told of it meanwhile.
+    fn tell_claims(&self, told: &[(DeliveryId, u32)]) {
+        if told.is_empty() {
+            return;
+        }
+        let mut claims = self.committer.shared.claims();
+        for (delivery, sequence) in told {
+            claims.told(*delivery, *sequence);
+        }
     }
 
     fn end_claims(&self, staged: &Staged<'_>) -> bool {
@@ -304,7 +364,7 @@ async fn write_rows(
     committer: &mut Committer,
     batch: &[Work],
     known: &Known,
-    staged: &Staged<'_>,
+    (staged, placed): (&Staged<'_>, &[Placed<'_>]),
 ) -> Result<Aftermath, CommitError> {
     let Committer {
         connection,
@@ -325,8 +385,11 @@ async fn write_rows(
     let applied = changes::apply(connection, (&*statements, &**shared), batch).await?;
     let noted: Vec<_> = staged.reports.iter().chain(&applied.noted).collect();
     let reports = reports::apply(connection, statements, &noted, batch).await?;
+    // After all else, since what others say of a delivery is about how it stands then.
+    let received = inbound::write(connection, &statements.receptions, placed).await?;
     let live = written.live.iter().chain(&applied.live).chain(&reports);
-    let dead_segments = dead(live, segments.current());
+    let is_open = |segment| segments.is_current(segment) && !applied.kept_ended.contains(&segment);
+    let dead_segments = dead(live, is_open);
     for segment in &dead_segments {
         let delete = sqlx::query("DELETE FROM segment WHERE id = ?");
         delete
@@ -335,10 +398,16 @@ async fn write_rows(
             .await?;
     }
     Ok(Aftermath {
-        newest: written.newest.max(applied.newest),
+        newest: written.newest.max(applied.newest).max(received.newest),
         dead_segments,
         reports: !noted.is_empty(),
-        operated: applied.operated,
+        forwards: received.forwards,
+        told: received.told,
+        kept_ended: applied.kept_ended,
+        done: Done {
+            operated: applied.operated,
+            taken: received.taken,
+        },
     })
 }
 
@@ -348,12 +417,12 @@ fn unknown<'b>(batch: &'b [Work], known: &Known) -> impl Iterator<Item = &'b Sub
     submissions.filter(|submission| known.earlier(submission).is_none())
 }
 
-/// Segments that nothing needs any more, but for the one that is written to.
-fn dead<'l>(live: impl Iterator<Item = &'l (u64, i64)>, current: u64) -> Vec<u64> {
+/// Segments that nothing needs any more, but for those that are written to.
+fn dead<'l>(live: impl Iterator<Item = &'l (u64, i64)>, is_open: impl Fn(u64) -> bool) -> Vec<u64> {
     // A segment that was counted several times has its last count.
     let last: HashMap<u64, i64> = live.copied().collect();
     last.into_iter()
-        .filter(|(segment, live)| *live <= 0 && *segment != current)
+        .filter(|(segment, live)| *live <= 0 && !is_open(*segment))
         .map(|(s, _)| s)
         .collect()
 }

@@ -1,13 +1,14 @@
 //! What waits for the committer: each piece of work with whoever waits for its answer.
 
-use postbell_model::{DeliveryId, DestinationId, DisableReason, Lane, Timestamp};
+use postbell_model::{DeliveryId, DestinationId, DisableReason, InboundId, Lane, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::{
     Call, Progress, ReportEnd, RetryOutcome, SettleError, Settlement, StoreError, Stored,
-    Submission,
+    Submission, Taken,
 };
 
+use super::inbound::Incoming;
 use super::operate::Operation;
 use super::purge::Leaving;
 use super::scheduled::Due;
@@ -20,6 +21,7 @@ pub(super) enum Work {
         Vec<Settlement>,
         oneshot::Sender<Vec<Result<(), SettleError>>>,
     ),
+    Receive(Box<Incoming>, oneshot::Sender<Result<Taken, StoreError>>),
     Change(Change, oneshot::Sender<Result<u64, StoreError>>),
 }
 
@@ -47,6 +49,8 @@ pub(super) enum Change {
     },
     /// Reports were sent, or need not be.
     EndReports(Vec<ReportEnd>),
+    /// Messages were forwarded, or can't be.
+    EndForwards(Vec<InboundId>),
     /// A destination is switched off, at this time.
     Disable(DestinationId, DisableReason, Timestamp),
     /// What nobody needs any more is removed.
@@ -63,6 +67,8 @@ pub(super) enum Outcome {
     Changed(Result<u64, StoreError>),
     /// What became of each settlement.
     Settled(Vec<Result<(), SettleError>>),
+    /// A message that came in: committed, or refused.
+    Received(Result<Taken, StoreError>),
 }
 
 impl Work {
@@ -70,6 +76,7 @@ impl Work {
     pub(super) fn octets(&self) -> usize {
         match self {
             Self::Accept(submission, _) => submission.body.len(),
+            Self::Receive(incoming, _) => incoming.octets(),
             Self::Settle(..) | Self::Change(..) => 0,
         }
     }
@@ -79,6 +86,7 @@ impl Work {
         match self {
             Self::Accept(submission, _) => submission.deliveries.len(),
             Self::Settle(batch, _) => batch.len(),
+            Self::Receive(incoming, _) => incoming.rows(),
             Self::Change(Change::Advance { progress, .. }, _) => {
                 1 + progress.failed.len() + progress.calls.len()
             }
@@ -91,6 +99,7 @@ impl Work {
             Self::Change(Change::Release(claims, _), _) => claims.len(),
             Self::Change(Change::Send(due, _), _) => due.len(),
             Self::Change(Change::EndReports(ended), _) => ended.len(),
+            Self::Change(Change::EndForwards(ended), _) => ended.len(),
             Self::Change(Change::Operate(operation), _) => operation.found.len(),
             Self::Change(Change::Purge(leaving), _) => leaving.rows(),
             Self::Change(Change::Hold(..) | Change::SleepLane(_) | Change::Disable(..), _) => 1,
@@ -102,12 +111,14 @@ impl Work {
         match self {
             Self::Accept(..) => "accept",
             Self::Settle(..) => "settle",
+            Self::Receive(..) => "receive",
             Self::Change(..) => "change",
         }
     }
 
-    pub(super) const fn is_accept(&self) -> bool {
-        matches!(self, Self::Accept(..))
+    /// Whether it is new mail, which is refused first where there is no room.
+    pub(super) const fn is_mail(&self) -> bool {
+        matches!(self, Self::Accept(..) | Self::Receive(..))
     }
 
     pub(super) const fn is_settle(&self) -> bool {
@@ -117,7 +128,14 @@ impl Work {
     pub(super) fn submission(&self) -> Option<&Submission> {
         match self {
             Self::Accept(submission, _) => Some(submission),
-            Self::Settle(..) | Self::Change(..) => None,
+            Self::Settle(..) | Self::Receive(..) | Self::Change(..) => None,
+        }
+    }
+
+    pub(super) fn incoming(&self) -> Option<&Incoming> {
+        match self {
+            Self::Receive(incoming, _) => Some(incoming),
+            Self::Accept(..) | Self::Settle(..) | Self::Change(..) => None,
         }
     }
 
@@ -128,6 +146,7 @@ impl Work {
             Self::Settle(batch, _) => {
                 Outcome::Settled(vec![Err(SettleError::Store(error.clone())); batch.len()])
             }
+            Self::Receive(..) => Outcome::Received(Err(error.clone())),
             Self::Change(..) => Outcome::Changed(Err(error.clone())),
         }
     }
@@ -139,6 +158,9 @@ impl Work {
                 let _gone = answer.send(result);
             }
             (Self::Change(_, answer), Outcome::Changed(result)) => {
+                let _gone = answer.send(result);
+            }
+            (Self::Receive(_, answer), Outcome::Received(result)) => {
                 let _gone = answer.send(result);
             }
             (Self::Settle(_, answer), Outcome::Settled(results)) => {

@@ -14,6 +14,8 @@ mod fixture;
 mod flips;
 mod holder;
 mod idempotency;
+mod inbound;
+mod inbound_kept;
 mod operator;
 mod reports;
 mod retention;
@@ -135,6 +137,23 @@ contract!(sqlite:
     destinations::what_was_given_up_is_replayed,
     destinations::a_stretch_of_the_log_is_replayed,
     destinations::what_is_kept_of_a_destination_goes_with_it,
+    inbound::what_came_in_survives_with_what_it_says,
+    inbound::a_delivery_bounces_once,
+    inbound::what_can_not_be_is_left_out_and_the_rest_stands,
+    inbound::what_is_said_of_a_delivery_in_flight_leaves_no_gap,
+    inbound::what_was_offered_settles_after_an_answer,
+    inbound::mail_to_a_domain_is_told_to_its_set_and_its_workspace,
+    inbound::a_message_for_two_has_one_body,
+    inbound::a_refused_message_fails_alone_and_leaves_nothing,
+    inbound::what_is_kept_holds_no_file_of_the_queue,
+    inbound::deliveries_are_found_by_their_message_id,
+    inbound::an_operator_finds_what_came_in,
+    inbound_kept::what_is_forwarded_is_kept_until_it_is_handed_on,
+    inbound_kept::octets_go_first_and_then_the_rest,
+    inbound_kept::what_is_left_of_a_delivery_takes_what_comes_late,
+    inbound_kept::a_destination_hears_what_came_late_before_it_goes,
+    inbound_kept::routes_stand_in_the_directory,
+    inbound_kept::many_come_in_at_once,
     retention::what_is_over_is_removed,
     retention::what_is_not_old_enough_stays,
     retention::a_message_stays_until_all_its_deliveries_are_over,

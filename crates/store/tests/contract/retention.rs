@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use postbell_model::{DeliveryId, Destination, DisableReason, Timestamp};
 use postbell_store::{
-    Action, Call, CallAnswer, DeliveryFilter, IdempotencyKey, Position, Progress, PurgeRound,
-    Purged, ReportEnd, Retry, RetryOutcome, SqliteTenants, Stored, Webhooks, WhichCalls, verify,
+    Action, Call, CallAnswer, DeliveryFilter, IdempotencyKey, KeptSince, Position, Progress,
+    PurgeRound, Purged, ReportEnd, Retry, RetryOutcome, SqliteTenants, Stored, Webhooks,
+    WhichCalls, verify,
 };
 
 use crate::fixture::{Fixture, NOW, bounced, delivered, later, set_of};
@@ -19,12 +20,22 @@ async fn purge(fixture: &Fixture, before: Timestamp) -> Purged {
     let mut round = PurgeRound::default();
     let mut all = Purged::default();
     while !round.is_over() {
-        let some = fixture.store.purge_some(before, before, &mut round).await;
+        let since = since(before);
+        let some = fixture.store.purge_some(since, before, &mut round).await;
         all += some.unwrap();
     }
     let verified = verify(fixture.folder()).await.unwrap();
     assert!(verified.faults.is_empty(), "{verified:?}");
     all
+}
+
+/// All that is older goes, and leaves nothing.
+const fn since(before: Timestamp) -> KeptSince {
+    KeptSince {
+        messages: Some(before),
+        slim: Some(before),
+        inbound: Some(before),
+    }
 }
 
 /// One message with so many deliveries, each of two events.
@@ -35,6 +46,9 @@ const fn message_of(deliveries: u64) -> Purged {
         events: 2 * deliveries,
         calls: 0,
         keys: 0,
+        slim: 0,
+        files: 0,
+        inbound: 0,
     }
 }
 
@@ -281,7 +295,9 @@ pub(crate) async fn a_round_goes_on_in_stretches(fixture: &Fixture) {
     let mut round = PurgeRound::default();
     let mut counts = Vec::new();
     while !round.is_over() {
-        let some = fixture.store.purge_some(later(LATE), NOW, &mut round);
+        let some = fixture
+            .store
+            .purge_some(since(later(LATE)), NOW, &mut round);
         counts.push(some.await.unwrap().messages);
     }
     assert_eq!(counts.iter().sum::<u64>(), 300);

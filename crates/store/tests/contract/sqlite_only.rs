@@ -303,3 +303,30 @@ async fn hot_queries_use_an_index() {
     assert!(fixture.store.lanes_due(later, 1).await.unwrap().is_empty());
     fixture.close().await;
 }
+
+#[tokio::test]
+async fn mail_waits_a_moment_for_room_and_is_then_refused() {
+    let fixture = fixture::sqlite().await;
+    let mut other = connect(&fixture).await;
+    // Another writer: nothing is committed meanwhile.
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..1_000 {
+        let submission = fixture.submission(&["a@example.com"], "x");
+        let store = std::sync::Arc::clone(&fixture.store);
+        tasks.spawn(async move { store.accept(vec![submission]).await.remove(0) });
+    }
+    let first = tasks.join_next().await.unwrap().unwrap();
+    assert!(matches!(first, Err(StoreError::Busy)), "{first:?}");
+    lock.rollback().await.unwrap();
+    let rest = tasks.join_all().await;
+    let stored = rest.iter().filter(|one| one.is_ok()).count();
+    let busy = rest
+        .iter()
+        .filter(|one| matches!(one, Err(StoreError::Busy)));
+    assert!(stored >= 64, "{stored}");
+    assert_eq!(stored + busy.count(), rest.len());
+    let page = fixture.events_after(fixture.set, Position(0), 2_000).await;
+    assert_eq!(page.events.len(), stored, "what was refused is not there");
+    fixture.close().await;
+}

@@ -49,6 +49,9 @@ pub struct Counts {
     pub waiting: u64,
     /// Events.
     pub events: u64,
+    /// Messages that came in.
+    #[serde(default)]
+    pub inbound: u64,
 }
 
 /// A file of a backup.

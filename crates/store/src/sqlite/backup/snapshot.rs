@@ -119,13 +119,14 @@ async fn needed(still: &mut SqliteConnection) -> Result<Vec<u64>, BackupError> {
 async fn counts(still: &mut SqliteConnection) -> Result<Counts, BackupError> {
     let sql = "SELECT (SELECT COUNT(*) FROM message), (SELECT COUNT(*) FROM delivery), \
         (SELECT COUNT(*) FROM delivery WHERE state IN ('queued', 'held', 'scheduled')), \
-        (SELECT COUNT(*) FROM event)";
-    let (messages, deliveries, waiting, events): (i64, i64, i64, i64) =
+        (SELECT COUNT(*) FROM event), (SELECT COUNT(*) FROM inbound)";
+    let (messages, deliveries, waiting, events, inbound): (i64, i64, i64, i64, i64) =
         sqlx::query_as(sql).fetch_one(still).await?;
     Ok(Counts {
         messages: messages.unsigned_abs(),
         deliveries: deliveries.unsigned_abs(),
         waiting: waiting.unsigned_abs(),
         events: events.unsigned_abs(),
+        inbound: inbound.unsigned_abs(),
     })
 }

@@ -84,7 +84,7 @@ fn push(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter) {
         query.push(")");
     }
     if let Some(recipient) = &filter.recipient {
-        query.push(" AND d.recipient = ");
+        query.push(" AND COALESCE(d.recipient, l.recipient) = ");
         query.push_bind(recipient.as_str().to_owned());
     }
     if let Some(domain) = &filter.domain {

@@ -3,9 +3,10 @@
 mod events;
 mod filter;
 mod history;
+mod inbound;
 mod lanes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use postbell_model::{DeliveryId, Event, EventId};
@@ -17,7 +18,7 @@ use crate::{
 };
 
 use super::errors::OpenError;
-use super::{DATABASE, database, unusable};
+use super::{BODIES, DATABASE, database, unusable};
 
 pub(super) use filter::{Waits, push as push_filter};
 pub(super) use lanes::depths;
@@ -26,6 +27,7 @@ pub(super) use lanes::depths;
 #[derive(Debug)]
 pub struct SqliteInspector {
     pool: SqlitePool,
+    bodies: PathBuf,
 }
 
 impl SqliteInspector {
@@ -41,6 +43,7 @@ impl SqliteInspector {
         super::close(writer).await;
         Ok(Self {
             pool: database::readers(&file).await?,
+            bodies: folder.join(BODIES),
         })
     }
 

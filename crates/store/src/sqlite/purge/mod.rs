@@ -6,7 +6,9 @@
 //! calls that an operator has made due meanwhile go with their event.
 
 mod horizon;
+mod inbound;
 mod remove;
+mod slim;
 
 use std::time::Duration;
 
@@ -18,10 +20,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use crate::retention::PurgePart;
-use crate::{Position, PurgeRound, Purged, Retention, StoreError};
+use crate::{KeptSince, Position, PurgeRound, Purged, Retention, StoreError};
 
 use super::SqliteStore;
 use super::errors::read_error;
+use super::event_rows;
 use super::places;
 use super::rows::{self, RowError, blob, integer};
 use super::work::Change;
@@ -46,15 +49,19 @@ const IS_RETRIED: &str = "EXISTS (SELECT 1 FROM destination t JOIN webhook_retry
 impl Retention for SqliteStore {
     async fn purge_some(
         &self,
-        before: Timestamp,
+        since: KeptSince,
         now: Timestamp,
         round: &mut PurgeRound,
     ) -> Result<Purged, StoreError> {
         let (purged, next) = match round.0 {
-            PurgePart::Messages(after) => self.purge_messages(before, after).await?,
-            PurgePart::Workspaces(after) => self.purge_workspaces(before, after).await?,
+            PurgePart::Messages(after) => self.purge_messages(since, after).await?,
+            PurgePart::Workspaces(after) => self.purge_workspaces(since, after).await?,
             PurgePart::Calls(after) => self.purge_calls(after).await?,
             PurgePart::Keys => self.purge_keys(now).await?,
+            PurgePart::SlimEvents(after) => self.purge_slim_events(since, after).await?,
+            PurgePart::Slim(after) => self.purge_slim(since, after).await?,
+            PurgePart::Files => self.purge_files(since).await?,
+            PurgePart::Inbound(after) => self.purge_inbound(since, after).await?,
             PurgePart::Over => return Ok(Purged::default()),
         };
         round.0 = next;
@@ -66,9 +73,12 @@ impl Retention for SqliteStore {
 impl SqliteStore {
     async fn purge_messages(
         &self,
-        before: Timestamp,
+        since: KeptSince,
         after: Option<MessageId>,
     ) -> Result<(Purged, PurgePart), StoreError> {
+        let Some(before) = since.messages else {
+            return Ok((Purged::default(), PurgePart::Keys));
+        };
         let mut reader = self.readers.acquire().await.map_err(|e| read_error(&e))?;
         let old = old_messages(&mut reader, before, after).await?;
         if old.is_empty() {
@@ -94,15 +104,22 @@ impl SqliteStore {
         drop(reader);
         purged.messages = messages.len() as u64;
         purged.deliveries = deliveries.len() as u64;
-        self.remove_messages(messages, &deliveries).await?;
+        let as_of = (horizon.newest(), since.slim);
+        let removed = self.remove_messages(messages, &deliveries, as_of).await?;
+        if removed == 0 {
+            purged = Purged::default();
+        }
         Ok((purged, next))
     }
 
+    /// How many rows went: none where something was told of one of them since they were looked at.
     async fn remove_messages(
         &self,
         messages: Vec<MessageId>,
         deliveries: &[DeliveryId],
-    ) -> Result<(), StoreError> {
+        (as_of, slim_since): (Position, Option<Timestamp>),
+    ) -> Result<u64, StoreError> {
+        let mut removed = 0;
         let mut messages = Some(messages);
         let mut parts = deliveries.chunks(DELIVERIES).peekable();
         while let Some(part) = parts.next() {
@@ -110,18 +127,23 @@ impl SqliteStore {
             let leaving = Leaving {
                 messages: messages.take_if(|_| is_last).unwrap_or_default(),
                 deliveries: part.to_vec(),
+                as_of,
+                slim_since,
                 ..Leaving::default()
             };
-            self.change(Change::Purge(leaving)).await?;
+            removed += self.changed(Change::Purge(leaving)).await?;
         }
-        Ok(())
+        Ok(removed)
     }
 
     async fn purge_workspaces(
         &self,
-        before: Timestamp,
+        since: KeptSince,
         after: Position,
     ) -> Result<(Purged, PurgePart), StoreError> {
+        let Some(before) = since.messages else {
+            return Ok((Purged::default(), PurgePart::Calls(None)));
+        };
         let mut reader = self.readers.acquire().await.map_err(|e| read_error(&e))?;
         let horizon = Horizon::look(&mut reader).await?;
         let end = places::before(&mut reader, before, horizon.newest()).await?;
@@ -132,7 +154,7 @@ impl SqliteStore {
         };
         let next = PurgePart::Workspaces(last.position);
         let is_over = |event: &&OldEvent| {
-            !event.is_retried && horizon.is_behind(event.position, event.workspace, None)
+            !event.is_retried && horizon.is_behind(event.position, event.workspace, event.set)
         };
         let over = old.iter().filter(is_over).map(|event| event.position);
         let leaving = Leaving {
@@ -190,7 +212,7 @@ impl SqliteStore {
             .await
             .map_err(|error| read_error(&error))?;
         if !found {
-            return Ok((Purged::default(), PurgePart::Over));
+            return Ok((Purged::default(), PurgePart::SlimEvents(None)));
         }
         let leaving = Leaving {
             expired: Some(now),
@@ -313,6 +335,8 @@ impl OldDelivery {
 struct OldEvent {
     position: Position,
     workspace: WorkspaceId,
+    /// The set whose destinations hear of it as well.
+    set: Option<ConfigurationSetId>,
     is_retried: bool,
 }
 
@@ -322,7 +346,7 @@ async fn old_events(
     before: Timestamp,
 ) -> Result<Vec<OldEvent>, StoreError> {
     let sql = format!(
-        "SELECT e.position, e.workspace_id, {IS_RETRIED} FROM event e \
+        "SELECT e.position, e.workspace_id, {IS_RETRIED}, e.configuration_set_id FROM event e \
          WHERE e.delivery_id IS NULL AND e.sequence = 0 AND e.position > ? AND e.position <= ? \
          AND e.at < ? ORDER BY e.position LIMIT ?"
     );
@@ -339,6 +363,7 @@ async fn old_events(
             position: Position(rows::unsigned(row, 0, "event.position")?),
             workspace: WorkspaceId(rows::number(row, 1, "event.workspace_id")?),
             is_retried: row.try_get(2)?,
+            set: event_rows::set_of_workspace_event(row, 3)?,
         })
     };
     Ok(found.iter().map(read).collect::<Result<_, _>>()?)

@@ -17,11 +17,15 @@ use super::Verified;
 /// Bodies that are read by one call.
 const BATCH: usize = 256;
 
-/// Bodies of deliveries that have not ended, and of messages that a report is to bring back.
+/// Bodies of deliveries that have not ended, and of messages that a report is to bring back; and
+/// those that came in and are kept, or are to be forwarded.
 const NEEDED: &str = "SELECT m.id, m.body_segment, m.body_offset, m.body_length FROM message m \
     WHERE m.id IN (SELECT message_id FROM delivery WHERE state IN ('queued', 'held', 'scheduled')) \
     OR m.id IN (SELECT d.message_id FROM report_due r JOIN event e ON e.position = r.position \
-    JOIN delivery d ON d.id = e.delivery_id) ORDER BY m.body_segment, m.body_offset";
+    JOIN delivery d ON d.id = e.delivery_id) \
+    UNION SELECT i.body_id, i.body_segment, i.body_offset, i.body_length FROM inbound i \
+    JOIN segment s ON s.id = i.body_segment WHERE s.kept_at IS NOT NULL \
+    OR i.id IN (SELECT inbound_id FROM forward_due) ORDER BY 2, 3";
 
 /// A body that can't be read, and why.
 type Unreadable = (MessageId, StoreError);

@@ -23,7 +23,8 @@ const CHECKS: &[Check] = &[
     Check {
         name: "events",
         sql: "SELECT e.delivery_id, COUNT(*) FROM event e LEFT JOIN delivery d \
-            ON d.id = e.delivery_id WHERE e.delivery_id IS NOT NULL AND d.id IS NULL \
+            ON d.id = e.delivery_id LEFT JOIN slim_delivery l ON l.id = e.delivery_id \
+            WHERE e.delivery_id IS NOT NULL AND d.id IS NULL AND l.id IS NULL \
             GROUP BY e.delivery_id",
         tell: |row| {
             let count: i64 = row.try_get(1)?;
@@ -46,6 +47,36 @@ const CHECKS: &[Check] = &[
                 "delivery {} should have events 1 to {last} and has {count}",
                 id(row, 0)?
             ))
+        },
+    },
+    Check {
+        // Its first events are gone, and those that came since have no gap.
+        name: "sequences",
+        sql: "SELECT l.id, l.sequence, COUNT(*) AS n FROM slim_delivery l \
+            JOIN event e ON e.delivery_id = l.id GROUP BY l.id \
+            HAVING MAX(e.sequence) IS NOT l.sequence \
+            OR MAX(e.sequence) - MIN(e.sequence) + 1 <> n OR l.told_at IS NULL",
+        tell: |row| {
+            let (last, count): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+            Ok(format!(
+                "what is left of delivery {} should have its last event at {last} and has {count} \
+                 others",
+                id(row, 0)?
+            ))
+        },
+    },
+    Check {
+        name: "deliveries",
+        sql: "SELECT l.id FROM slim_delivery l JOIN delivery d ON d.id = l.id",
+        tell: |row| Ok(format!("delivery {} is kept twice", id(row, 0)?)),
+    },
+    Check {
+        name: "forwards",
+        sql: "SELECT f.inbound_id FROM forward_due f LEFT JOIN inbound i ON i.id = f.inbound_id \
+            WHERE i.body_segment IS NOT f.segment",
+        tell: |row| {
+            let id = id(row, 0)?;
+            Ok(format!("message {id} is to be forwarded and is not there"))
         },
     },
     Check {
@@ -87,6 +118,8 @@ const CHECKS: &[Check] = &[
             JOIN message m ON m.id = d.message_id \
             WHERE d.state IN ('queued', 'held', 'scheduled') GROUP BY m.body_segment \
             UNION ALL SELECT segment, COUNT(*) FROM report_due GROUP BY segment \
+            UNION ALL SELECT segment, COUNT(*) FROM forward_due GROUP BY segment \
+            UNION ALL SELECT id, 1 FROM segment WHERE kept_at IS NOT NULL \
             UNION ALL SELECT id, 0 FROM segment) n \
             LEFT JOIN segment s ON s.id = n.id GROUP BY n.id HAVING SUM(n.bodies) IS NOT s.live",
         tell: |row| {
