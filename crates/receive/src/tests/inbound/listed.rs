@@ -9,7 +9,7 @@ use super::{InboundDoorOptions, World, behind_a_proxy};
 async fn world() -> World {
     World::with(InboundDoorOptions {
         dnsbl: vec![
-            Domain::parse("dead.test").unwrap(),
+            Domain::parse("other.test").unwrap(),
             Domain::parse(ZONE).unwrap(),
         ],
         ..behind_a_proxy()

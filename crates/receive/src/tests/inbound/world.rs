@@ -97,7 +97,11 @@ impl World {
 
     pub(super) async fn with(options: InboundDoorOptions) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let dns = DnsServer::start(dns::DnsOptions::default(), &tasks, stop.clone());
+        let names = dns::DnsOptions {
+            unlisted: dns::Unlisted::NoSuchDomain,
+            ..dns::DnsOptions::default()
+        };
+        let dns = DnsServer::start(names, &tasks, stop.clone());
         let dns = dns.await.unwrap();
         let (inbound, clock) = (
             Arc::new(PaperInbound::default()),
