@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod explain;
 mod help;
+mod inbound;
 mod kit;
 mod manual;
 mod observe;
