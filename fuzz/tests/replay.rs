@@ -48,6 +48,6 @@ macro_rules! replayed {
 }
 
 replayed!(
-    address classify client command configuration data header inbound message reply report retry
+    address auth classify client command configuration data header inbound message reply report retry
     session token transfer
 );

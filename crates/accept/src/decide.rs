@@ -102,6 +102,7 @@ pub(crate) fn submission(
             ret: offer.ret,
             ..asked.instructions
         },
+        forward: None,
     };
     Submission {
         message: Arc::new(message),

@@ -11,7 +11,7 @@ use postbell_model::{
     Address, Clock, CredentialId, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy,
     ReversePath, Timestamp, WorkspaceId,
 };
-use postbell_store::{Intake, StoreError, Stored, Submission, Tenants};
+use postbell_store::{Directory, Intake, StoreError, Stored, Submission, Tenants};
 
 use crate::admission::Admission;
 use crate::decide::{self, Terms};
@@ -41,17 +41,20 @@ pub enum Door {
     Smtp,
     /// We send it on our own account: nothing is reported about it.
     Own,
+    /// It came in and goes on: its failure is an event, and nothing is reported about it.
+    Forward,
 }
 
 impl Door {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Smtp, Self::Own];
+    pub const ALL: [Self; 3] = [Self::Smtp, Self::Own, Self::Forward];
 
     /// The name in metrics: `smtp`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Smtp => "smtp",
             Self::Own => "own",
+            Self::Forward => "forward",
         }
     }
 }
@@ -228,6 +231,10 @@ impl Gate {
     /// How mail is retried that is of no configuration set.
     pub(crate) fn retry(&self) -> RetryPolicy {
         self.options.load().retry
+    }
+
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        self.tenants.directory()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -9,12 +9,14 @@
 //! Mail that comes in from outside, for our own addresses, has a gate of its own: [`InboundGate`].
 //!
 //! What we send ourselves comes in by [`Gate::submit_own`]. The [`Reporter`] is what writes most
-//! of it: it tells senders what became of their mail.
+//! of it: it tells senders what became of their mail. What came in and goes on is submitted by the
+//! [`Forwarder`].
 
 #![warn(missing_docs)]
 
 mod admission;
 mod decide;
+pub mod forwarder;
 mod gate;
 pub mod inbound;
 mod instructions;
@@ -28,6 +30,7 @@ pub mod reporter;
 mod tests;
 
 pub use admission::{Admission, Obstacle};
+pub use forwarder::{ForwardMetrics, Forwarder};
 pub use gate::{AcceptOptions, Accepted, Door, Gate, Offer, Recipient};
 pub use inbound::{
     Arrival, InboundGate, InboundMetrics, InboundOptions, InboundRecipient, InboundRefusal,

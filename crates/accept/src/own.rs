@@ -69,6 +69,7 @@ impl Gate {
             },
             reports: false,
             instructions: Instructions::default(),
+            forward: None,
         };
         Ok(Submission {
             message: Arc::new(message),

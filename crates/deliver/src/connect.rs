@@ -183,9 +183,10 @@ impl Stage {
         let limit = self.options.timeouts.connect;
         let addr = SocketAddr::new(target.ip, target.port(self.options.smtp_port));
         let named = Guard::open();
-        let guard = match &target.relay {
-            Some(_) => &named,
-            None => &self.guard,
+        let guard = if target.is_named() {
+            &named
+        } else {
+            &self.guard
         };
         let stream = postbell_net::connect(addr, guard, leaving.source, limit)
             .await

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use postbell_model::{BounceClass, Domain, Phase, Reply};
+use postbell_model::{BounceClass, Phase, Reply};
 
 use crate::board::{Order, Parcel, Seat};
 use crate::outcome::unsent;
-use crate::plan::{Planned, Refusal};
+use crate::plan::{Heading, Planned, Refusal};
 use crate::stage::Stage;
 use crate::worker::work;
 
@@ -25,7 +25,7 @@ pub(crate) async fn dispatch(stage: &Stage) {
 
 async fn carry_out(stage: &Stage, order: Order) {
     match order {
-        Order::LookUp(domain) => stage.spawn(look_up(stage.clone(), domain)),
+        Order::LookUp(heading) => stage.spawn(look_up(stage.clone(), heading)),
         Order::Dial(site, worker) => {
             let seat = Seat::new(stage.board.clone(), site, worker);
             stage.spawn(work(stage.clone(), seat));
@@ -60,25 +60,25 @@ async fn end(stage: &Stage, order: Order) {
     }
 }
 
-/// Looks up one domain after the other, while more of them wait.
-async fn look_up(stage: Stage, first: Domain) {
+/// Looks up one heading after the other, while more of them wait.
+async fn look_up(stage: Stage, first: Heading) {
     let mut next = Some(first);
-    while let Some(domain) = next {
+    while let Some(heading) = next {
         let lookup = Arc::clone(&stage.settings.load().lookup);
-        let planning = AssertUnwindSafe(lookup.plan(&domain)).catch_unwind();
+        let planning = AssertUnwindSafe(lookup.plan(&heading)).catch_unwind();
         let Some(planned) = stage.stop.run_until_cancelled(planning).await else {
             return;
         };
         let planned = planned.unwrap_or_else(|_| {
             Planned::refused(Refusal {
-                host: domain.clone(),
+                host: heading.name().clone(),
                 reply: fault(),
                 class: BounceClass::Other,
             })
         });
         next = stage
             .board
-            .planned(&domain, planned, stage.clock.monotonic());
+            .planned(&heading, planned, stage.clock.monotonic());
     }
 }
 

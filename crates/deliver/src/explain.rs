@@ -11,7 +11,7 @@ use postbell_net::{Guard, LookupError, Resolver};
 
 use crate::plan::lookup::Lookup;
 use crate::plan::ourselves::Ourselves;
-use crate::plan::{Plan, Route};
+use crate::plan::{Heading, Plan, Route};
 use crate::relay::{Relay, Relays};
 use crate::{DeliverOptions, RelayTls, SiteLimits, TlsPolicy, site_rules};
 
@@ -137,7 +137,7 @@ pub async fn explain(
         timeout: options.plan_timeout,
     };
     // The plan comes first: what it asks is cached, so that what is shown is what it saw.
-    let planned = lookup.plan(domain).await;
+    let planned = lookup.plan(&Heading::Domain(domain.clone())).await;
     let shown = match &*relays.of(domain) {
         [] => tokio::time::timeout(options.plan_timeout, hosts(domain, resolver, guard)).await,
         chosen => {

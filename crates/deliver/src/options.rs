@@ -27,6 +27,9 @@ pub enum LoggedAddresses {
 pub struct DeliverOptions {
     /// Our name: at EHLO, in the Received field, and the MX name by which we know ourselves.
     pub hostname: String,
+    /// Whether answers can come in: without, no message gets a Reply-To of ours. Set by the program.
+    #[serde(skip, default = "yes")]
+    pub reply_capture: bool,
     /// The port that MX hosts are dialled at: 25 but for tests.
     pub smtp_port: u16,
     /// The address that is dialled from; absent: the system chooses.
@@ -75,6 +78,10 @@ pub struct DeliverOptions {
     pub retry: RetryOptions,
     /// How long MX hosts are waited for.
     pub timeouts: TimeoutOptions,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl DeliverOptions {

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use postbell_mail::transfer::{Need, Unfit, fit};
 use postbell_mail::{Rendering, render};
 use postbell_model::token::{Claim, Purpose};
-use postbell_model::{Address, Message, Reply, ReversePath};
+use postbell_model::{Address, Domain, Message, Reply, ReversePath, SendingDomain};
 use postbell_smtp::{DsnRequest, Extensions, Transaction};
-use postbell_store::{Body, StoreError};
+use postbell_store::{Body, Directory, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::board::Parcel;
@@ -128,16 +128,19 @@ impl Stage {
             workspace: message.workspace,
             delivery: delivery.id,
         };
+        let directory = self.tenants.directory();
+        let reply_to = self.reply_address(&directory, message, claim);
         let rendering = Rendering {
             message,
             body: &fitted.body,
             hostname: &self.options.hostname,
             header_token: &self.keys.sign(Purpose::Header, claim),
+            reply_to: reply_to.as_ref().map(Address::as_str),
         };
         let rendered = render(&rendering)
             .map_err(|error| Reply::new(554, 6, 0, format!("The message is malformed: {error}")))?;
         Ok(Transaction {
-            from: self.return_path(message, claim),
+            from: self.return_path(&directory, message, claim),
             to: delivery.recipient.clone(),
             body: rendered.chunks,
             eight_bit: fitted.eight_bit,
@@ -152,21 +155,53 @@ impl Stage {
     }
 
     /// Where bounces go: to us, with a token that names the delivery. `<>` stays `<>`.
-    fn return_path(&self, message: &Message, claim: Claim) -> ReversePath {
+    fn return_path(&self, directory: &Directory, message: &Message, claim: Claim) -> ReversePath {
         let ReversePath::Mailbox(mail_from) = &message.mail_from else {
             return ReversePath::Null;
         };
-        let directory = self.tenants.directory();
-        let domain = directory.domain(mail_from.domain()).or_else(|| {
-            let source = Address::parse(&message.source).ok()?;
-            directory.domain(source.domain())
-        });
+        let domain = own(directory, message, mail_from.domain())
+            .or_else(|| own(directory, message, &domain_of_from(message)?));
         // A domain that was removed since has no host for bounces: they go to the sender.
-        let Some(domain) = domain.filter(|domain| domain.workspace == message.workspace) else {
+        let Some(domain) = domain else {
             return message.mail_from.clone();
         };
         let token = self.keys.sign(Purpose::Bounce, claim);
         Address::new(&format!("bounce+{token}"), &domain.return_path_host)
             .map_or_else(|_| message.mail_from.clone(), ReversePath::Mailbox)
     }
+
+    /// Where answers are caught: at the host of the domain of From, else of MAIL FROM, where that catches
+    /// them. Mail from `<>` (reports, ours among them) gets no answers.
+    fn reply_address(
+        &self,
+        directory: &Directory,
+        message: &Message,
+        claim: Claim,
+    ) -> Option<Address> {
+        let mail_from = message.mail_from.mailbox()?;
+        if !self.options.reply_capture {
+            return None;
+        }
+        let domain = domain_of_from(message)
+            .and_then(|from| own(directory, message, &from))
+            .or_else(|| own(directory, message, mail_from.domain()))
+            .filter(|domain| domain.reply_capture)?;
+        let token = self.keys.sign(Purpose::Reply, claim);
+        Address::new(&format!("reply+{token}"), &domain.reply_host).ok()
+    }
+}
+
+/// A domain, while it is one of the message's workspace.
+fn own<'a>(
+    directory: &'a Directory,
+    message: &Message,
+    name: &Domain,
+) -> Option<&'a SendingDomain> {
+    let domain = directory.domain(name);
+    domain.filter(|domain| domain.workspace == message.workspace)
+}
+
+fn domain_of_from(message: &Message) -> Option<Domain> {
+    let source = Address::parse(&message.source).ok()?;
+    Some(source.domain().clone())
 }

@@ -77,6 +77,7 @@ mod tests {
             host: Domain::parse("mx.example.com").unwrap(),
             ip: Ipv4Addr::from_bits(number).into(),
             relay: None,
+            named_port: None,
         }
     }
 

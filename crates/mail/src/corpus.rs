@@ -46,6 +46,7 @@ fn check_rendering(message: &Message, body: &Bytes, file: &Path) {
         body,
         hostname: "mail.example.net",
         header_token: "token",
+        reply_to: Some("reply+token@reply.example.net"),
     })
     .unwrap();
     let whole = rendered.chunks.concat();
@@ -115,5 +116,6 @@ fn message() -> Message {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     }
 }

@@ -14,6 +14,7 @@ pub mod authentication;
 pub mod classify;
 pub mod control;
 pub mod dkim;
+pub mod forward;
 pub mod header;
 pub mod inbound;
 pub mod mailbox;

@@ -135,6 +135,22 @@ pub struct LateReport {
     pub is_permanent: bool,
 }
 
+impl LateReport {
+    /// What was said, as far as it can be told like a reply: with the codes, on one line.
+    pub fn said(&self) -> String {
+        let code = self.code.map(|code| code.to_string());
+        let status = self.status.map(|status| status.to_string());
+        // Most diagnostic texts are whole replies.
+        let missing = |part: &String| !self.diagnostic.contains(part.as_str());
+        let codes = [code, status].into_iter().flatten().filter(missing);
+        let said: Vec<_> = codes.chain([self.diagnostic.clone()]).collect();
+        let said = said.join(" ");
+        let words = said.split(|c: char| c.is_control() || c == ' ');
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        words.join(" ")
+    }
+}
+
 /// What a report says that tells of no trouble (RFC 3464 §2.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Confirmation {
@@ -406,6 +422,33 @@ mod tests {
         }
         assert_eq!("one-click".parse(), Ok(UnsubscribeMethod::OneClick));
         assert_eq!("".parse::<Via>(), Err(UnknownName));
+    }
+
+    #[test]
+    fn a_report_is_told_like_a_reply() {
+        let said = |code, status, diagnostic: &str| {
+            let report = LateReport {
+                inbound: InboundId::new(Timestamp::from_micros(0)),
+                matched_by: MatchedBy::Address,
+                recipient: None,
+                status: EnhancedCode::parse(status),
+                code,
+                diagnostic: diagnostic.to_owned(),
+                remote_mta: None,
+                reporting_mta: None,
+                class: None,
+                is_permanent: true,
+            };
+            report.said()
+        };
+        let whole = "550 5.1.1 no such user";
+        assert_eq!(said(Some(550), "5.1.1", whole), whole);
+        assert_eq!(
+            said(None, "5.1.1", "no such\r\n user\u{1b}"),
+            "5.1.1 no such user"
+        );
+        assert_eq!(said(Some(550), "5.1.1", "no such user"), whole);
+        assert_eq!(said(None, "5.0.0", ""), "5.0.0");
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod domain_settings;
 pub mod duration;
 pub mod egress;
 pub mod event;
+pub mod forward;
 pub mod id;
 pub mod inbound;
 pub mod instructions;
@@ -54,6 +55,7 @@ pub use domain_key::{DomainKey, KeyAlgorithm, KeyState};
 pub use domain_settings::{DomainSetting, SettingChange};
 pub use egress::Egress;
 pub use event::{Event, EventKind, Fact};
+pub use forward::{Forward, ForwardWay};
 pub use id::{
     ConfigurationSetId, CredentialId, DeliveryId, DestinationId, EventId, InboundId, MessageId,
     WorkspaceId,

@@ -1,6 +1,8 @@
 //! Messages: one accepted submission each, with what its headers told and what was decided.
 
-use crate::{ConfigurationSetId, Instructions, MessageId, ReversePath, Timestamp, WorkspaceId};
+use crate::{
+    ConfigurationSetId, Forward, Instructions, MessageId, ReversePath, Timestamp, WorkspaceId,
+};
 
 /// One accepted submission, without its body. Shared by all its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Message {
     pub reports: bool,
     /// What the sender asked for.
     pub instructions: Instructions,
+    /// Where it comes from and goes on to, where it is not a submission but one that came in.
+    pub forward: Option<Box<Forward>>,
 }
 
 /// How a message came in: what its Received header says (RFC 5321 §4.4).

@@ -129,5 +129,6 @@ fn message() -> Message {
             metadata: [("order".to_owned(), "42".to_owned())].into(),
             ..Instructions::default()
         },
+        forward: None,
     }
 }

@@ -221,6 +221,24 @@ mod tests {
                 "Delivery",
             ),
             (&["send", "Sent", "email.sent"], "Send"),
+            (
+                &["complaint", "email.complained", "email.complaint"],
+                "Complaint",
+            ),
+            (&["reply", "Reply", "email.replied"], "Reply"),
+            // A reply is told as Reply, so `email.received` names what is not one.
+            (&["received", "Received", "email.received"], "Received"),
+            (
+                &[
+                    "unsubscribe",
+                    "email.unsubscribed",
+                    "contact.unsubscribed",
+                    "Subscription",
+                ],
+                "Unsubscribe",
+            ),
+            (&["NotSpam", "not-spam", "email.not_spam"], "NotSpam"),
+            (&["Confirmed", "email.confirmed"], "Confirmed"),
             (&["reject", "Reject", "email.rejected"], "Reject"),
             (
                 &["DomainVerified", "domain.verified", "domain_verified"],

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderValue, Uri, header};
+use postbell_model::inbound::Content;
 use postbell_model::{
-    Audience, ConfigurationSetId, Delays, Destination, DestinationId, EventKind, Timestamp,
+    Audience, ConfigurationSetId, Delays, Destination, DestinationId, Fact, Telling, Timestamp,
     WorkspaceFact,
 };
 use postbell_net::http::check_url;
@@ -71,6 +72,7 @@ pub(crate) struct Profile {
     format: Format,
     matching: Matching,
     delays: Delays,
+    auto_replies: Telling,
 }
 
 impl Profile {
@@ -98,6 +100,7 @@ impl Profile {
             format: destination.format.parse()?,
             matching: Matching::parse(&destination.matching_event_types)?,
             delays: settings.delays,
+            auto_replies: settings.auto_replies,
         })
     }
 
@@ -126,13 +129,18 @@ impl Profile {
         name.map(String::as_str).unwrap_or_default()
     }
 
-    /// What it has heard already, and what is about itself.
+    /// What it has heard already, what is about itself, and answers of programs where it does not
+    /// want those.
     fn is_passed_over(&self, event: &Logged) -> bool {
         match event {
-            Logged::Delivery(logged) => {
-                let is_delay = logged.event.fact.kind() == EventKind::DeliveryDelay;
-                is_delay && self.delays == Delays::First && !is_first_delay(logged)
-            }
+            Logged::Delivery(logged) => match &logged.event.fact {
+                // What another server keeps waiting is a delay of its own, and rare.
+                Fact::DeliveryDelay { .. } => {
+                    self.delays == Delays::First && !is_first_delay(logged)
+                }
+                Fact::Reply(reply) => self.is_unwanted_answer(&reply.content),
+                _ => false,
+            },
             Logged::Workspace(logged) => match &logged.event.fact {
                 WorkspaceFact::DestinationDisabled { destination, .. } => *destination == self.id,
                 WorkspaceFact::DomainCreated { .. }
@@ -141,10 +149,14 @@ impl Profile {
                 | WorkspaceFact::DomainUnverified { .. }
                 | WorkspaceFact::DomainDeleted { .. }
                 | WorkspaceFact::SendingPaused { .. }
-                | WorkspaceFact::SendingResumed { .. }
-                | WorkspaceFact::Received(_) => false,
+                | WorkspaceFact::SendingResumed { .. } => false,
+                WorkspaceFact::Received(mail) => self.is_unwanted_answer(&mail.content),
             },
         }
+    }
+
+    fn is_unwanted_answer(&self, content: &Content) -> bool {
+        self.auto_replies == Telling::Skip && content.auto_reply.is_some()
     }
 }
 

@@ -1,5 +1,5 @@
 //! The far side of the program, for `postbell dev`, the tests and the load program: a scripted
-//! MX, a DNS server, a webhook receiver and an SMTP client, all on loopback.
+//! MX, recipients that answer, a DNS server, a webhook receiver and an SMTP client, all on loopback.
 //!
 //! Nothing here uses the code that it stands against: the MX, the client and the check of
 //! signatures are written a second time, so that a mistake is not made twice in the same way.
@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 mod accept;
+pub mod answer;
 pub mod client;
 pub mod clock;
 pub mod dns;

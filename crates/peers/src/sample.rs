@@ -94,6 +94,13 @@ The recipient decides what happens, at any domain:
   delay@       says come again: 451 4.7.1, then takes it
   slow@        takes its time over the final dot
   anything     else is taken
+
+And these answer a moment after they have taken it, at the door for mail that comes in:
+
+  reply@         a person answers
+  bounce-later@  its server reports that it could not be delivered
+  complaint@     its provider reports that it was not wanted
+  vacation@      a program answers that somebody is away
 "#
     )
 }
@@ -184,6 +191,13 @@ mod tests {
           delay@       says come again: 451 4.7.1, then takes it
           slow@        takes its time over the final dot
           anything     else is taken
+
+        And these answer a moment after they have taken it, at the door for mail that comes in:
+
+          reply@         a person answers
+          bounce-later@  its server reports that it could not be delivered
+          complaint@     its provider reports that it was not wanted
+          vacation@      a program answers that somebody is away
         "#);
     }
 }

@@ -55,8 +55,12 @@ pub fn line_of_post(post: &Post, look: Look) -> String {
 pub fn line(event: &Value, signature: SignatureCheck, look: Look) -> String {
     let kind = text(event, "/eventType");
     let (symbol, colour) = symbol(&kind);
-    let recipient = text(event, "/mail/destination/0");
     let block = event.get(lower_camel(&kind)).unwrap_or(&Value::Null);
+    let recipient = match text(event, "/mail/destination/0") {
+        // Mail that came to an address of a domain is about no delivery.
+        none if none.is_empty() => text(block, "/recipient"),
+        recipient => recipient,
+    };
     let columns = [
         look.paint(FAINT, &clock_time(&text(event, "/timestamp"))),
         look.paint(colour, &format!("{symbol} {kind:<KIND_WIDTH$}")),
@@ -95,6 +99,18 @@ fn story(kind: &str, event: &Value, block: &Value) -> String {
             format!("{}: {}", text(block, "/name"), text(block, "/reason"))
         }
         "SendingPaused" | "SendingResumed" => sending(block),
+        "Confirmed" => by(
+            &format!("reported {}", text(block, "/confirmation")),
+            &text(block, "/reportingMta"),
+        ),
+        "Complaint" => by(
+            &format!("reported as {}", text(block, "/complaintFeedbackType")),
+            &first_of(block, &["/reportingMta", "/userAgent"]),
+        ),
+        "NotSpam" => by("reported as no spam", &text(block, "/reportingMta")),
+        "Unsubscribe" => format!("wants no more, by {}", text(block, "/method")),
+        "Reply" => written("answered", block),
+        "Received" => written("written", block),
         _ => first_of(
             block,
             &[
@@ -137,8 +153,45 @@ fn delivery(block: &Value) -> String {
     story
 }
 
+/// Who wrote, and what about.
+fn written(done: &str, block: &Value) -> String {
+    let subject = text(block, "/subject");
+    let program = text(block, "/autoReply");
+    if !program.is_empty() {
+        return format!("a program's answer ({program}): {subject}");
+    }
+    let from = first_of(block, &["/fromAddress", "/from"]);
+    format!("{done} by {from}: {subject}")
+}
+
+/// What was said, and by which server or program, where that is known.
+fn by(said: &str, who: &str) -> String {
+    match who.is_empty() {
+        true => said.to_owned(),
+        false => format!("{said} by {who}"),
+    }
+}
+
+fn is_late(block: &Value) -> bool {
+    block.get("late").and_then(Value::as_bool) == Some(true)
+}
+
+/// What a report says, and who reports.
+fn reported(said: &str, class: &str, block: &Value) -> String {
+    let who = text(block, "/reportingMta");
+    let said = with_class(said, class);
+    match who.is_empty() {
+        true => format!("a report says: {said}"),
+        false => format!("{who} reports: {said}"),
+    }
+}
+
 fn delay(block: &Value) -> String {
-    let mut story = with_class(&text(block, "/reply"), &text(block, "/class"));
+    let (said, class) = (text(block, "/reply"), text(block, "/class"));
+    if is_late(block) {
+        return reported(&said, &class, block);
+    }
+    let mut story = with_class(&said, &class);
     let next = text(block, "/nextAttemptAt");
     if !next.is_empty() {
         story.push_str(&format!(", next attempt at {}", clock_time(&next)));
@@ -148,7 +201,11 @@ fn delay(block: &Value) -> String {
 
 fn bounce(block: &Value) -> String {
     let said = text(block, "/bouncedRecipients/0/diagnosticCode");
-    let story = with_class(&said, &text(block, "/bounceSubType"));
+    let class = text(block, "/bounceSubType");
+    let story = match is_late(block) {
+        true => reported(&said, &class, block),
+        false => with_class(&said, &class),
+    };
     match text(block, "/bounceType").as_str() {
         "Permanent" => format!("{story}, the address is dead"),
         _ => format!("{story}, given up"),
@@ -274,6 +331,54 @@ mod tests {
         12:34:57.456  ✗ Bounce         ada@example.org           550 5.1.1 No such user (no_such_user), the address is dead  2b9d10  signed
         12:34:57.456  · Custom         ada@example.org           2b9d10  signed
         ");
+    }
+
+    #[test]
+    fn what_came_in_by_mail_tells_its_story() {
+        let lines = [
+            plain(
+                "Bounce",
+                json!({"bounceType": "Permanent", "bounceSubType": "no_such_user", "late": true,
+                       "bouncedRecipients": [{"diagnosticCode": "550 5.1.1 No such user"}],
+                       "reportingMta": "mx.example.org"}),
+            ),
+            plain(
+                "DeliveryDelay",
+                json!({"reply": "4.4.7 still trying", "class": null, "late": true}),
+            ),
+            plain(
+                "Confirmed",
+                json!({"confirmation": "delivered", "reportingMta": "mx.example.org"}),
+            ),
+            plain(
+                "Complaint",
+                json!({"complaintFeedbackType": "abuse", "userAgent": "FBL/1", "reportingMta": null}),
+            ),
+            plain(
+                "Reply",
+                json!({"from": "Ada <ada@example.org>", "fromAddress": "ada@example.org",
+                       "subject": "Re: Welcome", "autoReply": null}),
+            ),
+            plain("Reply", json!({"subject": "Away", "autoReply": "vacation"})),
+            plain("Unsubscribe", json!({"method": "one-click"})),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        12:34:57.456  ✗ Bounce         ada@example.org           mx.example.org reports: 550 5.1.1 No such user (no_such_user), the address is dead  2b9d10  signed
+        12:34:57.456  … DeliveryDelay  ada@example.org           a report says: 4.4.7 still trying  2b9d10  signed
+        12:34:57.456  ✓ Confirmed      ada@example.org           reported delivered by mx.example.org  2b9d10  signed
+        12:34:57.456  ✗ Complaint      ada@example.org           reported as abuse by FBL/1  2b9d10  signed
+        12:34:57.456  ← Reply          ada@example.org           answered by ada@example.org: Re: Welcome  2b9d10  signed
+        12:34:57.456  ← Reply          ada@example.org           a program's answer (vacation): Away  2b9d10  signed
+        12:34:57.456  · Unsubscribe    ada@example.org           wants no more, by one-click  2b9d10  signed
+        ");
+        let received = json!({
+            "eventType": "Received",
+            "timestamp": "2026-05-03T12:34:57.456123Z",
+            "received": {"recipient": "support@acme.example", "from": "ada@example.org",
+                         "subject": "Hello"},
+        });
+        let line = line(&received, SignatureCheck::Unchecked, Look::Plain);
+        insta::assert_snapshot!(line, @"12:34:57.456  ← Received       support@acme.example      written by ada@example.org: Hello");
     }
 
     #[test]

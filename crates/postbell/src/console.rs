@@ -100,11 +100,16 @@ pub(crate) fn colour_wanted(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !objected
 }
 
-/// Text of others on one line of ours.
+/// Text of others on one line of ours: nothing in it moves a cursor or turns what stands behind it.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    let moves = |c: char| c.is_control() || turns(c);
+    let plain = text.chars().map(|c| if moves(c) { ' ' } else { c });
+    plain.collect()
+}
+
+/// Marks that have a terminal write from right to left, or end that.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// How long ago a moment was, in its two largest units: `3d 4h`, `12m 5s`.
@@ -160,6 +165,12 @@ mod tests {
             ("now".to_owned(), "in 1m 30s".to_owned())
         );
         assert_eq!(age(now, later), "1m 30s");
+    }
+
+    #[test]
+    fn what_others_wrote_stays_where_it_stands() {
+        let hostile = "a\r\n\u{1b}[2Jb\u{9b}c\u{202e}fdp.exe\u{2066}é";
+        assert_eq!(plain(hostile), "a   [2Jb c fdp.exe é");
     }
 
     #[test]

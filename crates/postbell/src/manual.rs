@@ -46,6 +46,8 @@ fn print(text: Vec<u8>, console: Console) -> anyhow::Result<()> {
 fn write(folder: &Path, name: &str, command: &clap::Command) -> std::io::Result<()> {
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
+    // Choices would stand in the synopsis as one word, which may be longer than a line.
+    let page = String::from_utf8_lossy(&page).replace(r"\fR|\fB", r"\fR | \fB");
     std::fs::write(folder.join(format!("{name}.1")), page)
 }
 

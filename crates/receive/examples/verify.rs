@@ -69,10 +69,22 @@ async fn dns(stop: &CancellationToken) -> DnsServer {
     let dns = dns.expect("a DNS server");
     for (name, text) in [
         ("news.example.com", "v=spf1 include:_spf.example.com -all"),
-        ("_spf.example.com", "v=spf1 include:_a.example.com include:_b.example.com ~all"),
-        ("_a.example.com", "v=spf1 ip4:198.51.100.0/24 ip6:2001:db8::/32 ~all"),
-        ("_b.example.com", "v=spf1 ip4:203.0.113.0/24 ip4:192.0.2.0/24 ~all"),
-        ("_dmarc.example.com", "v=DMARC1; p=reject; rua=mailto:dmarc@example.com"),
+        (
+            "_spf.example.com",
+            "v=spf1 include:_a.example.com include:_b.example.com ~all",
+        ),
+        (
+            "_a.example.com",
+            "v=spf1 ip4:198.51.100.0/24 ip6:2001:db8::/32 ~all",
+        ),
+        (
+            "_b.example.com",
+            "v=spf1 ip4:203.0.113.0/24 ip4:192.0.2.0/24 ~all",
+        ),
+        (
+            "_dmarc.example.com",
+            "v=DMARC1; p=reject; rua=mailto:dmarc@example.com",
+        ),
     ] {
         let entry = Entry::txt([text]).valid_for(std::time::Duration::from_secs(3_600));
         dns.table().set(name, entry);
@@ -107,7 +119,11 @@ fn message(dns: &DnsServer, at: Timestamp) -> Bytes {
 }
 
 fn check(found: &Authentication) {
-    let verdicts = (found.spf.verdict, found.dkim[0].verdict, found.dmarc.verdict);
+    let verdicts = (
+        found.spf.verdict,
+        found.dkim[0].verdict,
+        found.dmarc.verdict,
+    );
     assert_eq!(verdicts, (Verdict::Pass, Verdict::Pass, Verdict::Pass));
 }
 

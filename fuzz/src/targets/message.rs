@@ -21,20 +21,13 @@ pub fn message(data: &[u8]) {
         assert!(!list.is_empty());
     }
     assert!(!summary.subject.chars().any(char::is_control));
-    check_rendering(&Bytes::copy_from_slice(data));
+    let body = Bytes::copy_from_slice(data);
+    check_rendering(&body);
+    check_answers(&body);
 }
 
 fn check_rendering(body: &Bytes) {
-    let message = about();
-    let rendered = render(&Rendering {
-        message: &message,
-        body,
-        hostname: "mail.test",
-        header_token: "token",
-    });
-    let rendered = rendered.expect("the header was short enough");
-    let whole = rendered.chunks.concat();
-    assert_eq!(rendered.len, whole.len() as u64);
+    let whole = rendered(body, None);
     assert!(whole.ends_with(b"\n"));
     let (before, after) = (header(body), header(&whole));
     let content = &body[before.as_bytes().len()..];
@@ -48,6 +41,45 @@ fn check_rendering(body: &Bytes) {
             .is_some_and(|all| all.ends_with(content));
     assert!(is_there);
     check_fields(before, after);
+}
+
+fn rendered(body: &Bytes, reply_to: Option<&str>) -> Vec<u8> {
+    let message = about();
+    let rendered = render(&Rendering {
+        message: &message,
+        body,
+        hostname: "mail.test",
+        header_token: "token",
+        reply_to,
+    });
+    let rendered = rendered.expect("the header was short enough");
+    let whole = rendered.chunks.concat();
+    assert_eq!(rendered.len, whole.len() as u64);
+    whole
+}
+
+/// Where answers are caught, there is a Reply-To, and nothing else is another than without it.
+fn check_answers(body: &Bytes) {
+    const OURS: &str = "reply+token@reply.sender.test";
+    let (without, with) = (rendered(body, None), rendered(body, Some(OURS)));
+    let others = |octets: &[u8]| -> Vec<Vec<u8>> {
+        let fields = header(octets).fields();
+        let others = fields.filter(|field| !field.is("Reply-To"));
+        others.map(|field| field.value().to_vec()).collect()
+    };
+    assert_eq!(others(&without), others(&with));
+    let answers: Vec<_> = (header(&with).fields())
+        .filter(|field| field.is("Reply-To"))
+        .map(|field| field.value().to_vec())
+        .collect();
+    assert!(!answers.is_empty());
+    let ours = |value: &Vec<u8>| {
+        value
+            .windows(OURS.len())
+            .any(|part| part == OURS.as_bytes())
+    };
+    let theirs = header(body).fields().filter(|field| field.is("Reply-To"));
+    assert!(answers.iter().any(ours) || theirs.count() > 0);
 }
 
 fn check_fields(before: Header<'_>, after: Header<'_>) {
@@ -92,6 +124,7 @@ pub(super) fn about() -> Message {
             with: "ESMTP".to_owned(),
         },
         reports: false,
+        forward: None,
         instructions: Instructions::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! The targets, one a file.
 
 mod address;
+mod auth;
 mod classify;
 mod client;
 mod command;
@@ -17,6 +18,7 @@ mod token;
 mod transfer;
 
 pub use address::address;
+pub use auth::auth;
 pub use classify::classify;
 pub use client::client;
 pub use command::command;
@@ -36,8 +38,9 @@ pub use transfer::transfer;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their programs and of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("address", address),
+    ("auth", auth),
     ("classify", classify),
     ("client", client),
     ("command", command),

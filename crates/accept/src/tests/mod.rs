@@ -2,6 +2,7 @@
 
 mod asked;
 pub(crate) mod fakes;
+mod forwards;
 mod offers;
 
 use std::time::Duration;

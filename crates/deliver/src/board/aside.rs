@@ -8,7 +8,7 @@ use postbell_store::DeliveryFilter;
 
 use super::Parcel;
 use super::state::State;
-use crate::plan::Plan;
+use crate::plan::{Heading, Plan};
 
 impl State {
     /// Takes away what nobody works on and a filter means.
@@ -37,13 +37,13 @@ impl State {
     /// it is asked again.
     pub(super) fn hurry<'d>(&mut self, domains: impl Iterator<Item = &'d Domain>, now: Monotonic) {
         for domain in domains {
-            let Some(state) = self.domains.get_mut(domain) else {
+            let Some(state) = self.domains.get_mut(&Heading::Domain(domain.clone())) else {
                 continue;
             };
             if matches!(&state.plan, Some(Plan::Refused(_))) {
                 state.valid_until = now;
             }
-            for key in &state.sites {
+            for key in state.all_sites() {
                 if let Some(site) = self.sites.get_mut(key) {
                     // It stays known how long the pause was: one delivery goes first.
                     site.paused_until = None;

@@ -1,4 +1,4 @@
-//! What is known of a recipient domain, and what waits until it is known.
+//! What is known of a heading, mostly a recipient domain, and what waits until it is known.
 
 use postbell_model::Monotonic;
 
@@ -15,6 +15,8 @@ pub(super) struct DomainState {
     pub(super) waiting: Vec<Parcel>,
     /// The sites that its deliveries waited at: one, or several where mail leaves in several ways.
     pub(super) sites: Vec<SiteKey>,
+    /// The sites of servers that routes name, at which mail to this domain waited.
+    pub(super) named: Vec<SiteKey>,
 }
 
 impl DomainState {
@@ -43,5 +45,17 @@ impl DomainState {
         if !self.sites.contains(key) {
             self.sites.push(key.clone());
         }
+    }
+
+    /// Takes note that deliveries to this domain wait at the site of a server that a route names.
+    pub(super) fn note_named(&mut self, key: &SiteKey) {
+        if !self.named.contains(key) {
+            self.named.push(key.clone());
+        }
+    }
+
+    /// All sites at which mail to this domain waited.
+    pub(super) fn all_sites(&self) -> impl Iterator<Item = &SiteKey> {
+        self.sites.iter().chain(&self.named)
     }
 }

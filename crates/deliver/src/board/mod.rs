@@ -34,7 +34,7 @@ pub(crate) use seat::{InHand, NextInHand, Seat};
 pub(crate) use site::WorkerId;
 use state::State;
 
-use crate::plan::{Planned, Refusal, Route, SiteKey};
+use crate::plan::{Heading, Planned, Refusal, Route, SiteKey};
 use crate::rules::SiteRules;
 
 /// A claimed delivery.
@@ -52,6 +52,11 @@ impl Parcel {
 
     pub(crate) const fn domain(&self) -> &Domain {
         self.claimed.delivery.recipient.domain()
+    }
+
+    /// Where it is bound for, or why nowhere.
+    pub(crate) fn heading(&self) -> Result<Heading, Arc<Refusal>> {
+        Heading::of(&self.claimed.message, self.domain())
     }
 
     pub(crate) fn lane(&self) -> Lane {
@@ -83,8 +88,8 @@ pub(crate) struct Limits {
 /// What is to be done outside the board.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Find out where a domain's mail goes.
-    LookUp(Domain),
+    /// Find out where mail with this heading goes.
+    LookUp(Heading),
     /// Open a connection to a site.
     Dial(SiteKey, WorkerId),
     /// Settle these with what the plan of their domain says.
@@ -149,14 +154,14 @@ impl Board {
         self.locked().room_for(lane, now)
     }
 
-    /// Takes in the plan for a domain, and gives the next domain to look up.
+    /// Takes in the plan for a heading, and gives the next one to look up.
     pub(crate) fn planned(
         &self,
-        domain: &Domain,
+        heading: &Heading,
         planned: Planned,
         now: Monotonic,
-    ) -> Option<Domain> {
-        self.change(|state| state.planned(domain, planned, now))
+    ) -> Option<Heading> {
+        self.change(|state| state.planned(heading, planned, now))
     }
 
     /// The route of a site.

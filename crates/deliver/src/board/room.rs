@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use postbell_model::{Domain, Lane, Monotonic};
 
-use super::Limits;
 use super::state::State;
+use super::{Limits, Parcel};
+use crate::plan::{Heading, SiteKey};
 use crate::rules::SiteRules;
 
 impl State {
@@ -42,17 +43,28 @@ impl State {
         batch.saturating_sub(self.waiting_in(lane))
     }
 
+    /// Takes note in which domains' lanes mail waits at a site that is not their own: no more is
+    /// claimed for them than the site has room for.
+    pub(super) fn note_named(&mut self, parcels: &[Parcel], key: &SiteKey) {
+        for parcel in parcels {
+            let domain = Heading::Domain(parcel.domain().clone());
+            self.domains.entry(domain).or_default().note_named(key);
+        }
+    }
+
     fn waiting_in(&self, lane: &Lane) -> usize {
-        let Some(state) = self.domains.get(&lane.domain) else {
+        let heading = Heading::Domain(lane.domain.clone());
+        let Some(state) = self.domains.get(&heading) else {
             return 0;
         };
-        let sites = state.sites.iter().filter_map(|key| self.sites.get(key));
+        let sites = state.all_sites().filter_map(|key| self.sites.get(key));
         state.waiting.len() + sites.map(|site| site.lanes.len_of(lane)).sum::<usize>()
     }
 
     /// For how long all known sites of a domain are left alone.
     fn pause_left(&self, domain: &Domain, now: Monotonic) -> Option<Duration> {
-        let sites = self.domains.get(domain)?.sites.iter();
+        let state = self.domains.get(&Heading::Domain(domain.clone()))?;
+        let sites = state.all_sites();
         let left = sites.map(|key| self.sites.get(key)?.pause_left(now));
         left.min().flatten()
     }

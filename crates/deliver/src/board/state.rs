@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postbell_model::{Domain, Monotonic, Timestamp};
+use postbell_model::{Monotonic, Timestamp};
 use tokio::sync::Notify;
 
 use super::domain::DomainState;
@@ -13,20 +13,20 @@ use super::site::{Site, WorkerId};
 use super::slots::Slots;
 use super::spread::Spread;
 use super::{Limits, Next, Order, Parcel, Stand};
-use crate::plan::{Plan, Planned, Route, SiteKey};
+use crate::plan::{Heading, Plan, Planned, Route, SiteKey};
 use crate::rules::{SiteLimits, SiteRules};
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) limits: Limits,
     pub(super) rules: SiteRules,
-    pub(super) domains: HashMap<Domain, DomainState>,
+    pub(super) domains: HashMap<Heading, DomainState>,
     pub(super) sites: HashMap<SiteKey, Site>,
     pub(super) slots: Slots,
     /// Deliveries in memory that nobody works on.
     pub(super) waiting: usize,
     lookups: usize,
-    to_look_up: VecDeque<Domain>,
+    to_look_up: VecDeque<Heading>,
     /// What is to be done outside.
     pub(super) orders: Vec<Order>,
     last_worker: WorkerId,
@@ -81,16 +81,19 @@ impl State {
         if self.closed {
             return self.release(vec![parcel], Duration::ZERO);
         }
-        let domain = parcel.domain().clone();
-        if !self.domains.contains_key(&domain) {
+        let heading = match parcel.heading() {
+            Ok(heading) => heading,
+            Err(refusal) => return self.orders.push(Order::Refuse(vec![parcel], refusal)),
+        };
+        if !self.domains.contains_key(&heading) {
             self.forget_some(now);
         }
-        let state = self.domains.entry(domain.clone()).or_default();
+        let state = self.domains.entry(heading.clone()).or_default();
         let needs_lookup = state.needs_lookup(now);
         match state.usable_plan(now) {
             Some(Plan::Route(route)) => {
                 let route = route.clone();
-                self.place(&domain, &route, vec![parcel], now);
+                self.place(&heading, &route, vec![parcel], now);
             }
             Some(Plan::Refused(refusal)) => {
                 let refusal = refusal.clone();
@@ -102,14 +105,14 @@ impl State {
             }
         }
         if needs_lookup {
-            self.order_lookup(domain);
+            self.order_lookup(heading);
         }
     }
 
-    /// Puts deliveries of a domain into their lanes, each at the site that it leaves for.
+    /// Puts deliveries of a heading into their lanes, each at the site that it leaves for.
     fn place(
         &mut self,
-        domain: &Domain,
+        heading: &Heading,
         route: &Arc<Route>,
         mut parcels: Vec<Parcel>,
         now: Monotonic,
@@ -117,10 +120,13 @@ impl State {
         while let Some(first) = parcels.first() {
             let egress = first.egress.clone();
             let alike = |parcel: &Parcel| parcel.egress == egress;
-            let (group, others) = parcels.into_iter().partition(alike);
+            let (group, others): (Vec<_>, _) = parcels.into_iter().partition(alike);
             let key = route.site.leaving_by(egress);
-            if let Some(state) = self.domains.get_mut(domain) {
+            if let Some(state) = self.domains.get_mut(heading) {
                 state.note_site(&key);
+            }
+            if let Heading::Host { .. } = heading {
+                self.note_named(&group, &key);
             }
             self.place_at(&key, route, group, now);
             parcels = others;
@@ -166,26 +172,26 @@ impl State {
 
     // Plans.
 
-    fn order_lookup(&mut self, domain: Domain) {
-        if let Some(state) = self.domains.get_mut(&domain) {
+    fn order_lookup(&mut self, heading: Heading) {
+        if let Some(state) = self.domains.get_mut(&heading) {
             state.looking = true;
         }
         if self.lookups < self.limits.lookups {
             self.lookups += 1;
-            self.orders.push(Order::LookUp(domain));
+            self.orders.push(Order::LookUp(heading));
         } else {
-            self.to_look_up.push_back(domain);
+            self.to_look_up.push_back(heading);
         }
     }
 
-    /// Takes in the plan for a domain, and gives the next domain to look up, if there is one.
+    /// Takes in the plan for a heading, and gives the next one to look up, if there is one.
     pub(super) fn planned(
         &mut self,
-        domain: &Domain,
+        heading: &Heading,
         planned: Planned,
         now: Monotonic,
-    ) -> Option<Domain> {
-        self.adopt(domain, planned, now);
+    ) -> Option<Heading> {
+        self.adopt(heading, planned, now);
         let next = self.to_look_up.pop_front();
         if next.is_none() {
             self.lookups -= 1;
@@ -193,8 +199,8 @@ impl State {
         next
     }
 
-    fn adopt(&mut self, domain: &Domain, planned: Planned, now: Monotonic) {
-        let Some(state) = self.domains.get_mut(domain) else {
+    fn adopt(&mut self, heading: &Heading, planned: Planned, now: Monotonic) {
+        let Some(state) = self.domains.get_mut(heading) else {
             return;
         };
         state.looking = false;
@@ -216,12 +222,16 @@ impl State {
                     site.route = new.clone();
                     state.note_site(&key);
                 }
-                _ => parcels.extend(site.lanes.drain_domain(domain)),
+                _ => parcels.extend(match heading {
+                    Heading::Domain(domain) => site.lanes.drain_domain(domain),
+                    // Nothing else waits there.
+                    Heading::Host { .. } => site.lanes.drain(),
+                }),
             }
         }
         self.waiting -= parcels.len();
         match planned.plan {
-            Plan::Route(route) => self.place(domain, &route, parcels, now),
+            Plan::Route(route) => self.place(heading, &route, parcels, now),
             Plan::Refused(refusal) if !parcels.is_empty() => {
                 self.orders.push(Order::Refuse(parcels, refusal));
             }
@@ -245,7 +255,7 @@ impl State {
         let used: HashSet<_> = self
             .domains
             .values()
-            .flat_map(|state| &state.sites)
+            .flat_map(DomainState::all_sites)
             .collect();
         self.sites
             .retain(|key, site| used.contains(key) || !site.is_forgettable(now));

@@ -5,9 +5,10 @@ use std::time::Duration;
 use postbell_model::{Domain, Egress, Monotonic};
 
 use super::SiteReply;
+use super::domain::DomainState;
 use super::site::Site;
 use super::state::State;
-use crate::plan::SiteKey;
+use crate::plan::{Heading, SiteKey};
 use crate::rules::SiteLimits;
 
 /// How a site stands at a moment.
@@ -83,8 +84,8 @@ impl State {
         }
         let mut asked: Vec<(&SiteKey, Vec<Domain>)> = Vec::new();
         for domain in domains {
-            let keys = self.domains.get(domain).into_iter().flat_map(|d| &d.sites);
-            for key in keys {
+            let state = self.domains.get(&Heading::Domain(domain.clone()));
+            for key in state.into_iter().flat_map(DomainState::all_sites) {
                 match asked.iter_mut().find(|(known, _)| *known == key) {
                     Some((_, of)) => of.push(domain.clone()),
                     None => asked.push((key, vec![domain.clone()])),

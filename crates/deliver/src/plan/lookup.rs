@@ -10,7 +10,7 @@ use crate::DeliverOptions;
 use crate::relay::Relays;
 
 use super::ourselves::Ourselves;
-use super::{Exchangers, Planned, Refusal, exchangers, implicit, is_ourselves, route};
+use super::{Exchangers, Heading, Planned, Refusal, exchangers, implicit, is_ourselves, route};
 
 /// Hosts of one domain whose addresses are asked for, best first.
 const MAX_HOSTS: usize = 8;
@@ -41,16 +41,24 @@ impl Lookup {
         }
     }
 
-    /// The plan for a domain. Waits for the DNS, but no longer than the time allowed.
-    pub(crate) async fn plan(&self, domain: &Domain) -> Planned {
-        let looked_up = tokio::time::timeout(self.timeout, self.look_up(domain)).await;
+    /// The plan for a heading. Waits for the DNS, but no longer than the time allowed.
+    pub(crate) async fn plan(&self, heading: &Heading) -> Planned {
+        let looked_up = tokio::time::timeout(self.timeout, self.look_up(heading)).await;
         let planned = looked_up.unwrap_or_else(|_| {
-            Planned::refused(Refusal::temporary(domain, "no answer in the time allowed"))
+            let why = "no answer in the time allowed";
+            Planned::refused(Refusal::temporary(heading.name(), why))
         });
         planned.held_for_at_most(self.lifetime)
     }
 
-    async fn look_up(&self, domain: &Domain) -> Planned {
+    async fn look_up(&self, heading: &Heading) -> Planned {
+        match heading {
+            Heading::Domain(domain) => self.of_domain(domain).await,
+            Heading::Host { host, port } => self.by_name(host, *port).await,
+        }
+    }
+
+    async fn of_domain(&self, domain: &Domain) -> Planned {
         let relays = self.relays.of(domain);
         if !relays.is_empty() {
             return self.by_relays(relays).await;

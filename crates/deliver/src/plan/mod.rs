@@ -17,7 +17,9 @@
 //! mail, and no retry changes it; but since a mistake looks the same, it counts as a network
 //! error and not as a dead address.
 
+mod heading;
 pub(crate) mod lookup;
+mod named;
 pub(crate) mod ourselves;
 mod relayed;
 
@@ -30,6 +32,8 @@ use postbell_model::{BounceClass, Domain, Egress, Phase, Reply};
 use postbell_net::{Addresses, Guard, LookupError, MxAnswer};
 
 use crate::relay::Relay;
+
+pub(crate) use heading::Heading;
 
 /// How long a refusal or a failure is remembered: the answers carry no lifetime of their own.
 const REFUSAL_LIFETIME: Duration = Duration::from_secs(60);
@@ -87,12 +91,20 @@ pub(crate) struct Target {
     pub(crate) ip: IpAddr,
     /// Absent: it is an MX host.
     pub(crate) relay: Option<Arc<Relay>>,
+    /// Absent: that of MX hosts, or the relay's. Where there is one, the operator named the host.
+    pub(crate) named_port: Option<u16>,
 }
 
 impl Target {
     /// The port to dial; `mx_port` is that of MX hosts.
     pub(crate) fn port(&self, mx_port: u16) -> u16 {
-        self.relay.as_ref().map_or(mx_port, |relay| relay.port)
+        let of_relay = self.relay.as_ref().map(|relay| relay.port);
+        of_relay.or(self.named_port).unwrap_or(mx_port)
+    }
+
+    /// Whether the operator named it, so that it may have any address.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.relay.is_some() || self.named_port.is_some()
     }
 
     /// What a reply of this host is about.
@@ -349,6 +361,7 @@ impl Found {
                         host: host.clone(),
                         ip,
                         relay: None,
+                        named_port: None,
                     });
                 }
                 Ok(()) => {}

@@ -244,6 +244,7 @@ fn a_site_is_its_hosts_whatever_their_order() {
 fn only_equal_preferences_are_shuffled_and_hosts_keep_their_addresses_together() {
     let target = |preference, host: &str, last: u8| Target {
         relay: None,
+        named_port: None,
         preference,
         host: domain(host),
         ip: IpAddr::from([8, 8, 8, last]),

@@ -2,10 +2,12 @@
 //!
 //! Made when it is known what goes over the wire, on threads that serve no sockets: a private key
 //! operation takes longer than all else that is done for a message. Mail of a domain without keys
-//! that are in use goes out unsigned; mail of one whose keys can't be read waits.
+//! that are in use goes out unsigned; mail of one whose keys can't be read waits. What came in and
+//! goes on is sealed instead.
 
 mod pool;
 mod ring;
+mod seal;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use postbell_mail::dkim::sign;
 use postbell_model::{Address, Domain, Message, Reply};
 use postbell_store::{Directory, SealingKey};
 
 use crate::render::Unready;
 use crate::stage::Stage;
-use pool::{Pool, Work};
+use pool::Pool;
 use ring::{KeyRing, Signers, Unreadable};
 
 /// How long a delivery waits for its signature, with the connection open.
@@ -83,17 +86,20 @@ impl Stage {
         let Some(signing) = &self.signing else {
             return Ok(chunks);
         };
+        if let Some(forward) = &message.forward {
+            return self.seal(signing, (message, forward), chunks).await;
+        }
         let signers = signing.signers(&self.tenants.directory(), message);
         let signers = signers.map_err(|_| unsigned("The keys of its domain can't be read"))?;
         if signers.is_empty() {
             return Ok(chunks);
         }
-        let work = Work {
-            chunks: chunks.clone(),
-            signers,
-            at: self.clock.now(),
-        };
-        match tokio::time::timeout(PATIENCE, signing.pool.sign(work)).await {
+        let (octets, at) = (chunks.clone(), self.clock.now());
+        let signing = signing.pool.run(move || {
+            let signers = signers.iter().map(AsRef::as_ref);
+            sign(&octets, signers, at)
+        });
+        match tokio::time::timeout(PATIENCE, signing).await {
             Ok(Some(Ok(fields))) => {
                 chunks.insert(0, fields);
                 Ok(chunks)

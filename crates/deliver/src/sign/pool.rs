@@ -5,21 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use bytes::Bytes;
-use postbell_mail::dkim::{SignError, sign};
-use postbell_model::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-
-use super::ring::Signers;
-
-/// A message to be signed.
-#[derive(Debug)]
-pub(super) struct Work {
-    pub(super) chunks: Vec<Bytes>,
-    pub(super) signers: Signers,
-    pub(super) at: Timestamp,
-}
 
 /// Lets so many messages be signed at a time; the others wait in their order.
 #[derive(Debug)]
@@ -38,14 +25,17 @@ impl Pool {
         }
     }
 
-    /// Signs a message; `None` where a fault of the program kept a thread from it.
-    pub(super) async fn sign(&self, work: Work) -> Option<Result<Bytes, SignError>> {
+    /// Signs a message, as `work` does it; `None` where a fault of the program kept a thread from
+    /// it.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
         let signing = spawn_blocking(move || {
             // Held to the end, also where nobody waits for it any more.
             let _turn = turn;
-            let signers = work.signers.iter().map(AsRef::as_ref);
-            sign(&work.chunks, signers, work.at)
+            work()
         });
         let signed = signing.await;
         if signed.is_err() {

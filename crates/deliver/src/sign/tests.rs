@@ -64,6 +64,7 @@ fn message(source: &str, workspace: u32) -> Message {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     }
 }
 
@@ -155,11 +156,9 @@ async fn more_messages_than_may_wait_are_all_signed() {
             b"From: ann@acme.example\r\n\r\nHello.\r\n",
         )];
         let signers = signing.signers(&directory, &mail).unwrap();
-        signing.pool.sign(Work {
-            chunks,
-            signers,
-            at: NOW,
-        })
+        signing
+            .pool
+            .run(move || sign(&chunks, signers.iter().map(AsRef::as_ref), NOW))
     });
     for fields in futures_util::future::join_all(signed).await {
         let fields = fields.unwrap().unwrap();

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use postbell_model::consequence::consequence;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
-    Domain, Egress, Fact, Lane, LeftQueue, Secret, Sender, Sending, SendingDomain, Timestamp,
-    Workspace, WorkspaceId,
+    Domain, DomainKey, Egress, Fact, Lane, LeftQueue, Secret, Sender, Sending, SendingDomain,
+    Timestamp, Workspace, WorkspaceId,
 };
 use postbell_store::{
     Bodies, BodyRef, Claimed, Directory, NewConfigurationSet, NewCredential, Queue, SettleError,
@@ -124,6 +124,12 @@ impl MemoryQueue {
         let changed = Directory::clone(&self.known()).with_sending(all);
         *self.directory.lock().unwrap() = Arc::new(changed);
         self.queued.send_modify(|rung| *rung += 1);
+    }
+
+    /// Has these keys sign from now on.
+    pub(crate) fn set_keys(&self, keys: Vec<DomainKey>) {
+        let changed = Directory::clone(&self.known()).with_domain_keys(keys);
+        *self.directory.lock().unwrap() = Arc::new(changed);
     }
 
     fn known(&self) -> Arc<Directory> {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postbell_deliver::{DeliverOptions, Deliverer, Reach, RetryOptions, TimeoutOptions, TlsPolicy};
+use postbell_deliver::{
+    DeliverOptions, Deliverer, Reach, RetryOptions, Signing, TimeoutOptions, TlsPolicy,
+};
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, Delivery, DeliveryId, Egress, Fact, Instructions, Message, MessageId,
-    ReportRequest, ReversePath, Timestamp,
+    Address, Clock, Delivery, DeliveryId, DomainKey, Egress, Fact, Instructions, Message,
+    MessageId, ReportRequest, ReversePath, Timestamp,
 };
 use postbell_net::{DnsOptions, Guard, OpportunisticTls, Resolver};
 use postbell_peers::dns::{self, DnsServer, Entry};
@@ -46,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) max_retries: Option<u32>,
     pub(crate) egress: Egress,
     pub(crate) change: fn(&mut DeliverOptions),
+    /// What signs, and with which keys.
+    pub(crate) signing: Option<(Signing, Vec<DomainKey>)>,
 }
 
 impl Default for Setup {
@@ -55,6 +59,7 @@ impl Default for Setup {
             max_retries: None,
             egress: Egress::default(),
             change: |_| {},
+            signing: None,
         }
     }
 }
@@ -80,7 +85,15 @@ impl World {
         let mut options = options(mx.addr().port());
         (setup.change)(&mut options);
         let stop = CancellationToken::new();
-        let stage = start_stage(options, &clock, &queue, &dns, &tasks, stop.clone());
+        let deliverer = deliverer(options, &clock, &queue, &dns);
+        let deliverer = match setup.signing {
+            Some((signing, keys)) => {
+                queue.set_keys(keys);
+                deliverer.with_signing(signing)
+            }
+            None => deliverer,
+        };
+        let stage = run(deliverer, &tasks, stop.clone());
         Self {
             clock,
             queue,
@@ -204,6 +217,7 @@ pub(crate) fn message(now: Timestamp, body: &Bytes) -> Message {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     }
 }
 
@@ -219,12 +233,30 @@ pub(crate) fn start_stage<S: Queue + Bodies + Tenants + 'static>(
     tasks: &TaskTracker,
     stop: CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
+    run(deliverer(options, clock, queue, dns), tasks, stop)
+}
+
+fn run(
+    deliverer: Deliverer,
+    tasks: &TaskTracker,
+    stop: CancellationToken,
+) -> tokio::task::JoinHandle<()> {
+    let all = tasks.clone();
+    tasks.spawn(async move { deliverer.run(&all, stop).await })
+}
+
+fn deliverer<S: Queue + Bodies + Tenants + 'static>(
+    options: DeliverOptions,
+    clock: &Arc<HandClock>,
+    queue: &Arc<S>,
+    dns: &DnsServer,
+) -> Deliverer {
     let resolver = Resolver::new(&DnsOptions {
         servers: vec![dns.addr()],
         timeout: Duration::from_secs(2),
         attempts: 1,
     });
-    let deliverer = Deliverer::new(
+    Deliverer::new(
         options,
         queue.clone(),
         queue.clone(),
@@ -236,15 +268,14 @@ pub(crate) fn start_stage<S: Queue + Bodies + Tenants + 'static>(
         },
         clock.clone(),
     )
-    .unwrap();
-    let all = tasks.clone();
-    tasks.spawn(async move { deliverer.run(&all, stop).await })
+    .unwrap()
 }
 
 pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
     let seconds = Duration::from_secs;
     DeliverOptions {
         hostname: "us.example".to_owned(),
+        reply_capture: true,
         smtp_port,
         source_address: None,
         tls: TlsPolicy::Opportunistic,

@@ -138,11 +138,7 @@ impl<'a> Set<'a> {
     }
 }
 
-fn place<'a>(
-    places: &mut Vec<Places<'a>>,
-    name: &str,
-    field: Field<'a>,
-) -> Result<(), ChainError> {
+fn place<'a>(places: &mut Vec<Places<'a>>, name: &str, field: Field<'a>) -> Result<(), ChainError> {
     let (instance, seal) = match name {
         RESULTS => (results_instance(field.value())?, None),
         SIGNATURE => (signature_instance(field.value())?, None),

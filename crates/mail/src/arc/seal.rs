@@ -68,7 +68,10 @@ pub fn seal(
         at,
     };
     let results = results::value(authserv_id, None, found);
-    let results = format!("ARC-Authentication-Results: i={}; {results}", maker.instance);
+    let results = format!(
+        "ARC-Authentication-Results: i={}; {results}",
+        maker.instance
+    );
     let signature = maker.signature(header, &message.body_hash())?;
     let mut covered = chain.map_or_else(Vec::new, |chain| chain.octets().to_vec());
     for field in [&results, &signature] {

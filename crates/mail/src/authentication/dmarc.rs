@@ -261,10 +261,7 @@ mod tests {
         let (own, other) = (domain("example.com"), domain("example.org"));
         let found = aligned(&record, &from, Some(&own), &[&own, &other], organization);
         assert_eq!(found, [Aligned::Spf(own.clone())]);
-        assert_eq!(
-            record.request(&from, &own).policy,
-            DmarcPolicy::Quarantine
-        );
+        assert_eq!(record.request(&from, &own).policy, DmarcPolicy::Quarantine);
         assert_eq!(record.request(&own, &own).policy, DmarcPolicy::Reject);
     }
 }

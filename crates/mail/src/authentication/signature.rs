@@ -410,7 +410,10 @@ mod tests {
         assert_eq!(names.domain, Domain::parse("example.com").ok());
         assert_eq!(names.selector.as_deref(), Some("a"));
         assert_eq!(names.algorithm, None);
-        assert_eq!(Names::read(b"d=example.com; d=example.org"), Names::default());
+        assert_eq!(
+            Names::read(b"d=example.com; d=example.org"),
+            Names::default()
+        );
     }
 
     #[test]

@@ -42,7 +42,10 @@ impl Canonicalization {
             Self::Relaxed => relaxed_field(field.name(), &value, out),
             Self::Simple => {
                 let octets = header.as_bytes().get(field.span().clone());
-                let name = octets.unwrap_or_default().split(|octet| *octet == b':').next();
+                let name = octets
+                    .unwrap_or_default()
+                    .split(|octet| *octet == b':')
+                    .next();
                 out.extend_from_slice(name.unwrap_or_default());
                 out.push(b':');
                 out.extend_from_slice(&value);
@@ -162,6 +165,23 @@ impl BodyHash {
     }
 }
 
+/// How many octets of a text that begins with a plain one are in their canonical form already, up
+/// to one that is plain.
+fn verbatim(text: &[u8]) -> usize {
+    let is_plain = |octet: &u8| !matches!(octet, b' ' | b'\t' | b'\r');
+    let mut end = 1;
+    loop {
+        let rest = text.get(end..).unwrap_or_default();
+        let plain = rest.iter().take_while(|octet| is_plain(octet)).count();
+        end += plain;
+        end += match rest.get(plain..) {
+            Some([b' ', next, ..]) if is_plain(next) => 2,
+            Some([b'\r', b'\n', next, ..]) if is_plain(next) => 3,
+            _ => return end,
+        };
+    }
+}
+
 /// What was read and what of it is not written yet, since it counts only if more follows.
 #[derive(Debug, Default)]
 pub(super) struct Canonical {
@@ -192,9 +212,7 @@ impl Canonical {
                 }
                 _ => {
                     self.lone_cr();
-                    let is_plain = |octet: &u8| !matches!(octet, b' ' | b'\t' | b'\r');
-                    let plain = after.iter().take_while(|octet| is_plain(octet)).count();
-                    let (run, next) = rest.split_at(1 + plain);
+                    let (run, next) = rest.split_at(verbatim(rest));
                     self.text(run);
                     rest = next;
                     continue;
@@ -246,7 +264,11 @@ mod tests {
     fn check(form: Canonicalization, body: &str, canonical: &str) {
         let (hash, length) = form.body_hash(body.as_bytes());
         assert_eq!(length, canonical.len() as u64, "{body:?}");
-        assert_eq!(hash, digest(&SHA256, canonical.as_bytes()).as_ref(), "{body:?}");
+        assert_eq!(
+            hash,
+            digest(&SHA256, canonical.as_bytes()).as_ref(),
+            "{body:?}"
+        );
     }
 
     // RFC 6376 §3.4.3, §3.4.4, §3.4.5

@@ -40,10 +40,7 @@ const COVERED: [&str; 13] = [
 
 /// The names of the `h=` tag, and the fields that they stand for in canonical form. Of `also`,
 /// too, the fields are signed that are there.
-pub(crate) fn signed(
-    header: Header<'_>,
-    also: &[&'static str],
-) -> (Vec<&'static str>, Vec<u8>) {
+pub(crate) fn signed(header: Header<'_>, also: &[&'static str]) -> (Vec<&'static str>, Vec<u8>) {
     let fields: Vec<_> = header.fields().collect();
     let mut signed = Signed {
         names: Vec::with_capacity(OVERSIGNED.len() * 2 + COVERED.len()),

@@ -3,12 +3,17 @@
 //!
 //! RFC 5321 §4.4 (Received), RFC 6409 §8.2 and §8.3 (Date and Message-ID where missing; a Date that
 //! nobody can read),
-//! RFC 5322 §3.6.3 (Bcc is taken away). The body is never copied: the result is the new block
+//! RFC 5322 §3.6.3 (Bcc is taken away), §3.6.2 (Reply-To, where answers are caught). The body is never copied: the result is the new block
 //! and slices of what was stored.
+//!
+//! A message that came in and goes on ([`forward`]) is not ours to change: next to nothing is taken
+//! from it.
 //!
 //! Not done here: Return-Path, which belongs to the final delivery (RFC 5321 §4.4), and anything
 //! about the content.
 
+mod forward;
+mod reply_to;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +39,8 @@ pub struct Rendering<'a> {
     pub hostname: &'a str,
     /// The token that names the delivery.
     pub header_token: &'a str,
+    /// Where answers are caught: the Reply-To of a message that has none, or one that leads nowhere.
+    pub reply_to: Option<&'a str>,
 }
 
 /// A message as it goes out.
@@ -58,38 +65,56 @@ pub enum RenderError {
 /// # Errors
 /// The header can't be read; the gate lets no such message in.
 pub fn render(rendering: &Rendering<'_>) -> Result<Rendered, RenderError> {
+    if let Some(forward) = &rendering.message.forward {
+        return forward::render(rendering, forward);
+    }
     let body = rendering.body;
     let header = Header::find(body)?;
     let mut has = Has::default();
     let mut removed = Vec::new();
     for field in header.fields() {
-        if is_removed(&field) {
+        if is_removed(&field) || (rendering.reply_to.is_some() && is_empty_reply_to(&field)) {
             removed.push(field.span().clone());
         } else {
-            has.see(&field);
+            has.see(field);
         }
     }
-    let mut chunks = vec![Bytes::from(block(rendering, has))];
-    push_kept(&mut chunks, body, &removed);
-    chunks.extend(line_end(chunks.last()));
-    let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-    Ok(Rendered { chunks, len })
+    Ok(put_together(block(rendering, &has), body, &removed))
 }
 
-/// The fields that we add only where they are missing.
-#[derive(Debug, Clone, Copy, Default)]
-struct Has {
+/// Our block, and what is kept of the message.
+fn put_together(block: String, body: &Bytes, removed: &[Range<usize>]) -> Rendered {
+    let mut chunks = vec![Bytes::from(block)];
+    push_kept(&mut chunks, body, removed);
+    chunks.extend(line_end(chunks.last()));
+    let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+    Rendered { chunks, len }
+}
+
+/// The fields that we add only where they are missing, and the one that says who writes.
+#[derive(Debug, Clone, Default)]
+struct Has<'a> {
     message_id: bool,
     date: bool,
     feedback_id: bool,
+    reply_to: bool,
+    from: Option<Field<'a>>,
 }
 
-impl Has {
-    fn see(&mut self, field: &Field<'_>) {
+impl<'a> Has<'a> {
+    fn see(&mut self, field: Field<'a>) {
         self.message_id |= field.is("Message-ID");
         self.date |= field.is("Date");
         self.feedback_id |= field.is("Feedback-ID");
+        self.reply_to |= field.is("Reply-To");
+        if field.is("From") {
+            self.from = Some(field);
+        }
     }
+}
+
+fn is_empty_reply_to(field: &Field<'_>) -> bool {
+    field.is("Reply-To") && reply_to::is_empty(field)
 }
 
 /// Fields that stay with us: who else got the message, where its bounces go, what the sender
@@ -137,7 +162,7 @@ fn line_end(last: Option<&Bytes>) -> Option<Bytes> {
     }
 }
 
-fn block(rendering: &Rendering<'_>, has: Has) -> String {
+fn block(rendering: &Rendering<'_>, has: &Has<'_>) -> String {
     let message = rendering.message;
     let token = rendering.header_token;
     let date = message.accepted_at.to_rfc5322();
@@ -157,6 +182,9 @@ fn block(rendering: &Rendering<'_>, has: Has) -> String {
     }
     if !has.date {
         block.push_str(&format!("Date: {date}\r\n"));
+    }
+    if let (Some(address), false) = (rendering.reply_to, has.reply_to) {
+        block.push_str(&reply_to::field(address, has.from.as_ref()));
     }
     block
 }

@@ -1,6 +1,7 @@
 use postbell_model::message::Received;
 use postbell_model::{
-    ConfigurationSetId, Instructions, MessageId, ReversePath, Timestamp, WorkspaceId,
+    Address, Authentication, ConfigurationSetId, Forward, ForwardWay, InboundId, Instructions,
+    MessageId, ReversePath, Timestamp, WorkspaceId,
 };
 use proptest::prelude::*;
 
@@ -29,6 +30,7 @@ fn message() -> Message {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     }
 }
 
@@ -39,6 +41,7 @@ fn rendered(message: &Message, body: &[u8]) -> Rendered {
         body: &body,
         hostname: "mail.example.net",
         header_token: TOKEN,
+        reply_to: None,
     })
     .unwrap()
 }
@@ -93,6 +96,47 @@ fn what_is_not_for_the_recipient_is_removed() {
     assert!(!text.contains("forged"));
 }
 
+fn captured(body: &'static str) -> String {
+    let rendered = render(&Rendering {
+        message: &message(),
+        body: &Bytes::from_static(body.as_bytes()),
+        hostname: "mail.example.net",
+        header_token: TOKEN,
+        reply_to: Some("reply+token@reply.example.com"),
+    });
+    String::from_utf8(rendered.unwrap().chunks.concat()).unwrap()
+}
+
+// RFC 5322 §3.6.2
+#[test]
+fn answers_are_caught_where_they_would_come_to_from() {
+    for (given, kept) in [
+        (
+            "From: Ann <a@example.com>\r\n\r\nHello\r\n",
+            "From: Ann <a@example.com>\r\n",
+        ),
+        (
+            "Reply-To:\r\nFrom: Ann <a@example.com>\r\nreply-to: <>\r\n\r\nHello\r\n",
+            "From: Ann <a@example.com>\r\n",
+        ),
+    ] {
+        let text = captured(given);
+        let end =
+            format!("\r\nReply-To: Ann <reply+token@reply.example.com>\r\n{kept}\r\nHello\r\n");
+        assert!(text.ends_with(&end), "{text}");
+        assert_eq!(text.to_lowercase().matches("reply-to").count(), 1);
+    }
+}
+
+#[test]
+fn a_message_with_a_reply_to_keeps_it() {
+    let given = "From: a@example.com\r\nREPLY-TO: b@example.com\r\n\r\nHello\r\n";
+    assert_eq!(captured(given), text(&message(), given));
+    // Where nobody catches answers, an empty one is left as well.
+    let empty = "From: a@example.com\r\nReply-To:\r\n\r\nHello\r\n";
+    assert!(text(&message(), empty).ends_with(empty));
+}
+
 // RFC 6409 §8.2
 #[test]
 fn a_date_that_nobody_can_read_is_replaced() {
@@ -122,6 +166,7 @@ fn a_message_without_such_fields_is_the_block_and_one_slice() {
         body: &body,
         hostname: "mail.example.net",
         header_token: TOKEN,
+        reply_to: None,
     })
     .unwrap();
     let [_, kept] = rendered.chunks.as_slice() else {
@@ -129,6 +174,33 @@ fn a_message_without_such_fields_is_the_block_and_one_slice() {
     };
     assert_eq!(kept.as_ptr(), body.as_ptr());
     assert_eq!(kept.len(), body.len());
+}
+
+#[test]
+fn what_goes_on_is_left_as_it_came() {
+    let mut message = message();
+    message.received = Received {
+        helo: String::new(),
+        peer: None,
+        with: "local".to_owned(),
+    };
+    message.forward = Some(Box::new(Forward {
+        of: InboundId::from_bytes([1; 16]),
+        via: Address::parse("support@acme.example").unwrap(),
+        way: ForwardWay::Exchangers,
+        authentication: Authentication::default(),
+    }));
+    let kept = "Received: from x by mail.example.net\r\nX-Postbell-Delivery: theirs\r\n\
+                X-Postbell-Stream: x\r\nBcc: a@example.org\r\nDate: today\r\n\r\nHi\r\n";
+    let given = format!("Return-Path: <>\r\n{kept}");
+    let wanted = format!(
+        "Received: by mail.example.net (Postbell) with local\r\n\
+         \tid 07070707-0707-0707-0707-070707070707;\r\n\
+         \tSun, 03 May 2026 12:34:57 +0000\r\n\
+         X-Postbell-Delivery: {TOKEN}\r\n\
+         Postbell-Forwarded: support@acme.example\r\n{kept}"
+    );
+    assert_eq!(text(&message, &given), wanted);
 }
 
 #[test]

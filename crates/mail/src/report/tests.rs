@@ -126,6 +126,7 @@ impl Case {
             },
             reports: true,
             instructions: self.instructions.clone(),
+            forward: None,
         }
     }
 }

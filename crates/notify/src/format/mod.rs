@@ -5,8 +5,10 @@
 //! has an id of its own that stays the same over every retry. Retry, time-out and filter belong
 //! to the destination, never to the format.
 
+mod incoming;
 mod moment;
 mod postbell;
+mod received;
 mod splashify;
 mod workspace;
 
@@ -60,6 +62,8 @@ impl Format {
                     | EventKind::DeliveryDelay
                     | EventKind::Reject
                     | EventKind::Bounce
+                    | EventKind::Complaint
+                    | EventKind::Reply
             ),
         }
     }

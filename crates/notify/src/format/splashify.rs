@@ -1,10 +1,17 @@
 //! The documents of SplashifyPro: an envelope of `eventType` and `mail`, and one block that has
 //! the event's name in lower camel case. Times have milliseconds.
+//!
+//! Two members go beyond the reference: `late` in what a report said after a `Delivery`, and
+//! `autoReply` in a reply that a program wrote. Nothing else shows a consumer either.
 
+use std::borrow::Cow;
+
+use postbell_model::inbound::AutoReplyClass;
 use postbell_model::{BounceClass, BounceType, Event, Fact};
 use postbell_store::LoggedEvent;
 use serde::Serialize;
 
+use super::incoming::{Written, one_line};
 use super::last_reply;
 use super::moment::Millis;
 
@@ -13,16 +20,20 @@ use super::moment::Millis;
 pub(super) struct Body<'a> {
     event_type: &'static str,
     mail: Mail<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    send: Option<Send>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delivery: Option<Delivery<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bounce: Option<Bounce<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delivery_delay: Option<DeliveryDelay<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reject: Option<Reject>,
+    #[serde(flatten)]
+    told: Option<Told<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Told<'a> {
+    Send(Send),
+    Delivery(Delivery<'a>),
+    Bounce(Bounce<'a>),
+    DeliveryDelay(DeliveryDelay<'a>),
+    Reject(Reject),
+    Complaint(Complaint<'a>),
+    Reply(Reply<'a>),
 }
 
 #[derive(Serialize)]
@@ -57,7 +68,12 @@ struct Bounce<'a> {
     bounce_type: &'static str,
     bounce_sub_type: &'static str,
     bounced_recipients: [BouncedRecipient<'a>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<bool>,
 }
+
+/// Beyond the reference: it came by mail, after a `Delivery`.
+const LATE: Option<bool> = Some(true);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,13 +88,41 @@ struct DeliveryDelay<'a> {
     timestamp: Millis,
     delay_type: &'static str,
     delayed_recipients: [&'a str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Complaint<'a> {
+    timestamp: Millis,
+    complaint_feedback_type: Cow<'a, str>,
+    complained_recipients: [ComplainedRecipient<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ComplainedRecipient<'a> {
+    email_address: &'a str,
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    outbox_id: String,
+    original_recipient: &'a str,
+    #[serde(flatten)]
+    written: Written<'a>,
+    received_at: Millis,
+    /// Beyond the reference, so that a program's answer is told from a person's.
+    #[serde(rename = "autoReply", skip_serializing_if = "Option::is_none")]
+    auto_reply: Option<&'static str>,
 }
 
 impl<'a> Body<'a> {
     pub(super) fn new(logged: &'a LoggedEvent) -> Self {
         let recipient = logged.recipient.as_str();
         let message = &logged.message;
-        let mut body = Self {
+        Self {
             event_type: logged.event.fact.kind().name(),
             mail: Mail {
                 timestamp: Millis(message.accepted_at),
@@ -86,69 +130,76 @@ impl<'a> Body<'a> {
                 source: &message.source,
                 destination: [recipient],
             },
-            send: None,
-            delivery: None,
-            bounce: None,
-            delivery_delay: None,
-            reject: None,
-        };
-        body.tell(&logged.event, recipient);
-        body
-    }
-
-    fn tell(&mut self, event: &Event, recipient: &'a str) {
-        let timestamp = Millis(event.at);
-        match &event.fact {
-            Fact::Scheduled { .. }
-            | Fact::Held
-            | Fact::Released { .. }
-            | Fact::Cancelled
-            | Fact::LateBounce { .. }
-            | Fact::LateDelay { .. }
-            | Fact::Confirmed { .. }
-            | Fact::Complaint(_)
-            | Fact::NotSpam(_)
-            | Fact::Reply(_)
-            | Fact::Unsubscribe { .. } => {}
-            Fact::Send => self.send = Some(Send {}),
-            Fact::Reject { reason } => {
-                let reason = reason.to_string();
-                self.reject = Some(Reject { reason });
-            }
-            Fact::Delivery { .. } => {
-                self.delivery = Some(Delivery {
-                    timestamp,
-                    recipients: [recipient],
-                    smtp_response: last_reply(&event.fact),
-                });
-            }
-            Fact::DeliveryDelay { .. } => {
-                self.delivery_delay = Some(DeliveryDelay {
-                    timestamp,
-                    delay_type: "TemporaryFailure",
-                    delayed_recipients: [recipient],
-                });
-            }
-            Fact::Bounce {
-                class, bounce_type, ..
-            } => {
-                let diagnostic = last_reply(&event.fact);
-                self.bounce = Some(bounce(
-                    timestamp,
-                    *bounce_type,
-                    *class,
-                    recipient,
-                    diagnostic,
-                ));
-            }
+            told: told(&logged.event, recipient),
         }
+    }
+}
+
+/// `None`: there is no word for it.
+fn told<'a>(event: &'a Event, recipient: &'a str) -> Option<Told<'a>> {
+    let timestamp = Millis(event.at);
+    Some(match &event.fact {
+        Fact::Scheduled { .. }
+        | Fact::Held
+        | Fact::Released { .. }
+        | Fact::Cancelled
+        | Fact::Confirmed { .. }
+        | Fact::NotSpam(_)
+        | Fact::Unsubscribe { .. } => return None,
+        Fact::Send => Told::Send(Send {}),
+        Fact::Reject { reason } => Told::Reject(Reject {
+            reason: reason.to_string(),
+        }),
+        Fact::Delivery { .. } => Told::Delivery(Delivery {
+            timestamp,
+            recipients: [recipient],
+            smtp_response: last_reply(&event.fact),
+        }),
+        Fact::DeliveryDelay { .. } => Told::DeliveryDelay(delay(timestamp, recipient, None)),
+        Fact::LateDelay { .. } => Told::DeliveryDelay(delay(timestamp, recipient, LATE)),
+        Fact::Bounce {
+            class, bounce_type, ..
+        } => {
+            let said = last_reply(&event.fact);
+            Told::Bounce(bounce(timestamp, (*bounce_type, *class), recipient, said))
+        }
+        Fact::LateBounce {
+            class,
+            bounce_type,
+            report,
+        } => Told::Bounce(Bounce {
+            late: LATE,
+            ..bounce(timestamp, (*bounce_type, *class), recipient, report.said())
+        }),
+        Fact::Complaint(report) => Told::Complaint(Complaint {
+            timestamp,
+            complaint_feedback_type: one_line(&report.feedback_type),
+            complained_recipients: [ComplainedRecipient {
+                email_address: recipient,
+            }],
+        }),
+        Fact::Reply(reply) => Told::Reply(Reply {
+            outbox_id: event.delivery.to_string(),
+            original_recipient: recipient,
+            written: Written::new(&reply.content),
+            received_at: timestamp,
+            auto_reply: reply.content.auto_reply.map(AutoReplyClass::name),
+        }),
+    })
+}
+
+const fn delay(timestamp: Millis, recipient: &str, late: Option<bool>) -> DeliveryDelay<'_> {
+    DeliveryDelay {
+        timestamp,
+        delay_type: "TemporaryFailure",
+        delayed_recipients: [recipient],
+        late,
     }
 }
 
 const fn bounce(
     timestamp: Millis,
-    bounce_type: BounceType,
-    class: BounceClass,
+    (bounce_type, class): (BounceType, BounceClass),
     email_address: &str,
     diagnostic_code: String,
 ) -> Bounce<'_> {
@@ -160,5 +211,6 @@ const fn bounce(
             email_address,
             diagnostic_code,
         }],
+        late: None,
     }
 }

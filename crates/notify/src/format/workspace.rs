@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::moment::Micros;
+use super::received::Received;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,13 +29,7 @@ enum Told<'a> {
     DomainDeleted(DomainDeleted<'a>),
     SendingPaused(SendingPaused<'a>),
     SendingResumed(SendingResumed<'a>),
-    Received(Received),
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Received {
-    inbound_id: String,
+    Received(Box<Received<'a>>),
 }
 
 #[derive(Serialize)]
@@ -110,13 +105,13 @@ impl<'a> Body<'a> {
             event_type: event.fact.kind().name(),
             timestamp: Micros(event.at),
             workspace_id: event.workspace.to_string(),
-            told: told(&event.fact),
+            told: told(event),
         }
     }
 }
 
-fn told(fact: &WorkspaceFact) -> Told<'_> {
-    match fact {
+fn told(event: &WorkspaceEvent) -> Told<'_> {
+    match &event.fact {
         WorkspaceFact::DestinationDisabled {
             destination,
             name,
@@ -163,9 +158,7 @@ fn told(fact: &WorkspaceFact) -> Told<'_> {
                 paused_at: Micros(*paused_at),
             })
         }
-        WorkspaceFact::Received(mail) => Told::Received(Received {
-            inbound_id: mail.inbound.to_string(),
-        }),
+        WorkspaceFact::Received(mail) => Told::Received(Box::new(Received::new(event.at, mail))),
     }
 }
 

@@ -261,6 +261,7 @@ fn message(set: u32) -> Arc<Message> {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     })
 }
 

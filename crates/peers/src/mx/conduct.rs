@@ -24,8 +24,7 @@ pub enum Conduct {
 impl Conduct {
     /// The conduct of this address.
     pub fn of(address: &str) -> Self {
-        let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local);
-        let name = local_part.split('+').next().unwrap_or(local_part);
+        let name = local_name(address);
         let named = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         match name.len() {
             6 if named("bounce") => Self::Bounce,
@@ -35,6 +34,12 @@ impl Conduct {
             _ => Self::Take,
         }
     }
+}
+
+/// The local part of an address, without a detail after `+`.
+pub(crate) fn local_name(address: &str) -> &str {
+    let local_part = address.rsplit_once('@').map_or(address, |(local, _)| local);
+    local_part.split('+').next().unwrap_or(local_part)
 }
 
 /// Which pairs of sender and recipient were told to come again, and how often.

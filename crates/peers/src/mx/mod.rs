@@ -34,6 +34,8 @@ use crate::kept::{Keep, Kept, NotReached};
 pub use conduct::Conduct;
 pub use script::{Action, Script, Stage};
 
+pub(crate) use conduct::local_name;
+
 use conduct::Delayed;
 use script::Scripts;
 

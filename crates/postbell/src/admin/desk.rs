@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
 use postbell_store::{
-    Allowances, ApiKeys, Directory, DomainKeys, Domains, Logged, Pauses, Removals, SealingKey,
-    Tenants, Webhooks,
+    Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, Logged, Pauses, Removals,
+    SealingKey, Tenants, Webhooks,
 };
 use serde_json::Value;
 
@@ -28,6 +28,7 @@ pub(crate) struct Desk {
     pub(crate) pauses: Arc<dyn Pauses>,
     pub(crate) removals: Arc<dyn Removals>,
     pub(crate) api_keys: Arc<dyn ApiKeys>,
+    pub(crate) routes: Arc<dyn InboundRoutes>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::desk::{self, Desk};
 use super::sending::{self, Whose};
 use super::{InWorkspace, identity, removal};
-use crate::cli::{DomainAdd, DomainCommand, DomainUpdate};
+use crate::cli::{ComingIn, DomainAdd, DomainCommand, DomainUpdate};
 use crate::identity::make_keys;
 
 /// A domain to be added.
@@ -25,6 +25,7 @@ pub(crate) struct NewDomain<'a> {
     pub(crate) tracking_host: Option<&'a str>,
     pub(crate) workspace: WorkspaceId,
     pub(crate) set: ConfigurationSetId,
+    pub(crate) coming_in: ComingIn,
 }
 
 pub(super) async fn run(desk: &Desk, command: &DomainCommand) -> anyhow::Result<()> {
@@ -62,6 +63,7 @@ async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
         tracking_host: add.tracking_host.as_deref(),
         workspace: workspace.id,
         set: set.id,
+        coming_in: add.coming_in,
     };
     // What can't be sealed is not begun.
     let sealing = if add.no_dkim {
@@ -111,7 +113,9 @@ async fn update(desk: &Desk, update: &DomainUpdate) -> anyhow::Result<()> {
             }
             None => None,
         },
-        ..DomainChange::default()
+        reply_capture: update.coming_in.reply_capture,
+        inbound: update.coming_in.inbound,
+        dmarc: update.coming_in.dmarc,
     };
     let now = desk.clock.now();
     let changes = desk
@@ -181,6 +185,12 @@ pub(crate) async fn make_domain(
 ) -> anyhow::Result<SendingDomain> {
     let name = parse(new.name)?;
     let host = |label: &str| parse(&format!("{label}.{name}"));
+    let usual = SendingDomain::new(name.clone(), new.workspace, new.set, clock.now());
+    let ComingIn {
+        reply_capture,
+        inbound,
+        dmarc,
+    } = new.coming_in;
     let domain = SendingDomain {
         return_path_host: match new.return_path {
             Some(given) => return_path_host(&name, given)?,
@@ -188,7 +198,10 @@ pub(crate) async fn make_domain(
         },
         reply_host: new.reply_host.map_or_else(|| host("reply"), parse)?,
         tracking_host: new.tracking_host.map_or_else(|| host("track"), parse)?,
-        ..SendingDomain::new(name.clone(), new.workspace, new.set, clock.now())
+        reply_capture: reply_capture.unwrap_or(usual.reply_capture),
+        inbound: inbound.unwrap_or(usual.inbound),
+        dmarc: dmarc.unwrap_or(usual.dmarc),
+        ..usual
     };
     tenants.add_domain(domain.clone()).await?;
     Ok(domain)
@@ -235,6 +248,9 @@ pub(super) fn document(
         "returnPathHost": domain.return_path_host.as_str(),
         "replyHost": domain.reply_host.as_str(),
         "trackingHost": domain.tracking_host.as_str(),
+        "replyCapture": domain.reply_capture,
+        "inbound": domain.inbound,
+        "dmarc": domain.dmarc.name(),
         "sending": sending::document(directory.sending(&Sender::Domain(domain.name.clone()))),
         "createdAt": domain.created_at.to_string(),
         "verified": known.is_some_and(|known| known.verified_at.is_some()),

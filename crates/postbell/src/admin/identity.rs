@@ -29,14 +29,31 @@ pub(super) async fn show(desk: &Desk, show: &DomainShow) -> anyhow::Result<()> {
         let mut told = domain::document(&desk.directory(), &domain, known.get(&domain.name));
         merge(&mut told, document(desk, &domain, &records));
         desk.console.say(told.to_string());
-    } else if show.table {
+        return Ok(());
+    }
+    let coming_in = coming_in(&domain);
+    if show.table {
+        desk.console.say(coming_in);
         let rows: Vec<_> = records.iter().map(row).collect();
         desk.console
             .table(&["NAME", "TYPE", "VALUE", "NEEDED", "FOR"], &rows);
     } else {
+        desk.console.say(format!("; {coming_in}"));
         tell_zone(desk, &records);
     }
     Ok(())
+}
+
+/// What comes back of a domain's mail, and what comes to it, in a line.
+fn coming_in(domain: &SendingDomain) -> String {
+    let is_on = |on| if on { "on" } else { "off" };
+    format!(
+        "{}: reply capture {}, inbound {}, dmarc {}",
+        domain.name,
+        is_on(domain.reply_capture),
+        is_on(domain.inbound),
+        domain.dmarc.name()
+    )
 }
 
 /// The records as lines of a zone file.

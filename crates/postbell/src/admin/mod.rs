@@ -12,6 +12,7 @@ mod destination;
 mod domain;
 mod egress;
 mod identity;
+mod inbound_route;
 mod limits;
 mod removal;
 mod revoke;
@@ -26,7 +27,7 @@ pub(crate) use workspace::make_workspace;
 
 use crate::cli::{
     ApiKeyCommand, ConfigSetCommand, CredentialCommand, DestinationCommand, DomainCommand,
-    InWorkspace, Output, WorkspaceCommand,
+    InWorkspace, InboundRouteCommand, Output, WorkspaceCommand,
 };
 
 /// A command about what is set up.
@@ -38,6 +39,7 @@ pub(crate) enum Request {
     ApiKey(ApiKeyCommand),
     ConfigSet(ConfigSetCommand),
     Destination(DestinationCommand),
+    InboundRoute(InboundRouteCommand),
 }
 
 impl Request {
@@ -57,5 +59,6 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         Request::ApiKey(command) => api_key::run(desk, command).await,
         Request::ConfigSet(command) => config_set::run(desk, command).await,
         Request::Destination(command) => destination::run(desk, command).await,
+        Request::InboundRoute(command) => inbound_route::run(desk, command).await,
     }
 }

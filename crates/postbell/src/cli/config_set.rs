@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{EgressArgs, InWorkspace, Output, duration};
+use super::{EgressArgs, InWorkspace, Output, duration, on_or_off};
 
 /// `postbell config-set …`
 #[derive(Debug, Subcommand)]
@@ -122,14 +122,6 @@ impl<T> Choice<T> {
             Self::Default => None,
             Self::This(value) => Some(value),
         }
-    }
-}
-
-fn on_or_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("write it as on or off".to_owned()),
     }
 }
 

@@ -221,7 +221,7 @@ pub struct SettingsArgs {
     /// Which delays of a delivery it hears of
     #[arg(long, value_name = "WHICH")]
     pub delays: Option<DelaysArg>,
-    /// Whether automatic answers are told (no effect yet)
+    /// Whether answers that programs wrote are told: vacation notes, tickets, challenges
     #[arg(long, value_name = "WHETHER")]
     pub auto_replies: Option<TellingArg>,
     /// Whether opens and clicks by machines are told (no effect yet)

@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{InWorkspace, Output, PauseArgs};
+use super::{ComingIn, InWorkspace, Output, PauseArgs};
 
 /// `postbell domain …`
 #[derive(Debug, Subcommand)]
@@ -11,13 +11,16 @@ pub enum DomainCommand {
     #[command(after_help = "\
 Examples:
   postbell domain add acme.example --workspace acme
-  postbell domain add acme.example --workspace acme --return-path mail.acme.example")]
+  postbell domain add acme.example --workspace acme --return-path mail.acme.example
+  postbell domain add acme.example --workspace acme --inbound on")]
     Add(DomainAdd),
-    /// Change the hosts of a domain, or the configuration set of its mail
+    /// Change the hosts of a domain, the configuration set of its mail, or what comes in for it
     #[command(after_help = "\
 Examples:
   postbell domain update acme.example --tracking-host links.acme.example
   postbell domain update acme.example --config-set newsletter
+  postbell domain update acme.example --inbound on --dmarc enforce
+  postbell domain update acme.example --reply-capture off
 
 Publish the records of a new host before: `postbell domain show` prints them afterwards. Mail that is
 under way keeps the host that it left with.")]
@@ -94,6 +97,8 @@ pub struct DomainAdd {
     #[arg(long)]
     pub no_dkim: bool,
     #[command(flatten)]
+    pub coming_in: ComingIn,
+    #[command(flatten)]
     pub output: Output,
 }
 
@@ -115,6 +120,8 @@ pub struct DomainUpdate {
     /// The configuration set of its mail
     #[arg(long, value_name = "NAME", group = "change")]
     pub config_set: Option<String>,
+    #[command(flatten)]
+    pub coming_in: ComingIn,
     #[command(flatten)]
     pub output: Output,
 }

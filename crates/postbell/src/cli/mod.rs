@@ -8,6 +8,8 @@ mod doctor;
 mod domain;
 mod egress;
 mod erase;
+mod inbound;
+mod inbound_route;
 mod limits;
 mod manual;
 mod operate;
@@ -36,6 +38,10 @@ pub use doctor::DoctorArgs;
 pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
 pub use erase::EraseArgs;
+pub use inbound::{InboundAttachment, InboundCommand, InboundKindArg, InboundList, InboundLook};
+pub use inbound_route::{
+    ComingIn, InboundRouteCommand, InboundRouteNamed, InboundRouteSet, WhichRoute,
+};
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use manual::ManArgs;
 pub use operate::{
@@ -146,6 +152,9 @@ it. Tables are cut to the terminal; a pipe gets all of them.")]
     /// See events
     #[command(subcommand)]
     Events(EventsCommand),
+    /// See mail that came in: answers, reports, complaints
+    #[command(subcommand)]
+    Inbound(InboundCommand),
     /// Look at the whole installation: what is well, what is not, what to do
     #[command(after_help = "\
 Examples:
@@ -311,6 +320,14 @@ pub struct Output {
     pub json: bool,
 }
 
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("write it as on or off".to_owned()),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write it as 30s, 5m, 1h30m or 5d".to_owned())
 }
@@ -343,12 +360,14 @@ mod tests {
     }
 
     /// Those that print nothing a machine could read.
-    const NO_JSON: [(&str, &str); 4] = [
+    const NO_JSON: [(&str, &str); 6] = [
         (
             "serve",
             "it says where it listens and then writes its log, which log.format makes JSON",
         ),
         ("dev", "it shows a person how everything works together"),
+        ("inbound raw", "it prints a message as it came"),
+        ("inbound attachment", "it prints a part of a message"),
         ("completions", "it prints a script for a shell"),
         ("man", "it writes files for man"),
     ];

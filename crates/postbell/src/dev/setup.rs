@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{NewDomain, make_credential, make_domain, make_workspace};
-use crate::cli::DevArgs;
+use crate::cli::{ComingIn, DevArgs};
 use crate::config::{self, Config, Sources, TlsSection, TrustedNetwork};
 use crate::identity::{make_keys, sealing_key_in};
 use crate::lifecycle::make_data_folder;
@@ -223,6 +223,10 @@ async fn make_tenants(
             tracking_host: None,
             workspace: workspace.id,
             set: set.id,
+            coming_in: ComingIn {
+                inbound: Some(true),
+                ..ComingIn::default()
+            },
         };
         make_domain(tenants, clock, &domain).await?;
     }

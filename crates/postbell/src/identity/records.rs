@@ -136,18 +136,30 @@ fn dmarc(domain: &Domain) -> Record {
     }
 }
 
-/// The hosts that replies come to and that links lead to, where they have names of their own.
+/// The hosts that replies, mail to the domain and links lead to, where they have names of their own.
 fn hosts(domain: &SendingDomain, host: &str) -> Vec<Record> {
     let mut records = Vec::new();
-    if domain.reply_host != domain.return_path_host {
-        records.push(Record {
-            name: domain.reply_host.to_string(),
-            kind: "MX",
-            value: format!("10 {host}"),
-            importance: Importance::Advised,
-            purpose: "replies come to this server, which tells of them".to_owned(),
-            expected: Expected::Mx("replies"),
-        });
+    let mx = |name: &Domain, importance, purpose: &str, what| Record {
+        name: name.to_string(),
+        kind: "MX",
+        value: format!("10 {host}"),
+        importance,
+        purpose: purpose.to_owned(),
+        expected: Expected::Mx(what),
+    };
+    if domain.reply_capture && domain.reply_host != domain.return_path_host {
+        let purpose = "replies come to this server, which tells of them; without it they are lost, \
+                       unless reply capture is off";
+        let importance = Importance::Required;
+        records.push(mx(&domain.reply_host, importance, purpose, "replies"));
+    }
+    // A domain that takes no mail here has mailboxes elsewhere.
+    let has_one = domain.name == domain.return_path_host
+        || domain.reply_capture && domain.name == domain.reply_host;
+    if domain.inbound && !has_one {
+        let purpose = "mail to the domain comes to this server, as inbound is on";
+        let importance = Importance::Advised;
+        records.push(mx(&domain.name, importance, purpose, "messages to it"));
     }
     if domain.tracking_host.as_str() != host {
         records.push(Record {
@@ -251,5 +263,38 @@ mod tests {
         assert!(dmarc.starts_with("_dmarc.acme.example. 3600 IN TXT \"v=DMARC1; p=none; rua="));
         assert_eq!(reply, "reply.acme.example. 3600 IN MX 10 mx.acme.example.");
         assert_eq!(track, "track.acme.example. 3600 IN CNAME mx.acme.example.");
+    }
+
+    #[test]
+    fn an_mx_record_is_asked_for_where_mail_is_to_come() {
+        let name = Domain::parse("acme.example").unwrap();
+        let now = Timestamp::from_micros(0);
+        let usual = SendingDomain::new(name.clone(), WorkspaceId(1), ConfigurationSetId(1), now);
+        let mx = |change: fn(&mut SendingDomain)| {
+            let mut domain = usual.clone();
+            change(&mut domain);
+            let identity = Identity {
+                domain: &domain,
+                keys: &[],
+                host: "mx.acme.example",
+                retire_after: Duration::from_secs(1),
+                now,
+            };
+            let mut records = records(&identity);
+            records.retain(|record| record.kind == "MX");
+            let names = records.into_iter().map(|record| record.name);
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(mx(|_| {}), "bounce.acme.example reply.acme.example");
+        assert_eq!(mx(|d| d.reply_capture = false), "bounce.acme.example");
+        assert_eq!(
+            mx(|d| d.inbound = true),
+            "bounce.acme.example reply.acme.example acme.example"
+        );
+        let at_itself = |d: &mut SendingDomain| {
+            d.inbound = true;
+            d.reply_host = d.name.clone();
+        };
+        assert_eq!(mx(at_itself), "bounce.acme.example acme.example");
     }
 }

@@ -130,6 +130,8 @@ async fn what_is_advised_may_be_missing() {
     };
     let bounce = Entry::new(Answer::Records(bounce));
     names.server.table().set("bounce.acme.example", bounce);
+    let reply = Entry::mx([(10, HOST)]);
+    names.server.table().set("reply.acme.example", reply);
     let pointer = Records {
         ptr: vec![HOST.to_owned()],
         ..Records::default()
@@ -153,6 +155,7 @@ async fn a_domain_is_verified_by_what_its_mail_needs() {
         "TXT s._domainkey.acme.example",
         "MX bounce.acme.example",
         "TXT bounce.acme.example",
+        "MX reply.acme.example",
     ];
     let all_missing = all_missing.map(str::to_owned).to_vec();
     assert_eq!(missing, DomainFound::Missing(all_missing));
@@ -165,6 +168,8 @@ async fn a_domain_is_verified_by_what_its_mail_needs() {
     };
     let bounce = Entry::new(Answer::Records(bounce));
     names.server.table().set("bounce.acme.example", bounce);
+    let reply = Entry::mx([(10, HOST)]);
+    names.server.table().set("reply.acme.example", reply);
     // New keys that nobody has published yet take nothing away.
     let pending = DomainKey {
         selector: "next".to_owned(),

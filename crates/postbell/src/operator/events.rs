@@ -78,14 +78,17 @@ fn say(window: &Window<'_>, event: &Logged, output: &Output) {
             window.console.say(json);
             continue;
         }
-        let look = if window.console.is_coloured() {
-            Look::Coloured
-        } else {
-            Look::Plain
-        };
         let value: Value = serde_json::from_str(&json).unwrap_or_default();
-        window
-            .console
-            .say(timeline::line(&value, SignatureCheck::Unchecked, look));
+        window.console.say(line(window, &value));
     }
+}
+
+/// The line for people about a document.
+pub(super) fn line(window: &Window<'_>, document: &Value) -> String {
+    let look = if window.console.is_coloured() {
+        Look::Coloured
+    } else {
+        Look::Plain
+    };
+    timeline::line(document, SignatureCheck::Unchecked, look)
 }

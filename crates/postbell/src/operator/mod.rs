@@ -1,4 +1,4 @@
-//! What an operator sees and does: the queue, a message's history, the events.
+//! What an operator sees and does: the queue, a message's history, the events, mail that came in.
 //!
 //! Looking needs no server: the database is read beside it. Acting is done by whoever has the
 //! store: the running server, or this process where there is none.
@@ -6,6 +6,7 @@
 mod act;
 mod events;
 pub(crate) mod hand;
+mod inbound;
 mod lanes;
 mod message;
 mod pauses;
@@ -19,7 +20,7 @@ use anyhow::{Context, bail};
 use postbell_model::{Clock, Timestamp};
 use postbell_store::{Directory, SqliteInspector, SqliteTenants, Tenants};
 
-use crate::cli::{EventsCommand, MessageCommand, QueueArgs, QueueCommand};
+use crate::cli::{EventsCommand, InboundLook, MessageCommand, QueueArgs, QueueCommand};
 use crate::config::Config;
 use crate::console::Console;
 use crate::lifecycle::SystemClock;
@@ -30,6 +31,7 @@ pub(crate) enum Request {
     Queue(Box<QueueArgs>),
     Message(MessageCommand),
     Events(EventsCommand),
+    Inbound(InboundLook),
 }
 
 /// What the answers are made of.
@@ -103,5 +105,6 @@ async fn answer(request: Request, window: &Window<'_>) -> anyhow::Result<()> {
         Request::Events(EventsCommand::Tail { which, output }) => {
             events::tail(window, &which, &output).await
         }
+        Request::Inbound(command) => inbound::answer(window, command).await,
     }
 }

@@ -46,7 +46,10 @@ pub(super) fn events(window: &Window<'_>, which: &WhichEvents) -> anyhow::Result
     })
 }
 
-fn workspace(window: &Window<'_>, name: Option<&str>) -> anyhow::Result<Option<WorkspaceId>> {
+pub(super) fn workspace(
+    window: &Window<'_>,
+    name: Option<&str>,
+) -> anyhow::Result<Option<WorkspaceId>> {
     let found = name.map(|name| workspace_named(&window.directory, name));
     Ok(found.transpose()?.map(|workspace| workspace.id))
 }

@@ -140,6 +140,7 @@ impl Server {
         let tls = stages::tls(config)?.map(Arc::new);
         let gate = stages::gate(config, &store, observed.admission(), &clock);
         let reporter = stages::reporter(config, &store, Arc::clone(&gate), &clock)?;
+        let forwarder = stages::forwarder(&store, Arc::clone(&gate), &clock);
         let door = stages::submission_door(config, &store, gate.clone(), tls.as_deref(), &clock)?;
         let door = Arc::new(door.with_tracer(tracer.clone()));
         let around = inbound::Around {
@@ -157,6 +158,7 @@ impl Server {
         let sweeper = Sweeper::new(Arc::clone(&store), live.clone(), Arc::clone(&clock));
         observed.register(&door, &deliverer, &notifier, tls.clone());
         observed.register_inbound(&inbound_gate);
+        observed.register_forwards(&forwarder);
         let listeners = Listeners::open(config, inherited)?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
@@ -188,6 +190,7 @@ impl Server {
         server.run_notify(notifier);
         server.run_deliver(deliverer);
         server.run_reports(reporter);
+        server.run_forwards(forwarder);
         server.run_identity(watch);
         server.run_domains(verifier, sweeper);
         server.run_revocations(live.clone(), Arc::clone(&clock));

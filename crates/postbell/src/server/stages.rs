@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use ipnet::IpNet;
-use postbell_accept::{AcceptOptions, Admission, Gate, Reporter};
+use postbell_accept::{AcceptOptions, Admission, Forwarder, Gate, Reporter};
 use postbell_api::HttpDoor;
 use postbell_deliver::{DeliverOptions, Deliverer, Reach, Signing};
 use postbell_mail::Classifier;
@@ -78,6 +78,8 @@ pub(super) fn deliverer(
 pub(super) fn deliver_options(config: &Config) -> DeliverOptions {
     DeliverOptions {
         grace: config.server.grace.mul_f64(DELIVER_SHARE * WORK_SHARE),
+        // Where no mail comes in, an answer to us would be lost.
+        reply_capture: !config.inbound.listen.is_empty(),
         ..config.deliver.clone()
     }
 }
@@ -134,6 +136,16 @@ pub(super) fn reporter(
     reporter.context("reports.from")
 }
 
+/// What sends on what came in.
+pub(super) fn forwarder(
+    store: &Arc<dyn Store>,
+    gate: Arc<Gate>,
+    clock: &Arc<dyn Clock>,
+) -> Forwarder {
+    let (forwards, bodies) = (store.clone(), store.clone());
+    Forwarder::new(gate, forwards, bodies, Arc::clone(clock))
+}
+
 /// What applications hand mail in at, with the gate behind it.
 pub(super) fn submission_door(
     config: &Config,
@@ -186,6 +198,12 @@ impl Server {
     pub(super) fn run_reports(&self, reporter: Reporter) {
         let stop = self.reports.stop();
         self.reports.run(async move { reporter.run(stop).await });
+    }
+
+    /// Beside the reports: both hand mail in at the gate for what stands on a list of the store.
+    pub(super) fn run_forwards(&self, forwarder: Forwarder) {
+        let stop = self.reports.stop();
+        self.reports.run(async move { forwarder.run(stop).await });
     }
 
     pub(super) fn run_deliver(&self, deliverer: Deliverer) {

@@ -18,6 +18,7 @@ fn help_says_what_there_is_and_how_to_begin() {
       queue        See what waits, and act on it
       message      See all that happened to a message
       events       See events
+      inbound      See mail that came in: answers, reports, complaints
       doctor       Look at the whole installation: what is well, what is not, what to do
       backup       Copy the store into a new folder, while the server runs
       verify       Check that a data folder, or a backup, holds together

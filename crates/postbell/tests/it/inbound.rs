@@ -1,124 +1,283 @@
-//! Mail from outside, by the door of a server in this process into its store.
+//! `postbell inbound`, and what `message` and `events` say of mail that came in.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use postbell::config::{self, Config, Sources};
-use postbell::observe::Panics;
-use postbell::server::Server;
+use postbell_model::inbound::{Attachment, Content, Excerpt, MailFact, ReplyFact, Via};
 use postbell_model::{
-    Audience, Domain, EventKind, InboundId, InboundKind, SendingDomain, WorkspaceId,
+    Address, DeliveryId, Domain, Fact, InboundId, InboundKind, InboundMail, ReversePath, Timestamp,
+    WorkspaceFact,
 };
-use postbell_peers::client::{ClientOptions, Mail, Outcome, SmtpClient};
-use postbell_peers::clock::{HandClock, START};
-use postbell_store::{NewConfigurationSet, Position, Store};
-use tempfile::TempDir;
+use postbell_peers::clock::HandClock;
+use postbell_store::{
+    Inbound, InboundFact, NewInbound, Reception, SqliteOptions, SqliteStore, Store, Tenants,
+};
+use serde_json::Value;
+use tokio_util::task::TaskTracker;
 
-const TEXT: &str = "From: Bo <bo@peer.test>\r\nSubject: A question\r\n\r\nWhere is it?\r\n";
+use crate::kit::Place;
+use crate::serve::Running;
 
-async fn start() -> (TempDir, Server) {
-    let folder = tempfile::tempdir().unwrap();
-    let config = config(&folder);
+const MAIL: &str = "Authentication-Results: mx.acme.example;\r\n\tspf=pass smtp.mailfrom=b.example\r\n\
+Received: from b.example\r\n\
+Authentication-Results: mx.acme.example; spf=forged\r\n\
+From: Ann \x1b[2J <b@b.example>\r\n\
+Subject: Re: hello\r\n\
+Content-Type: multipart/mixed; boundary=x\r\n\
+\r\n\
+--x\r\n\
+\r\n\
+Thanks!\r\n\
+--x\r\n\
+Content-Type: application/pdf; name=\"a\x1b]0;b.pdf\"\r\n\
+Content-Disposition: attachment\r\n\
+Content-Transfer-Encoding: base64\r\n\
+\r\n\
+AAECG1syShs=\r\n\
+--x--\r\n";
+
+/// What the base64 in it stands for.
+const PART: &[u8] = b"\x00\x01\x02\x1b[2J\x1b";
+
+async fn open(folder: &Path) -> SqliteStore {
+    let options = SqliteOptions {
+        commit_queue: 64,
+        fresh_deliveries: 8,
+        fresh_deliveries_per_lane: 8,
+        fresh_octets: 1 << 20,
+        segment_octets: 1 << 20,
+    };
     let clock = Arc::new(HandClock::default());
-    let server = Server::start(&config, clock, &Panics::default()).await;
-    (folder, server.unwrap())
+    let tasks = TaskTracker::new();
+    let store = SqliteStore::open(folder, options, clock, &tasks);
+    store.await.unwrap()
 }
 
-/// Senders are looked at, and the name server is a port where nobody is.
-fn config(folder: &TempDir) -> Config {
-    let text = format!(
-        r#"
-server.hostname = "mx.postbell.test"
-server.data_dir = "{}"
-submission.listen = []
-inbound.listen = ["127.0.0.1:0"]
-http.listen = []
-dns.servers = ["127.0.0.1:1"]
-dns.timeout = "100ms"
-dns.attempts = 1
-"#,
-        folder.path().join("data").display(),
+fn content() -> Content {
+    Content {
+        from: "b@b.example".to_owned(),
+        subject: "Re: \u{1b}[2Jhello\r\n".to_owned(),
+        text: Excerpt::of("Thanks!\r\n".to_owned(), 100),
+        stripped_text: Excerpt::of("Thanks!".to_owned(), 100),
+        attachments: vec![Attachment {
+            part: 2,
+            name: Some("a.pdf".to_owned()),
+            media_type: "application/pdf".to_owned(),
+            size: 8,
+            content_id: None,
+        }],
+        ..Content::default()
+    }
+}
+
+/// Where an answer came to a delivery, mail to a domain, and a report about nothing.
+struct Kept {
+    place: Place,
+    delivery: DeliveryId,
+    reply: InboundId,
+    mail: InboundId,
+    report: InboundId,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let place = Place::new();
+        let server = Running::with_acme(&place, "");
+        server.submit();
+        server.terminate();
+        server.end();
+        let sent = place.ok(&["events", "list", "--kind", "Send", "--json"]);
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        let delivery: DeliveryId = sent["mail"]["deliveryId"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let at = delivery.made_at().after(Duration::from_mins(1));
+        let [reply, mail, report] = [(); 3].map(|()| InboundId::new(at));
+        let kept = Self {
+            place,
+            delivery,
+            reply,
+            mail,
+            report,
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(kept.receive(at));
+        kept
+    }
+
+    async fn receive(&self, at: Timestamp) {
+        let store = open(&self.place.path().join("data")).await;
+        let directory = store.directory();
+        let domain = Domain::parse("acme.example").unwrap();
+        let domain = directory.domain(&domain).unwrap();
+        let new = |id, kind, facts: Vec<InboundFact>| NewInbound {
+            mail: InboundMail {
+                id,
+                workspace: (kind != InboundKind::Report).then_some(domain.workspace),
+                delivery: (kind == InboundKind::Reply).then_some(self.delivery),
+                kind,
+                at,
+                peer: "192.0.2.1".parse().unwrap(),
+                mail_from: ReversePath::Null,
+                recipient: Address::parse("support@acme.example").unwrap(),
+                from: "b@b.example".to_owned(),
+                subject: "Re: \u{1b}[2Jhello".to_owned(),
+                header_message_id: None,
+                size: MAIL.len() as u64,
+            },
+            facts,
+            forward: None,
+        };
+        let answered = InboundFact::Delivery {
+            delivery: self.delivery,
+            fact: Fact::Reply(Box::new(ReplyFact {
+                inbound: self.reply,
+                via: Via::ReplyTo,
+                is_from_recipient: true,
+                is_forwarded: false,
+                also_to: Vec::new(),
+                content: content(),
+            })),
+        };
+        let received = InboundFact::Workspace {
+            workspace: domain.workspace,
+            configuration_set: domain.configuration_set,
+            fact: WorkspaceFact::Received(Box::new(MailFact {
+                inbound: self.mail,
+                mail_from: String::new(),
+                recipient: Address::parse("support@acme.example").unwrap(),
+                tag: None,
+                headers: Vec::new(),
+                is_suspicious: false,
+                content: content(),
+            })),
+        };
+        let mails = vec![
+            new(self.reply, InboundKind::Reply, vec![answered]),
+            new(self.mail, InboundKind::Mail, vec![received]),
+            new(self.report, InboundKind::Report, Vec::new()),
+        ];
+        let reception = Reception {
+            mails,
+            body: Bytes::from_static(MAIL.as_bytes()),
+        };
+        let taken = store.receive(vec![reception]).await.remove(0).unwrap();
+        assert_eq!((taken.recorded, taken.left_out), (2, 0));
+        store.close().await;
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let printed = self.place.ok(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&printed).unwrap()
+    }
+
+    fn ids(&self, arguments: &[&str]) -> Vec<String> {
+        let listed = self.json(&[&["inbound", "list"], arguments].concat());
+        let ids = listed.as_array().unwrap().iter();
+        ids.map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+/// Nothing that strangers wrote moves a cursor.
+fn assert_harmless(printed: &str) {
+    let moves = |c: char| c.is_control() && c != '\n';
+    assert!(!printed.contains(moves), "{printed:?}");
+}
+
+#[test]
+fn what_came_in_is_listed_by_kind_and_by_whom_it_leads_to() {
+    let kept = Kept::new();
+    assert_eq!(kept.ids(&[]).len(), 3);
+    assert_eq!(kept.ids(&["--kind", "reply"]), [kept.reply.to_string()]);
+    assert_eq!(kept.ids(&["--unmatched"]), [kept.report.to_string()]);
+    assert_eq!(kept.ids(&["--workspace", "acme"]).len(), 2);
+    assert_eq!(kept.ids(&["--limit", "1"]).len(), 1);
+    let printed = kept.place.ok(&["inbound", "list"]);
+    assert_harmless(&printed);
+    assert!(printed.contains("b@b.example") && printed.contains("support@acme.example"));
+    let error = kept.place.fails(&["inbound", "list", "--workspace", "x"]);
+    assert!(error.contains("there is no workspace"), "{error}");
+}
+
+#[test]
+fn a_message_is_shown_with_what_it_said_and_its_parts() {
+    let kept = Kept::new();
+    let (reply, mail) = (kept.reply.to_string(), kept.mail.to_string());
+    let shown = kept.json(&["inbound", "show", &reply]);
+    assert_eq!(shown["deliveryId"], kept.delivery.to_string());
+    assert_eq!(shown["events"][0]["reply"]["strippedText"], "Thanks!");
+    assert_eq!(shown["parts"][2]["contentType"], "application/pdf");
+    assert_eq!(shown["parts"][2]["size"], PART.len());
+    assert_eq!(
+        shown["authenticationResults"],
+        "mx.acme.example; spf=pass smtp.mailfrom=b.example"
     );
-    let sources = Sources::of(Some(("postbell.toml".into(), text)), Vec::new());
-    config::load(&sources).unwrap().config
+    let told = kept.json(&["inbound", "show", &mail]);
+    assert_eq!(told["events"][0]["received"]["inboundId"], mail);
+    let report = kept.report.to_string();
+    assert_eq!(
+        kept.json(&["inbound", "show", &report])["events"],
+        Value::Array(vec![])
+    );
+
+    for id in [&reply, &mail, &report] {
+        let printed = kept.place.ok(&["inbound", "show", id]);
+        assert_harmless(&printed);
+        assert!(printed.contains("application/pdf"), "{printed}");
+    }
+    let error = kept.place.fails(&["inbound", "show", "in_7"]);
+    assert!(error.contains("is no id of mail that came in"), "{error}");
 }
 
-/// A workspace with a domain that takes mail.
-async fn set_up(store: &dyn Store) -> WorkspaceId {
-    let workspace = store.create_workspace("acme", START).await.unwrap().id;
-    let set = NewConfigurationSet {
-        workspace,
-        name: "default".to_owned(),
-        max_retries: None,
-        expire_after: None,
-        reports: None,
-        egress: Default::default(),
-    };
-    let set = store.create_configuration_set(set, START).await.unwrap().id;
-    let name = Domain::parse("inbox.test").unwrap();
-    let domain = SendingDomain {
-        inbound: true,
-        ..SendingDomain::new(name, workspace, set, START)
-    };
-    store.add_domain(domain).await.unwrap();
-    workspace
+#[test]
+fn octets_go_to_a_pipe_or_into_a_new_file() {
+    let kept = Kept::new();
+    let id = kept.mail.to_string();
+    let output = |arguments: &[&str]| kept.place.command(arguments).output().unwrap();
+    assert_eq!(output(&["inbound", "raw", &id]).stdout, MAIL.as_bytes());
+    assert_eq!(output(&["inbound", "attachment", &id, "2"]).stdout, PART);
+
+    let into = ["inbound", "attachment", &id, "2", "--out", "a.pdf"];
+    assert_eq!(kept.place.ok(&into), "");
+    let file = kept.place.path().join("a.pdf");
+    assert_eq!(std::fs::read(file).unwrap(), PART);
+    let error = kept.place.fails(&into);
+    assert!(error.contains("a.pdf can't be written"), "{error}");
+    let error = kept.place.fails(&["inbound", "attachment", &id, "9"]);
+    assert!(error.contains("it has no part 9"), "{error}");
+    let error = kept.place.fails(&["inbound", "attachment", &id, "0"]);
+    assert!(error.contains("is made of other parts"), "{error}");
 }
 
-async fn send(server: &Server, from: &str, to: &str) -> Outcome {
-    let address = server.addresses().inbound[0];
-    let options = ClientOptions::default();
-    let mut client = SmtpClient::connect(address, &options).await.unwrap();
-    let mail = Mail {
-        from: from.to_owned(),
-        to: vec![to.to_owned()],
-        parameters: String::new(),
-        body: Bytes::from_static(TEXT.as_bytes()),
-    };
-    let outcome = client.send(&mail).await.unwrap();
-    client.quit().await.unwrap();
-    outcome
-}
+#[test]
+fn the_timeline_and_the_log_have_the_answer() {
+    let kept = Kept::new();
+    let delivery = kept.delivery.to_string();
+    let shown = kept.json(&["message", "show", &delivery]);
+    let events = shown["deliveries"][0]["events"].as_array().unwrap();
+    let answer = events.last().unwrap();
+    assert_eq!(answer["inboundId"], kept.reply.to_string());
+    assert_eq!(answer["reply"]["text_body"], "Thanks!\r\n");
+    let printed = kept.place.ok(&["message", "show", &delivery]);
+    assert_harmless(&printed);
+    assert!(
+        printed.contains("answered by b@b.example: Re:"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains(&format!("mail {}", kept.reply)),
+        "{printed}"
+    );
 
-/// The id that the last reply names.
-fn id_in(outcome: &Outcome) -> InboundId {
-    let reply = &outcome.deciding().text;
-    let id = reply.rsplit(' ').next().unwrap();
-    id.parse().unwrap_or_else(|_| panic!("{reply}"))
-}
-
-#[tokio::test]
-async fn mail_for_a_domain_lies_in_the_store_and_is_told() {
-    let (_folder, server) = start().await;
-    let workspace = set_up(&**server.store()).await;
-    let outcome = send(&server, "bo@peer.test", "Sales+eu@inbox.test").await;
-    assert!(outcome.is_taken(), "{}", outcome.deciding());
-
-    let store = server.store();
-    let kept = store.inbound(id_in(&outcome)).await.unwrap().unwrap();
-    assert_eq!(kept.mail.workspace, Some(workspace));
-    assert_eq!(kept.mail.kind, InboundKind::Mail);
-    assert_eq!(kept.mail.subject, "A question");
-    let body = store.body(kept.body.unwrap()).await.unwrap();
-    let text = String::from_utf8(body.to_vec()).unwrap();
-    assert!(text.ends_with(TEXT), "{text}");
-    // Nobody answers for the names of the sender.
-    assert!(text.contains("spf=temperror"), "{text}");
-
-    let whole = Audience::Workspace(workspace);
-    let page = store.events_after(whole, Position(0), 10).await.unwrap();
-    let kinds: Vec<_> = page.events.iter().map(|event| event.kind()).collect();
-    assert_eq!(kinds, [EventKind::Received]);
-    server.shut_down().await;
-}
-
-#[tokio::test]
-async fn the_postmaster_hears_everybody_and_nobody_relays() {
-    let (_folder, server) = start().await;
-    let taken = send(&server, "", "postmaster@mx.postbell.test").await;
-    let kept = server.store().inbound(id_in(&taken)).await.unwrap();
-    assert_eq!(kept.unwrap().mail.workspace, None);
-    let relayed = send(&server, "bo@peer.test", "victim@elsewhere.test").await;
-    assert!(!relayed.is_taken());
-    assert_eq!(relayed.deciding().code, 550);
-    server.shut_down().await;
+    let listed = kept
+        .place
+        .ok(&["events", "list", "--kind", "Reply,Received"]);
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert_harmless(&listed);
+    assert!(listed.contains("support@acme.example"), "{listed}");
 }

@@ -2,6 +2,7 @@
 //! and the server within this process, where a test has to turn its clock.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod asked;
 mod config;
 mod control;
@@ -9,8 +10,11 @@ mod corpus;
 mod dev;
 mod doctor;
 mod explain;
+mod forwards;
 mod help;
 mod inbound;
+mod inbound_door;
+mod inbound_routes;
 mod kit;
 mod manual;
 mod observe;

@@ -1,6 +1,6 @@
 //! ARC: whether the chain of those who forwarded the message holds (RFC 8617 §5.2).
 
-use postbell_mail::arc::{Chain, ChainError};
+use postbell_mail::arc::Chain;
 use postbell_mail::authentication::signature::Signature;
 use postbell_mail::dkim::canonical::Canonicalization;
 use postbell_mail::header::Header;
@@ -10,16 +10,11 @@ use super::body::Body;
 use super::dkim::{Message, check_signature, malformed};
 use super::key::{Fault, Lookup, fault};
 
-pub(super) async fn verify(
-    lookup: &Lookup<'_>,
-    header: Header<'_>,
-    body: &Body<'_>,
-) -> ArcResult {
-    let Some(chain) = find(header) else {
-        return broken(header);
-    };
-    let Some(chain) = chain else {
-        return ArcResult::default();
+pub(super) async fn verify(lookup: &Lookup<'_>, header: Header<'_>, body: &Body<'_>) -> ArcResult {
+    let chain = match Chain::find(header) {
+        Ok(Some(chain)) => chain,
+        Ok(None) => return ArcResult::default(),
+        Err(_) => return broken(header),
     };
     let verdict = match check(lookup, header, body, &chain).await {
         Ok(()) => Verdict::Pass,
@@ -35,19 +30,14 @@ pub(super) async fn verify(
 
 /// What is said where there was no time to look.
 pub(super) fn undecided(header: Header<'_>) -> ArcResult {
-    match find(header) {
-        Some(Some(chain)) => result(&chain, Verdict::TempError),
-        Some(None) => ArcResult::default(),
-        None => broken(header),
+    match Chain::find(header) {
+        Ok(Some(chain)) => result(&chain, Verdict::TempError),
+        Ok(None) => ArcResult::default(),
+        Err(_) => broken(header),
     }
 }
 
-/// The chain, where there is one; nothing where it can't hold.
-fn find(header: Header<'_>) -> Option<Option<Chain<'_>>> {
-    let found: Result<_, ChainError> = Chain::find(header);
-    found.ok()
-}
-
+/// A chain that can't hold, whatever its keys.
 fn broken(header: Header<'_>) -> ArcResult {
     let seals = header.fields().filter(|field| field.is("ARC-Seal"));
     ArcResult {
@@ -72,12 +62,7 @@ async fn check(
     body: &Body<'_>,
     chain: &Chain<'_>,
 ) -> Result<(), Fault> {
-    let fields: Vec<_> = header.fields().collect();
-    let message = Message {
-        header,
-        fields: &fields,
-        body,
-    };
+    let message = Message::of(header, body);
     let field = &chain.newest().signature;
     let (_, signature) = Signature::arc(field.value()).map_err(|error| malformed(&error))?;
     check_algorithm(signature.algorithm)?;

@@ -23,12 +23,7 @@ pub(super) async fn verify(
     if signatures.is_empty() {
         return Vec::new();
     }
-    let fields: Vec<_> = header.fields().take(FIELDS_MAX + 1).collect();
-    let message = Message {
-        header,
-        fields: &fields,
-        body,
-    };
+    let message = Message::of(header, body);
     let checks = signatures.iter().map(|field| async {
         let checked = check(lookup, &message, field).await;
         result(field, checked.err())
@@ -64,20 +59,24 @@ fn result(field: &Field<'_>, fault: Option<Fault>) -> DkimResult {
 
 /// What a signature is about.
 pub(super) struct Message<'a> {
-    pub(super) header: Header<'a>,
-    pub(super) fields: &'a [Field<'a>],
-    pub(super) body: &'a Body<'a>,
+    header: Header<'a>,
+    /// One more than is looked at, where there are more.
+    fields: Vec<Field<'a>>,
+    body: &'a Body<'a>,
 }
 
-async fn check(
-    lookup: &Lookup<'_>,
-    message: &Message<'_>,
-    field: &Field<'_>,
-) -> Result<(), Fault> {
-    let signature = Signature::dkim(field.value()).map_err(|error| malformed(&error))?;
-    if signature.is_over(lookup.clock.now()) {
-        return Err(fault(Verdict::Policy, "the signature has expired"));
+impl<'a> Message<'a> {
+    pub(super) fn of(header: Header<'a>, body: &'a Body<'a>) -> Self {
+        Self {
+            header,
+            fields: header.fields().take(FIELDS_MAX + 1).collect(),
+            body,
+        }
     }
+}
+
+async fn check(lookup: &Lookup<'_>, message: &Message<'_>, field: &Field<'_>) -> Result<(), Fault> {
+    let signature = Signature::dkim(field.value()).map_err(|error| malformed(&error))?;
     check_signature(lookup, message, field, &signature).await
 }
 
@@ -91,6 +90,9 @@ pub(super) async fn check_signature(
     // RFC 8301 §3.1: SHA-1 does not count, whatever else.
     if signature.algorithm == DkimAlgorithm::RsaSha1 {
         return Err(fault(Verdict::Policy, "rsa-sha1 does not count"));
+    }
+    if signature.is_over(lookup.clock.now()) {
+        return Err(fault(Verdict::Policy, "the signature has expired"));
     }
     if message.fields.len() > FIELDS_MAX {
         return Err(fault(Verdict::Policy, "the header has too many fields"));
@@ -107,7 +109,10 @@ pub(super) async fn check_signature(
             return Err(fault(Verdict::Policy, "only a part of the body is signed"));
         }
         Some(signed) if signed > length => {
-            return Err(fault(Verdict::Fail, "the body is shorter than what was signed"));
+            return Err(fault(
+                Verdict::Fail,
+                "the body is shorter than what was signed",
+            ));
         }
         _ => {}
     }

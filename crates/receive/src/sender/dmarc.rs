@@ -83,11 +83,7 @@ impl Authors {
 }
 
 /// The result for From, of what SPF and DKIM found.
-pub(super) fn evaluate(
-    policies: Policies,
-    spf: &SpfResult,
-    dkim: &[DkimResult],
-) -> DmarcResult {
+pub(super) fn evaluate(policies: Policies, spf: &SpfResult, dkim: &[DkimResult]) -> DmarcResult {
     let Policies::Found(found) = policies else {
         return of(None, Verdict::PermError);
     };

@@ -42,7 +42,11 @@ impl<'r> Questions<'r> {
     }
 
     /// The addresses of a name, of the kind of `like`; at least one.
-    pub(super) async fn addresses(&self, name: &str, like: IpAddr) -> Result<Vec<IpAddr>, NoAnswer> {
+    pub(super) async fn addresses(
+        &self,
+        name: &str,
+        like: IpAddr,
+    ) -> Result<Vec<IpAddr>, NoAnswer> {
         let kind = match like {
             IpAddr::V4(_) => RecordKind::A,
             IpAddr::V6(_) => RecordKind::Aaaa,
@@ -70,7 +74,10 @@ impl<'r> Questions<'r> {
 
     fn take_one(&self) -> Result<(), NoAnswer> {
         let take = |left: u32| left.checked_sub(1);
-        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+        match self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+        {
             Ok(_) => Ok(()),
             Err(_) => Err(NoAnswer::Unknown),
         }

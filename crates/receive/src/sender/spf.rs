@@ -36,7 +36,10 @@ pub(super) fn undecided(from: &Origin) -> SpfResult {
 }
 
 fn sender(from: &Origin) -> Sender<'_> {
-    let mail_from = from.mail_from.mailbox().map_or("", |mailbox| mailbox.as_str());
+    let mail_from = from
+        .mail_from
+        .mailbox()
+        .map_or("", |mailbox| mailbox.as_str());
     Sender::of(from.ip, &from.helo, mail_from)
 }
 
@@ -111,7 +114,10 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// RFC 7208 §4: `check_host()`. An error is where the whole evaluation ends.
-    fn host<'b>(&'b mut self, domain: &'b str) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'b>> {
+    fn host<'b>(
+        &'b mut self,
+        domain: &'b str,
+    ) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'b>> {
         Box::pin(async move {
             match self.records(domain).await {
                 Ok(verdict) | Err(verdict) => verdict,

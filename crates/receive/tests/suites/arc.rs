@@ -1,4 +1,4 @@
-//! ValiMail's suite for ARC.
+//! `ValiMail`'s suite for ARC.
 
 use std::fs;
 

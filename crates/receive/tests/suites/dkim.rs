@@ -1,4 +1,4 @@
-//! The signed mail of Mail::DKIM, of which much is older than the RFCs in force.
+//! The signed mail of `Mail::DKIM`, of which much is older than the RFCs in force.
 
 use std::fs;
 
@@ -44,7 +44,7 @@ async fn check(world: &World, tally: &mut Tally, file: &str, expected: &str, mes
     let holds = match expected {
         "pass" => verdicts.contains(&Verdict::Pass),
         "fail" => verdicts.contains(&Verdict::Fail),
-        // What Mail::DKIM does not look at.
+        // What `Mail::DKIM` does not look at.
         "invalid" => !verdicts
             .iter()
             .any(|verdict| matches!(verdict, Verdict::Pass | Verdict::Fail)),

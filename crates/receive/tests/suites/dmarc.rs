@@ -4,8 +4,8 @@ use std::fs;
 
 use bytes::Bytes;
 use postbell_mail::authentication::dmarc::Record;
-use postbell_model::authentication::{Aligned, DmarcPolicy, Verdict};
 use postbell_model::Domain;
+use postbell_model::authentication::{Aligned, DmarcPolicy, Verdict};
 use postbell_peers::dns::{Answer, Entry};
 
 use crate::world::{Tally, World, collection};
@@ -35,7 +35,12 @@ async fn what_passed_has_to_belong_to_from() {
     let policy = "v=DMARC1; p=reject; sp=quarantine; pct=50";
     world.txt("_dmarc.example.com", policy);
     world.txt("_dmarc.strict.example", "v=DMARC1; p=none; aspf=s");
-    for domain in ["example.com", "bounces.example.com", "example.net", "news.strict.example"] {
+    for domain in [
+        "example.com",
+        "bounces.example.com",
+        "example.net",
+        "news.strict.example",
+    ] {
         world.txt(domain, "v=spf1 ip4:192.0.2.1 -all");
     }
     let check = async |mail_from: &str, from: &str, expected: Verdict| {
@@ -49,13 +54,31 @@ async fn what_passed_has_to_belong_to_from() {
     assert_eq!(found.aligned, [Aligned::Spf(aligned)]);
     let found = check("a@example.net", "a@news.example.com", Verdict::Fail).await;
     let request = found.request.unwrap();
-    assert_eq!((request.policy, request.percent), (DmarcPolicy::Quarantine, 50));
+    assert_eq!(
+        (request.policy, request.percent),
+        (DmarcPolicy::Quarantine, 50)
+    );
     check("a@news.strict.example", "a@strict.example", Verdict::Fail).await;
     check("a@example.net", "a@example.net", Verdict::None).await;
-    check("a@example.com", "a@example.com, b@example.net", Verdict::None).await;
-    check("a@example.com", "a@example.com, b@strict.example", Verdict::Fail).await;
+    check(
+        "a@example.com",
+        "a@example.com, b@example.net",
+        Verdict::None,
+    )
+    .await;
+    check(
+        "a@example.com",
+        "a@example.com, b@strict.example",
+        Verdict::Fail,
+    )
+    .await;
     check("a@example.com", "nobody", Verdict::PermError).await;
-    check("a@example.com", "a@example.com\r\nFrom: b@example.com", Verdict::PermError).await;
+    check(
+        "a@example.com",
+        "a@example.com\r\nFrom: b@example.com",
+        Verdict::PermError,
+    )
+    .await;
 }
 
 #[tokio::test]

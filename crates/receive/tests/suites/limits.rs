@@ -25,7 +25,10 @@ async fn a_message_asks_no_more_than_it_may() {
     );
     for n in 0..10 {
         let ip: IpAddr = [198, 51, 100, n].into();
-        world.dns.table().set(&format!("h{n}.example.com"), Entry::addresses([ip]));
+        world
+            .dns
+            .table()
+            .set(&format!("h{n}.example.com"), Entry::addresses([ip]));
     }
     let mut message = String::new();
     for n in 0..40 {
@@ -47,8 +50,14 @@ async fn at_the_limit_of_questions_nothing_is_decided() {
         ..SenderOptions::default()
     })
     .await;
-    world.txt("example.com", "v=spf1 a:a.example a:b.example a:c.example -all");
-    let found = world.verifier.spf([192, 0, 2, 1].into(), "", "a@example.com").await;
+    world.txt(
+        "example.com",
+        "v=spf1 a:a.example a:b.example a:c.example -all",
+    );
+    let found = world
+        .verifier
+        .spf([192, 0, 2, 1].into(), "", "a@example.com")
+        .await;
     assert_eq!(found.verdict, Verdict::TempError);
 }
 
@@ -59,7 +68,11 @@ async fn when_time_is_up_nothing_is_decided() {
         ..SenderOptions::default()
     })
     .await;
-    for name in ["example.com", "_dmarc.example.com", "s._domainkey.example.com"] {
+    for name in [
+        "example.com",
+        "_dmarc.example.com",
+        "s._domainkey.example.com",
+    ] {
         world.dns.table().set(name, Entry::new(Answer::Silence));
     }
     let message = Bytes::from_static(

@@ -103,16 +103,36 @@ async fn what_was_changed_does_not() {
     for (from, to, expected, reason) in [
         ("Hello  Bob", "Hello Bob", Verdict::Pass, None),
         (".\r\n\r\n", ".\r\n \t\r\n\r\n", Verdict::Pass, None),
-        ("Hello  Bob", "Hello Eve", Verdict::Fail, Some("the body was changed")),
+        (
+            "Hello  Bob",
+            "Hello Eve",
+            Verdict::Fail,
+            Some("the body was changed"),
+        ),
         (
             "To: bob@",
             "Cc: eve@example.net\r\nTo: bob@",
             Verdict::Fail,
             Some("the signature is not of this header"),
         ),
-        ("s=rsa", "s=other", Verdict::PermError, Some("there is no key")),
-        ("t=1795305000", "t=1; x=2", Verdict::Policy, Some("the signature has expired")),
-        ("rsa-sha256", "ed25519-sha256", Verdict::PermError, Some("the key is of another algorithm")),
+        (
+            "s=rsa",
+            "s=other",
+            Verdict::PermError,
+            Some("there is no key"),
+        ),
+        (
+            "t=1795305000",
+            "t=1; x=2",
+            Verdict::Policy,
+            Some("the signature has expired"),
+        ),
+        (
+            "rsa-sha256",
+            "ed25519-sha256",
+            Verdict::PermError,
+            Some("the key is of another algorithm"),
+        ),
     ] {
         let changed = text.replace(from, to);
         assert_ne!(changed, text);
@@ -166,7 +186,10 @@ async fn what_nobody_could_make_anything_of_is_not_sealed() {
     let message = Bytes::from_static(MESSAGE.as_bytes());
     let mut found = world.verify("", &message).await;
     let ed25519 = signer(&world, "example.com", KeyAlgorithm::Ed25519);
-    assert_eq!(sealed(&message, &ed25519, &found), Err(SealError::Algorithm));
+    assert_eq!(
+        sealed(&message, &ed25519, &found),
+        Err(SealError::Algorithm)
+    );
     let rsa = signer(&world, "example.com", KeyAlgorithm::Rsa);
     let mut other = found.clone();
     other.arc.verdict = Verdict::Pass;

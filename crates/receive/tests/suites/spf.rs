@@ -65,8 +65,14 @@ fn entry(list: &[(String, Vec<String>)]) -> Entry {
             "SPF" if values.concat() == "TIMEOUT" => {}
             "A" | "AAAA" => records.addresses.push(values[0].parse().unwrap()),
             "MX" => {
-                let host = if values[1].is_empty() { "." } else { &values[1] };
-                records.mx.push((values[0].parse().unwrap(), host.to_owned()));
+                let host = if values[1].is_empty() {
+                    "."
+                } else {
+                    &values[1]
+                };
+                records
+                    .mx
+                    .push((values[0].parse().unwrap(), host.to_owned()));
             }
             "TXT" if values.concat() == "NONE" => {}
             "TXT" => records.txt.push(values.concat()),

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
+/// A kind of record and its values.
+pub(crate) type Entry = (String, Vec<String>);
+
 /// The tests of a file, and the zone that they are about.
 #[derive(Debug, Default)]
 pub(crate) struct Suite {
     pub(crate) tests: Vec<(String, BTreeMap<String, Vec<String>>)>,
-    pub(crate) zone: Vec<(String, Vec<(String, Vec<String>)>)>,
+    pub(crate) zone: Vec<(String, Vec<Entry>)>,
 }
 
 impl Suite {
@@ -143,7 +146,15 @@ fn what_the_suite_is_written_in_is_read() {
     assert_eq!(test["result"], ["fail", "pass"]);
     let (name, records) = &suite.zone[0];
     assert_eq!(name, "a:b.example");
-    let records: Vec<_> = records.iter().map(|(k, v)| (k.as_str(), v.join("|"))).collect();
-    let expected = [("MX", "0|x"), ("TIMEOUT", ""), ("TXT", "v=spf1 -all"), ("SPF", "a\0|b")];
+    let records: Vec<_> = records
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.join("|")))
+        .collect();
+    let expected = [
+        ("MX", "0|x"),
+        ("TIMEOUT", ""),
+        ("TXT", "v=spf1 -all"),
+        ("SPF", "a\0|b"),
+    ];
     assert_eq!(records, expected.map(|(k, v)| (k, v.to_owned())));
 }

@@ -118,6 +118,7 @@ fn submission(
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     };
     let deliveries = (0..RECIPIENTS).filter_map(|n| recipient(number * RECIPIENTS + n, at));
     Submission {

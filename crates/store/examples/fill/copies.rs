@@ -84,7 +84,7 @@ async fn copy(connection: &mut SqliteConnection, block: u64, apart: Duration) ->
         "INSERT INTO message SELECT {message}, workspace_id, configuration_set_id, mail_from, \
             source, subject, header_message_id, accepted_at + {micros}, size, eight_bit, \
             smtputf8, received_helo, received_peer, received_with, body_segment, body_offset, \
-            body_length, reports, instructions, credential_id FROM m; \
+            body_length, reports, instructions, credential_id, forward FROM m; \
          INSERT INTO delivery SELECT {delivery}, {of_message}, workspace_id, {domain}, \
             {recipient}, state, attempt, sequence, next_at + {micros}, expires_at + {micros}, \
             notify, orcpt, warned FROM d; \

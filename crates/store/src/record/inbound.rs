@@ -149,7 +149,7 @@ struct AttachmentRecord {
 /// What was found out about a sender; in payloads and in a column.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct AuthenticationRecord {
+pub(super) struct AuthenticationRecord {
     spf: (String, String, Option<String>),
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dkim: Vec<DkimRecord>,
@@ -448,7 +448,7 @@ fn excerpt(record: ExcerptRecord) -> Excerpt {
     }
 }
 
-fn authentication_record(authentication: &Authentication) -> AuthenticationRecord {
+pub(super) fn authentication_record(authentication: &Authentication) -> AuthenticationRecord {
     let Authentication {
         spf,
         dkim,
@@ -489,7 +489,7 @@ fn authentication_record(authentication: &Authentication) -> AuthenticationRecor
     }
 }
 
-fn sender(record: AuthenticationRecord) -> Result<Authentication, String> {
+pub(super) fn sender(record: AuthenticationRecord) -> Result<Authentication, String> {
     let domain = |text: Option<String>| text.and_then(|text| Domain::parse(&text).ok());
     let dkim = record.dkim.into_iter().map(|signature| {
         let algorithm = signature.algorithm;
@@ -537,7 +537,7 @@ fn sender(record: AuthenticationRecord) -> Result<Authentication, String> {
     })
 }
 
-fn parse<'j, T: Deserialize<'j>>(json: &'j str) -> Result<T, String> {
+pub(super) fn parse<'j, T: Deserialize<'j>>(json: &'j str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|error| error.to_string())
 }
 

@@ -5,6 +5,7 @@
 
 mod destination;
 mod domain;
+mod forward;
 mod inbound;
 mod instructions;
 mod sending;
@@ -20,6 +21,7 @@ use postbell_model::{
 use serde::{Deserialize, Serialize};
 
 pub(crate) use destination::{read_settings, read_workspace, write_settings, write_workspace};
+pub(crate) use forward::{read_forward, write_forward};
 pub(crate) use inbound::{read_authentication, write_authentication};
 pub(crate) use instructions::{read_instructions, write_instructions};
 pub(crate) use sending::{read_sending, write_sending};

@@ -33,6 +33,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0011_domains.sql"),
     include_str!("0012_tenants.sql"),
     include_str!("0015_inbound.sql"),
+    include_str!("0016_forwards.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

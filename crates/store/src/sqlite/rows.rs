@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, ConfigurationSetId, Domain, Message, MessageId, Notify, OriginalRecipient,
+    Address, ConfigurationSetId, Domain, Forward, Message, MessageId, Notify, OriginalRecipient,
     ReportRequest, ReversePath, Timestamp, WorkspaceId,
 };
 use sqlx::Row;
@@ -39,7 +39,7 @@ impl From<RowError> for StoreError {
 pub(super) const MESSAGE_COLUMNS: &str = "m.id, m.workspace_id, m.configuration_set_id, \
     m.mail_from, m.source, m.subject, m.header_message_id, m.accepted_at, m.size, m.eight_bit, \
     m.smtputf8, m.received_helo, m.received_peer, m.received_with, m.body_segment, \
-    m.body_offset, m.body_length, m.reports, m.instructions";
+    m.body_offset, m.body_length, m.reports, m.instructions, m.forward";
 
 /// How many they are.
 pub(super) const MESSAGE_WIDTH: usize = 19;
@@ -76,6 +76,7 @@ pub(super) fn bind_message(
                 .credential
                 .map(|credential| i64::from(credential.0)),
         )
+        .bind(message.forward.as_deref().map(record::write_forward))
 }
 
 /// Reads a message whose first column is at `at`.
@@ -104,6 +105,7 @@ pub(super) fn read_message(
         reports: row.try_get(at + 17)?,
         instructions: record::read_instructions(row.try_get(at + 18)?)
             .ok_or(RowError::Column("message.instructions"))?,
+        forward: forward(row.try_get(at + 19)?)?,
     };
     let body = BodyRef {
         message: id,
@@ -120,6 +122,12 @@ pub(super) fn reverse_path(text: &str, column: &'static str) -> Result<ReversePa
         return Ok(ReversePath::Null);
     }
     address(text, column).map(ReversePath::Mailbox)
+}
+
+fn forward(json: Option<&str>) -> Result<Option<Box<Forward>>, RowError> {
+    let read = json.map(record::read_forward).transpose();
+    let read = read.map_err(|_| RowError::Column("message.forward"))?;
+    Ok(read.map(Box::new))
 }
 
 fn peer(text: Option<&str>) -> Result<Option<IpAddr>, RowError> {

@@ -64,8 +64,8 @@ const PARTS: [Part; 6] = [
         head: "INSERT INTO message (id, workspace_id, configuration_set_id, mail_from, source, \
                subject, header_message_id, accepted_at, size, eight_bit, smtputf8, \
                received_helo, received_peer, received_with, body_segment, body_offset, \
-               body_length, reports, instructions, credential_id) SELECT * FROM",
-        columns: 20,
+               body_length, reports, instructions, credential_id, forward) SELECT * FROM",
+        columns: 21,
         tail: "WHERE column1 IS NOT NULL",
     },
     Part {

@@ -45,6 +45,7 @@ pub(super) fn read_message(row: &SqliteRow, at: usize) -> Result<Arc<Message>, R
             stream: row.try_get(at + 5)?,
             ..Instructions::default()
         },
+        forward: None,
     }))
 }
 

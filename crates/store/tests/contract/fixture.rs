@@ -226,6 +226,7 @@ pub(crate) fn message(workspace: WorkspaceId, set: ConfigurationSetId) -> Messag
             tags: vec!["welcome".to_owned()],
             ..Instructions::default()
         },
+        forward: None,
     }
 }
 

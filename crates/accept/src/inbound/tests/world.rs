@@ -202,6 +202,7 @@ pub(super) fn sent_to(recipient: &str, workspace: WorkspaceId) -> Sent {
             with: "local".to_owned(),
         },
         reports: false,
+        forward: None,
         instructions: Instructions::default(),
     };
     Sent {

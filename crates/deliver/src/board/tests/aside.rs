@@ -43,7 +43,7 @@ fn what_waits_is_put_aside_and_what_is_under_way_is_not() {
     assert_eq!(state.put_aside(&others).len(), 0);
     assert_eq!(state.put_aside(&DeliveryFilter::default()).len(), 2);
     assert_eq!(state.counts().0, 0);
-    state.planned(&domain("new.example"), route_to("mx.new.example"), START);
+    state.planned(&heading("new.example"), route_to("mx.new.example"), START);
     assert!(dialled(&mut state).is_empty(), "nothing waits for it");
 }
 

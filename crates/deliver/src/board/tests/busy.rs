@@ -5,7 +5,7 @@ fn the_busiest_are_named_and_the_others_are_one() {
     let mut state = State::new(LIMITS);
     for (name, count) in [("few.example", 1), ("many.example", 6), ("some.example", 3)] {
         state.offer(parcels(count, 1, name), START);
-        state.planned(&domain(name), route_to(&format!("mx.{name}")), START);
+        state.planned(&heading(name), route_to(&format!("mx.{name}")), START);
     }
     let busy = state.busy_sites(1, START);
     let names: Vec<_> = busy.sites.iter().map(|site| site.name.as_str()).collect();
@@ -25,7 +25,7 @@ fn a_site_that_is_left_alone_is_told_of() {
     let mut state = State::new(LIMITS);
     state.offer(parcels(1, 1, "dead.example"), START);
     let planned = route_to("mx.dead.example");
-    state.planned(&domain("dead.example"), planned, START);
+    state.planned(&heading("dead.example"), planned, START);
     assert_eq!(state.busy_sites(9, START).sites[0].paused, 0);
     let key = site("mx.dead.example");
     let found = state.sites.get_mut(&key).unwrap();

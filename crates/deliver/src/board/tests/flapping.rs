@@ -37,7 +37,7 @@ impl Flapping {
         });
         let key = site("mx.a.example");
         state.offer(parcels(1, 9, "a.example"), START);
-        state.planned(&domain("a.example"), route_to("mx.a.example"), START);
+        state.planned(&heading("a.example"), route_to("mx.a.example"), START);
         let queue = parcels(messages, 1, "a.example")
             .into_iter()
             .map(|mut parcel| {

@@ -13,7 +13,7 @@ fn other_limits_hold_for_sites_that_are_known() {
     let mut state = State::new(LIMITS).with_rules(SiteRules::new(slow, Vec::new()));
     let key = site("mx.a.example");
     state.offer(parcels(5, 1, "a.example"), START);
-    state.planned(&domain("a.example"), route_to("mx.a.example"), START);
+    state.planned(&heading("a.example"), route_to("mx.a.example"), START);
     let worker = dialled(&mut state)[0].1;
     state.greeted(&key);
     assert!(matches!(next(&mut state, &key, worker), Next::Deliver(_)));

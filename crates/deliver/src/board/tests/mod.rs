@@ -1,6 +1,7 @@
 mod aside;
 mod busy;
 mod flapping;
+mod forward;
 mod limits;
 
 use std::net::Ipv4Addr;
@@ -54,6 +55,7 @@ fn parcel(workspace: u32, domain: &str, size: u64) -> Parcel {
         },
         reports: false,
         instructions: Instructions::default(),
+        forward: None,
     };
     let claimed = Claimed {
         delivery: Delivery {
@@ -85,6 +87,10 @@ fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()
 }
 
+fn heading(name: &str) -> Heading {
+    Heading::Domain(domain(name))
+}
+
 fn lane(workspace: u32, name: &str) -> Lane {
     Lane {
         workspace: WorkspaceId(workspace),
@@ -101,6 +107,7 @@ fn route_to(host: &str) -> Planned {
             host,
             ip: Ipv4Addr::LOCALHOST.into(),
             relay: None,
+            named_port: None,
         }],
     };
     Planned {
@@ -126,7 +133,7 @@ fn state_with(domains: &[&str]) -> State {
     let mut state = State::new(LIMITS);
     for name in domains {
         state.offer(parcels(1, 9, name), START);
-        state.planned(&domain(name), route_to(&format!("mx.{name}")), START);
+        state.planned(&heading(name), route_to(&format!("mx.{name}")), START);
         let worker = dialled(&mut state)[0].1;
         let key = site(&format!("mx.{name}"));
         state.greeted(&key);
@@ -174,8 +181,8 @@ fn a_domain_is_looked_up_once_and_what_waited_is_delivered() {
     state.offer(parcels(3, 1, "a.example"), START);
     state.offer(parcels(2, 2, "a.example"), START);
     let orders = std::mem::take(&mut state.orders);
-    assert!(matches!(&orders[..], [Order::LookUp(name)] if *name == domain("a.example")));
-    state.planned(&domain("a.example"), route_to("mx.example"), START);
+    assert!(matches!(&orders[..], [Order::LookUp(name)] if *name == heading("a.example")));
+    state.planned(&heading("a.example"), route_to("mx.example"), START);
     assert_eq!(
         dialled(&mut state).len(),
         2,
@@ -193,10 +200,10 @@ fn lookups_are_bounded_and_the_rest_follow() {
         state.offer(parcels(1, 1, name), START);
     }
     assert_eq!(std::mem::take(&mut state.orders).len(), 2);
-    let next = state.planned(&domain("a.example"), route_to("mx.example"), START);
-    assert_eq!(next, Some(domain("c.example")));
+    let next = state.planned(&heading("a.example"), route_to("mx.example"), START);
+    assert_eq!(next, Some(heading("c.example")));
     assert_eq!(
-        state.planned(&domain("b.example"), route_to("mx.example"), START),
+        state.planned(&heading("b.example"), route_to("mx.example"), START),
         None
     );
 }
@@ -206,7 +213,7 @@ fn a_refused_domain_refuses_what_waits_and_what_comes() {
     let mut state = State::new(LIMITS);
     state.offer(parcels(2, 1, "a.example"), START);
     state.orders.clear();
-    state.planned(&domain("a.example"), refused("a.example", 550), START);
+    state.planned(&heading("a.example"), refused("a.example", 550), START);
     state.offer(parcels(1, 2, "a.example"), START);
     let sizes: Vec<_> = state
         .orders
@@ -233,7 +240,7 @@ fn a_route_is_used_while_it_is_looked_up_again_and_outlives_a_silent_dns() {
     state.offer(parcels(1, 1, "a.example"), late);
     let orders = std::mem::take(&mut state.orders);
     assert!(matches!(&orders[..], [Order::Dial(..), Order::LookUp(_)]));
-    state.planned(&domain("a.example"), refused("a.example", 451), late);
+    state.planned(&heading("a.example"), refused("a.example", 451), late);
     assert_eq!(state.counts().0, 1);
     state.offer(
         parcels(1, 1, "a.example"),
@@ -248,7 +255,7 @@ fn a_changed_route_takes_along_what_waits() {
     let late = START.after(HOUR * 2);
     state.offer(parcels(3, 1, "a.example"), late);
     state.orders.clear();
-    state.planned(&domain("a.example"), route_to("new.example"), late);
+    state.planned(&heading("a.example"), route_to("new.example"), late);
     assert_eq!(dialled(&mut state)[0].0, site("new.example"));
     assert_eq!(take_all(&mut state, &site("mx.a.example")).len(), 0);
     assert_eq!(take_all(&mut state, &site("new.example")).len(), 3);
@@ -265,7 +272,7 @@ fn lanes_of_a_site_take_turns_by_octets() {
         (0..40).map(|_| parcel(2, "a.example", 2 * 1024)).collect(),
         START,
     );
-    state.planned(&domain("a.example"), route_to("mx.example"), START);
+    state.planned(&heading("a.example"), route_to("mx.example"), START);
     let taken = take_all(&mut state, &site("mx.example"));
     let octets_of = |workspace: u32| -> u64 {
         let early = taken.iter().take(34);
@@ -282,8 +289,8 @@ fn a_small_lane_does_not_wait_for_a_large_one() {
     let mut state = State::new(LIMITS);
     state.offer(parcels(2_000, 1, "a.example"), START);
     state.offer(parcels(1, 2, "b.example"), START);
-    state.planned(&domain("a.example"), route_to("mx.example"), START);
-    state.planned(&domain("b.example"), route_to("mx.example"), START);
+    state.planned(&heading("a.example"), route_to("mx.example"), START);
+    state.planned(&heading("b.example"), route_to("mx.example"), START);
     let taken = take_all(&mut state, &site("mx.example"));
     let place = taken
         .iter()
@@ -356,7 +363,7 @@ fn what_waits_for_a_site_that_nobody_knew_shares_its_fate() {
     let mut state = State::new(LIMITS);
     let key = site("mx.a.example");
     state.offer(parcels(5, 1, "a.example"), START);
-    state.planned(&domain("a.example"), route_to("mx.a.example"), START);
+    state.planned(&heading("a.example"), route_to("mx.a.example"), START);
     let workers = dialled(&mut state);
     assert!(state.unreachable(&key, START, NOW).is_empty());
     state.leave(&key, workers[0].1, Stand::Opening);
@@ -404,7 +411,7 @@ fn mail_that_leaves_in_different_ways_shares_no_connection() {
     assert_eq!(state.sites_of(&[domain("a.example")], START).len(), 2);
     let late = START.after(HOUR * 2);
     state.offer(parcels(1, 1, "a.example"), late);
-    state.planned(&domain("a.example"), route_to("new.example"), late);
+    state.planned(&heading("a.example"), route_to("new.example"), late);
     assert_eq!(
         take_all(&mut state, &usual).len(),
         0,
@@ -423,7 +430,7 @@ fn a_rate_holds_messages_back_and_one_worker_waits() {
     let mut state = State::new(LIMITS).with_rules(SiteRules::new(limits, Vec::new()));
     let key = site("mx.a.example");
     state.offer(parcels(5, 1, "a.example"), START);
-    state.planned(&domain("a.example"), route_to("mx.a.example"), START);
+    state.planned(&heading("a.example"), route_to("mx.a.example"), START);
     let workers = dialled(&mut state);
     assert_eq!(workers.len(), 2);
     state.greeted(&key);
@@ -514,7 +521,7 @@ fn hanging_sites_leave_connections_for_those_that_work() {
     for n in 0..10 {
         let name = format!("d{n}.example");
         state.offer(parcels(3, 1, &name), START);
-        state.planned(&domain(&name), route_to(&format!("mx.{name}")), START);
+        state.planned(&heading(&name), route_to(&format!("mx.{name}")), START);
     }
     assert_eq!(dialled(&mut state).len(), 6, "three quarters");
     state.offer(parcels(2, 1, "live.example"), START);
@@ -587,7 +594,7 @@ fn when_it_closes_everything_comes_back() {
 fn guards_give_back_what_they_hold() {
     let board = Arc::new(board());
     board.offer(parcels(1, 1, "a.example"), START);
-    board.planned(&domain("a.example"), route_to("mx.example"), START);
+    board.planned(&heading("a.example"), route_to("mx.example"), START);
     let orders = std::mem::take(&mut board.locked().orders);
     let Some(Order::Dial(key, worker)) = orders.into_iter().nth(1) else {
         panic!("a connection is wanted");
@@ -607,7 +614,7 @@ fn guards_give_back_what_they_hold() {
 fn a_panic_delays_the_delivery_and_frees_the_seat() {
     let board = Arc::new(board());
     board.offer(parcels(1, 1, "a.example"), START);
-    board.planned(&domain("a.example"), route_to("mx.example"), START);
+    board.planned(&heading("a.example"), route_to("mx.example"), START);
     board.locked().orders.clear();
     let worker = {
         let board = board.clone();
@@ -634,7 +641,7 @@ fn what_is_remembered_is_bounded() {
         let name = format!("d{n}.example");
         state.offer(parcels(1, 1, &name), START);
         assert!(matches!(&state.orders[..], [Order::LookUp(_)]));
-        state.planned(&domain(&name), refused(&name, 550), START);
+        state.planned(&heading(&name), refused(&name, 550), START);
         state.orders.clear();
         assert!(state.remembered() <= LIMITS.plans);
     }

@@ -7,10 +7,10 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
+use postbell_model::Domain;
 use postbell_model::authentication::{
     ArcResult, Authentication, DkimResult, DmarcResult, SpfIdentity, SpfResult, Verdict,
 };
-use postbell_model::Domain;
 
 use crate::header::{Field, Header, HeaderError};
 
@@ -232,8 +232,7 @@ impl Folded {
 
 /// A value: a token (RFC 2045 §5.1) where it is one, else between quotes.
 fn word(value: &str) -> String {
-    let of_a_token =
-        |octet: u8| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&octet);
+    let of_a_token = |octet: u8| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&octet);
     if !value.is_empty() && value.len() <= VALUE_MAX && value.bytes().all(of_a_token) {
         return value.to_owned();
     }

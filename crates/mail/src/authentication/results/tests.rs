@@ -85,7 +85,11 @@ fn a_long_result_is_folded() {
     found.dkim[0].domain = Some(domain(&format!("{}.example.com", "a".repeat(60))));
     let written = field(&domain("mx.example.net"), None, &found);
     let lines = written.trim_end().split("\r\n");
-    assert!(lines.skip(1).all(|line| line.starts_with('\t') && line.len() < 90));
+    assert!(
+        lines
+            .skip(1)
+            .all(|line| line.starts_with('\t') && line.len() < 90)
+    );
 }
 
 #[test]
@@ -108,10 +112,18 @@ fn fields_that_claim_to_be_ours_are_removed() {
         let rest = "From: a\r\nTo: b\r\n\r\nAuthentication-Results: mx.example.net\r\n";
         assert_eq!(cleaned, rest, "{claim}");
     }
-    for other in ["mx.example.org; none", "mx.example.net.evil.example; none", "xmx.example.net;"] {
+    for other in [
+        "mx.example.org; none",
+        "mx.example.net.evil.example; none",
+        "xmx.example.net;",
+    ] {
         let text = Bytes::from(format!("Authentication-Results: {other}\r\n\r\n"));
         let cleaned = without(&text, &ours).unwrap();
-        assert_eq!(cleaned.as_ptr(), text.as_ptr(), "{other}: nothing is copied");
+        assert_eq!(
+            cleaned.as_ptr(),
+            text.as_ptr(),
+            "{other}: nothing is copied"
+        );
         assert_eq!(cleaned, text);
     }
 }

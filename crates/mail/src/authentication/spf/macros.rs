@@ -289,9 +289,15 @@ mod tests {
         check("%{lr}", "strong-bad");
         check("%{lr-}", "bad.strong");
         check("%{l1r-}", "strong");
-        check("%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com");
+        check(
+            "%{ir}.%{v}._spf.%{d2}",
+            "3.2.0.192.in-addr._spf.example.com",
+        );
         check("%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com");
-        check("%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net");
+        check(
+            "%{d2}.trusted-domains.example.net",
+            "example.com.trusted-domains.example.net",
+        );
         check("%{S}", "strong-bad%40email.example.com");
         let spec = DomainSpec::read("%{ir}.%{v}._spf.%{d2}").unwrap();
         assert_eq!(
@@ -303,12 +309,37 @@ mod tests {
     #[test]
     fn what_is_no_domain_spec() {
         for wrong in [
-            "", "com", "a.1", "a.-b", "a.b-", "a..", "%", "%a", "%{", "%{}", "%{x}", "%{d0}", "%{c}",
-            "%{dx}", "%{d2rr}", "a.b%", "a.b\u{7f}%{d", ".", "a.b:25",
+            "",
+            "com",
+            "a.1",
+            "a.-b",
+            "a.b-",
+            "a..",
+            "%",
+            "%a",
+            "%{",
+            "%{}",
+            "%{x}",
+            "%{d0}",
+            "%{c}",
+            "%{dx}",
+            "%{d2rr}",
+            "a.b%",
+            "a.b\u{7f}%{d",
+            ".",
+            "a.b:25",
         ] {
             assert_eq!(DomainSpec::read(wrong), None, "{wrong:?}");
         }
-        for fine in ["a.b", "a.b.", "%{d}", "a.b.%{D2r+-}", "a/b:c.d-e", "x%%.y", "%%"] {
+        for fine in [
+            "a.b",
+            "a.b.",
+            "%{d}",
+            "a.b.%{D2r+-}",
+            "a/b:c.d-e",
+            "x%%.y",
+            "%%",
+        ] {
             assert!(DomainSpec::read(fine).is_some(), "{fine:?}");
         }
     }

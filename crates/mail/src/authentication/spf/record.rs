@@ -254,7 +254,10 @@ mod tests {
         check("a mx:example.com/24//64 a:foo:bar/baz.example.com", Ok(3));
         check("a//64 a/0 ?mx", Ok(3));
         check("ip6:2001:db8::1/128 ip6:::ffff:192.0.2.1", Ok(2));
-        check("include:example.com exists:%{i}.example.com ptr ptr:a.b", Ok(4));
+        check(
+            "include:example.com exists:%{i}.example.com ptr ptr:a.b",
+            Ok(4),
+        );
         check("redirect=example.com exp=%{d} moo=%% a.b-c_1=", Ok(0));
         let term = directive("~A:%{d}/8").unwrap();
         let Mechanism::A(Some(_), prefixes) = term.mechanism else {

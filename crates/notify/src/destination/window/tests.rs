@@ -42,6 +42,7 @@ fn event(position: u64, delivery: u8) -> Logged {
             },
             reports: false,
             instructions: Instructions::default(),
+            forward: None,
         }),
     })
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use postbell_model::Message;
 use postbell_model::attempt::HostTry;
+use postbell_notify::{Format, preview};
 use postbell_store::{DeliveryHistory, EventHistory, History, Told};
 use serde_json::{Value, json};
 
-use super::{Has, heard, text};
-use crate::admin::{set_name, workspace_name};
+use super::story::{inbound_of, story};
+use super::{Has, heard, logged};
+use crate::admin::{set_name, set_of, workspace_name};
 use crate::operator::Window;
 
 pub(super) fn of(window: &Window<'_>, history: &History) -> Value {
@@ -55,19 +57,54 @@ fn event_document(
     let attempt = event.fact.attempt();
     let webhooks = heard(window, about, history);
     let webhooks = webhooks.iter().map(|(name, has)| webhook(name, *has));
-    json!({
+    let inbound = inbound_of(&event.fact);
+    let mut document = json!({
         "id": event.id.to_string(),
         "eventType": event.fact.kind().name(),
         "timestamp": event.at.to_string(),
         "sequence": event.sequence,
-        "story": text::story(&event.fact),
+        "story": story(&event.fact),
         "attempt": attempt.map(|attempt| attempt.number),
         "startedAt": attempt.map(|attempt| attempt.started_at.to_string()),
         "endedAt": attempt.map(|attempt| attempt.ended_at.to_string()),
         "tries": attempt.map(|a| a.tries.iter().map(try_document).collect::<Vec<_>>()),
+        "inboundId": inbound.map(|id| id.to_string()),
         "webhooks": webhooks.collect::<Vec<_>>(),
-    })
+    });
+    if inbound.is_some()
+        && let Some((name, told)) = block(window, about, history)
+    {
+        document[name] = told;
+    }
+    document
 }
+
+/// What came by mail has no attempt to tell of: what its webhook says stands here instead, under the
+/// same name, `reply` for instance.
+fn block(
+    window: &Window<'_>,
+    about: (&Arc<Message>, &DeliveryHistory),
+    history: &EventHistory,
+) -> Option<(String, Value)> {
+    let event = logged(about, history);
+    let told = preview(Format::Postbell, &event, &set_of(&window.directory, &event)).pop()?;
+    let told: Value = serde_json::from_slice(&told.json).ok()?;
+    let Value::Object(members) = told else {
+        return None;
+    };
+    members
+        .into_iter()
+        .find(|(name, _)| !ENVELOPE.contains(&name.as_str()))
+}
+
+const ENVELOPE: [&str; 6] = [
+    "id",
+    "eventType",
+    "timestamp",
+    "workspaceId",
+    "sequence",
+    "mail",
+];
 
 fn try_document(tried: &HostTry) -> Value {
     json!({

@@ -1,6 +1,7 @@
 //! `postbell message show`: all that happened to a message.
 
 mod document;
+mod story;
 mod text;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use postbell_store::{
 
 use super::Window;
 use crate::cli::Output;
+
+pub(super) use story::inbound_of;
 
 pub(super) async fn show(window: &Window<'_>, id: &str, output: &Output) -> anyhow::Result<()> {
     let parsed: DeliveryId = id
@@ -72,12 +75,7 @@ fn heard<'h>(
     (message, delivery): (&Arc<Message>, &DeliveryHistory),
     history: &'h EventHistory,
 ) -> Vec<(String, Has<'h>)> {
-    let event = Logged::Delivery(LoggedEvent {
-        position: history.position,
-        event: history.event.clone(),
-        recipient: delivery.delivery.recipient.clone(),
-        message: message.clone(),
-    });
+    let event = logged((message, delivery), history);
     let has = |(id, told): &'h (DestinationId, Told)| {
         let destination = destination(window, *id);
         let wanted = || destination.is_none_or(|destination| hears(destination, &event));
@@ -93,6 +91,19 @@ fn heard<'h>(
         (name, has)
     };
     history.told.iter().map(has).collect()
+}
+
+/// The event as destinations hear of it.
+fn logged(
+    (message, delivery): (&Arc<Message>, &DeliveryHistory),
+    history: &EventHistory,
+) -> Logged {
+    Logged::Delivery(LoggedEvent {
+        position: history.position,
+        event: history.event.clone(),
+        recipient: delivery.delivery.recipient.clone(),
+        message: message.clone(),
+    })
 }
 
 fn destination<'w>(window: &'w Window<'_>, id: DestinationId) -> Option<&'w Destination> {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use postbell_model::attempt::HostTry;
-use postbell_model::{Attempt, Fact, Message, Timestamp};
+use postbell_model::{Message, Timestamp};
 use postbell_store::{DeliveryHistory, EventHistory, History, Told};
 
+use super::story::{inbound_of, story};
 use super::{Has, heard};
 use crate::admin::{set_name, workspace_name};
 use crate::console::{Style, plain, until};
@@ -123,55 +124,15 @@ fn event_lines(
         .iter()
         .map(|tried| format!("      {}", try_line(tried)));
     lines.extend(tries);
+    if let Some(inbound) = inbound_of(&event.fact) {
+        let line = format!("      mail {inbound}");
+        lines.push(window.console.styled(Style::Faint, &line));
+    }
     for (name, has) in heard(window, about, history) {
         let line = format!("      webhook {name}: {}", has_line(has, window.now()));
         lines.push(window.console.styled(Style::Faint, &line));
     }
     lines
-}
-
-pub(super) fn story(fact: &Fact) -> String {
-    match fact {
-        Fact::Scheduled { send_at } => format!("to be sent at {send_at}"),
-        Fact::Send => "queued".to_owned(),
-        Fact::Delivery { attempt } => attempt_story(attempt),
-        Fact::DeliveryDelay {
-            attempt,
-            class,
-            next_attempt_at,
-            ..
-        } => format!(
-            "{}: {class}, next at {next_attempt_at}",
-            attempt_story(attempt)
-        ),
-        Fact::Bounce {
-            attempt,
-            class,
-            bounce_type,
-        } => format!(
-            "{}: {class}, {}",
-            attempt_story(attempt),
-            bounce_type.name()
-        ),
-        Fact::Held => "kept back by the operator".to_owned(),
-        Fact::Released { state } => format!("{state} again"),
-        Fact::Cancelled => "taken back".to_owned(),
-        Fact::Reject { reason } => reason.to_string(),
-        Fact::LateBounce { class, report, .. } => format!("{class}: {}", report.diagnostic),
-        Fact::LateDelay { report } => format!("still under way: {}", report.diagnostic),
-        Fact::Confirmed { confirmation, .. } => format!("reported {}", confirmation.name()),
-        Fact::Complaint(report) | Fact::NotSpam(report) => report.feedback_type.clone(),
-        Fact::Reply(reply) => match reply.content.auto_reply {
-            Some(class) => format!("a program's answer: {}", class.name()),
-            None => format!("answered by {}", reply.content.from),
-        },
-        Fact::Unsubscribe { method, .. } => format!("by {}", method.name()),
-    }
-}
-
-fn attempt_story(attempt: &Attempt) -> String {
-    let took = attempt.ended_at.since(attempt.started_at);
-    format!("attempt {} in {:.3} s", attempt.number, took.as_secs_f64())
 }
 
 fn try_line(tried: &HostTry) -> String {

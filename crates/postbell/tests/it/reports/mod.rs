@@ -1,7 +1,7 @@
 //! What senders are told, from the gate to their own MX.
 
 mod crash;
-mod world;
+pub(crate) mod world;
 
 use std::time::Duration;
 

@@ -22,24 +22,24 @@ use tokio_util::task::TaskTracker;
 
 use postbell_peers::clock::{HandClock, START};
 
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 const NUDGE: Duration = Duration::from_millis(200);
-pub(super) const SENDER: &str = "orders@sender.test";
+pub(crate) const SENDER: &str = "orders@sender.test";
 
-pub(super) struct World {
-    pub(super) mx: MxServer,
-    pub(super) clock: Arc<HandClock>,
-    pub(super) set: ConfigurationSetId,
-    workspace: WorkspaceId,
+pub(crate) struct World {
+    pub(crate) mx: MxServer,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) set: ConfigurationSetId,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) dns: DnsServer,
+    pub(crate) folder: TempDir,
     server: Server,
-    _dns: DnsServer,
-    _folder: TempDir,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl World {
-    pub(super) async fn start(extensions: &[&str]) -> Self {
+    pub(crate) async fn start(extensions: &[&str]) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let mut mx = MxOptions::default();
         mx.extensions
@@ -59,44 +59,44 @@ impl World {
             clock,
             set,
             workspace,
+            dns,
+            folder,
             server,
-            _dns: dns,
-            _folder: folder,
             tasks,
             stop,
         }
     }
 
-    pub(super) fn store(&self) -> &Arc<dyn Store> {
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
         self.server.store()
     }
 
     /// Submits a message as the door will once it reads the parameters.
-    pub(super) async fn submit(&self, to: &str, notify: Option<&str>) {
+    pub(crate) async fn submit(&self, to: &str, notify: Option<&str>) {
         self.submit_body(to, notify, "Hello.").await;
     }
 
-    pub(super) async fn submit_body(&self, to: &str, notify: Option<&str>, header: &str) {
+    pub(crate) async fn submit_body(&self, to: &str, notify: Option<&str>, header: &str) {
         let gate = gate(self.store(), self.clock.clone());
         let offer = offer(self.workspace, to, notify, header);
         gate.submit(offer).await.unwrap();
     }
 
     /// The report about this recipient.
-    pub(super) async fn report(&self, about: &str) -> Arc<Received> {
+    pub(crate) async fn report(&self, about: &str) -> Arc<Received> {
         let field = format!("Final-Recipient: rfc822; {about}\r\n");
         let is_it = |m: &Received| m.from.is_empty() && text(m).contains(&field);
         self.mx.wait_for_message(LIMIT, is_it).await.unwrap()
     }
 
     /// How many reports the MX has taken.
-    pub(super) fn reports(&self) -> usize {
+    pub(crate) fn reports(&self) -> usize {
         let messages = self.mx.messages();
         messages.iter().filter(|m| m.from.is_empty()).count()
     }
 
     /// Waits until a set has as many events of this kind.
-    pub(super) async fn events(&self, set: ConfigurationSetId, kind: EventKind, count: usize) {
+    pub(crate) async fn events(&self, set: ConfigurationSetId, kind: EventKind, count: usize) {
         let mut newest = self.store().newest();
         let waited = tokio::time::timeout(LIMIT, async {
             loop {
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// The kinds of a set's events, in the order of the log.
-    pub(super) async fn kinds(&self, set: ConfigurationSetId) -> Vec<EventKind> {
+    pub(crate) async fn kinds(&self, set: ConfigurationSetId) -> Vec<EventKind> {
         let page = self
             .store()
             .events_after(Audience::Set(set), Position(0), 1_000)
@@ -131,7 +131,7 @@ impl World {
         of_deliveries.map(|e| e.kind()).collect()
     }
 
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         self.server.shut_down().await;
         self.stop.cancel();
         self.tasks.close();
@@ -141,12 +141,12 @@ impl World {
     }
 }
 
-pub(super) fn text(received: &Received) -> String {
+pub(crate) fn text(received: &Received) -> String {
     String::from_utf8(received.body.to_vec()).unwrap()
 }
 
 /// A workspace with the domain of the sender.
-pub(super) async fn set_up(store: &dyn Store) -> (WorkspaceId, ConfigurationSetId) {
+pub(crate) async fn set_up(store: &dyn Store) -> (WorkspaceId, ConfigurationSetId) {
     let workspace = store.create_workspace("acme", START).await.unwrap().id;
     let set = NewConfigurationSet {
         workspace,
@@ -163,7 +163,7 @@ pub(super) async fn set_up(store: &dyn Store) -> (WorkspaceId, ConfigurationSetI
     (workspace, set)
 }
 
-pub(super) fn gate(store: &Arc<dyn Store>, clock: Arc<dyn Clock>) -> Gate {
+pub(crate) fn gate(store: &Arc<dyn Store>, clock: Arc<dyn Clock>) -> Gate {
     let options = AcceptOptions {
         retry: RetryPolicy {
             first: Duration::from_secs(3_600),
@@ -179,7 +179,7 @@ pub(super) fn gate(store: &Arc<dyn Store>, clock: Arc<dyn Clock>) -> Gate {
     Gate::new(options, store.clone(), store.clone(), clock)
 }
 
-pub(super) fn offer(workspace: WorkspaceId, to: &str, notify: Option<&str>, header: &str) -> Offer {
+pub(crate) fn offer(workspace: WorkspaceId, to: &str, notify: Option<&str>, header: &str) -> Offer {
     let body = format!(
         "From: <{SENDER}>\r\nTo: <{to}>\r\nSubject: Your order\r\nX-Note: {header}\r\n\r\nHi.\r\n"
     );

@@ -52,6 +52,7 @@ fn logged(sequence: u32, after: Duration, fact: Fact) -> Logged {
             },
             reports: false,
             instructions: Instructions::default(),
+            forward: None,
         }),
     })
 }
@@ -146,6 +147,8 @@ macro_rules! golden {
         ))
     };
 }
+
+mod inbound;
 
 #[test]
 fn postbell_documents_are_those_of_the_fixtures() {
