@@ -98,6 +98,9 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
         let text = format!("{address}, under TLS; its authority: {}", ca.display());
         row("submissions", &text);
     }
+    for address in &addresses.inbound {
+        row("inbound", &format!("{address}, mail from outside"));
+    }
     for address in &addresses.http {
         row("health", &format!("http://{address}/readyz"));
         row("metrics", &format!("http://{address}/metrics"));

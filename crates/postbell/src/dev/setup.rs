@@ -263,6 +263,7 @@ pub(super) fn config(
     config.server.data_dir = folder.data();
     config.submission.listen = vec![on_loopback(args.smtp_port)];
     config.submission.listen_tls = vec![on_loopback(args.smtps_port)];
+    config.inbound.listen = vec![on_loopback(args.inbound_port)];
     config.tls = TlsSection {
         certificate: Some(folder.certs().join(CERTIFICATE)),
         key: Some(folder.certs().join(KEY)),
@@ -286,6 +287,7 @@ pub(super) fn check_ports(args: &DevArgs) -> anyhow::Result<()> {
     for (flag, port) in [
         ("--smtp-port", args.smtp_port),
         ("--smtps-port", args.smtps_port),
+        ("--inbound-port", args.inbound_port),
         ("--http-port", args.http_port),
     ] {
         let address = on_loopback(port);

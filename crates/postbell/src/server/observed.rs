@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use postbell_accept::inbound::InboundGate;
 use postbell_accept::{Admission, Forwarder, Obstacle};
 use postbell_api::{Health, Pulse, Router};
 use postbell_deliver::Deliverer;
@@ -92,6 +93,11 @@ impl Observed {
         let clock = Arc::clone(&self.clock);
         notifier.metrics().register(registry, clock.clone());
         observe::register(registry, Arc::clone(&self.admission), tls, clock);
+    }
+
+    /// Names what is counted of mail that comes in; its door counts with that of submission.
+    pub(super) fn register_inbound(&mut self, gate: &InboundGate) {
+        gate.metrics().register(&mut self.registry);
     }
 
     /// Names what is counted of mail that goes on.

@@ -4,11 +4,13 @@ use std::net::TcpListener;
 
 use crate::kit::Place;
 
-const ANY_PORT: [&str; 7] = [
+const ANY_PORT: [&str; 9] = [
     "dev",
     "--smtp-port",
     "0",
     "--smtps-port",
+    "0",
+    "--inbound-port",
     "0",
     "--http-port",
     "0",

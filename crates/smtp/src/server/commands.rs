@@ -1,12 +1,12 @@
 //! What each command does, and what the answers to questions lead to.
 
 use postbell_model::reply::Severity;
-use postbell_model::{Address, Reply};
+use postbell_model::{Address, Reply, ReportRequest};
 
 use super::pace::Pace;
 use super::{
-    Answer, Ask, Envelope, Hello, Incoming, Login, Receiving, Recipient, Server, State, Tls,
-    replies,
+    Answer, Ask, Envelope, Hello, Incoming, Login, Receiving, Recipient, Reports, Server, State,
+    Tls, replies,
 };
 use crate::command::{Command, CommandError, ForwardPath, MailParams, RcptParams};
 use crate::data::DotReader;
@@ -59,7 +59,10 @@ impl Server {
 
     /// What is announced on this connection as it stands.
     fn keywords(&self) -> Vec<&'static str> {
-        let mut keywords = vec!["DSN"];
+        let mut keywords = Vec::with_capacity(3);
+        if self.terms.reports == Reports::Offered {
+            keywords.push("DSN");
+        }
         if self.terms.tls == Tls::Offered {
             keywords.push("STARTTLS");
         }
@@ -116,6 +119,11 @@ impl Server {
         }
         if params.non_ascii && !params.smtputf8 {
             return self.refuse(&replies::needs_smtputf8());
+        }
+        if (params.ret.is_some() || params.envid.is_some())
+            && let Err(refusal) = self.check_reports()
+        {
+            return self.refuse(&refusal);
         }
         let max = self.options.max_message_size;
         if params.size.is_some_and(|size| size > max) {
@@ -175,7 +183,18 @@ impl Server {
         }
     }
 
+    // RFC 5321 §4.1.1.11: 555 is for a parameter of an extension that was not offered.
+    fn check_reports(&self) -> Result<(), Reply> {
+        match self.terms.reports {
+            Reports::Offered => Ok(()),
+            Reports::None => Err(CommandError::UnknownParameter.reply()),
+        }
+    }
+
     fn check_recipient(&self, envelope: &Envelope, params: RcptParams) -> Result<Recipient, Reply> {
+        if params.report != ReportRequest::default() {
+            self.check_reports()?;
+        }
         if params.non_ascii && !envelope.smtputf8 {
             return Err(replies::needs_smtputf8());
         }
