@@ -40,7 +40,7 @@ pub use transfer::transfer;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their programs and of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("address", address),
     ("auth", auth),
     ("classify", classify),

@@ -4,7 +4,8 @@ use postbell_model::reply::EnhancedCode;
 use postbell_model::{Address, Domain, Forward, ForwardWay, Reply};
 use serde::{Deserialize, Serialize};
 
-use super::inbound::{AuthenticationRecord, authentication_record, parse, sender};
+use super::authentication::{AuthenticationRecord, authentication_record, sender};
+use super::inbound::parse;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct ForwardRecord {

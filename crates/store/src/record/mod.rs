@@ -3,6 +3,7 @@
 //! This is the store's own encoding. Members are only ever added; one that is missing reads as
 //! its default, so that a newer program reads what an older one wrote.
 
+mod authentication;
 mod destination;
 mod domain;
 mod forward;
@@ -20,9 +21,9 @@ use postbell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use authentication::{read_authentication, write_authentication};
 pub(crate) use destination::{read_settings, read_workspace, write_settings, write_workspace};
 pub(crate) use forward::{read_forward, write_forward};
-pub(crate) use inbound::{read_authentication, write_authentication};
 pub(crate) use instructions::{read_instructions, write_instructions};
 pub(crate) use sending::{read_sending, write_sending};
 

@@ -381,7 +381,7 @@ mod tests {
         let mut database = database::writer(&folder.join(DATABASE)).await.unwrap();
         for sql in [
             "INSERT INTO message VALUES (zeroblob(16), 1, 1, '', 'app@example.org', '', '', 1, 1, 0, 0, \
-             '', NULL, '', 1, 0, 1, 0, NULL, NULL)",
+             '', NULL, '', 1, 0, 1, 0, NULL, NULL, NULL)",
             "INSERT INTO delivery (id, message_id, workspace_id, domain, recipient, next_at, \
              expires_at, state, attempt, sequence) VALUES (zeroblob(16), zeroblob(16), 1, \
              'example.com', 'a@example.com', 1, 2, 'queued', 1, 1)",

@@ -42,7 +42,7 @@ pub(super) const MESSAGE_COLUMNS: &str = "m.id, m.workspace_id, m.configuration_
     m.body_offset, m.body_length, m.reports, m.instructions, m.forward";
 
 /// How many they are.
-pub(super) const MESSAGE_WIDTH: usize = 19;
+pub(super) const MESSAGE_WIDTH: usize = 20;
 
 /// Binds a message's row in the order of the statement's columns.
 pub(super) fn bind_message(
@@ -193,4 +193,14 @@ pub(super) fn blob(id: &[u8; 16]) -> Vec<u8> {
 /// A number as SQLite keeps it; one over 63 bits can't come up.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_of_a_message_are_as_many_as_they_are_said_to_be() {
+        assert_eq!(MESSAGE_COLUMNS.split(',').count(), MESSAGE_WIDTH);
+    }
 }
