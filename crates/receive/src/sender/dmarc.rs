@@ -128,11 +128,13 @@ fn evaluate_one(
         aligned(record, from, spf, &dkim, organization)
     };
     let passed = with(Verdict::Pass);
-    let verdict = match passed.is_empty() {
-        false => Verdict::Pass,
+    let verdict = if !passed.is_empty() {
+        Verdict::Pass
+    } else if !with(Verdict::TempError).is_empty() {
         // RFC 7489 §6.6.2: what might have passed is not held against the message.
-        true if !with(Verdict::TempError).is_empty() => Verdict::TempError,
-        true => Verdict::Fail,
+        Verdict::TempError
+    } else {
+        Verdict::Fail
     };
     DmarcResult {
         verdict,

@@ -59,7 +59,7 @@ impl<'r> Questions<'r> {
         Ok(answer.records.into_iter().filter_map(address).collect())
     }
 
-    /// The mail hosts of a name, or the names of an address; at least one.
+    /// The mail hosts of a name, the most preferred first; at least one.
     pub(super) async fn hosts(&self, name: &str) -> Result<Vec<String>, NoAnswer> {
         let answer = self.ask(name, RecordKind::Mx).await?;
         Ok(hosts(answer))

@@ -268,9 +268,10 @@ impl Check<'_> {
     }
 
     async fn mail_hosts(&mut self, name: &str) -> Result<Vec<String>, Verdict> {
-        let hosts = match can_be_named(name) {
-            true => self.questions.hosts(name).await,
-            false => Err(NoAnswer::Nothing),
+        let hosts = if can_be_named(name) {
+            self.questions.hosts(name).await
+        } else {
+            Err(NoAnswer::Nothing)
         };
         let hosts = self.found(hosts)?;
         if hosts.len() > HOSTS_MAX {
