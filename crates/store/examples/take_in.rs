@@ -120,6 +120,7 @@ fn submission(
             with: "ESMTP".to_owned(),
         },
         reports: false,
+        forward: None,
         instructions: Instructions::default(),
     };
     let recipient = Address::parse("bob@example.com")?;

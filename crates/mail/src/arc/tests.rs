@@ -80,7 +80,7 @@ fn three_fields_are_put_in_front() {
     let host = Domain::parse("mx.example.net").unwrap();
     let at = Timestamp::from_micros(1_000_000);
     let mut found = Authentication::default();
-    let fields = seal(&[message.clone()], &signer, &host, &found, at).unwrap();
+    let fields = seal(std::slice::from_ref(&message), &signer, &host, &found, at).unwrap();
     let header = Header::find(&fields).unwrap();
     let names: Vec<_> = header.fields().map(|field| field.name().to_vec()).collect();
     let expected = [
@@ -100,7 +100,7 @@ fn three_fields_are_put_in_front() {
         (Verdict::Pass, SealError::Unverified),
     ] {
         found.arc.verdict = verdict;
-        let sealed = seal(&[message.clone()], &signer, &host, &found, at);
+        let sealed = seal(std::slice::from_ref(&message), &signer, &host, &found, at);
         assert_eq!(sealed, Err(expected));
     }
 }

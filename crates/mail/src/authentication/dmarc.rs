@@ -244,8 +244,9 @@ mod tests {
     fn domains_are_aligned_by_their_organization() {
         let domain = |text: &str| Domain::parse(text).unwrap();
         let organization = |of: &Domain| {
-            let labels: Vec<_> = of.as_str().rsplitn(3, '.').collect();
-            domain(&format!("{}.{}", labels[1], labels[0]))
+            let mut labels = of.as_str().rsplit('.');
+            let (top, second) = (labels.next().unwrap(), labels.next().unwrap());
+            domain(&format!("{second}.{top}"))
         };
         let from = domain("news.example.com");
         let check = |mode: Alignment, identifier: &str, expected| {

@@ -67,8 +67,9 @@ fn nothing_found_is_said_as_well() {
 #[test]
 fn a_value_stays_a_value() {
     let mut found = found();
-    found.dkim[0].selector = Some("x; dmarc=pass\r\nSubject: \"\\\u{e9}".to_owned());
-    found.dkim[0].reason = Some("\")\r\n\r\nbody".to_owned());
+    found.dkim.first_mut().unwrap().selector =
+        Some("x; dmarc=pass\r\nSubject: \"\\\u{e9}".to_owned());
+    found.dkim.first_mut().unwrap().reason = Some("\")\r\n\r\nbody".to_owned());
     found.spf.domain = Some(domain("[192.0.2.1]"));
     let written = field(&domain("mx.example.net"), None, &found);
     assert!(written.contains("header.s=\"x; dmarc=pass??Subject: \\\"\\\\?\""));
@@ -82,7 +83,8 @@ fn a_value_stays_a_value() {
 #[test]
 fn a_long_result_is_folded() {
     let mut found = found();
-    found.dkim[0].domain = Some(domain(&format!("{}.example.com", "a".repeat(60))));
+    found.dkim.first_mut().unwrap().domain =
+        Some(domain(&format!("{}.example.com", "a".repeat(60))));
     let written = field(&domain("mx.example.net"), None, &found);
     let lines = written.trim_end().split("\r\n");
     assert!(
