@@ -411,12 +411,17 @@ pub(super) fn named<T: std::str::FromStr>(name: Option<String>, what: &str) -> R
 
 #[cfg(test)]
 mod tests {
-    use postbell_model::authentication::{DkimAlgorithm, DmarcPolicy, SpfIdentity, Verdict};
+    use postbell_model::Domain;
+    use postbell_model::authentication::{
+        Aligned, ArcResult, Authentication, DkimAlgorithm, DkimResult, DmarcPolicy, DmarcRequest,
+        DmarcResult, SpfIdentity, SpfResult, Verdict,
+    };
     use postbell_model::inbound::{
         AutoReplyClass, Confirmation, MatchedBy, UnsubscribeMethod, Via,
     };
     use postbell_model::{BounceClass, InboundId, Timestamp};
 
+    use super::super::authentication::{read_authentication, write_authentication};
     use super::*;
 
     fn id() -> InboundId {
