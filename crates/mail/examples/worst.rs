@@ -1,12 +1,16 @@
 //! Prints what the worst messages of 10 MiB cost to understand: processor time and time, and
 //! memory beyond the message itself. Each is read in a process of its own.
 
+mod cost;
+
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{env, fs, io, process};
 
 use postbell_mail::Classifier;
 use postbell_mail::inbound::{Mail, Reader, reply_text};
+
+use cost::processor;
 
 const SIZE: usize = 10 * 1024 * 1024;
 
@@ -128,15 +132,6 @@ fn measure(case: &str) -> io::Result<()> {
     let (took, cpu) = (begin.elapsed(), processor()?.saturating_sub(begin_cpu));
     println!("{cpu:>9.1?} {took:>9.1?} {:>6} KiB more", peak()? - before);
     Ok(())
-}
-
-/// What the process has had of a processor.
-fn processor() -> io::Result<Duration> {
-    let spent = fs::read_to_string("/proc/self/schedstat")?;
-    let word = spent.split_ascii_whitespace().next();
-    Ok(Duration::from_nanos(
-        word.and_then(|word| word.parse().ok()).unwrap_or(0),
-    ))
 }
 
 /// The most memory that the process has had, in KiB.

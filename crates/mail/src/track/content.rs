@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use data_encoding::BASE64;
 use memchr::memchr;
 
 use crate::inbound::mime::Encoding;
@@ -39,20 +40,19 @@ impl<'a> Content<'a> {
     /// Takes the encoding, which `named` says, off a body.
     pub(super) fn read(body: &'a [u8], named: &[u8]) -> Result<Self, Note> {
         let name = String::from_utf8_lossy(named.trim_ascii()).to_ascii_lowercase();
-        let (layout, encoding) = match name.as_str() {
-            "" | "7bit" | "8bit" | "binary" => (Layout::Plain, Encoding::Identity),
-            "quoted-printable" => (Layout::Quoted, Encoding::QuotedPrintable),
-            "base64" => match base64(body) {
-                Some(layout) => (layout, Encoding::Base64),
-                None => return Err(Note::EncodingLeftAlone(name)),
-            },
-            _ => return Err(Note::EncodingLeftAlone(name)),
-        };
         // Quoted-printable triples an octet, at most, and breaks lines.
         if body.len() > 4 * CONTENT_MAX {
             return Err(Note::TooLong);
         }
-        let octets = encoding.decode(body);
+        let (layout, octets) = match name.as_str() {
+            "" | "7bit" | "8bit" | "binary" => (Layout::Plain, Cow::Borrowed(body)),
+            "quoted-printable" => (Layout::Quoted, Encoding::QuotedPrintable.decode(body)),
+            "base64" => match base64(body) {
+                Some((layout, octets)) => (layout, Cow::Owned(octets)),
+                None => return Err(Note::EncodingLeftAlone(name)),
+            },
+            _ => return Err(Note::EncodingLeftAlone(name)),
+        };
         if octets.len() > CONTENT_MAX {
             return Err(Note::TooLong);
         }
@@ -61,24 +61,25 @@ impl<'a> Content<'a> {
 }
 
 /// `None` where there is more in the body than base64, as when somebody has put lines behind it.
-fn base64(body: &[u8]) -> Option<Layout> {
+fn base64(body: &[u8]) -> Option<(Layout, Vec<u8>)> {
     let start = body.len() - body.trim_ascii_start().len();
-    let digits = start..body.trim_ascii_end().len().max(start);
-    let text = body.get(digits.clone())?;
-    let (mut count, mut padding) = (0_usize, 0_usize);
-    for octet in text {
-        match octet {
-            b'\r' | b'\n' | b' ' | b'\t' => {}
-            b'=' => padding += 1,
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' if padding == 0 => count += 1,
-            _ => return None,
-        }
+    let place = start..body.trim_ascii_end().len().max(start);
+    let text = body.get(place.clone())?;
+    let mut digits = Vec::with_capacity(text.len());
+    for line in text.split(|&octet| octet == b'\n') {
+        digits.extend_from_slice(line.trim_ascii());
     }
-    let is_whole = padding <= 2 && (count + padding) % 4 == 0;
-    let first = memchr(b'\n', text).map(|lf| text.get(..lf).unwrap_or_default().trim_ascii_end());
-    let line = match first.map(|line| line.len() / 4 * 4) {
+    // Readers differ about what comes behind padding.
+    let is_padded_within = memchr(b'=', &digits).is_some_and(|at| at + 2 < digits.len());
+    let octets = BASE64.decode(&digits).ok().filter(|_| !is_padded_within)?;
+    let first = memchr(b'\n', text).and_then(|lf| text.get(..lf));
+    let line = match first.map(|line| line.trim_ascii_end().len() / 4 * 4) {
         Some(line @ 4..=996) => line,
         _ => BASE64_LINE,
     };
-    is_whole.then_some(Layout::Base64 { line, digits })
+    let layout = Layout::Base64 {
+        line,
+        digits: place,
+    };
+    Some((layout, octets))
 }

@@ -12,6 +12,10 @@ use super::{Form, Note};
 
 /// What the reader may hold: the tags that are open, and a last one that does not end.
 const MEMORY_MAX: usize = 16 * 1024 * 1024;
+/// Tags that link somewhere; among them the shapes of VML.
+const LINKS: &str = "a[href],area[href],base[href],v\\:arc[href],v\\:curve[href],v\\:group[href],\
+    v\\:image[href],v\\:line[href],v\\:oval[href],v\\:polyline[href],v\\:rect[href],\
+    v\\:roundrect[href],v\\:shape[href]";
 /// Keeps a link from being tracked.
 const NO_TRACK: &str = "data-postbell-no-track";
 /// What is put at a place to see whether an image would be one there.
@@ -58,8 +62,8 @@ struct TooMany;
 /// Reads a page as browsers do. A page of more than `limit` links is not read.
 pub(super) fn read(html: &[u8], limit: usize) -> Result<Page, Note> {
     let page = RefCell::new(Page::default());
-    let settings = Settings::new()
-        .append_element_content_handler(element!("[href]", |tag| {
+    let mut settings = Settings::new()
+        .append_element_content_handler(element!(LINKS, |tag| {
             page.borrow_mut().tag(html, tag);
             within(limit, &page.borrow())
         }))
@@ -69,13 +73,16 @@ pub(super) fn read(html: &[u8], limit: usize) -> Result<Page, Note> {
                 .push(tag.source_location().bytes().start);
             Ok(())
         }))
-        .append_document_content_handler(doc_comments!(|comment| {
+        .with_strict(false)
+        .with_memory_settings(MemorySettings::new().with_max_allowed_memory_usage(MEMORY_MAX));
+    // For comments all of a page is read, without them little more than its tags.
+    if has_conditions(html) {
+        settings = settings.append_document_content_handler(doc_comments!(|comment| {
             page.borrow_mut()
                 .comment(html, comment.source_location().bytes());
             within(limit, &page.borrow())
-        }))
-        .with_strict(false)
-        .with_memory_settings(MemorySettings::new().with_max_allowed_memory_usage(MEMORY_MAX));
+        }));
+    }
     let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
     let read = rewriter.write(html);
     read.and_then(|()| rewriter.end())
@@ -145,6 +152,20 @@ fn tag_name(html: &[u8], start: usize) -> &[u8] {
         .iter()
         .position(|octet| octet.is_ascii_whitespace() || matches!(octet, b'/' | b'>'));
     name.get(..end.unwrap_or(name.len())).unwrap_or_default()
+}
+
+/// Whether there may be a conditional comment that has links.
+fn has_conditions(html: &[u8]) -> bool {
+    let mut rest = html;
+    while let Some(comment) = memmem::find(rest, b"<!--").and_then(|at| rest.get(at..)) {
+        let end = memmem::find(comment, b"-->").map_or(comment.len(), |at| at + 3);
+        let (comment, behind) = comment.split_at_checked(end).unwrap_or((comment, b""));
+        if conditional(comment).is_some() {
+            return true;
+        }
+        rest = behind;
+    }
+    false
 }
 
 /// The HTML in `<!--[if mso]>…<![endif]-->`, if there may be a link in it.
