@@ -27,8 +27,12 @@ use signs::Signs;
 /// Reads a bounce in prose; `None` where the message is none, or names nobody.
 pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<StatusReport> {
     let signs = Signs::of(mail, notice);
+    // Whom it names is looked for where that could make it one.
+    if !signs.tell_a_bounce(true) {
+        return None;
+    }
     let named = recipients::find(mail, notice, &signs);
-    if !signs.tell_a_bounce(!named.is_empty()) {
+    if named.is_empty() && !signs.tell_a_bounce(false) {
         return None;
     }
     let action = signs.action();

@@ -28,7 +28,6 @@ pub(crate) struct Signs {
     /// It has the message that it is about.
     returns_it: bool,
     subject_failed: bool,
-    text_failed: bool,
     subject: String,
     head: String,
     from: Option<String>,
@@ -59,7 +58,6 @@ impl Signs {
             is_answer: is_answer(&subject),
             returns_it: returns_a_message(mail, notice),
             subject_failed: SUBJECT_FAILED.are_in(&subject),
-            text_failed: TEXT_FAILED.are_in(&head),
             subject,
             head,
             from: from.as_deref().and_then(address::first),
@@ -75,11 +73,16 @@ impl Signs {
             return false;
         }
         if self.is_daemon || self.is_null {
-            return self.subject_failed || (self.text_failed && names_somebody);
+            return self.subject_failed || (names_somebody && self.text_failed());
         }
         // People's mail has such words and addresses as well, and seldom a code.
-        let is_worded = self.subject_failed && self.text_failed && names_somebody;
+        let is_worded = self.subject_failed && names_somebody && self.text_failed();
         is_worded && (self.returns_it || find_codes(&self.head) != Codes::default())
+    }
+
+    /// Looked for where it decides: most mail is told to be none by less.
+    fn text_failed(&self) -> bool {
+        TEXT_FAILED.are_in(&self.head)
     }
 
     pub(super) fn action(&self) -> Action {

@@ -56,7 +56,7 @@ pub(super) fn attribution_len(lines: &[&str]) -> usize {
 fn may_begin(line: &str) -> bool {
     let lower = line.to_lowercase();
     BEGINS.begin(&lower)
-        || (VERBS_WITHIN.are_in(&lower) && line.contains('@'))
+        || (line.contains('@') && VERBS_WITHIN.are_in(&lower))
         || (has_time(line) && line.contains(['@', '<', '"']))
         || has_date(line)
 }

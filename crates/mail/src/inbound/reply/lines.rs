@@ -116,10 +116,11 @@ fn is_forward_mark(line: &str) -> bool {
     let outer = line.len() - inner.len();
     let is_framed = line.starts_with(['-', '_', '*', '=']) && line.ends_with(['-', '_', '*', '=']);
     let lower = inner.to_lowercase();
-    let has_word = FORWARD_WORDS.are_in(&lower);
     let is_begin =
         lower.starts_with("begin forwarded message") || lower.starts_with("début du message");
-    (is_framed && outer >= 6 && has_word && inner.len() < 80) || is_begin
+    // The words come last: there are many, and few lines have such a frame.
+    let is_mark = is_framed && outer >= 6 && inner.len() < 80;
+    is_begin || (is_mark && FORWARD_WORDS.are_in(&lower))
 }
 
 fn is_device(line: &str) -> bool {
