@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::admin::{self, Desk, Request};
-use crate::cli::{Cli, Command, ConfigCommand, InboundCommand, Output, exit};
+use crate::cli::{Cli, Command, ConfigCommand, Output, exit};
 use crate::config::{self, Fault, Faults, Sources};
 use crate::console::{Console, Style};
 use crate::lifecycle::{Inherited, SystemClock, make_data_folder};
@@ -65,9 +65,7 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::Queue(args) => look(named, operator::Request::Queue(args), console),
         Command::Message(command) => look(named, operator::Request::Message(command), console),
         Command::Events(command) => look(named, operator::Request::Events(command), console),
-        Command::Inbound(InboundCommand::Look(command)) => {
-            look(named, operator::Request::Inbound(command), console)
-        }
+        Command::Inbound(command) => look(named, operator::Request::Inbound(command), console),
         Command::Backup(args) => keep(named, &safekeeping::Request::Backup(args), console),
         Command::Verify(args) => keep(named, &safekeeping::Request::Verify(args), console),
         Command::Restore(args) => keep(named, &safekeeping::Request::Restore(args), console),

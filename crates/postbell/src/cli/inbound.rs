@@ -10,14 +10,6 @@ use super::{Output, duration};
 /// `postbell inbound …`
 #[derive(Debug, Subcommand)]
 pub enum InboundCommand {
-    /// What looks at mail and changes nothing.
-    #[command(flatten)]
-    Look(InboundLook),
-}
-
-/// `postbell inbound …`, beside a running server.
-#[derive(Debug, Subcommand)]
-pub enum InboundLook {
     /// Show what came in, the newest first
     #[command(after_help = "Examples:
   postbell inbound list --since 1d

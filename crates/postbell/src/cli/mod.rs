@@ -37,7 +37,7 @@ pub use doctor::DoctorArgs;
 pub use domain::{DomainAdd, DomainCommand, DomainNamed, DomainRemove, DomainShow, DomainUpdate};
 pub use egress::EgressArgs;
 pub use erase::EraseArgs;
-pub use inbound::{InboundAttachment, InboundCommand, InboundKindArg, InboundList, InboundLook};
+pub use inbound::{InboundAttachment, InboundCommand, InboundKindArg, InboundList};
 pub use limits::{ChangedLimits, Limit, NewLimits};
 pub use manual::ManArgs;
 pub use operate::{

@@ -20,7 +20,7 @@ use anyhow::{Context, bail};
 use postbell_model::{Clock, Timestamp};
 use postbell_store::{Directory, SqliteInspector, SqliteTenants, Tenants};
 
-use crate::cli::{EventsCommand, InboundLook, MessageCommand, QueueArgs, QueueCommand};
+use crate::cli::{EventsCommand, InboundCommand, MessageCommand, QueueArgs, QueueCommand};
 use crate::config::Config;
 use crate::console::Console;
 use crate::lifecycle::SystemClock;
@@ -31,7 +31,7 @@ pub(crate) enum Request {
     Queue(Box<QueueArgs>),
     Message(MessageCommand),
     Events(EventsCommand),
-    Inbound(InboundLook),
+    Inbound(InboundCommand),
 }
 
 /// What the answers are made of.

@@ -14,14 +14,14 @@ use postbell_model::InboundId;
 use postbell_store::{Bodies, InspectInbound, KeptInbound};
 
 use super::Window;
-use crate::cli::InboundLook;
+use crate::cli::InboundCommand;
 
-pub(super) async fn answer(window: &Window<'_>, command: InboundLook) -> anyhow::Result<()> {
+pub(super) async fn answer(window: &Window<'_>, command: InboundCommand) -> anyhow::Result<()> {
     match command {
-        InboundLook::List(list) => list::show(window, &list).await,
-        InboundLook::Show { id, output } => show::show(window, &id, &output).await,
-        InboundLook::Raw { id } => octets::raw(window, &id).await,
-        InboundLook::Attachment(attachment) => octets::attachment(window, &attachment).await,
+        InboundCommand::List(list) => list::show(window, &list).await,
+        InboundCommand::Show { id, output } => show::show(window, &id, &output).await,
+        InboundCommand::Raw { id } => octets::raw(window, &id).await,
+        InboundCommand::Attachment(attachment) => octets::attachment(window, &attachment).await,
     }
 }
 
