@@ -2,41 +2,50 @@
 
 use std::time::Duration;
 
-use postbell_model::{EventKind, InboundMail, WorkspaceFact};
+use postbell_model::{EventKind, InboundId, InboundMail, Timestamp, WorkspaceFact};
 use postbell_store::{
-    EventFilter, From, History, Inspect, Logged, LoggedEvent, LoggedWorkspaceEvent,
-    MessageOrDelivery,
+    EventFilter, From, History, Inspect, Logged, LoggedEvent, MessageOrDelivery, Position,
 };
 
 use crate::operator::Window;
 use crate::operator::message::inbound_of;
 
-/// Events read at a time, while the one of a message is looked for.
+/// Events read at a time, while those of a message are looked for.
 const PAGE: usize = 100;
-/// How far its time may be from that of the message: they are committed together.
-const APART: Duration = Duration::from_secs(60);
+/// How far their time may be from that of the message: they are committed together.
+const APART: Duration = Duration::from_secs(5);
+/// What mail brings about deliveries.
+const ABOUT_DELIVERIES: [EventKind; 7] = [
+    EventKind::Bounce,
+    EventKind::DeliveryDelay,
+    EventKind::Confirmed,
+    EventKind::Complaint,
+    EventKind::NotSpam,
+    EventKind::Reply,
+    EventKind::Unsubscribe,
+];
 
 /// About deliveries, and about its workspace.
 pub(super) async fn events(window: &Window<'_>, mail: &InboundMail) -> anyhow::Result<Vec<Logged>> {
+    let mut kinds = vec![EventKind::Received];
     let mut events = Vec::new();
     if let Some(delivery) = mail.delivery {
         let id = MessageOrDelivery(*delivery.as_bytes());
-        let history = window.inspector.history(id).await?;
-        events.extend(
-            history
-                .iter()
-                .flat_map(|history| of_deliveries(history, mail)),
-        );
+        match window.inspector.history(id).await? {
+            Some(history) => events.extend(of_deliveries(&history, mail.id)),
+            // The delivery is gone, but for what a later answer needs.
+            None => kinds.extend(ABOUT_DELIVERIES),
+        }
     }
-    events.extend(received(window, mail).await?.map(Logged::Workspace));
+    events.extend(look_for(window, mail, kinds).await?);
     Ok(events)
 }
 
-fn of_deliveries(history: &History, mail: &InboundMail) -> Vec<Logged> {
+fn of_deliveries(history: &History, id: InboundId) -> Vec<Logged> {
     let mut events = Vec::new();
     for delivery in &history.deliveries {
         let brought = delivery.events.iter();
-        let brought = brought.filter(|one| inbound_of(&one.event.fact) == Some(mail.id));
+        let brought = brought.filter(|one| inbound_of(&one.event.fact) == Some(id));
         events.extend(brought.map(|one| {
             Logged::Delivery(LoggedEvent {
                 position: one.position,
@@ -49,42 +58,51 @@ fn of_deliveries(history: &History, mail: &InboundMail) -> Vec<Logged> {
     events
 }
 
-/// The `Received` of a message. It has no index: it is looked for where it must be.
-async fn received(
+/// Those of these kinds. No index has them by their mail: they are looked for around its time.
+async fn look_for(
     window: &Window<'_>,
     mail: &InboundMail,
-) -> anyhow::Result<Option<LoggedWorkspaceEvent>> {
-    let Some(workspace) = mail.workspace else {
-        return Ok(None);
-    };
+    kinds: Vec<EventKind>,
+) -> anyhow::Result<Vec<Logged>> {
     let filter = EventFilter {
-        workspace: Some(workspace),
-        kinds: vec![EventKind::Received],
+        workspace: mail.workspace,
+        kinds,
         since: Some(mail.at.before(APART)),
         ..EventFilter::default()
     };
-    let mut after = postbell_store::Position(0);
+    let mut after = Position(0);
+    let mut brought = Vec::new();
     loop {
-        let found = window
-            .inspector
-            .events(&filter, From::After(after), PAGE)
-            .await?;
+        let from = From::After(after);
+        let found = window.inspector.events(&filter, from, PAGE).await?;
+        let is_last = found.read_to == after;
         after = found.read_to;
-        let is_full = found.events.len() == PAGE;
         let mut is_past = false;
         for event in found.events {
-            let Logged::Workspace(logged) = event else {
-                continue;
-            };
-            match &logged.event.fact {
-                WorkspaceFact::Received(fact) if fact.inbound == mail.id => {
-                    return Ok(Some(logged));
-                }
-                _ => is_past |= logged.event.at > mail.at.after(APART),
+            is_past |= at(&event) > mail.at.after(APART);
+            if is_brought_by(&event, mail.id) {
+                brought.push(event);
             }
         }
-        if is_past || !is_full {
-            return Ok(None);
+        if is_past || is_last {
+            return Ok(brought);
         }
+    }
+}
+
+const fn at(event: &Logged) -> Timestamp {
+    match event {
+        Logged::Delivery(logged) => logged.event.at,
+        Logged::Workspace(logged) => logged.event.at,
+    }
+}
+
+fn is_brought_by(event: &Logged, id: InboundId) -> bool {
+    match event {
+        Logged::Delivery(logged) => inbound_of(&logged.event.fact) == Some(id),
+        Logged::Workspace(logged) => match &logged.event.fact {
+            WorkspaceFact::Received(mail) => mail.inbound == id,
+            _ => false,
+        },
     }
 }
