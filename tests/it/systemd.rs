@@ -54,6 +54,7 @@ fn sockets_are_named_by_keys() {
     for (unit, key) in [
         ("postbell.socket", "submission.listen"),
         ("postbell-tls.socket", "submission.listen_tls"),
+        ("postbell-inbound.socket", "inbound.listen"),
     ] {
         let text = std::fs::read_to_string(units().join(unit)).expect("the unit is there");
         let name = format!("FileDescriptorName={key}");
@@ -84,7 +85,7 @@ fn no_client_starts_it_again_after_a_failed_write() {
     };
     assert_eq!(
         done("3"),
-        "--no-block stop postbell.socket postbell-tls.socket"
+        "--no-block stop postbell.socket postbell-tls.socket postbell-inbound.socket"
     );
     assert_eq!((done("0"), done("1"), done("TERM")), Default::default());
 }

@@ -385,6 +385,9 @@ data_dir = "{data}"
 listen = ["{smtp}"]
 trusted = [{{ network = "127.0.0.0/8", workspace = "acme" }}]
 
+[inbound]
+listen = ["127.0.0.1:0"]
+
 [dns]
 servers = ["{dns}"]
 

@@ -71,6 +71,9 @@ fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
     for address in &addresses.submission_tls {
         console.say(format!("  submissions {address}, under TLS"));
     }
+    for address in &addresses.inbound {
+        console.say(format!("  inbound     {address}"));
+    }
     for address in &addresses.http {
         console.say(format!("  metrics     http://{address}/metrics"));
         console.say(format!("  health      http://{address}/readyz"));

@@ -47,6 +47,7 @@ fn target(args: &TraceArgs) -> String {
     );
     parameters.extend(args.role.map(|role| match role {
         TraceRole::Submission => "role=submission".to_owned(),
+        TraceRole::Inbound => "role=inbound".to_owned(),
         TraceRole::Delivery => "role=delivery".to_owned(),
     }));
     parameters.extend(args.data.then(|| "data=true".to_owned()));

@@ -25,6 +25,6 @@ pub use client::{
     Security, StartTls, Transaction, TransactionEnd,
 };
 pub use server::{
-    Answer, Ask, BareLineEnds, Envelope, Incoming, Login, Recipient, ScramChallenge, Server,
-    ServerOptions, ServerTimeouts, Step, Terms, Tls,
+    Answer, Ask, BareLineEnds, Envelope, Incoming, Login, Recipient, Reports, ScramChallenge,
+    Server, ServerOptions, ServerTimeouts, Step, Terms, Tls,
 };

@@ -6,7 +6,7 @@ use postbell_model::{Address, Monotonic, Reply};
 use postbell_smtp::data::stuff;
 use postbell_smtp::reply::ReplyReader;
 use postbell_smtp::{
-    Answer, Ask, BareLineEnds, Incoming, Login, ScramChallenge, Server, ServerOptions,
+    Answer, Ask, BareLineEnds, Incoming, Login, Reports, ScramChallenge, Server, ServerOptions,
     ServerTimeouts, Step, Terms, Tls,
 };
 
@@ -61,6 +61,10 @@ fn options(choice: u8) -> (Arc<ServerOptions>, Terms) {
             (true, true) => Login::Required,
         },
         cleartext_login: bit(4),
+        reports: match bit(5) {
+            true => Reports::None,
+            false => Reports::Offered,
+        },
     };
     (Arc::new(options), terms)
 }

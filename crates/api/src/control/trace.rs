@@ -44,7 +44,7 @@ fn watch(query: Option<&str>) -> Result<Watch, Problem> {
 }
 
 fn role(name: &str) -> Option<Role> {
-    let mut roles = [Role::Submission, Role::Delivery].into_iter();
+    let mut roles = [Role::Submission, Role::Inbound, Role::Delivery].into_iter();
     roles.find(|role| role.name() == name)
 }
 

@@ -27,6 +27,8 @@ const MOST_WATCHERS: usize = 16;
 pub enum Role {
     /// The server that applications hand mail to.
     Submission,
+    /// The server that strangers bring mail to.
+    Inbound,
     /// The client of mail hosts.
     Delivery,
 }
@@ -36,6 +38,7 @@ impl Role {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Submission => "submission",
+            Self::Inbound => "inbound",
             Self::Delivery => "delivery",
         }
     }

@@ -248,6 +248,9 @@ pub struct DevArgs {
     /// Port of the submission listener with TLS from the first octet; 0: any
     #[arg(long, default_value_t = 2465, value_name = "PORT")]
     pub smtps_port: u16,
+    /// Port of the listener for mail that comes in; 0: any
+    #[arg(long, default_value_t = 2526, value_name = "PORT")]
+    pub inbound_port: u16,
     /// Port of the HTTP listener; 0: any
     #[arg(long, default_value_t = 8025, value_name = "PORT")]
     pub http_port: u16,

@@ -39,6 +39,8 @@ pub struct TraceArgs {
 pub enum TraceRole {
     /// Applications hand mail in
     Submission,
+    /// Strangers bring mail
+    Inbound,
     /// Mail goes to mail hosts
     Delivery,
 }

@@ -8,11 +8,12 @@ use ipnet::IpNet;
 use postbell_accept::ReportOptions;
 use postbell_api::HttpDoorOptions;
 use postbell_deliver::DeliverOptions;
-use postbell_model::WorkspaceId;
+use postbell_model::{Domain, WorkspaceId};
 use postbell_net::{CertificateFiles, DnsOptions, HttpOptions};
 use postbell_notify::NotifyOptions;
 use postbell_receive::{
-    BareLineEnds, LoginOptions, SubmissionLimits, SubmissionOptions, SubmissionTimeouts,
+    BareLineEnds, ClientTimeouts, InboundDoorOptions, InboundLimits, LoginOptions,
+    SubmissionLimits, SubmissionOptions,
 };
 use postbell_store::SqliteOptions;
 use serde::Deserialize;
@@ -51,6 +52,8 @@ pub struct Config {
     pub server: ServerOptions,
     /// Where applications hand in mail.
     pub submission: SubmissionSection,
+    /// Where strangers bring mail.
+    pub inbound: InboundSection,
     /// The certificate of the doors.
     pub tls: TlsSection,
     /// What is kept in memory, and where bodies lie.
@@ -118,7 +121,7 @@ pub struct SubmissionSection {
     /// What is too much.
     pub limits: SubmissionLimits,
     /// How long clients are waited for.
-    pub timeouts: SubmissionTimeouts,
+    pub timeouts: ClientTimeouts,
 }
 
 /// An entry of `[[submission.trusted]]`.
@@ -145,6 +148,39 @@ impl SubmissionSection {
             login: self.login,
             limits: self.limits,
             bare_line_ends: self.bare_line_ends,
+            timeouts: self.timeouts,
+        }
+    }
+}
+
+/// The `[inbound]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboundSection {
+    /// Where to listen; nowhere: no mail comes in.
+    pub listen: Vec<SocketAddr>,
+    /// Whose connections begin with a PROXY header.
+    pub proxy_from: Vec<IpNet>,
+    /// Lists of addresses that mail is not taken from.
+    pub dnsbl: Vec<String>,
+    /// Whether it is found out who mail is from.
+    pub verify: bool,
+    /// What is too much.
+    pub limits: InboundLimits,
+    /// How long clients are waited for.
+    pub timeouts: ClientTimeouts,
+}
+
+impl InboundSection {
+    /// The options of the door.
+    pub(crate) fn door_options(&self, hostname: &str) -> InboundDoorOptions {
+        let zones = self.dnsbl.iter();
+        InboundDoorOptions {
+            hostname: hostname.to_owned(),
+            proxy_from: self.proxy_from.clone(),
+            dnsbl: zones.filter_map(|zone| Domain::parse(zone).ok()).collect(),
+            verify: self.verify,
+            limits: self.limits,
             timeouts: self.timeouts,
         }
     }

@@ -234,6 +234,40 @@ fn a_certificate_and_its_key_come_together_and_are_read() {
 }
 
 #[test]
+fn faults_of_the_inbound_door() {
+    let file = r#"
+[inbound]
+proxy_from = ["10.0.0.1/32", "::/0"]
+dnsbl = ["list.example", "no name"]
+
+[inbound.limits]
+max_connections_per_host = 0
+max_receiving = "1 MiB"
+max_checks = 0
+"#;
+    let told = faults(file, &[]);
+    let lines: Vec<_> = told
+        .iter()
+        .map(|told| {
+            let (place, message) = told.split_at(told.find(": ").unwrap());
+            (place, message.contains("inbound."))
+        })
+        .collect();
+    let expected = [3, 4, 7, 8, 9].map(|line| (format!("postbell.toml:{line}"), true));
+    for (place, named) in expected {
+        assert!(
+            lines.contains(&(place.as_str(), named)),
+            "{place}: {told:?}"
+        );
+    }
+    assert_eq!(told.len(), 5, "{told:?}");
+
+    let closed = config("[inbound]\nlisten = []\nlimits.max_checks = 3\n", &[]);
+    assert!(closed.inbound.listen.is_empty());
+    assert_eq!(closed.inbound.limits.max_checks, Some(3));
+}
+
+#[test]
 fn the_defaults_are_those_of_the_crates_that_have_some() {
     let config = config("", &[]);
     let same = |ours: &dyn std::fmt::Debug, theirs: &dyn std::fmt::Debug| {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use postbell_model::Domain;
 use postbell_net::{CertificateFile, ServerTls};
 use toml::{Table, Value};
@@ -11,14 +12,17 @@ use super::sections::Config;
 use super::units::{format_duration, parse_duration, parse_size};
 
 /// Where nothing is something: no grace ends at once, and no pace is too slow.
-const MAY_BE_ZERO: [&str; 3] = [
+const MAY_BE_ZERO: [&str; 4] = [
     "server.grace",
     "submission.limits.min_data_rate",
+    "inbound.limits.min_data_rate",
     "overload.min_free_disk",
 ];
 
 /// More of anything than a machine could hold is a slip of the pen.
 const COUNT_MAX: i64 = 10_000_000;
+
+const INBOUND_SIZE: &str = "inbound.limits.max_message_size";
 
 /// A message is held in memory while it is received.
 const MESSAGE_MAX: u64 = 1 << 30;
@@ -40,6 +44,7 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.message_size(config);
     rules.reports(config);
     rules.trusted(config);
+    rules.inbound(config);
     rules.tls(config);
     rules.relays(config);
     rules.sites(config);
@@ -151,11 +156,16 @@ impl Rules {
     }
 
     fn message_size(&mut self, config: &Config) {
-        if config.submission.limits.max_message_size > MESSAGE_MAX {
-            self.broken(
+        for (key, size) in [
+            (
                 "submission.limits.max_message_size",
-                "must be 1 GiB or less",
-            );
+                config.submission.limits.max_message_size,
+            ),
+            (INBOUND_SIZE, config.inbound.limits.max_message_size),
+        ] {
+            if size > MESSAGE_MAX {
+                self.broken(key, "must be 1 GiB or less");
+            }
         }
     }
 
@@ -177,11 +187,38 @@ impl Rules {
                 self.broken(&key, "trusts the whole Internet, which makes an open relay");
             }
         }
-        for (index, network) in config.submission.proxy_from.iter().enumerate() {
+        self.proxies("submission", &config.submission.proxy_from);
+    }
+
+    fn proxies(&mut self, section: &str, networks: &[IpNet]) {
+        for (index, network) in networks.iter().enumerate() {
             if network.prefix_len() == 0 {
-                let key = format!("submission.proxy_from[{index}]");
+                let key = format!("{section}.proxy_from[{index}]");
                 self.broken(&key, "lets everybody choose the address to come from");
             }
+        }
+    }
+
+    fn inbound(&mut self, config: &Config) {
+        let inbound = &config.inbound;
+        self.proxies("inbound", &inbound.proxy_from);
+        for (index, zone) in inbound.dnsbl.iter().enumerate() {
+            if let Err(error) = Domain::parse(zone) {
+                self.broken(&format!("inbound.dnsbl[{index}]"), error.to_string());
+            }
+        }
+        let limits = &inbound.limits;
+        if limits.max_receiving < limits.max_message_size {
+            self.violations.push(Violation {
+                keys: vec![
+                    "inbound.limits.max_receiving".to_owned(),
+                    INBOUND_SIZE.to_owned(),
+                ],
+                message: format!("must be {INBOUND_SIZE} or more, or no such message comes in"),
+            });
+        }
+        if limits.max_checks == Some(0) {
+            self.broken("inbound.limits.max_checks", "must be 1 or more, or \"any\"");
         }
     }
 

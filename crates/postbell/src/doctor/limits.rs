@@ -23,7 +23,12 @@ pub(super) fn look(config: &Config, machine: &Machine) -> Vec<Check> {
 }
 
 fn connections(config: &Config) -> usize {
+    let inbound = match config.inbound.listen.is_empty() {
+        true => 0,
+        false => config.inbound.limits.max_connections,
+    };
     config.submission.limits.max_connections
+        + inbound
         + config.deliver.max_connections
         + config.http.max_connections
         + config.http_client.requests_per_host

@@ -36,6 +36,7 @@ pub(super) async fn listeners(config: &Config, machine: &Machine) -> Vec<Check> 
     for (key, addresses, greets) in [
         ("submission.listen", &submission.listen, true),
         ("submission.listen_tls", &submission.listen_tls, false),
+        ("inbound.listen", &config.inbound.listen, true),
         ("http.listen", &config.http.listen, false),
     ] {
         for address in addresses {

@@ -162,6 +162,7 @@ async fn a_closed_port_is_a_fault_with_a_way_out() {
 async fn listeners_are_a_fault_only_where_a_server_runs() {
     let mut world = World::start().await;
     world.config.submission.listen = vec![closed_port().await];
+    world.config.inbound.listen = Vec::new();
     world.config.http.listen = Vec::new();
     for (server, mark) in [(None, Mark::Warning), (Some(7), Mark::Fault)] {
         let machine = Machine {

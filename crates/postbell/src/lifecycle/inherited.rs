@@ -9,7 +9,12 @@ use anyhow::{Context, bail};
 use listenfd::ListenFd;
 
 /// The keys of listeners.
-const KEYS: [&str; 3] = ["submission.listen", "submission.listen_tls", "http.listen"];
+const KEYS: [&str; 4] = [
+    "submission.listen",
+    "submission.listen_tls",
+    "inbound.listen",
+    "http.listen",
+];
 /// The names of the sockets, divided by colons.
 const NAMES: &str = "LISTEN_FDNAMES";
 

@@ -19,6 +19,7 @@ const BACKLOG: u32 = 4_096;
 pub(super) struct Listeners {
     pub(super) submission: Vec<TcpListener>,
     pub(super) submission_tls: Vec<TcpListener>,
+    pub(super) inbound: Vec<TcpListener>,
     pub(super) http: Vec<TcpListener>,
     pub(super) addresses: Addresses,
 }
@@ -31,15 +32,18 @@ impl Listeners {
         let submission = open_all("submission.listen", &config.submission.listen, from)?;
         let implicit = &config.submission.listen_tls;
         let submission_tls = open_all("submission.listen_tls", implicit, from)?;
+        let inbound = open_all("inbound.listen", &config.inbound.listen, from)?;
         let http = open_all("http.listen", &config.http.listen, from)?;
         let addresses = Addresses {
             submission: local_addresses(&submission)?,
             submission_tls: local_addresses(&submission_tls)?,
+            inbound: local_addresses(&inbound)?,
             http: local_addresses(&http)?,
         };
         Ok(Self {
             submission,
             submission_tls,
+            inbound,
             http,
             addresses,
         })

@@ -4,6 +4,7 @@
 //! side that is not the real one.
 
 mod control;
+mod inbound;
 mod listen;
 mod observed;
 mod operations;
@@ -50,6 +51,7 @@ pub struct Server {
     store_tasks: TaskTracker,
     admission: Arc<Admission>,
     doors: Stage,
+    inbound: Stage,
     deliver: Stage,
     reports: Stage,
     notify: Stage,
@@ -66,6 +68,8 @@ pub struct Addresses {
     pub submission: Vec<SocketAddr>,
     /// The same with TLS from the first octet.
     pub submission_tls: Vec<SocketAddr>,
+    /// Mail from outside.
+    pub inbound: Vec<SocketAddr>,
     /// Health over HTTP.
     pub http: Vec<SocketAddr>,
 }
@@ -139,11 +143,22 @@ impl Server {
         let forwarder = stages::forwarder(&store, Arc::clone(&gate), &clock);
         let door = stages::submission_door(config, &store, gate.clone(), tls.as_deref(), &clock)?;
         let door = Arc::new(door.with_tracer(tracer.clone()));
+        let around = inbound::Around {
+            store: &store,
+            admission: observed.admission(),
+            tls: tls.as_deref(),
+            dns: &dns,
+            beside: door.metrics(),
+            tracer: &tracer,
+            clock: &clock,
+        };
+        let (inbound_gate, inbound) = inbound::door(config, around)?;
         let watch = Watch::new(config, Arc::clone(&store), dns.clone(), Arc::clone(&clock));
         let verifier = Verifier::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
         let sweeper = Sweeper::new(Arc::clone(&store), live.clone(), Arc::clone(&clock));
         observed.register(&door, &deliverer, &notifier, tls.clone());
         observed.register_forwards(&forwarder);
+        observed.register_inbound(&inbound_gate);
         let listeners = Listeners::open(config, inherited)?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
@@ -151,6 +166,7 @@ impl Server {
             store_tasks,
             admission: observed.admission(),
             doors: Stage::new("submission"),
+            inbound: Stage::new("inbound"),
             deliver: Stage::new("deliver"),
             reports: Stage::new("reports"),
             notify: Stage::new("notify"),
@@ -159,6 +175,8 @@ impl Server {
             terms: Terms {
                 gate,
                 door: Arc::clone(&door),
+                inbound_gate,
+                inbound: Arc::clone(&inbound),
                 reports: reporter.terms(),
                 deliver: deliverer.terms(),
                 notify: notifier.terms(),
@@ -179,6 +197,7 @@ impl Server {
         server.run_retention(config.retention, Arc::clone(&clock));
         server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);
+        server.run_inbound(&inbound, listeners.inbound);
         server.run_tls(tls, Arc::clone(&clock));
         server.run_control(config, live, tracer, clock);
         Ok(server)
@@ -204,6 +223,7 @@ impl Server {
                 return Trouble::StoreStopped(reason.unwrap_or_else(|| "it is gone".into()));
             }
             name = self.doors.broken() => name,
+            name = self.inbound.broken() => name,
             name = self.deliver.broken() => name,
             name = self.reports.broken() => name,
             name = self.notify.broken() => name,
@@ -221,7 +241,8 @@ impl Server {
     pub async fn shut_down(self) {
         info!(duration_ms = self.grace.as_millis(), "ending");
         self.admission.set(Obstacle::Draining);
-        self.doors.finish(self.grace.mul_f64(DOORS_SHARE)).await;
+        let share = self.grace.mul_f64(DOORS_SHARE);
+        tokio::join!(self.doors.finish(share), self.inbound.finish(share));
         self.deliver.finish(self.grace.mul_f64(DELIVER_SHARE)).await;
         let share = self.grace.mul_f64(NOTIFY_SHARE);
         tokio::join!(self.reports.finish(share), self.notify.finish(share));

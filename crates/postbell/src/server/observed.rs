@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use postbell_accept::inbound::InboundGate;
 use postbell_accept::{Admission, Forwarder, Obstacle};
 use postbell_api::{Health, Pulse, Router};
 use postbell_deliver::Deliverer;
@@ -97,6 +98,11 @@ impl Observed {
     /// Names what is counted of mail that goes on.
     pub(super) fn register_forwards(&mut self, forwarder: &Forwarder) {
         forwarder.metrics().register(&mut self.registry);
+    }
+
+    /// Names what is counted of mail that comes in; its door counts with that of submission.
+    pub(super) fn register_inbound(&mut self, gate: &InboundGate) {
+        gate.metrics().register(&mut self.registry);
     }
 
     /// What the HTTP door answers.

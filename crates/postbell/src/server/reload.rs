@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use postbell_accept::inbound::InboundGate;
 use postbell_accept::{Gate, ReportTerms};
 use postbell_deliver::DeliverTerms;
 use postbell_mail::Classifier;
 use postbell_net::{Guard, ServerTls};
 use postbell_notify::NotifyTerms;
-use postbell_receive::SubmissionDoor;
+use postbell_receive::{InboundDoor, SubmissionDoor};
 
-use super::{Server, stages};
+use super::{Server, inbound, stages};
 use crate::config::Config;
 
 /// What of the stages can be changed while they run.
@@ -18,6 +19,8 @@ use crate::config::Config;
 pub(super) struct Terms {
     pub(super) gate: Arc<Gate>,
     pub(super) door: Arc<SubmissionDoor>,
+    pub(super) inbound_gate: Arc<InboundGate>,
+    pub(super) inbound: Arc<InboundDoor>,
     pub(super) reports: ReportTerms,
     pub(super) deliver: DeliverTerms,
     pub(super) notify: NotifyTerms,
@@ -54,6 +57,7 @@ impl Server {
         let sender = config.reports.sender();
         sender.context("reports.from")?;
         stages::tls(config)?;
+        let inbound_gate = inbound::gate_options(config)?;
         let deliver = stages::deliver_options(config);
         terms.deliver.change(deliver, classifier)?;
         if let (Some(tls), Some(files)) = (&terms.tls, config.tls.files()) {
@@ -67,6 +71,9 @@ impl Server {
             .submission
             .door_options(&config.server.hostname, trusted);
         terms.door.change(door);
+        terms.inbound_gate.change(inbound_gate);
+        let inbound = config.inbound.door_options(&config.server.hostname);
+        terms.inbound.change(inbound);
         terms.notify.change(stages::notify_options(config));
         let allowed = &config.guard;
         terms.guards.deliver.allow(allowed.allow_deliver.clone());

@@ -16,6 +16,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Any ports, nothing beyond loopback: the name server is a port where nobody is.
 const CONFIG: &str = r#"
 submission.listen = ["127.0.0.1:0"]
+inbound.listen = ["127.0.0.1:0"]
 http.listen = ["127.0.0.1:0"]
 dns.servers = ["127.0.0.1:1"]
 log.format = "json"

@@ -271,6 +271,7 @@ fn configuration(folder: &Path, dns: SocketAddr, mx_port: u16) -> String {
         r#"
 server.data_dir = "{data}"
 submission.listen = ["127.0.0.1:0"]
+inbound.listen = ["127.0.0.1:0"]
 submission.trusted = [{{ network = "127.0.0.0/8", workspace = "acme" }}]
 dns.servers = ["{dns}"]
 guard.allow_deliver = ["127.0.0.0/8"]

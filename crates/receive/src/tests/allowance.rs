@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use postbell_model::{CredentialId, SendingLimits, WorkspaceId};
 use postbell_store::Account;
 
-use super::world::Client;
+use super::client::Client;
 use super::*;
 
 const MAIL: &str = "MAIL FROM:<a@example.com>";

@@ -1,13 +1,16 @@
-//! The door with real sockets, before a store of paper.
+//! The doors with real sockets, before a store of paper.
 
 mod admission;
 mod allowance;
+mod client;
+mod inbound;
 mod login;
+pub(crate) mod paper;
 mod proxy;
 mod relay;
 mod scram;
 mod tls;
-pub(crate) mod world;
+mod world;
 
 use std::io;
 use std::time::Duration;
@@ -285,13 +288,16 @@ async fn accepting_rests_longer_and_longer_while_it_fails() {
     let no_descriptors = io::Error::from_raw_os_error(24);
     let mut rest = FIRST_REST;
     for _ in 0..9 {
-        rest = door.rest_after(&no_descriptors, rest, &stop).await;
+        rest = door.inner().rest_after(&no_descriptors, rest, &stop).await;
     }
     let waited = clock.slept();
     assert_eq!(waited[..3], [10, 20, 40].map(Duration::from_millis));
     assert_eq!(waited.last(), Some(&Duration::from_secs(1)));
     // A connection that was gone before it was accepted is no reason to rest.
     let gone = io::Error::from(io::ErrorKind::ConnectionAborted);
-    assert_eq!(door.rest_after(&gone, rest, &stop).await, FIRST_REST);
+    assert_eq!(
+        door.inner().rest_after(&gone, rest, &stop).await,
+        FIRST_REST
+    );
     assert_eq!(clock.slept().len(), waited.len());
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::Encryption;
-use crate::proxy::tests::{header, header_for};
+use crate::door::proxy::tests::{header, header_for};
 
 const STRANGER: &str = "192.0.2.7";
 

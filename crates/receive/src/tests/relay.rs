@@ -5,12 +5,12 @@
 use ipnet::IpNet;
 use postbell_model::WorkspaceId;
 
-use super::world::Client;
+use super::client::Client;
 use super::*;
 
 /// Who may do it: nobody, or who has logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum For {
+pub(super) enum For {
     Nobody,
     Users,
 }
@@ -18,7 +18,7 @@ use For::{Nobody, Users};
 
 const OWN: &str = "<a@example.com>";
 
-const RECIPIENTS: &[(&str, For)] = &[
+pub(super) const RECIPIENTS: &[(&str, For)] = &[
     ("<victim@elsewhere.example>", Users),
     ("<VICTIM@ELSEWHERE.EXAMPLE>", Users),
     ("<victim@example.com>", Users),

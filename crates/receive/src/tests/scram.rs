@@ -7,7 +7,8 @@ use aws_lc_rs::{digest, pbkdf2};
 use ipnet::IpNet;
 use postbell_model::WorkspaceId;
 
-use super::world::{Client, base64, from_base64};
+use super::client::Client;
+use super::paper::{base64, from_base64};
 use super::*;
 
 async fn strict() -> World {

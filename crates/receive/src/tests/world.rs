@@ -1,46 +1,33 @@
-//! A door on a port of its own, a store of paper behind it, and a client that reads line by line.
+//! The submission door on ports of its own, and a store of paper behind it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use data_encoding::BASE64;
 use postbell_accept::{AcceptOptions, Admission, Gate};
-use postbell_model::clock::Sleep;
 use postbell_model::{
-    Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination, Domain,
-    LeftQueue, Monotonic, RetryPolicy, Secret, SendingDomain, SendingLimits, Timestamp, Workspace,
-    WorkspaceId,
+    Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Domain, RetryPolicy,
+    SendingDomain, SendingLimits, Workspace, WorkspaceId,
 };
-use postbell_net::{CertificateFiles, ServerTls};
 use postbell_store::{
-    Account, Allowances, Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Stored,
-    Submission, TenantError, Tenants, password, scram,
+    Account, Allowances, Directory, Intake, StoreError, Stored, Submission, TenantError, password,
+    scram,
 };
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::login::Logins;
+use super::client::{Client, PATIENCE, tls};
+use super::paper::{NOW, PaperTenants, RestlessClock};
+use crate::submission::login::Logins;
 use crate::{
-    BareLineEnds, Encryption, LoginOptions, SubmissionDoor, SubmissionLimits, SubmissionOptions,
-    SubmissionTimeouts,
+    BareLineEnds, ClientTimeouts, Encryption, LoginOptions, SubmissionDoor, SubmissionLimits,
+    SubmissionOptions,
 };
 
 pub(super) const OURS: WorkspaceId = WorkspaceId(1);
-const NOW: Timestamp = Timestamp::from_micros(1_777_811_697_456_123);
-/// Longer than anything takes that works.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn options() -> SubmissionOptions {
     SubmissionOptions {
@@ -68,7 +55,7 @@ pub(super) fn options() -> SubmissionOptions {
             min_data_rate: 0,
         },
         bare_line_ends: BareLineEnds::Normalise,
-        timeouts: SubmissionTimeouts {
+        timeouts: ClientTimeouts {
             proxy: PATIENCE * 2,
             handshake: PATIENCE * 2,
             command: PATIENCE * 2,
@@ -242,20 +229,6 @@ impl World {
     }
 }
 
-fn certs(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../certs")
-        .join(name)
-}
-
-fn tls() -> Option<ServerTls> {
-    let files = CertificateFiles {
-        certificate: certs("dev.pem"),
-        key: certs("dev-key.pem"),
-    };
-    Some(ServerTls::load(files).unwrap())
-}
-
 /// A door without a listener.
 pub(super) fn door_and_clock() -> (SubmissionDoor, Arc<RestlessClock>) {
     let intake = PaperIntake {
@@ -298,97 +271,6 @@ fn door(
         tls().as_ref(),
         clock,
     )
-}
-
-/// What a client's octets go through.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
-
-/// A client; every wait of it ends.
-pub(super) struct Client(BufReader<Box<dyn Wire>>);
-
-impl Client {
-    fn of(wire: impl Wire + 'static) -> Self {
-        Self(BufReader::new(Box::new(wire)))
-    }
-
-    /// Says EHLO and STARTTLS, and does what follows.
-    pub(super) async fn start_tls(mut self) -> Self {
-        self.expect(&["220"]).await;
-        self.say("EHLO app.test").await;
-        self.expect(&["250"]).await;
-        self.say("STARTTLS").await;
-        self.expect(&["220 2.0.0"]).await;
-        self.secure().await
-    }
-
-    /// Performs the handshake and believes in the development certificate alone.
-    pub(super) async fn secure(self) -> Self {
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_file(certs("ca.pem")).unwrap();
-        roots.add(ca).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from("localhost").unwrap();
-        let connector = TlsConnector::from(Arc::new(config));
-        let handshake = connector.connect(name, self.0.into_inner());
-        Self::of(
-            timeout(PATIENCE, handshake)
-                .await
-                .expect("is made")
-                .unwrap(),
-        )
-    }
-
-    pub(super) async fn say(&mut self, line: &str) {
-        self.send(format!("{line}\r\n").as_bytes()).await;
-    }
-
-    pub(super) async fn send(&mut self, octets: &[u8]) {
-        let wire = self.0.get_mut();
-        let write = async {
-            wire.write_all(octets).await?;
-            wire.flush().await
-        };
-        timeout(PATIENCE, write).await.expect("is read").unwrap();
-    }
-
-    /// The last line of the next reply; empty at the end.
-    pub(super) async fn reply(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            let read = timeout(PATIENCE, self.0.read_line(&mut line));
-            read.await.expect("is answered").unwrap();
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return line.trim_end().to_owned();
-            }
-        }
-    }
-
-    pub(super) async fn expect(&mut self, replies: &[&str]) {
-        for expected in replies {
-            let reply = self.reply().await;
-            assert!(reply.starts_with(expected), "{expected}: {reply}");
-        }
-    }
-
-    /// Whether the server closed the connection without another word.
-    pub(super) async fn ended(&mut self) -> bool {
-        self.reply().await.is_empty()
-    }
-
-    /// The same, where what was sent last may be left unread.
-    pub(super) async fn was_dropped(&mut self) -> bool {
-        let read = timeout(PATIENCE, self.0.fill_buf());
-        matches!(read.await.expect("ends"), Err(_) | Ok([]))
-    }
-
-    pub(super) async fn is_silent(&mut self) -> bool {
-        timeout(Duration::ZERO, self.0.fill_buf()).await.is_err()
-    }
 }
 
 fn directory() -> Directory {
@@ -464,100 +346,4 @@ impl Allowances for PaperAllowances {
         let same = taken.iter().filter(|(a, d, _)| (*a, *d) == (account, day));
         Ok(same.map(|(.., count)| u64::from(*count)).sum())
     }
-}
-
-struct PaperTenants(Mutex<Arc<Directory>>);
-
-#[async_trait]
-impl Tenants for PaperTenants {
-    fn directory(&self) -> Arc<Directory> {
-        self.0.lock().unwrap().clone()
-    }
-
-    fn directory_changed(&self) -> watch::Receiver<u64> {
-        watch::channel(0).1
-    }
-
-    async fn create_workspace(&self, _: &str, _: Timestamp) -> Result<Workspace, TenantError> {
-        unreachable!("a door makes nothing")
-    }
-
-    async fn create_configuration_set(
-        &self,
-        _: NewConfigurationSet,
-        _: Timestamp,
-    ) -> Result<ConfigurationSet, TenantError> {
-        unreachable!("a door makes nothing")
-    }
-
-    async fn change_configuration_set(&self, _: ConfigurationSet) -> Result<(), TenantError> {
-        unreachable!("a door makes nothing")
-    }
-
-    async fn add_domain(&self, _: SendingDomain) -> Result<(), TenantError> {
-        unreachable!("a door makes nothing")
-    }
-
-    async fn create_destination(&self, _: Destination) -> Result<(), TenantError> {
-        unreachable!("a door makes nothing")
-    }
-
-    async fn create_credential(
-        &self,
-        _: NewCredential,
-        _: Timestamp,
-    ) -> Result<Credential, TenantError> {
-        unreachable!("a door makes nothing")
-    }
-
-    async fn revoke_credential(
-        &self,
-        _: &str,
-        _: LeftQueue,
-        _: Timestamp,
-    ) -> Result<(), TenantError> {
-        unreachable!("a door makes nothing")
-    }
-
-    fn token_keys(&self) -> Vec<(u8, Secret)> {
-        Vec::new()
-    }
-}
-
-/// A clock that is turned by hand, and on which every sleep ends at once.
-#[derive(Debug, Default)]
-pub(crate) struct RestlessClock {
-    slept: Mutex<Vec<Duration>>,
-    since: Mutex<Duration>,
-}
-
-impl RestlessClock {
-    /// How long it was slept, each time.
-    pub(super) fn slept(&self) -> Vec<Duration> {
-        self.slept.lock().unwrap().clone()
-    }
-}
-
-impl Clock for RestlessClock {
-    fn now(&self) -> Timestamp {
-        NOW.after(*self.since.lock().unwrap())
-    }
-
-    fn monotonic(&self) -> Monotonic {
-        Monotonic(*self.since.lock().unwrap())
-    }
-
-    fn sleep_until(&self, at: Monotonic) -> Sleep<'_> {
-        let slept = at.since(self.monotonic());
-        self.slept.lock().unwrap().push(slept);
-        Box::pin(std::future::ready(()))
-    }
-}
-
-pub(super) fn base64(octets: &[u8]) -> String {
-    BASE64.encode(octets)
-}
-
-pub(super) fn from_base64(text: &str) -> Vec<u8> {
-    BASE64.decode(text.as_bytes()).unwrap()
 }

@@ -1,12 +1,12 @@
 //! What each command does, and what the answers to questions lead to.
 
 use postbell_model::reply::Severity;
-use postbell_model::{Address, Reply};
+use postbell_model::{Address, Reply, ReportRequest};
 
 use super::pace::Pace;
 use super::{
-    Answer, Ask, Envelope, Hello, Incoming, Login, Receiving, Recipient, Server, State, Tls,
-    replies,
+    Answer, Ask, Envelope, Hello, Incoming, Login, Receiving, Recipient, Reports, Server, State,
+    Tls, replies,
 };
 use crate::command::{Command, CommandError, ForwardPath, MailParams, RcptParams};
 use crate::data::DotReader;
@@ -59,7 +59,10 @@ impl Server {
 
     /// What is announced on this connection as it stands.
     fn keywords(&self) -> Vec<&'static str> {
-        let mut keywords = vec!["DSN"];
+        let mut keywords = Vec::with_capacity(3);
+        if self.terms.reports == Reports::Offered {
+            keywords.push("DSN");
+        }
         if self.terms.tls == Tls::Offered {
             keywords.push("STARTTLS");
         }
@@ -116,6 +119,9 @@ impl Server {
         }
         if params.non_ascii && !params.smtputf8 {
             return self.refuse(&replies::needs_smtputf8());
+        }
+        if self.is_unoffered(params.ret.is_some() || params.envid.is_some()) {
+            return self.refuse(&CommandError::UnknownParameter.reply());
         }
         let max = self.options.max_message_size;
         if params.size.is_some_and(|size| size > max) {
@@ -175,7 +181,15 @@ impl Server {
         }
     }
 
+    // RFC 5321 §4.1.1.11: 555 is for a parameter of an extension that was not offered.
+    fn is_unoffered(&self, asks_for_reports: bool) -> bool {
+        asks_for_reports && self.terms.reports == Reports::None
+    }
+
     fn check_recipient(&self, envelope: &Envelope, params: RcptParams) -> Result<Recipient, Reply> {
+        if self.is_unoffered(params.report != ReportRequest::default()) {
+            return Err(CommandError::UnknownParameter.reply());
+        }
         if params.non_ascii && !envelope.smtputf8 {
             return Err(replies::needs_smtputf8());
         }

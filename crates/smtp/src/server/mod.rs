@@ -34,7 +34,7 @@ use pace::Pace;
 
 pub use input::LINE_MAX;
 pub use login::AUTH_LINE_MAX;
-pub use options::{BareLineEnds, Login, ServerOptions, ServerTimeouts, Terms, Tls};
+pub use options::{BareLineEnds, Login, Reports, ServerOptions, ServerTimeouts, Terms, Tls};
 
 // What a client may send ahead while an answer is awaited; a session that stops reading then
 // never comes near it.
@@ -369,6 +369,24 @@ impl Server {
             | State::LoggingIn(..)
             | State::Collecting(_)
             | State::Receiving(_) => self.close_with(&replies::timed_out()),
+        }
+    }
+
+    /// Ends the session at once with this reply, which should be a 421; what is coming in is
+    /// dropped. Of no use while an answer is awaited: that can be the last reply as well.
+    pub fn turn_away(&mut self, reply: &Reply) {
+        match self.state {
+            State::Closed
+            | State::StartingTls
+            | State::AskingLogin(..)
+            | State::AskingMail(_)
+            | State::AskingRcpt(..)
+            | State::AskingMessage(_) => {}
+            State::Connected
+            | State::Idle(_)
+            | State::LoggingIn(..)
+            | State::Collecting(_)
+            | State::Receiving(_) => self.close_with(reply),
         }
     }
 

@@ -35,6 +35,17 @@ pub struct Terms {
     pub login: Login,
     /// Whether they may do so without TLS: only where nobody can listen.
     pub cleartext_login: bool,
+    /// Whether clients may say which reports they want.
+    pub reports: Reports,
+}
+
+/// Whether the DSN extension is offered (RFC 3461).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reports {
+    /// No: its parameters are unknown ones.
+    None,
+    /// Yes.
+    Offered,
 }
 
 /// Whether a connection is encrypted.

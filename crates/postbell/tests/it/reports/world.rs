@@ -213,6 +213,7 @@ fn config(folder: &TempDir, mx: &MxServer, dns: &DnsServer) -> Config {
 server.hostname = "postbell.test"
 server.data_dir = "{}"
 submission.listen = ["127.0.0.1:0"]
+inbound.listen = []
 http.listen = ["127.0.0.1:0"]
 dns.servers = ["{}"]
 guard.allow_deliver = ["127.0.0.0/8"]

@@ -76,3 +76,43 @@ fn an_original_recipient_outside_ascii_needs_smtputf8() {
     let (got, _) = codes(sent.as_bytes());
     assert_eq!(got, [250, 250, 553, 250, 250, 250, 250]);
 }
+
+#[test]
+fn where_it_is_not_offered_its_parameters_are_unknown() {
+    let terms = Terms {
+        reports: Reports::None,
+        ..PLAIN
+    };
+    let mut server = server_on(terms);
+    let mut session = Session::default();
+    session.run(&mut server);
+    let said = b"EHLO c\r\nMAIL FROM:<a@b.example> RET=FULL\r\nMAIL FROM:<a@b.example> ENVID=x\r\n\
+        MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example> NOTIFY=NEVER\r\n\
+        RCPT TO:<c@d.example> ORCPT=rfc822;c@d.example\r\nRCPT TO:<c@d.example>\r\n";
+    session.feed(&mut server, said);
+    assert!(!session.said.contains("DSN"), "{}", session.said);
+    let refused = session.said.matches("\r\n555 5.5.4 ").count();
+    assert_eq!(refused, 4, "{}", session.said);
+    assert!(session.said.ends_with("250 2.1.5 Recipient OK\r\n"));
+}
+
+#[test]
+fn a_client_that_is_turned_away_hears_it_and_nothing_more() {
+    let mut server = server();
+    let mut session = Session::default();
+    session.run(&mut server);
+    session.feed(
+        &mut server,
+        SENT.split_inclusive("DATA\r\n").next().unwrap().as_bytes(),
+    );
+    assert!(server.is_receiving());
+    server.turn_away(&Reply::new(421, 3, 1, "Too much"));
+    session.run(&mut server);
+    session.feed(&mut server, b"x\r\n.\r\n");
+    assert!(
+        session.said.ends_with("421 4.3.1 Too much\r\n"),
+        "{}",
+        session.said
+    );
+    assert!(session.closed && session.messages.is_empty());
+}

@@ -65,6 +65,7 @@ const TERMS: Terms = Terms {
     tls: Tls::Offered,
     login: Login::Optional,
     cleartext_login: true,
+    reports: Reports::Offered,
 };
 
 struct Hostile {

@@ -8,6 +8,7 @@ const CLEAR: Terms = Terms {
     tls: Tls::None,
     login: Login::Required,
     cleartext_login: true,
+    reports: Reports::Offered,
 };
 
 fn patient(terms: Terms) -> Server {

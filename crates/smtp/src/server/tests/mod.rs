@@ -41,6 +41,7 @@ const PLAIN: Terms = Terms {
     tls: Tls::None,
     login: Login::None,
     cleartext_login: false,
+    reports: Reports::Offered,
 };
 
 fn server() -> Server {

@@ -7,6 +7,7 @@ const TERMS: Terms = Terms {
     tls: Tls::Offered,
     login: Login::Required,
     cleartext_login: true,
+    reports: Reports::Offered,
 };
 
 /// What stands before each session, and how many lines it has then.

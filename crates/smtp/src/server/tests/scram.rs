@@ -11,6 +11,7 @@ const CLEAR: Terms = Terms {
     tls: Tls::None,
     login: Login::Required,
     cleartext_login: true,
+    reports: Reports::Offered,
 };
 const FIRST: &str = "n,,n=ada,r=client";
 const MAIL: &str = "MAIL FROM:<a@b.example>";

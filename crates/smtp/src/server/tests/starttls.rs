@@ -8,6 +8,7 @@ const OFFERED: Terms = Terms {
     tls: Tls::Offered,
     login: Login::Required,
     cleartext_login: false,
+    reports: Reports::Offered,
 };
 
 #[test]

@@ -1,15 +1,14 @@
 //! What can be set about submission. The defaults stand in `config/default.toml`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use postbell_model::WorkspaceId;
-use postbell_smtp::{ServerOptions, ServerTimeouts};
+use postbell_smtp::ServerOptions;
 use serde::Deserialize;
 
-use crate::login::LoginOptions;
-use crate::session::SessionTerms;
+use super::login::LoginOptions;
+use crate::door::{ClientTimeouts, Rules};
 
 /// How applications hand in mail.
 #[derive(Debug, Clone)]
@@ -29,7 +28,7 @@ pub struct SubmissionOptions {
     /// What becomes of a bare CR or LF in a message.
     pub bare_line_ends: BareLineEnds,
     /// How long clients are waited for.
-    pub timeouts: SubmissionTimeouts,
+    pub timeouts: ClientTimeouts,
 }
 
 /// What is too much.
@@ -52,15 +51,6 @@ pub struct SubmissionLimits {
     pub min_data_rate: u64,
 }
 
-/// When a listener's connections are encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encryption {
-    /// Once the client says STARTTLS, which is offered where there is a certificate.
-    StartTls,
-    /// From the first octet (RFC 8314 §3.3).
-    Implicit,
-}
-
 /// What becomes of a CR or LF that does not belong to a CRLF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,30 +61,12 @@ pub enum BareLineEnds {
     Normalise,
 }
 
-/// How long clients are waited for (RFC 5321 §4.5.3.2.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubmissionTimeouts {
-    /// For a proxy's header.
-    pub proxy: Duration,
-    /// For the TLS handshake.
-    pub handshake: Duration,
-    /// For the next command.
-    pub command: Duration,
-    /// For the next octets of a message.
-    pub data_block: Duration,
-    /// For a whole message.
-    pub data_total: Duration,
-    /// From DATA on, before the pace of a message counts.
-    pub data_grace: Duration,
-    /// For a session.
-    pub session: Duration,
-}
-
 impl SubmissionOptions {
     /// What holds within a session.
-    pub(crate) fn session_terms(&self) -> SessionTerms {
-        SessionTerms {
+    pub(super) fn rules(&self) -> Rules {
+        Rules {
+            proxy_from: self.proxy_from.clone(),
+            proxy_limit: self.timeouts.proxy,
             server: Arc::new(self.server()),
             handshake_limit: self.timeouts.handshake,
         }
@@ -112,13 +84,7 @@ impl SubmissionOptions {
                 BareLineEnds::Refuse => postbell_smtp::BareLineEnds::Refuse,
                 BareLineEnds::Normalise => postbell_smtp::BareLineEnds::Normalise,
             },
-            timeouts: ServerTimeouts {
-                command: self.timeouts.command,
-                data_block: self.timeouts.data_block,
-                data_total: self.timeouts.data_total,
-                data_grace: self.timeouts.data_grace,
-                session: self.timeouts.session,
-            },
+            timeouts: self.timeouts.of_server(),
         }
     }
 }

@@ -90,7 +90,7 @@ mod tests {
     use postbell_net::trace::{Role, Watch};
 
     use super::*;
-    use crate::tests::world::RestlessClock;
+    use crate::tests::paper::RestlessClock;
 
     async fn shown(said: &[(Talk, &str)]) -> String {
         let tracer = Tracer::new(Arc::new(RestlessClock::default()));

@@ -1,22 +1,22 @@
-//! Messages a minute: a bucket that holds a minute's worth and fills evenly.
+//! Messages a minute.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use postbell_model::{Monotonic, Reply};
 use postbell_store::Account;
 
 use super::Payer;
+use crate::door::buckets::Buckets;
 
-const MINUTE: Duration = Duration::from_secs(60);
-// Beyond this, full buckets are forgotten: they are what a new one is.
-const KEPT: usize = 1000;
+/// What is left of each account's minute.
+#[derive(Debug)]
+pub(super) struct Rates(Buckets<Account>);
 
-/// The buckets, each as the time at which it will be full: a message moves it by its share of a
-/// minute, and what lies more than a minute ahead does not fit.
-#[derive(Debug, Default)]
-pub(super) struct Rates {
-    full_at: HashMap<Account, Monotonic>,
+impl Default for Rates {
+    fn default() -> Self {
+        // There are as many accounts as somebody has made.
+        Self(Buckets::new(usize::MAX))
+    }
 }
 
 impl Rates {
@@ -27,18 +27,11 @@ impl Rates {
             let Some(rate) = payer.limits.rate else {
                 continue;
             };
-            let full_at = self.full_at.get(&payer.account).copied().unwrap_or(now);
-            let full_at = full_at.max(now).after(MINUTE / rate.max(1));
-            let wait = full_at.since(now.after(MINUTE));
-            if !wait.is_zero() {
-                return Err(too_fast(payer, rate, wait));
-            }
+            let left = self.0.after_one(payer.account, rate, now);
+            let full_at = left.map_err(|wait| too_fast(payer, rate, wait))?;
             taken.push((payer.account, full_at));
         }
-        if self.full_at.len() > KEPT {
-            self.full_at.retain(|_, full_at| *full_at > now);
-        }
-        self.full_at.extend(taken);
+        self.0.take(taken, now);
         Ok(())
     }
 }
@@ -104,8 +97,8 @@ mod tests {
             payer(Account::Workspace(WorkspaceId(1)), 1),
         ];
         assert_eq!(rates.take(&both, at(0)), Ok(()));
-        let full_at = rates.full_at[&credential];
+        let full_at = rates.0.full_at(credential);
         assert!(rates.take(&both, at(0)).is_err());
-        assert_eq!(rates.full_at[&credential], full_at);
+        assert_eq!(rates.0.full_at(credential), full_at);
     }
 }
