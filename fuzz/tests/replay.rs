@@ -49,5 +49,6 @@ macro_rules! replayed {
 
 replayed!(
     address auth classify client command configuration data header inbound message reply report retry
-    session token transfer
+    session token transfer, address classify client command configuration data header html_rewrite inbound message reply
+    report retry session token transfer,
 );

@@ -22,6 +22,9 @@ listen_tls = ["127.0.0.1:{smtps}"]
 trusted = [{{ network = "127.0.0.0/8", workspace = "acme" }}]
 bare_line_ends = "{bare_line_ends}"
 
+[inbound]
+listen = ["127.0.0.1:0"]
+
 [tls]
 certificate = "{certs}/dev.pem"
 key = "{certs}/dev-key.pem"

@@ -4,7 +4,7 @@
 //! where a message can be understood in two ways the reading says so, so that the gate can
 //! refuse it. Read in this order: [`header`], [`mailbox`], [`summary`], [`control`],
 //! [`transfer`], [`mod@render`], [`dkim`], [`authentication`], [`arc`], [`mod@classify`], [`report`],
-//! [`inbound`].
+//! [`inbound`], [`track`].
 
 #![warn(missing_docs)]
 #![deny(clippy::indexing_slicing)]
@@ -21,6 +21,7 @@ pub mod mailbox;
 pub mod render;
 pub mod report;
 pub mod summary;
+pub mod track;
 pub mod transfer;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod command;
 mod configuration;
 mod data;
 mod header;
+mod html_rewrite;
 mod inbound;
 mod message;
 mod reply;
@@ -25,6 +26,7 @@ pub use command::command;
 pub use configuration::configuration;
 pub use data::data;
 pub use header::header;
+pub use html_rewrite::html_rewrite;
 pub use inbound::inbound;
 pub use message::message;
 pub use reply::reply;
@@ -47,6 +49,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("configuration", configuration),
     ("data", data),
     ("header", header),
+    ("html_rewrite", html_rewrite),
     ("inbound", inbound),
     ("message", message),
     ("reply", reply),

@@ -80,14 +80,15 @@ pub struct InboundGate {
     keys: Arc<TokenKeys>,
     admission: Arc<Admission>,
     clock: Arc<dyn Clock>,
-    reader: Reader,
+    reader: ArcSwap<Reader>,
     /// Who may search for a message now.
     searches: Semaphore,
     metrics: InboundMetrics,
 }
 
 impl InboundGate {
-    /// The gate to this store. Making it takes milliseconds.
+    /// The gate to this store, with the standard rules for what servers say. Making it takes
+    /// milliseconds.
     pub fn new(
         options: InboundOptions,
         inbound: Arc<dyn Inbound>,
@@ -103,7 +104,7 @@ impl InboundGate {
             keys,
             admission,
             clock,
-            reader: Reader::new(Classifier::standard()),
+            reader: ArcSwap::from_pointee(Reader::new(Classifier::standard())),
             searches: Semaphore::new(pass::SEARCHES),
             metrics: InboundMetrics::default(),
         }
@@ -112,6 +113,11 @@ impl InboundGate {
     /// Takes mail by these options from now on.
     pub fn change(&self, options: InboundOptions) {
         self.options.store(Arc::new(options));
+    }
+
+    /// Understands from now on by this classifier what servers have said. Takes milliseconds.
+    pub fn classify_by(&self, classifier: Classifier) {
+        self.reader.store(Arc::new(Reader::new(classifier)));
     }
 
     /// What it counts.

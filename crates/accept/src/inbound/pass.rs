@@ -57,12 +57,13 @@ impl InboundGate {
         kept: Kept,
     ) -> Result<Reception, StoreError> {
         let arrival = incoming.arrival;
-        let reading = Reading::of(&kept.given, &arrival.authentication, &self.reader);
+        let found = &arrival.authentication;
+        let reading = Reading::of(&kept.given, found, &self.reader.load());
         let known = self.look_up(&reading, incoming).await?;
         let case = Case {
             reading: &reading,
             mail_from: &arrival.mail_from,
-            authentication: &arrival.authentication,
+            authentication: found,
             asked: incoming.asked,
             matches: &known.matches,
         };

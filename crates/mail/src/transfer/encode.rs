@@ -9,7 +9,7 @@ use memchr::memchr_iter;
 use super::LINE_MAX;
 
 /// RFC 2045 §6.7 (5): 76 characters, the `=` of a soft line break included.
-const QUOTED_LINE: usize = 75;
+pub(crate) const QUOTED_LINE: usize = 75;
 /// RFC 2045 §6.8: 76 characters, which are 57 octets.
 const BASE64_LINE: usize = 76;
 const BASE64_OCTETS: usize = 57;
@@ -103,9 +103,11 @@ pub(super) fn base64_again(content: &[u8]) -> Vec<u8> {
 }
 
 /// Quoted-printable that is being written.
-struct Quoted {
-    octets: Vec<u8>,
-    column: usize,
+#[derive(Debug)]
+pub(crate) struct Quoted {
+    pub(crate) octets: Vec<u8>,
+    /// How many octets the line has so far.
+    pub(crate) column: usize,
 }
 
 impl Quoted {
@@ -117,16 +119,20 @@ impl Quoted {
     }
 
     /// Octets that must stay together.
-    fn push(&mut self, octets: &[u8]) {
+    pub(crate) fn push(&mut self, octets: &[u8]) {
         if self.column + octets.len() > QUOTED_LINE {
-            self.octets.extend_from_slice(b"=\r\n");
-            self.column = 0;
+            self.break_softly();
         }
         self.octets.extend_from_slice(octets);
         self.column += octets.len();
     }
 
-    fn push_escaped(&mut self, octet: u8) {
+    pub(crate) fn break_softly(&mut self) {
+        self.octets.extend_from_slice(b"=\r\n");
+        self.column = 0;
+    }
+
+    pub(crate) fn push_escaped(&mut self, octet: u8) {
         const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
         let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
         self.push(&[b'=', digit(octet >> 4), digit(octet & 15)]);

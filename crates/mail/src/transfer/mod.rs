@@ -23,6 +23,8 @@ mod tests;
 use bytes::Bytes;
 use memchr::{memchr_iter, memrchr};
 
+pub(crate) use encode::{QUOTED_LINE, Quoted};
+
 use crate::control;
 use crate::header::Header;
 
@@ -120,7 +122,7 @@ fn longest_line(octets: &[u8]) -> usize {
 
 /// Whether a line has more than [`LINE_MAX`] octets. Looks for the last line end within each
 /// stretch of that length, and goes on behind it.
-fn has_long_line(octets: &[u8]) -> bool {
+pub(crate) fn has_long_line(octets: &[u8]) -> bool {
     // A line of the greatest length and its CRLF.
     const WINDOW: usize = LINE_MAX + 2;
     let mut rest = octets;

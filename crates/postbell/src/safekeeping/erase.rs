@@ -95,6 +95,7 @@ fn tell(args: &EraseArgs, console: Console, (verb, traces): (&str, &Traces)) {
             "events": traces.events,
             "messages": traces.messages,
             "shared": traces.shared,
+            "inbound": traces.inbound,
             "bodies": traces.bodies,
         });
         console.say(document.to_string());
@@ -108,6 +109,12 @@ fn tell(args: &EraseArgs, console: Console, (verb, traces): (&str, &Traces)) {
         "{} messages to nobody else {verb} emptied; {} were to others as well and stay theirs",
         traces.messages, traces.shared
     ));
+    if traces.inbound > 0 {
+        console.say(format!(
+            "{} messages that came in {verb} emptied",
+            traces.inbound
+        ));
+    }
     match args.yes {
         true => console.say(format!(
             "{} texts were overwritten. Backups, and consumers of webhooks, have what they have",

@@ -157,8 +157,8 @@ impl Server {
         let verifier = Verifier::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
         let sweeper = Sweeper::new(Arc::clone(&store), live.clone(), Arc::clone(&clock));
         observed.register(&door, &deliverer, &notifier, tls.clone());
-        observed.register_forwards(&forwarder);
         observed.register_inbound(&inbound_gate);
+        observed.register_forwards(&forwarder);
         let listeners = Listeners::open(config, inherited)?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {

@@ -95,14 +95,14 @@ impl Observed {
         observe::register(registry, Arc::clone(&self.admission), tls, clock);
     }
 
-    /// Names what is counted of mail that goes on.
-    pub(super) fn register_forwards(&mut self, forwarder: &Forwarder) {
-        forwarder.metrics().register(&mut self.registry);
-    }
-
     /// Names what is counted of mail that comes in; its door counts with that of submission.
     pub(super) fn register_inbound(&mut self, gate: &InboundGate) {
         gate.metrics().register(&mut self.registry);
+    }
+
+    /// Names what is counted of mail that goes on.
+    pub(super) fn register_forwards(&mut self, forwarder: &Forwarder) {
+        forwarder.metrics().register(&mut self.registry);
     }
 
     /// What the HTTP door answers.

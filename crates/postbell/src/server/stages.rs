@@ -78,6 +78,7 @@ pub(super) fn deliverer(
 pub(super) fn deliver_options(config: &Config) -> DeliverOptions {
     DeliverOptions {
         grace: config.server.grace.mul_f64(DELIVER_SHARE * WORK_SHARE),
+        // Where no mail comes in, an answer to us would be lost.
         reply_capture: !config.inbound.listen.is_empty(),
         ..config.deliver.clone()
     }

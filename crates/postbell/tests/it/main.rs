@@ -13,6 +13,7 @@ mod explain;
 mod forwards;
 mod help;
 mod inbound;
+mod inbound_door;
 mod inbound_routes;
 mod kit;
 mod manual;

@@ -14,6 +14,7 @@ mod session;
 mod socket;
 mod timeouts;
 mod trace;
+mod turns;
 
 use std::io;
 use std::net::IpAddr;
@@ -40,6 +41,7 @@ pub use metrics::DoorMetrics;
 pub(crate) use metrics::LoginOutcome;
 pub(crate) use peers::{Peers, Place};
 pub use timeouts::ClientTimeouts;
+pub(crate) use turns::in_turn;
 
 // How long accepting rests after it failed: doubles from the first to the last.
 pub(crate) const FIRST_REST: Duration = Duration::from_millis(10);
@@ -131,6 +133,8 @@ pub(crate) struct Common {
     pub(crate) rules: ArcSwap<Rules>,
     /// `None`: there is no certificate, hence no TLS.
     tls: Option<TlsAcceptor>,
+    /// How many may occupy a processor for a handshake; `None`: all of them.
+    turns: Option<Arc<Semaphore>>,
     pub(crate) metrics: DoorMetrics,
 }
 
@@ -145,12 +149,21 @@ pub(crate) struct Rules {
 }
 
 impl Common {
-    pub(crate) fn new(rules: Rules, tls: Option<&ServerTls>, metrics: DoorMetrics) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(rules: Rules, tls: Option<&ServerTls>, metrics: DoorMetrics) -> Self {
+        Self {
             rules: ArcSwap::from_pointee(rules),
             tls: tls.map(|tls| TlsAcceptor::from(tls.config())),
+            turns: None,
             metrics,
-        })
+        }
+    }
+
+    /// With handshakes that have to wait for their turn.
+    pub(crate) fn with_turns(self, turns: Arc<Semaphore>) -> Self {
+        Self {
+            turns: Some(turns),
+            ..self
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::{debug, info};
 
 use super::socket::{Reading, Socket};
 use super::trace::{Talk, Trace};
-use super::{Common, Conversation, Rules, Welcome};
+use super::{Common, Conversation, Rules, Welcome, in_turn};
 
 pub(super) struct Session<C> {
     socket: Socket,
@@ -106,6 +106,12 @@ impl<C: Conversation> Session<C> {
             return Err(Broken::NoTls(io::Error::other("there is no certificate")));
         };
         let handshake = self.socket.secure(tls, self.handshake_limit);
+        let handshake = async {
+            match &self.common.turns {
+                Some(turns) => in_turn(turns, handshake).await,
+                None => handshake.await,
+            }
+        };
         let Some(secured) = stop.run_until_cancelled(handshake).await else {
             return Err(Broken::Stopped);
         };

@@ -17,8 +17,7 @@ use super::InboundDoorOptions;
 use super::crowd::{Crowd, Places, Source};
 use super::listed::list_of;
 use super::room::{Memory, Room};
-use super::turns::in_turn;
-use crate::door::{Conversation, transmission};
+use crate::door::{Conversation, in_turn, transmission};
 use crate::{DoorMetrics, Origin, SenderVerifier};
 
 // RFC 5321 §4.5.3.2.6: clients wait ten minutes for the reply to the final dot. Half of that is

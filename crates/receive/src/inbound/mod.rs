@@ -10,7 +10,6 @@ mod crowd;
 mod listed;
 mod options;
 mod room;
-mod turns;
 
 use std::fmt;
 use std::sync::Arc;
@@ -70,10 +69,11 @@ impl InboundDoor {
     ) -> Self {
         let metrics = beside.of_inbound(reach.gate.metrics().clone());
         let limits = &options.limits;
+        let turns = Arc::new(Semaphore::new(limits.checks()));
         let shared = Shared {
             crowd: Crowd::new(limits),
             memory: Arc::new(Memory::new(limits.max_receiving)),
-            turns: Arc::new(Semaphore::new(limits.checks())),
+            turns: Arc::clone(&turns),
             gate: reach.gate,
             verifier: reach.verifier,
             resolver: reach.resolver,
@@ -81,8 +81,9 @@ impl InboundDoor {
             metrics: metrics.clone(),
         };
         let max_connections = limits.max_connections;
+        let common = Common::new(options.rules(), tls, metrics);
         let service = InboundService {
-            common: Common::new(options.rules(), tls, metrics),
+            common: Arc::new(common.with_turns(turns)),
             shared: Arc::new(shared),
             options: ArcSwap::from_pointee(options),
         };

@@ -68,7 +68,7 @@ impl SubmissionDoor {
         };
         let max_connections = options.limits.max_connections;
         let service = SubmissionService {
-            common: Common::new(options.rules(), tls, metrics),
+            common: Arc::new(Common::new(options.rules(), tls, metrics)),
             shared: Arc::new(shared),
             peers: Peers::new(options.limits.max_connections_per_ip),
             options: ArcSwap::from_pointee(options),

@@ -32,7 +32,7 @@ pub(super) fn tls() -> Option<ServerTls> {
 }
 
 /// What a client's octets go through.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// A client; every wait of it ends.

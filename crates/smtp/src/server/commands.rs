@@ -120,8 +120,10 @@ impl Server {
         if params.non_ascii && !params.smtputf8 {
             return self.refuse(&replies::needs_smtputf8());
         }
-        if self.is_unoffered(params.ret.is_some() || params.envid.is_some()) {
-            return self.refuse(&CommandError::UnknownParameter.reply());
+        if (params.ret.is_some() || params.envid.is_some())
+            && let Err(refusal) = self.check_reports()
+        {
+            return self.refuse(&refusal);
         }
         let max = self.options.max_message_size;
         if params.size.is_some_and(|size| size > max) {
@@ -182,13 +184,16 @@ impl Server {
     }
 
     // RFC 5321 §4.1.1.11: 555 is for a parameter of an extension that was not offered.
-    fn is_unoffered(&self, asks_for_reports: bool) -> bool {
-        asks_for_reports && self.terms.reports == Reports::None
+    fn check_reports(&self) -> Result<(), Reply> {
+        match self.terms.reports {
+            Reports::Offered => Ok(()),
+            Reports::None => Err(CommandError::UnknownParameter.reply()),
+        }
     }
 
     fn check_recipient(&self, envelope: &Envelope, params: RcptParams) -> Result<Recipient, Reply> {
-        if self.is_unoffered(params.report != ReportRequest::default()) {
-            return Err(CommandError::UnknownParameter.reply());
+        if params.report != ReportRequest::default() {
+            self.check_reports()?;
         }
         if params.non_ascii && !envelope.smtputf8 {
             return Err(replies::needs_smtputf8());

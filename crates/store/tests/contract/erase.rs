@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use postbell_model::{Address, ReportRequest};
-use postbell_store::{Action, DeliveryFilter, Traces, erase, traces, verify};
+use postbell_model::{Address, InboundId, InboundMail, ReportRequest};
+use postbell_store::{
+    Action, DeliveryFilter, KeptSince, PurgeRound, Traces, erase, traces, verify,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
 use crate::fixture::{self, Fixture, NOW, bounced};
+use crate::inbound::{answer, mail, reception, take};
 
 const ANN: &str = "ann.someone@example.com";
 
@@ -170,5 +173,92 @@ async fn another_workspace_keeps_what_it_has() {
     let ann = ann();
     let counted = traces(fixture.folder(), &ann, Some(fixture.workspace)).await;
     assert_eq!(counted.unwrap().deliveries, 2);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn what_came_in_from_an_address_is_emptied() {
+    let fixture = store().await;
+    let of_ann = |mut mail: InboundMail| {
+        mail.from = ANN.to_uppercase();
+        mail.subject = "from ann.someone".to_owned();
+        mail
+    };
+    // An answer about Bob's mail that is from Ann, for two addresses of ours; and one from Bob.
+    let bobs = fixture.lane("example.net");
+    let bobs = fixture.store.claim(&bobs, NOW, 10).await.unwrap();
+    let mut anns = answer(&fixture, bobs[0].delivery.id, NOW);
+    anns.mails[0].mail = of_ann(anns.mails[0].mail.clone());
+    let mut second = anns.mails[0].clone();
+    second.mail.id = InboundId::new(NOW);
+    second.facts.clear();
+    anns.mails.push(second);
+    let id = anns.mails[0].mail.id;
+    anns.body = "ann.someone has written".into();
+    take(&fixture, anns).await;
+    let other = reception(mail(&fixture, NOW), Vec::new());
+    let others = other.mails[0].mail.clone();
+    take(&fixture, other).await;
+    let named = "UPDATE event SET payload = replace(payload, 'bob@example.com', \
+        'ann.someone@example.com') WHERE kind = 'Reply'";
+    change(fixture.folder(), named).await;
+
+    let counted = traces(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(counted.inbound, 2);
+    let erased = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!((erased.inbound, erased.bodies), (2, 2));
+    let kept = fixture.store.inbound(id).await.unwrap().unwrap();
+    assert_eq!((kept.body, &*kept.mail.from), (None, ""));
+    let kept = fixture.store.inbound(others.id).await.unwrap().unwrap();
+    assert_eq!(kept.mail, others);
+    assert!(fixture.store.body(kept.body.unwrap()).await.is_ok());
+    let again = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(again, Traces::default());
+    let page = fixture
+        .events_after(fixture.set, Default::default(), 10)
+        .await;
+    assert_eq!(page.events.len(), 6, "all can be read");
+    fixture.close().await;
+    for text in ["ann.someone", "ANN.SOMEONE", "has written"] {
+        assert!(!is_known(fixture.folder(), text), "{text}");
+    }
+    let verified = verify(fixture.folder()).await.unwrap();
+    assert!(verified.faults.is_empty(), "{verified:?}");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_delivery_is_forgotten() {
+    let fixture = store().await;
+    let page = fixture
+        .events_after(fixture.set, Default::default(), 10)
+        .await;
+    let anns = page.events.iter().filter(|event| {
+        let recipient = event.recipient.to_string();
+        recipient.to_lowercase() == ANN
+    });
+    let ids: Vec<_> = anns.map(|event| event.event.delivery).collect();
+    assert_eq!(ids.len(), 4);
+    let far = NOW.after(std::time::Duration::from_hours(24 * 91));
+    let since = KeptSince {
+        messages: Some(far),
+        ..KeptSince::default()
+    };
+    let mut round = PurgeRound::default();
+    while !round.is_over() {
+        fixture
+            .store
+            .purge_some(since, far, &mut round)
+            .await
+            .unwrap();
+    }
+    let erased = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(erased.deliveries, 2);
+    // Only the message to her alone was over.
+    for id in ids {
+        let sent = fixture.store.sent(id).await.unwrap().unwrap();
+        assert_eq!(sent.recipient.to_string(), "erased@erased.invalid");
+    }
+    let again = erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(again, Traces::default());
     fixture.close().await;
 }

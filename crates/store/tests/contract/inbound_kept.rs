@@ -1,5 +1,6 @@
 //! How long what came in is kept, where it goes on to, and what is left of deliveries for it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use postbell_model::authentication::{Authentication, Verdict};
@@ -8,10 +9,12 @@ use postbell_model::{
 };
 use postbell_store::{
     KeptSince, NewForward, Position, PurgeRound, Purged, Reception, SentSearch, Taken, TenantError,
-    verify,
+    back_up, restore, verify,
 };
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 
-use crate::fixture::{Fixture, NOW, delivered, later};
+use crate::fixture::{self, Fixture, NOW, delivered, later};
 use crate::inbound::{BODY, answer, mail, reception, take};
 use crate::tenants::domain;
 
@@ -280,4 +283,73 @@ pub(crate) async fn many_come_in_at_once(fixture: &Fixture) {
     let verified = verify(fixture.folder()).await.unwrap();
     assert!(verified.faults.is_empty(), "{verified:?}");
     assert_eq!(verified.bodies, 500);
+}
+
+async fn tamper(folder: &Path, sql: &'static str) {
+    let options = SqliteConnectOptions::new().filename(folder.join("postbell.db"));
+    let mut database = SqliteConnection::connect_with(&options).await.unwrap();
+    let done = sqlx::raw_sql(sql).execute(&mut database).await.unwrap();
+    assert!(done.rows_affected() > 0, "{sql}");
+    database.close().await.unwrap();
+}
+
+/// A message that is kept and to be forwarded, and a slim record with an event.
+async fn store() -> Fixture {
+    let fixture = fixture::sqlite().await;
+    let id = delivered_to(&fixture, "bob@example.com").await;
+    fixture.accept(&["newest@example.net"]).await;
+    purge(&fixture, days(91)).await;
+    take(&fixture, answer(&fixture, id, days(92))).await;
+    let (_, forwarded) = forwarded(&fixture, days(92), to_address("ann@example.com"));
+    take(&fixture, forwarded).await;
+    fixture
+}
+
+#[tokio::test]
+async fn what_does_not_hold_of_mail_that_came_in_is_told() {
+    for (sql, check) in [
+        (
+            "UPDATE segment SET live = live + 1 WHERE kept_at > 0",
+            "segments",
+        ),
+        ("UPDATE segment SET kept_at = NULL", "segments"),
+        ("DELETE FROM forward_due", "segments"),
+        ("DELETE FROM inbound", "forwards"),
+        ("UPDATE inbound SET body_offset = body_offset + 1", "bodies"),
+        ("UPDATE slim_delivery SET sequence = 9", "sequences"),
+        ("UPDATE slim_delivery SET told_at = NULL", "sequences"),
+        ("DELETE FROM slim_delivery", "events"),
+        (
+            "INSERT INTO slim_delivery SELECT id, message_id, 1, 1, recipient, state, 1, '', 0, \
+             NULL, NULL FROM delivery",
+            "deliveries",
+        ),
+    ] {
+        let fixture = store().await;
+        fixture.close().await;
+        tamper(fixture.folder(), sql).await;
+        let verified = verify(fixture.folder()).await.unwrap();
+        let found = verified.faults.iter().any(|fault| fault.check == check);
+        assert!(found, "{sql}: {verified:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_has_what_came_in() {
+    let fixture = store().await;
+    let (backup, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let manifest = back_up(fixture.folder(), backup.path(), NOW, &|_| {}).await;
+    assert_eq!(manifest.unwrap().counts.inbound, 2);
+    fixture.close().await;
+    let verified = verify(backup.path()).await.unwrap();
+    assert!(verified.faults.is_empty(), "{verified:?}");
+    assert_eq!(verified.bodies, 3);
+    let restored = restore(backup.path(), to.path(), &|_| {}).await.unwrap();
+    restored.finish().unwrap();
+    let (store, tasks) = fixture::open_sqlite(to.path()).await;
+    let due = store.forwards_due(10).await.unwrap();
+    assert_eq!(store.body(due[0].body).await.unwrap(), BODY);
+    store.close().await;
+    tasks.close();
+    tasks.wait().await;
 }

@@ -1,6 +1,7 @@
 //! Transfer encodings (RFC 2045 §6), taken off as far as what came allows.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
@@ -99,29 +100,71 @@ fn base64(body: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// `=` before anything but two digits or a line end stays as it is.
 fn quoted_printable(body: &[u8]) -> Cow<'_, [u8]> {
     if memchr(b'=', body).is_none() {
         return Cow::Borrowed(body);
     }
     let mut octets = Vec::with_capacity(body.len());
-    let mut rest = body;
-    while let Some(equals) = memchr(b'=', rest) {
-        octets.extend_from_slice(rest.get(..equals).unwrap_or_default());
-        rest = rest.get(equals + 1..).unwrap_or_default();
-        if let [high, low, after @ ..] = rest
-            && let Some(octet) = hex(*high, *low)
-        {
-            octets.push(octet);
-            rest = after;
-        } else if let Some(after) = after_soft_break(rest) {
-            rest = after;
-        } else {
-            octets.push(b'=');
+    for (_, piece) in Quoted::of(body) {
+        match piece {
+            Piece::Plain(plain) => octets.extend_from_slice(plain),
+            Piece::Escape(octet) => octets.push(octet),
+            Piece::SoftBreak => {}
         }
     }
-    octets.extend_from_slice(rest);
     Cow::Owned(octets)
+}
+
+/// What quoted-printable is made of, each piece with its place.
+#[derive(Debug)]
+pub(crate) struct Quoted<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+/// A piece of quoted-printable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// Octets that stand for themselves. `=` before anything but two digits or a line end does.
+    Plain(&'a [u8]),
+    /// `=3D`
+    Escape(u8),
+    /// `=` and a line end, which stand for nothing.
+    SoftBreak,
+}
+
+impl<'a> Quoted<'a> {
+    pub(crate) const fn of(body: &'a [u8]) -> Self {
+        Self { body, at: 0 }
+    }
+
+    fn piece(&self) -> Option<(usize, Piece<'a>)> {
+        let rest = self.body.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let Some(after) = rest.strip_prefix(b"=") else {
+            let len = memchr(b'=', rest).unwrap_or(rest.len());
+            return Some((len, Piece::Plain(rest.get(..len)?)));
+        };
+        if let [high, low, ..] = after
+            && let Some(octet) = hex(*high, *low)
+        {
+            return Some((3, Piece::Escape(octet)));
+        }
+        if let Some(behind) = after_soft_break(after) {
+            return Some((rest.len() - behind.len(), Piece::SoftBreak));
+        }
+        Some((1, Piece::Plain(rest.get(..1)?)))
+    }
+}
+
+impl<'a> Iterator for Quoted<'a> {
+    type Item = (Range<usize>, Piece<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (len, piece) = self.piece()?;
+        let place = self.at..self.at + len;
+        self.at = place.end;
+        Some((place, piece))
+    }
 }
 
 /// RFC 2045 §6.7, rule 3: white space before the line end was added on the way.

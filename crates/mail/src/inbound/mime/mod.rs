@@ -22,6 +22,7 @@ use crate::header::{Field, Header};
 
 pub use charset::to_text;
 pub use decode::Encoding;
+pub(crate) use decode::{Piece, Quoted};
 pub use head::Media;
 
 /// Parts within parts; what is deeper is a leaf.
@@ -151,6 +152,18 @@ impl<'a> Mail<'a> {
     pub fn body(&self, index: usize) -> &'a [u8] {
         let span = self.parts.get(index).map(|part| part.body.clone());
         span.and_then(|span| self.raw.get(span)).unwrap_or_default()
+    }
+
+    /// Where that is.
+    pub(crate) fn body_place(&self, index: usize) -> Range<usize> {
+        let part = self.parts.get(index);
+        part.map_or(0..0, |part| part.body.clone())
+    }
+
+    /// Whether an empty line ends the header of a part, as it should.
+    pub(crate) fn has_empty_line(&self, index: usize) -> bool {
+        let part = self.parts.get(index);
+        part.is_some_and(|part| part.header.end < part.body.start)
     }
 
     /// The content of a leaf without its transfer encoding.

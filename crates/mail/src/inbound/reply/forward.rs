@@ -5,12 +5,11 @@ use crate::inbound::mime::Mail;
 /// What mail programs put before the subject of what they forward, in lower case, without the
 /// colon. `re` and what it is called elsewhere stand before an answer, and what was forwarded
 /// before that does not count.
-const MARKS: [&str; 24] = [
+const MARKS: [&str; 20] = [
     "fw",
     "fwd",
     "fwd.",
     "wg",
-    "wtr",
     "tr",
     "rv",
     "enc",
@@ -18,18 +17,15 @@ const MARKS: [&str; 24] = [
     "vl",
     "vb",
     "i",
-    "dop",
     "doorst",
     "pd",
     "vidarebefordrat",
     "továbbítás",
-    "ilt",
     "πρθ",
     "fs",
     "转发",
     "轉寄",
     "轉發",
-    "pre",
 ];
 
 /// Whether its fields or its subject say that it was forwarded.

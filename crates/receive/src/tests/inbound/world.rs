@@ -179,7 +179,7 @@ impl World {
             delivery: DeliveryId::new(NOW),
         };
         let token = self.keys.sign(Purpose::Bounce, claim);
-        format!("bounce+{token}@bounces.example.com")
+        format!("bounce+{token}@bounce.example.com")
     }
 
     /// Lets time go by.

@@ -18,7 +18,7 @@ use super::Traces;
 use super::scrub::Scrub;
 
 /// What stands in the place of the address. RFC 2606 §2: no such domain is ever there.
-const NOBODY: &str = "erased@erased.invalid";
+pub(super) const NOBODY: &str = "erased@erased.invalid";
 const NOWHERE: &str = "erased.invalid";
 
 /// The positions of a delivery's events.
@@ -195,6 +195,12 @@ async fn forget_delivery(
     sqlx::query(sql)
         .bind(NOBODY)
         .bind(NOWHERE)
+        .bind(blob(delivery.as_bytes()))
+        .execute(&mut *connection)
+        .await?;
+    let sql = "UPDATE slim_delivery SET recipient = ?, header_message_id = '' WHERE id = ?";
+    sqlx::query(sql)
+        .bind(NOBODY)
         .bind(blob(delivery.as_bytes()))
         .execute(connection)
         .await?;

@@ -1,6 +1,8 @@
 //! Forgetting a recipient: the address goes from every row, and the text of the mail with it where
 //! nobody else needs it.
 //!
+//! The same goes for mail that came in from it, to it, or about what was sent to it.
+//!
 //! That something was sent, when, and what became of it stays, about an address that says nothing.
 //! A hash of it would let anybody who has the database try addresses until one fits.
 //!
@@ -9,6 +11,7 @@
 //! consumers, the disk's spare blocks), and mail in which the address is mentioned to others.
 
 mod forget;
+mod inbound;
 mod scrub;
 
 use std::path::Path;
@@ -40,6 +43,8 @@ pub struct Traces {
     pub messages: u64,
     /// Messages to others as well: what they say stays for the others.
     pub shared: u64,
+    /// Messages that came in from it, to it, or about a delivery to it.
+    pub inbound: u64,
     /// Bodies that were overwritten.
     pub bodies: u64,
 }
@@ -83,6 +88,8 @@ pub async fn erase(
         }
         forget(&mut connection, &deliveries, (&bodies, &scrub), &mut traces).await?;
     }
+    traces.inbound = 0;
+    inbound::forget(&mut connection, (address, &scrub), folder, &mut traces).await?;
     // What was written over is in the write-ahead log until it is emptied, which a reader may put
     // off; the server empties it, too.
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -133,6 +140,11 @@ async fn find(
         "INSERT INTO erasing SELECT id, message_id FROM delivery WHERE {matches} AND NOT {unended}"
     );
     let ended = bound(ended).execute(&mut *connection).await?;
+    let slim = format!(
+        "INSERT OR IGNORE INTO erasing SELECT id, message_id FROM slim_delivery WHERE {matches}"
+    );
+    let slim = bound(slim).execute(&mut *connection).await?;
+    let inbound = inbound::find(connection, address, workspace).await?;
     let messages = format!(
         "INSERT INTO erasing_message SELECT message_id, \
          SUM(id NOT IN (SELECT id FROM erasing)), SUM({unended}) FROM delivery \
@@ -149,7 +161,8 @@ async fn find(
     let sql = "SELECT COUNT(*) FROM event WHERE delivery_id IN (SELECT id FROM erasing)";
     let events: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
     Ok(Traces {
-        deliveries: ended.rows_affected(),
+        deliveries: ended.rows_affected() + slim.rows_affected(),
+        inbound,
         waiting: waiting.len() as u64,
         spellings,
         events: events.unsigned_abs(),

@@ -3,6 +3,8 @@
 use postbell_model::Address;
 use serde_json::Value;
 
+use super::forget::NOBODY;
+
 const ERASED: &str = "[erased]";
 
 /// Knows an address when it sees it.
@@ -30,7 +32,56 @@ impl Scrub {
             // Nobody can read it; so that nobody can, it goes.
             return Some("null".to_owned());
         };
-        self.clean(&mut value).then(|| value.to_string())
+        let came_in = self.clean_mail(&mut value);
+        (self.clean(&mut value) || came_in).then(|| value.to_string())
+    }
+
+    /// A payload of what came in without what the message says, whoever wrote it.
+    pub(super) fn mail(&self, payload: &str) -> String {
+        let Ok(mut value) = serde_json::from_str::<Value>(payload) else {
+            return "null".to_owned();
+        };
+        self.clean_mail(&mut value);
+        value.to_string()
+    }
+
+    /// Empties what a message that came in says, and who wrote it; what was found out about its
+    /// sender's host stays. Tells whether there was anything.
+    fn clean_mail(&self, value: &mut Value) -> bool {
+        let Value::Object(members) = value else {
+            return false;
+        };
+        let mut any = false;
+        for (name, member) in members.iter_mut() {
+            any |= match (name.as_str(), member) {
+                ("content", Value::Object(content)) => {
+                    let before = content.len();
+                    content.retain(|part, _| part == "authentication");
+                    content.len() < before
+                }
+                ("late", Value::Object(report)) => {
+                    let before = report.len();
+                    report.retain(|part, _| part != "recipient" && part != "diagnostic");
+                    report.len() < before
+                }
+                ("headers" | "also_to", Value::Array(all)) if !all.is_empty() => {
+                    all.clear();
+                    true
+                }
+                ("mail_from", Value::String(text)) if !text.is_empty() => {
+                    text.clear();
+                    true
+                }
+                ("recipient", Value::String(text))
+                    if text != NOBODY && text.to_lowercase().contains(&self.local) =>
+                {
+                    NOBODY.clone_into(text);
+                    true
+                }
+                _ => false,
+            };
+        }
+        any
     }
 
     fn clean(&self, value: &mut Value) -> bool {
@@ -76,5 +127,19 @@ mod tests {
         assert!(scrubbed.contains("mx.bob.example"), "hosts are no texts");
         assert_eq!(scrub.payload(r#"{"tries":[{"text":"try later"}]}"#), None);
         assert_eq!(scrub.payload("{").as_deref(), Some("null"));
+    }
+
+    #[test]
+    fn of_mail_that_came_in_nothing_is_left_but_where_it_came_from() {
+        let scrub = Scrub::of(&Address::parse("Bob@example.org").unwrap());
+        let mail = r#"{"inbound":"i","mail_from":"bob@example.org","recipient":"bob@acme.example",
+            "headers":[["Subject","x"]],"content":{"from":"bob@example.org","authentication":7}}"#;
+        let left = r#"{"content":{"authentication":7},"headers":[],"inbound":"i","mail_from":"","recipient":"erased@erased.invalid"}"#;
+        assert_eq!(scrub.mail(mail), left);
+        assert_eq!(scrub.payload(mail).as_deref(), Some(left));
+        assert_eq!(scrub.payload(left), None);
+        let late = r#"{"late":{"inbound":"i","recipient":"x@y","diagnostic":"bob is gone"},"class":"other"}"#;
+        let left = r#"{"class":"other","late":{"inbound":"i"}}"#;
+        assert_eq!(scrub.mail(late), left);
     }
 }

@@ -1,6 +1,7 @@
 //! Mail that came in: taken with what it says, and found again.
 
 mod intake;
+mod log;
 mod look;
 mod sent;
 

@@ -204,3 +204,35 @@ fn read(row: &SqliteRow) -> Result<Sent, RowError> {
         message: rows::read_message(row, MESSAGE_AT)?.0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use postbell_model::Timestamp;
+
+    use super::super::super::database::{migrate, writer};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stretch_that_is_too_long_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = writer(&folder.path().join("sent.db")).await.unwrap();
+        migrate(&mut database).await.unwrap();
+        let at = Timestamp::from_micros(1_790_000_000_000_000);
+        for _ in 0..3 {
+            let sql = "INSERT INTO slim_delivery VALUES \
+                (?1, ?1, 1, 1, 'a@example.com', 'delivered', 2, '<1@example.org>', 0, NULL, NULL)";
+            let insert = sqlx::query(sql).bind(blob(DeliveryId::new(at).as_bytes()));
+            insert.execute(&mut database).await.unwrap();
+        }
+        let search = SentSearch {
+            header_message_id: "<1@example.org>".to_owned(),
+            recipient: None,
+            from: at,
+            until: at,
+        };
+        let found = find(&mut database, &search, 3).await.unwrap();
+        assert_eq!(found.len(), 3);
+        let found = find(&mut database, &search, 2).await.unwrap();
+        assert!(found.is_empty());
+    }
+}

@@ -1,7 +1,8 @@
-//! Looking into mail without taking the processors from others.
+//! Working for strangers without taking the processors from others.
 //!
-//! Signatures and MIME are work, and strangers say how much of it there is. It is done by few
-//! messages at a time; one that waits for the DNS or the disk lets others go on meanwhile.
+//! Handshakes, signatures and MIME are work, and strangers say how much of it there is. It is done
+//! for few of them at a time; one that waits for the client, the DNS or the disk lets others go on
+//! meanwhile.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::PollSemaphore;
 
 /// Does `work`, which runs only while it has one of the turns.
-pub(super) async fn in_turn<F: Future>(turns: &Arc<Semaphore>, work: F) -> F::Output {
+pub(crate) async fn in_turn<F: Future>(turns: &Arc<Semaphore>, work: F) -> F::Output {
     let mut work = pin!(work);
     let mut turns = PollSemaphore::new(Arc::clone(turns));
     poll_fn(|context| {

@@ -1,0 +1,239 @@
+//! The events of what mail says, and the states that follow.
+//!
+//! It is said of deliveries that nobody has claimed for it, so it is read in the transaction how each
+//! of them stands, after all else that the transaction does to them.
+
+use std::collections::{HashMap, HashSet};
+
+use postbell_model::consequence::consequence;
+use postbell_model::{ConfigurationSetId, DeliveryId, DeliveryState, Fact, Timestamp, WorkspaceId};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::{InboundFact, Position, Taken};
+
+use super::super::rows::{self, RowError, blob};
+use super::super::statements::{BatchStatement, Query};
+use super::intake::{Placed, ReceptionStatements};
+use super::{Incoming, Told};
+
+/// How a delivery stands.
+struct Standing {
+    state: DeliveryState,
+    /// The number of its latest event.
+    sequence: u32,
+    workspace: WorkspaceId,
+    set: ConfigurationSetId,
+    /// Its events were removed, and little else is left.
+    is_slim: bool,
+    /// When the newest of what is told of it now has come.
+    told_at: Option<Timestamp>,
+}
+
+/// An event as it is appended.
+struct Line<'b> {
+    told: &'b Told,
+    at: Timestamp,
+    workspace: WorkspaceId,
+    set: ConfigurationSetId,
+    delivery: Option<DeliveryId>,
+    sequence: u32,
+}
+
+/// What is appended to the log, and how the deliveries stand then.
+pub(super) struct Log<'b> {
+    lines: Vec<Line<'b>>,
+    deliveries: HashMap<DeliveryId, Standing>,
+}
+
+impl<'b> Log<'b> {
+    /// Looks how the deliveries stand that something is said of.
+    pub(super) async fn look(
+        connection: &mut SqliteConnection,
+        statements: &ReceptionStatements,
+        placed: &[Placed<'_>],
+    ) -> Result<Self, sqlx::Error> {
+        let mails = placed.iter().flat_map(|placed| &placed.incoming.mails);
+        let facts = mails.flat_map(|mail| &mail.facts);
+        let about = facts.filter_map(|told| match told.fact {
+            InboundFact::Delivery { delivery, .. } => Some(delivery),
+            InboundFact::Workspace { .. } => None,
+        });
+        let about: HashSet<_> = about.collect();
+        let about: Vec<_> = about.into_iter().collect();
+        let mut deliveries = HashMap::with_capacity(about.len());
+        find(
+            connection,
+            (&statements.deliveries, false),
+            &about,
+            &mut deliveries,
+        )
+        .await?;
+        let mut gone = about;
+        gone.retain(|delivery| !deliveries.contains_key(delivery));
+        find(connection, (&statements.slim, true), &gone, &mut deliveries).await?;
+        Ok(Self {
+            lines: Vec::new(),
+            deliveries,
+        })
+    }
+
+    pub(super) fn take(&mut self, incoming: &'b Incoming) -> Taken {
+        let mut taken = Taken::default();
+        for mail in &incoming.mails {
+            for told in &mail.facts {
+                match self.line(told, mail.mail.at) {
+                    Some(line) => {
+                        self.lines.push(line);
+                        taken.recorded += 1;
+                    }
+                    None => taken.left_out += 1,
+                }
+            }
+        }
+        taken
+    }
+
+    /// The event of a fact; `None`: it can't be.
+    fn line(&mut self, told: &'b Told, at: Timestamp) -> Option<Line<'b>> {
+        let (delivery, fact) = match &told.fact {
+            InboundFact::Delivery { delivery, fact } => (*delivery, fact),
+            InboundFact::Workspace {
+                workspace,
+                configuration_set,
+                ..
+            } => {
+                // An event of no delivery has no place among its events.
+                return Some(Line {
+                    told,
+                    at,
+                    workspace: *workspace,
+                    set: *configuration_set,
+                    delivery: None,
+                    sequence: 0,
+                });
+            }
+        };
+        let standing = self.deliveries.get_mut(&delivery)?;
+        if !comes_by_mail(fact) {
+            return None;
+        }
+        let follows = consequence(standing.state, fact).ok()?;
+        let sequence = standing.sequence.checked_add(1)?;
+        standing.state = follows.state;
+        standing.sequence = sequence;
+        standing.told_at = standing.told_at.max(Some(at));
+        Some(Line {
+            told,
+            at,
+            workspace: standing.workspace,
+            set: standing.set,
+            delivery: Some(delivery),
+            sequence,
+        })
+    }
+
+    /// Changes the deliveries and appends the events: the place of the last.
+    pub(super) async fn write(
+        &self,
+        connection: &mut SqliteConnection,
+        statements: &ReceptionStatements,
+    ) -> Result<Option<Position>, sqlx::Error> {
+        let told = self.deliveries.iter();
+        let told = told.filter_map(|(id, standing)| Some((id, standing, standing.told_at?)));
+        let (slim, full): (Vec<_>, Vec<_>) = told.partition(|(_, standing, _)| standing.is_slim);
+        let bind = |query: Query<'static>,
+                    (id, standing, _): &(&DeliveryId, &Standing, Timestamp)| {
+            query
+                .bind(blob(id.as_bytes()))
+                .bind(standing.state.name())
+                .bind(i64::from(standing.sequence))
+        };
+        for query in statements.change_deliveries.batch(&full, bind) {
+            query.execute(&mut *connection).await?;
+        }
+        let queries = statements
+            .change_slim
+            .batch(&slim, |query, row| bind(query, row).bind(row.2.as_micros()));
+        for query in queries {
+            query.execute(&mut *connection).await?;
+        }
+        let mut newest = None;
+        for query in statements.events.batch(&self.lines, Line::bind) {
+            let written = query.execute(&mut *connection).await?;
+            newest = Some(Position(written.last_insert_rowid().unsigned_abs()));
+        }
+        Ok(newest)
+    }
+
+    /// Deliveries that may be in flight, with the number of their latest event.
+    pub(super) fn told(&self) -> Vec<(DeliveryId, u32)> {
+        let told = self.deliveries.iter();
+        let told = told.filter(|(_, standing)| standing.told_at.is_some() && !standing.is_slim);
+        told.map(|(id, standing)| (*id, standing.sequence))
+            .collect()
+    }
+}
+
+/// Whether it is among what others say of a delivery: nothing else is taken from mail.
+const fn comes_by_mail(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::LateBounce { .. }
+            | Fact::LateDelay { .. }
+            | Fact::Confirmed { .. }
+            | Fact::Complaint(_)
+            | Fact::NotSpam(_)
+            | Fact::Reply(_)
+            | Fact::Unsubscribe { .. }
+    )
+}
+
+impl Line<'_> {
+    fn bind(query: Query<'static>, line: &Self) -> Query<'static> {
+        query
+            .bind(blob(line.told.id.as_bytes()))
+            .bind(i64::from(line.workspace.0))
+            .bind(i64::from(line.set.0))
+            .bind(line.delivery.map(|delivery| blob(delivery.as_bytes())))
+            .bind(i64::from(line.sequence))
+            .bind(line.told.kind.name())
+            .bind(line.at.as_micros())
+            .bind(line.told.payload.clone())
+    }
+}
+
+/// Adds how these deliveries stand. One whose row can't be read is as good as gone.
+async fn find(
+    connection: &mut SqliteConnection,
+    (statement, is_slim): (&BatchStatement, bool),
+    about: &[DeliveryId],
+    found: &mut HashMap<DeliveryId, Standing>,
+) -> Result<(), sqlx::Error> {
+    let bind = |query: Query<'static>, id: &DeliveryId| query.bind(blob(id.as_bytes()));
+    for query in statement.batch(about, bind) {
+        for row in query.fetch_all(&mut *connection).await? {
+            match read(&row, is_slim) {
+                Ok((id, standing)) => drop(found.insert(id, standing)),
+                Err(error) => {
+                    tracing::error!(%error, "a delivery can't be read: what came of it is left out");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(row: &SqliteRow, is_slim: bool) -> Result<(DeliveryId, Standing), RowError> {
+    let id = DeliveryId::from_bytes(rows::octets(row, 0, "delivery.id")?);
+    let state = row.try_get::<&str, _>(1)?.parse();
+    let standing = Standing {
+        state: state.map_err(|_| RowError::Column("delivery.state"))?,
+        sequence: rows::number(row, 2, "delivery.sequence")?,
+        workspace: WorkspaceId(rows::number(row, 3, "delivery.workspace_id")?),
+        set: ConfigurationSetId(rows::number(row, 4, "configuration_set_id")?),
+        is_slim,
+        told_at: None,
+    };
+    Ok((id, standing))
+}
