@@ -14,9 +14,14 @@ const RECIPIENTS: &[(&str, &str)] = &[
     ("bounce", "A letter to nobody"),
     ("delay", "Please come again later"),
     ("softbounce", "A letter to a full mailbox"),
+    ("reply", "Did everything arrive?"),
+    ("vacation", "Are you there?"),
+    ("bounce-later", "A letter to somebody who has left"),
+    ("complaint", "One more newsletter"),
 ];
 
-/// A mail for each thing that can happen to one: taken, refused, delayed, mailbox full.
+/// A mail for each thing that can happen to one: taken, refused, delayed, mailbox full; answered by a
+/// person and by a program, bounced later, complained about.
 pub fn mails(from_domain: &str, to_domain: &str) -> Vec<Mail> {
     let mail = |(local_part, subject): &(&str, &str)| {
         let from = format!("hello@{from_domain}");
@@ -119,7 +124,11 @@ mod tests {
                 "ada@example.org",
                 "bounce@example.org",
                 "delay@example.org",
-                "softbounce@example.org"
+                "softbounce@example.org",
+                "reply@example.org",
+                "vacation@example.org",
+                "bounce-later@example.org",
+                "complaint@example.org"
             ]
         );
         for mail in &mails {

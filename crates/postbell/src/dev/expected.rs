@@ -8,11 +8,15 @@ use serde_json::Value;
 use super::setup::TO_DOMAIN;
 
 /// What each recipient of the sample stands for.
-const SAMPLE: [(&str, &[&str]); 4] = [
+const SAMPLE: [(&str, &[&str]); 8] = [
     ("ada", &["Send", "Delivery"]),
     ("bounce", &["Send", "Bounce"]),
     ("delay", &["Send", "DeliveryDelay", "Delivery"]),
     ("softbounce", &["Send", "Bounce"]),
+    ("reply", &["Send", "Delivery", "Reply"]),
+    ("vacation", &["Send", "Delivery", "Reply"]),
+    ("bounce-later", &["Send", "Delivery", "Bounce"]),
+    ("complaint", &["Send", "Delivery", "Complaint"]),
 ];
 
 /// Events not yet arrived: recipient and kind.

@@ -46,12 +46,15 @@ pub(crate) async fn run(args: &DevArgs, console: Console) -> anyhow::Result<()> 
     let folder = Folder::open(args.data.as_deref())?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
 
-    let mut far_side = setup::far_side(&folder, clock.as_ref(), &tasks, stop.clone()).await?;
+    let mut far_side = setup::far_side(&folder, &clock, &tasks, stop.clone()).await?;
     let config = setup::config(args, &folder, &far_side)?;
     logging::start(&config.log)?;
     let panics = Panics::default();
     panics.watch();
     let server = Server::start(&config, clock, &panics).await?;
+    if let Some(door) = server.addresses().inbound.first() {
+        far_side.answer_at(*door);
+    }
 
     tell_ready(&server, &far_side, &folder, console);
     let outcome = tokio::select! {
@@ -99,7 +102,9 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
         row("submissions", &text);
     }
     for address in &addresses.inbound {
-        row("inbound", &format!("{address}, mail from outside"));
+        let domains = FROM_DOMAINS.join(" and ");
+        let text = format!("{address}, mail from outside: answers, and to anybody at {domains}");
+        row("inbound", &text);
     }
     for address in &addresses.http {
         row("health", &format!("http://{address}/readyz"));
@@ -123,7 +128,7 @@ async fn show(
     console: Console,
 ) -> anyhow::Result<()> {
     send_sample(server).await?;
-    console.say("Four mails are on their way. Each event that reaches the webhook is a line:\n");
+    console.say("Eight mails are on their way. Each event that reaches the webhook is a line:\n");
     let mut expected = Expected::new();
     if args.once {
         let sample = collect(&mut expected, far_side, console);

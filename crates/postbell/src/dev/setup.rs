@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -152,7 +153,7 @@ impl Receiver {
 /// from an earlier run.
 pub(super) async fn far_side(
     folder: &Folder,
-    clock: &dyn Clock,
+    clock: &Arc<dyn Clock>,
     tasks: &TaskTracker,
     stop: CancellationToken,
 ) -> anyhow::Result<FarSide> {
@@ -163,11 +164,11 @@ pub(super) async fn far_side(
         .iter()
         .find_map(Receiver::of);
     let far_side = match known {
-        Some(receiver) => FarSide::start(folder, &receiver, tasks, stop).await?,
+        Some(receiver) => FarSide::start(folder, &receiver, clock, tasks, stop).await?,
         None => {
             let receiver = Receiver::new()?;
-            let far_side = FarSide::start(folder, &receiver, tasks, stop).await?;
-            make_tenants(&tenants, clock, &far_side, &receiver).await?;
+            let far_side = FarSide::start(folder, &receiver, clock, tasks, stop).await?;
+            make_tenants(&tenants, clock.as_ref(), &far_side, &receiver).await?;
             far_side
         }
     };
@@ -175,9 +176,16 @@ pub(super) async fn far_side(
     if let Some(workspace) = directory.workspace_named(WORKSPACE)
         && directory.credential(CREDENTIAL).is_none()
     {
-        make_credential(&tenants, clock, CREDENTIAL, CREDENTIAL, workspace.id).await?;
+        make_credential(
+            &tenants,
+            clock.as_ref(),
+            CREDENTIAL,
+            CREDENTIAL,
+            workspace.id,
+        )
+        .await?;
     }
-    make_identity(&tenants, clock, &folder.data(), &far_side).await?;
+    make_identity(&tenants, clock.as_ref(), &folder.data(), &far_side).await?;
     tenants.close().await;
     Ok(far_side)
 }

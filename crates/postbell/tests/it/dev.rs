@@ -26,10 +26,12 @@ fn once_shows_every_event_of_the_sample_and_ends() {
         .filter(|line| line.contains("  signed"))
         .collect();
     let count = |kind: &str| lines.iter().filter(|line| line.contains(kind)).count();
-    assert_eq!(count("→ Send"), 4, "{shown}");
-    assert_eq!(count("✓ Delivery "), 2, "{shown}");
+    assert_eq!(count("→ Send"), 8, "{shown}");
+    assert_eq!(count("✓ Delivery "), 6, "{shown}");
     assert_eq!(count("… DeliveryDelay"), 1, "{shown}");
-    assert_eq!(count("✗ Bounce"), 2, "{shown}");
+    assert_eq!(count("✗ Bounce"), 3, "{shown}");
+    assert_eq!(count("✗ Complaint"), 1, "{shown}");
+    assert_eq!(count("← Reply"), 2, "{shown}");
     assert!(
         !shown.contains('\u{1b}'),
         "colours without a terminal: {shown}"
@@ -39,7 +41,7 @@ fn once_shows_every_event_of_the_sample_and_ends() {
     let names = mails.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let (recipients, sender): (Vec<_>, Vec<_>) =
         names.partition(|name| name.contains("@example.org"));
-    assert_eq!(recipients.len(), 2, "{recipients:?}");
+    assert_eq!(recipients.len(), 6, "{recipients:?}");
     // The sender is told of the two bounces; the end does not wait for it.
     assert!(sender.len() <= 2, "{sender:?}");
 
