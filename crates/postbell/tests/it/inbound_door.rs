@@ -107,7 +107,7 @@ async fn mail_for_a_domain_lies_in_the_store_and_is_told() {
     let whole = Audience::Workspace(workspace);
     let page = store.events_after(whole, Position(0), 10).await.unwrap();
     let kinds: Vec<_> = page.events.iter().map(|event| event.kind()).collect();
-    assert_eq!(kinds, [EventKind::Received]);
+    assert_eq!(kinds, [EventKind::DomainCreated, EventKind::Received]);
     server.shut_down().await;
 }
 
