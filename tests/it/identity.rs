@@ -5,6 +5,7 @@ use postbell_peers::dns::{Answer, Entry, Records};
 use postbell_tests::installation::SENDER_DOMAIN;
 use postbell_tests::{LIMIT, World};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 #[tokio::test]
 async fn mail_is_signed_once_the_records_are_seen() -> anyhow::Result<()> {
@@ -108,16 +109,17 @@ pub(crate) async fn show(world: &World) -> anyhow::Result<Value> {
 
 /// Puts the records into the DNS, and those of the server itself.
 pub(crate) fn publish(world: &World, shown: &Value) {
-    let records = shown["records"].as_array().into_iter().flatten();
-    for record in records.filter(|record| record["type"] == "TXT") {
-        let (name, value) = (text(&record["name"]), text(&record["value"]));
-        let mut records = Records {
-            txt: vec![value],
-            ..Records::default()
-        };
-        if name.starts_with("bounce.") {
-            records.mx = vec![(10, "postbell.test".to_owned())];
+    let mut names: BTreeMap<String, Records> = BTreeMap::new();
+    for record in shown["records"].as_array().into_iter().flatten() {
+        let of_name = names.entry(text(&record["name"])).or_default();
+        let value = text(&record["value"]);
+        match (record["type"].as_str(), value.split_once(' ')) {
+            (Some("TXT"), _) => of_name.txt.push(value),
+            (Some("MX"), Some((_, host))) => of_name.mx.push((10, host.to_owned())),
+            _ => {}
         }
+    }
+    for (name, records) in names {
         let entry = Entry::new(Answer::Records(records));
         world.dns.table().set(&name, entry);
     }
