@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use postbell_model::{BounceClass, Domain, Reply};
 use postbell_net::{Guard, LookupError, Resolver};
 
+use crate::plan::home::Home;
 use crate::plan::lookup::Lookup;
 use crate::plan::ourselves::Ourselves;
 use crate::plan::{Heading, Plan, Route};
@@ -117,13 +118,26 @@ pub enum Verdict {
     },
 }
 
+/// Where mail to a domain comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComesIn {
+    /// At this very server: that its hosts are ourselves is no loop.
+    Here,
+    /// At others.
+    Elsewhere,
+}
+
 /// Explains where mail to `domain` would go, by a resolver that has cached nothing yet.
 pub async fn explain(
-    domain: &Domain,
+    (domain, comes_in): (&Domain, ComesIn),
     options: &DeliverOptions,
     resolver: &Resolver,
     guard: &Guard,
 ) -> Explanation {
+    let home = match comes_in {
+        ComesIn::Here => Home::Only(domain.clone()),
+        ComesIn::Elsewhere => Home::Nowhere,
+    };
     // The configuration was checked; what does not hold in it is no relay.
     let relays = Relays::without_passwords(&options.relay).unwrap_or_default();
     let lookup = Lookup {
@@ -131,6 +145,8 @@ pub async fn explain(
         guard: guard.clone(),
         ourselves: options.hostname.clone(),
         own: Ourselves::default(),
+        home,
+        is_open: true,
         relays: relays.clone(),
         max_addresses: options.max_addresses.max(1),
         lifetime: options.plan_lifetime,

@@ -52,7 +52,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use board::{SiteReply, SiteView};
-pub use explain::{Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
+pub use explain::{ComesIn, Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use live::Live;
 pub use metrics::DeliverMetrics;
 pub use options::{DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions};
@@ -64,6 +64,7 @@ pub use sign::{Signing, SigningOptions};
 pub use tls::TlsPolicy;
 
 use board::{Board, Limits};
+use plan::home::Home;
 use plan::lookup::Lookup;
 use plan::ourselves::Ourselves;
 use relay::Relays;
@@ -138,6 +139,8 @@ impl Deliverer {
             guard: reach.guard.clone(),
             ourselves: options.hostname.clone(),
             own: Ourselves::default(),
+            home: Home::Of(Arc::clone(&tenants)),
+            is_open: options.inbound_open,
             relays,
             max_addresses: options.max_addresses,
             lifetime: options.plan_lifetime,

@@ -27,9 +27,10 @@ pub enum LoggedAddresses {
 pub struct DeliverOptions {
     /// Our name: at EHLO, in the Received field, and the MX name by which we know ourselves.
     pub hostname: String,
-    /// Whether answers can come in: without, no message gets a Reply-To of ours. Set by the program.
+    /// Whether mail can come in: without, no message gets a Reply-To of ours, and mail to ourselves is a
+    /// loop. Set by the program.
     #[serde(skip, default = "yes")]
-    pub reply_capture: bool,
+    pub inbound_open: bool,
     /// The port that MX hosts are dialled at: 25 but for tests.
     pub smtp_port: u16,
     /// The address that is dialled from; absent: the system chooses.

@@ -179,7 +179,7 @@ impl Stage {
         claim: Claim,
     ) -> Option<Address> {
         let mail_from = message.mail_from.mailbox()?;
-        if !self.options.reply_capture {
+        if !self.options.inbound_open {
             return None;
         }
         let domain = domain_of_from(message)

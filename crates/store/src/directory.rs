@@ -182,6 +182,11 @@ impl Directory {
         self.our_hosts.contains(host)
     }
 
+    /// Whether mail to a domain is for us: it is a host of ours, or takes mail itself.
+    pub fn takes_mail(&self, domain: &Domain) -> bool {
+        self.is_our_host(domain) || self.domain(domain).is_some_and(|domain| domain.inbound)
+    }
+
     /// The API key with this SHA-256, be it expired or not.
     pub fn api_key(&self, hash: &[u8; 32]) -> Option<&ApiKey> {
         self.api_keys.get(hash)

@@ -9,6 +9,7 @@ use postbell_net::{Addresses, Guard, LookupError, Resolver};
 use crate::DeliverOptions;
 use crate::relay::Relays;
 
+use super::home::Home;
 use super::ourselves::Ourselves;
 use super::{Exchangers, Heading, Planned, Refusal, exchangers, implicit, is_ourselves, route};
 
@@ -22,6 +23,9 @@ pub(crate) struct Lookup {
     pub(crate) guard: Guard,
     pub(crate) ourselves: String,
     pub(crate) own: Ourselves,
+    pub(crate) home: Home,
+    /// Whether mail can come in.
+    pub(crate) is_open: bool,
     pub(crate) relays: Relays,
     pub(crate) max_addresses: usize,
     pub(crate) lifetime: Duration,
@@ -33,6 +37,7 @@ impl Lookup {
     pub(crate) fn by(&self, options: &DeliverOptions, relays: Relays) -> Self {
         Self {
             ourselves: options.hostname.clone(),
+            is_open: options.inbound_open,
             relays,
             max_addresses: options.max_addresses,
             lifetime: options.plan_lifetime,
@@ -70,6 +75,9 @@ impl Lookup {
             };
             return self.implicit(domain, Ok(literal));
         }
+        if self.is_open && self.home.takes(domain) {
+            return self.of_home(domain).await;
+        }
         match exchangers(domain, &self.ourselves, self.resolver.mx(domain).await) {
             Err(refusal) => Planned::refused(refusal),
             Ok(Exchangers::Implicit) => {
@@ -82,6 +90,17 @@ impl Lookup {
                 planned
             }
         }
+    }
+
+    /// The plan for a domain whose mail comes in here: its hosts may be ourselves.
+    async fn of_home(&self, domain: &Domain) -> Planned {
+        let elsewhere = Self {
+            ourselves: String::new(),
+            own: Ourselves::default(),
+            home: Home::Nowhere,
+            ..self.clone()
+        };
+        Box::pin(elsewhere.of_domain(domain)).await
     }
 
     fn implicit(&self, domain: &Domain, answer: Result<Addresses, LookupError>) -> Planned {

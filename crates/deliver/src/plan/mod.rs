@@ -9,7 +9,7 @@
 //! | a null MX | refused, 556 5.1.10 |
 //! | no MX, but addresses | the domain itself is the host |
 //! | no MX and no address | refused, 550 5.4.4 |
-//! | the best host is ourselves | refused, 550 5.4.6 |
+//! | the best host is ourselves | refused, 550 5.4.6, unless [its mail comes in here](home) |
 //! | MX, none with an address that may be dialled | refused, 550 5.4.4 |
 //! | nothing usable, and some answer is missing | try again, 451 4.4.3 |
 //!
@@ -18,6 +18,7 @@
 //! error and not as a dead address.
 
 mod heading;
+pub(crate) mod home;
 pub(crate) mod lookup;
 mod named;
 pub(crate) mod ourselves;

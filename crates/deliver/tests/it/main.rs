@@ -9,6 +9,7 @@ mod egress;
 mod faults;
 mod fit;
 mod forward;
+mod home;
 mod hosts;
 mod outcomes;
 mod pauses;

@@ -82,7 +82,7 @@ async fn what_gets_no_answer_by_us_is_left_alone() {
 #[tokio::test]
 async fn nothing_is_caught_while_nothing_can_come_in() {
     let world = World::with(Setup {
-        change: |options| options.reply_capture = false,
+        change: |options| options.inbound_open = false,
         ..Setup::default()
     })
     .await;

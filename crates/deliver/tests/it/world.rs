@@ -275,7 +275,7 @@ pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
     let seconds = Duration::from_secs;
     DeliverOptions {
         hostname: "us.example".to_owned(),
-        reply_capture: true,
+        inbound_open: true,
         smtp_port,
         source_address: None,
         tls: TlsPolicy::Opportunistic,

@@ -2,13 +2,17 @@
 
 mod present;
 
+use std::path::Path;
+
 use anyhow::Context;
 use postbell_deliver::{
-    DeliverOptions, Dialled, Explanation, Host, SiteLimits, Source, TlsPolicy, Verdict, explain,
+    ComesIn, DeliverOptions, Dialled, Explanation, Host, SiteLimits, Source, TlsPolicy, Verdict,
+    explain,
 };
 use postbell_model::Domain;
 use postbell_model::reply::Severity;
 use postbell_net::{Guard, Resolver};
+use postbell_store::{SqliteTenants, Tenants};
 use serde_json::{Value, json};
 
 use crate::cli::ExplainArgs;
@@ -31,9 +35,10 @@ pub(crate) async fn run(
         Domain::parse(name).with_context(|| format!("\"{}\" is no domain", name.escape_debug()))?;
     let resolver = Resolver::new(&config.dns)?;
     let guard = Guard::new(config.guard.allow_deliver.clone());
-    let explanation = explain(&domain, &config.deliver, &resolver, &guard).await;
     let folder = args.data_dir.as_deref();
     let folder = folder.unwrap_or(&config.server.data_dir);
+    let to = (&domain, comes_in(folder, &domain, config).await);
+    let explanation = explain(to, &config.deliver, &resolver, &guard).await;
     let present = Present::look(folder, &domain).await;
     if args.output.json {
         let mut document = document(&explanation, &config.deliver);
@@ -48,6 +53,24 @@ pub(crate) async fn run(
         }
     }
     Ok(())
+}
+
+/// Where mail to a domain comes in, by what is set up in the data folder; what can't be read is
+/// told with the rest that it says.
+async fn comes_in(folder: &Path, domain: &Domain, config: &Config) -> ComesIn {
+    if config.inbound.listen.is_empty() || !folder.exists() {
+        return ComesIn::Elsewhere;
+    }
+    let Ok(tenants) = SqliteTenants::open(folder).await else {
+        return ComesIn::Elsewhere;
+    };
+    let is_ours = tenants.directory().takes_mail(domain);
+    tenants.close().await;
+    if is_ours {
+        ComesIn::Here
+    } else {
+        ComesIn::Elsewhere
+    }
 }
 
 fn lines(explanation: &Explanation) -> Vec<String> {

@@ -79,7 +79,7 @@ pub(super) fn deliver_options(config: &Config) -> DeliverOptions {
     DeliverOptions {
         grace: config.server.grace.mul_f64(DELIVER_SHARE * WORK_SHARE),
         // Where no mail comes in, an answer to us would be lost.
-        reply_capture: !config.inbound.listen.is_empty(),
+        inbound_open: !config.inbound.listen.is_empty(),
         ..config.deliver.clone()
     }
 }
