@@ -39,7 +39,8 @@ impl Flood {
     ) -> Self {
         let flood = Self::default();
         let sessions = if hosts == 1 { SESSIONS } else { hosts };
-        let every = Duration::from_secs(u64::from(sessions)) / u32::try_from(rate).unwrap_or(1).max(1);
+        let every =
+            Duration::from_secs(u64::from(sessions)) / u32::try_from(rate).unwrap_or(1).max(1);
         for number in 0..sessions {
             let host = host(if hosts == 1 { 0 } else { number });
             let (flood, stop) = (flood.clone(), stop.clone());

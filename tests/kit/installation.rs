@@ -381,11 +381,7 @@ async fn free_address() -> anyhow::Result<SocketAddr> {
     bail!("no port is free")
 }
 
-fn configuration(
-    folder: &Path,
-    (smtp, inbound): (SocketAddr, SocketAddr),
-    plan: &Plan,
-) -> String {
+fn configuration(folder: &Path, (smtp, inbound): (SocketAddr, SocketAddr), plan: &Plan) -> String {
     format!(
         r#"
 [server]

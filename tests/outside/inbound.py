@@ -72,20 +72,20 @@ class Inbound(Case):
         self.assertFalse(self.world.receiver.told("Bounce", f"ann@{LATER}"))
 
     def test_inbound_fields_stay_on_their_line(self):
-        """Raw CR, LF and NUL can't come through Python's own header classes: written by hand."""
+        """Encoded CR, LF and NUL, and a raw BEL; what Python's header classes would not write."""
         part = f'name="a{ENCODED}.pdf"; filename*=utf-8\'\'b%0D%0AX-Injected%3A%20yes%00.pdf'
         lines = [
             f"From: {ENCODED} <{STRANGER}>",
             f"To: {SUPPORT}",
             "Subject: Injected =?utf-8?b?DQpYLUluamVjdGVkOiB5ZXMA?=",
-            "Message-ID: <1=?utf-8?q?=0D=0AX-Injected:_yes?=\0@stranger.test>",
+            "Message-ID: <1=?utf-8?q?=0D=0AX-Injected:_yes?=\a@stranger.test>",
             "MIME-Version: 1.0",
             'Content-Type: multipart/mixed; boundary="b"',
             "",
             "--b",
             f"Content-Type: application/pdf; {part}",
             f"Content-Disposition: attachment; {part}",
-            f"Content-ID: <{ENCODED}\0>",
+            f"Content-ID: <{ENCODED}\a>",
             "",
             "x",
             "--b--",
@@ -125,7 +125,7 @@ class Inbound(Case):
         told = document["received"]
         self.assertEqual(told["fromAddress"], STRANGER)
         self.assertEqual(told["strippedText"].strip(), "Hello.")
-        self.assertIn(f"with {protocol} ".encode(), self.raw(document))
+        self.assertIn(f" with {protocol}\r\n".encode(), self.raw(document))
 
     def raw(self, document):
         """The octets as they are kept."""

@@ -39,11 +39,18 @@ async fn a_domain_that_takes_mail_hears_of_it_and_no_other_does() -> anyhow::Res
     assert!(unknown.starts_with("550 5.1.1 "), "{unknown}");
     for no_token in ["reply+abc@sender.test", "bounce+abc@bounce.sender.test"] {
         let reply = answer(no_token).await?;
-        assert_eq!(reply.replace(no_token, ""), unknown.replace("nobody@sender.test", ""));
+        assert_eq!(
+            reply.replace(no_token, ""),
+            unknown.replace("nobody@sender.test", "")
+        );
     }
     let relaying = answer("ann@recipient.test").await?;
     assert!(relaying.starts_with("550 5.7.1 "), "{relaying}");
-    for route in ["@a.test:ann@b.test", "ann%b.test@sender.test", "b.test!ann@sender.test"] {
+    for route in [
+        "@a.test:ann@b.test",
+        "ann%b.test@sender.test",
+        "b.test!ann@sender.test",
+    ] {
         let reply = answer(route).await?;
         assert!(reply.starts_with('5'), "{route}: {reply}");
     }
@@ -74,11 +81,11 @@ async fn no_field_breaks_out_of_its_line() -> anyhow::Result<()> {
     let world = taking_mail(&[("log.level", "debug")]).await?;
     let header = "Subject: =?utf-8?q?Hi=0D=0AX-Injected:_subject=00?=\r\n\
          Reply-To: =?utf-8?b?QQ0KWC1JbmplY3RlZDogcmVwbHkA?= <joe@peer.test>\r\n\
-         In-Reply-To: <a\u{0}b@peer.test>\r\nReferences: <a@peer.test\u{1b}[31m>\r\n\
+         In-Reply-To: <a\u{7}b@peer.test>\r\nReferences: <a@peer.test\u{1b}[31m>\r\n\
          MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n";
     let text = "--b\r\n\r\nHi\r\n--b\r\nContent-Type: application/pdf;\r\n name*=utf-8''a%0D%0AX-Injected%3A%20name%00.pdf\r\n\
          Content-Disposition: attachment; filename=\"=?utf-8?q?b=0D=0AX-Injected:_file?=\"\r\n\
-         Content-ID: <c\u{0}=0D=0A@peer.test>\r\n\r\nx\r\n--b--\r\n";
+         Content-ID: <c\u{7}=0D=0A@peer.test>\r\n\r\nx\r\n--b--\r\n";
     let mut mail = written(STRANGER, "support@sender.test", header, text);
     let text = String::from_utf8_lossy(&mail.body).replace(
         "From: <",
@@ -86,9 +93,26 @@ async fn no_field_breaks_out_of_its_line() -> anyhow::Result<()> {
     );
     mail.body = text.into();
     let id = bring(&world, &mail).await?;
+    // NUL itself is refused.
+    let nul = written(
+        STRANGER,
+        "support@sender.test",
+        "Subject: a\u{0}b\r\n",
+        "Hi\r\n",
+    );
+    let outcome = world.bring(&nul).await?;
+    assert_eq!(outcome.deciding().code, 550, "{}", outcome.deciding());
     let told = told_of(&world, "hook", "Received", &id).await?;
     let received = &told["received"];
-    for name in ["from", "fromName", "fromAddress", "subject", "message_id", "in_reply_to", "references"] {
+    for name in [
+        "from",
+        "fromName",
+        "fromAddress",
+        "subject",
+        "message_id",
+        "in_reply_to",
+        "references",
+    ] {
         assert_line(name, &received[name].to_string(), received[name].as_str());
     }
     for attachment in received["attachments"].as_array().expect("there is one") {

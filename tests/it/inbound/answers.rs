@@ -42,7 +42,12 @@ async fn a_person_answers_the_stamped_address() -> anyhow::Result<()> {
     }
 
     // Another one behind it: what comes before it was told once.
-    let after = written("carl@peer.test", &mail.to[0], "Subject: Me too\r\n", "Hi\r\n");
+    let after = written(
+        "carl@peer.test",
+        &mail.to[0],
+        "Subject: Me too\r\n",
+        "Hi\r\n",
+    );
     let second = bring(&world, &after).await?;
     let other = told_of(&world, "hook", "Reply", &second).await?;
     assert_eq!(other["reply"]["fromRecipient"], false);
@@ -130,7 +135,10 @@ async fn a_report_of_a_delay_never_is_a_bounce() -> anyhow::Result<()> {
             .replace("550", "451")
             .replace("User unknown", "No answer")
     };
-    let mail = changed(&Answering::Report.answer(&original).expect("it answers"), delayed);
+    let mail = changed(
+        &Answering::Report.answer(&original).expect("it answers"),
+        delayed,
+    );
     bring(&world, &mail).await?;
     let told = world.told("DeliveryDelay", ANN).await?.document;
     assert_eq!(told["deliveryDelay"]["late"], true);
@@ -143,7 +151,10 @@ async fn a_report_of_a_delay_never_is_a_bounce() -> anyhow::Result<()> {
             .replace("550", "250")
             .replace("User unknown", "Stored")
     };
-    let mail = changed(&Answering::Report.answer(&original).expect("it answers"), relayed);
+    let mail = changed(
+        &Answering::Report.answer(&original).expect("it answers"),
+        relayed,
+    );
     bring(&world, &mail).await?;
     let told = world.told("Confirmed", ANN).await?.document;
     assert_eq!(told["confirmed"]["confirmation"], "delivered");
@@ -174,7 +185,9 @@ async fn a_complaint_is_led_by_what_it_gives_back() -> anyhow::Result<()> {
     assert_eq!(complaint["report"]["inboundId"], id.as_str());
     assert_eq!(complaint["report"]["matchedBy"], "returnedToken");
 
-    let not_spam = changed(&mail, |line| line.replace("Feedback-Type: abuse", "Feedback-Type: not-spam"));
+    let not_spam = changed(&mail, |line| {
+        line.replace("Feedback-Type: abuse", "Feedback-Type: not-spam")
+    });
     bring(&world, &not_spam).await?;
     let told = world.told("NotSpam", ANN).await?.document;
     assert_eq!(told["notSpam"]["feedbackType"], "not-spam");

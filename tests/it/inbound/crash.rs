@@ -9,7 +9,12 @@ async fn what_was_taken_survives_a_kill() -> anyhow::Result<()> {
     let mut ids = Vec::new();
     for number in 0..20 {
         let text = format!("This is the {number}th.\r\n");
-        let mail = written("joe@peer.test", "support@sender.test", "Subject: Hi\r\n", &text);
+        let mail = written(
+            "joe@peer.test",
+            "support@sender.test",
+            "Subject: Hi\r\n",
+            &text,
+        );
         let outcome = stranger.send(&mail).await?;
         assert!(outcome.is_taken(), "{}", outcome.deciding());
         ids.push((inbound_id(&outcome)?, text));

@@ -27,13 +27,28 @@ async fn mail_goes_on_sealed_and_its_bounce_comes_back_as_an_event() -> anyhow::
     let id = bring(&world, &mail).await?;
     let received = world.delivered("bob@other.test").await?;
     let text = String::from_utf8(received.body.to_vec())?;
-    for field in ["ARC-Seal:", "ARC-Message-Signature:", "ARC-Authentication-Results:"] {
-        assert_eq!(text.matches(&format!("\r\n{field}")).count() + usize::from(text.starts_with(field)), 1, "{text}");
+    for field in [
+        "ARC-Seal:",
+        "ARC-Message-Signature:",
+        "ARC-Authentication-Results:",
+    ] {
+        assert_eq!(
+            text.matches(&format!("\r\n{field}")).count() + usize::from(text.starts_with(field)),
+            1,
+            "{text}"
+        );
     }
     assert!(!text.contains("DKIM-Signature"), "{text}");
     assert!(received.from.starts_with("bounce+"), "{}", received.from);
-    assert!(received.from.ends_with("@bounce.sender.test"), "{}", received.from);
-    assert!(text.ends_with(&*String::from_utf8_lossy(&mail.body)), "{text}");
+    assert!(
+        received.from.ends_with("@bounce.sender.test"),
+        "{}",
+        received.from
+    );
+    assert!(
+        text.ends_with(&*String::from_utf8_lossy(&mail.body)),
+        "{text}"
+    );
     told_of(&world, "hook", "Received", &id).await?;
     let told = world.told("Delivery", "bob@other.test").await?.document;
     assert_eq!(told["mail"]["forwardOf"], id.as_str());
@@ -79,10 +94,26 @@ async fn two_servers_that_forward_to_each_other_stop_with_one_event() -> anyhow:
 
 /// `ring@` of the domain of this one goes on to that of the other one, by its inbound door.
 async fn join(world: &World, domain: &str, other: &World, to: &str) -> anyhow::Result<()> {
-    let add = ["domain", "add", domain, "--workspace", "acme", "--inbound", "on"];
+    let add = [
+        "domain",
+        "add",
+        domain,
+        "--workspace",
+        "acme",
+        "--inbound",
+        "on",
+    ];
     world.run(&add).await?;
     let forward = format!("ring@{to}");
-    let route = ["inbound", "route", "set", domain, "ring", "--forward-to", &forward];
+    let route = [
+        "inbound",
+        "route",
+        "set",
+        domain,
+        "ring",
+        "--forward-to",
+        &forward,
+    ];
     world.run(&route).await?;
     let relay = format!(
         "\n[[deliver.relay]]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\ndomains = [\"{to}\"]\n",

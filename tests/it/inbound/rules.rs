@@ -10,9 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{bring, sent, told_of};
 
 fn rules(class: &str) -> String {
-    format!(
-        "[[rule]]\nclass = \"{class}\"\nany = [\"user unknown\"]\n"
-    )
+    format!("[[rule]]\nclass = \"{class}\"\nany = [\"user unknown\"]\n")
 }
 
 #[tokio::test]

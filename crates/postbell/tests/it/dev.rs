@@ -39,11 +39,17 @@ fn once_shows_every_event_of_the_sample_and_ends() {
     for (to, parts) in [
         ("reply@", ["← Reply", "answered by reply@example.org"]),
         ("vacation@", ["← Reply", "a program's answer (vacation)"]),
-        ("bounce-later@", ["✗ Bounce", "mx.peer.test reports: 550 5.1.1"]),
+        (
+            "bounce-later@",
+            ["✗ Bounce", "mx.peer.test reports: 550 5.1.1"],
+        ),
         ("complaint@", ["✗ Complaint", "reported as abuse"]),
     ] {
         let line = of(to);
-        assert!(parts.iter().all(|part| line.contains(part)), "{to}: {shown}");
+        assert!(
+            parts.iter().all(|part| line.contains(part)),
+            "{to}: {shown}"
+        );
     }
     assert!(
         !shown.contains('\u{1b}'),
@@ -51,9 +57,16 @@ fn once_shows_every_event_of_the_sample_and_ends() {
     );
 
     let to = "vacation@example.org";
-    let printed = place.ok(&["events", "list", "--recipient", to, "--json", "--data-dir", "try/data"]);
-    let events = printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let reply = events.filter(|event| event["eventType"] == "Reply").last().unwrap();
+    place.write("look.toml", "server.data_dir = \"try/data\"\n");
+    let list = ["events", "list", "--recipient", to, "--json"];
+    let printed = place.ok(&[&list[..], &["--config", "look.toml"]].concat());
+    let events = printed
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reply = events
+        .filter(|event| event["eventType"] == "Reply")
+        .last()
+        .unwrap();
     assert_eq!(reply["reply"]["via"], "returnPath");
 
     let mails = std::fs::read_dir(place.path().join("try/mail")).unwrap();
