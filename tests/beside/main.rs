@@ -11,6 +11,7 @@
 //! rates and times are bounded.
 
 mod far_side;
+mod flood;
 mod live;
 mod trouble;
 
@@ -39,10 +40,10 @@ struct Args {
     /// What stands beside the live mail
     #[arg(long, value_enum)]
     trouble: Trouble,
-    /// Deliveries of the trouble
+    /// Deliveries of the trouble; of a flood the messages a second
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=5_000_000))]
     deliveries: u64,
-    /// Domains that they are spread over
+    /// Domains that they are spread over; of a flood the hosts that it comes from
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     domains: u32,
     /// Stop and start the server once the trouble was handed in
@@ -108,7 +109,8 @@ async fn measure(
     let alone = live.run(count).await?;
     let memory_before = server.usage()?.memory;
 
-    let handed = trouble::hand_in(args.trouble, args, far_side, installation.smtp()).await?;
+    let doors = (installation.smtp(), installation.inbound());
+    let handed = trouble::hand_in(args.trouble, args, far_side, doors).await?;
     let (server, start) = if args.restart {
         restart(server, installation).await?
     } else {
@@ -118,6 +120,7 @@ async fn measure(
     let (dials, since) = (handed.dials(), Instant::now());
     live.run(WARM_UP).await?;
     let beside = live.run(count).await?;
+    let flooded = handed.flooded();
     let dials = (handed.dials() - dials) as f64 * 60.0 / since.elapsed().as_secs_f64();
     let usage = server.usage()?;
     server.stop().await?;
@@ -126,6 +129,7 @@ async fn measure(
         "alone": figures(&alone),
         "beside": figures(&beside),
         "handed_in": handed_in(&handed),
+        "flood": flooded.map(|(offered, taken)| json!({ "offered": offered, "taken": taken })),
         "start_ms": start.map(millis),
         "dials": handed.dials(),
         "dials_a_minute": dials,

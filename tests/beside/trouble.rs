@@ -1,4 +1,4 @@
-//! What stands beside the live mail: a dead site, tarpits, names that are slow to be looked up.
+//! What stands beside the live mail: a dead site, tarpits, names that are slow to be looked up, a flood.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::Args;
 use super::far_side::FarSide;
+use super::flood::Flood;
 
 /// Recipients of one message at most; the server's default limit.
 const RECIPIENTS: u64 = 1_000;
@@ -34,6 +35,8 @@ pub(crate) enum Trouble {
     Tarpit,
     /// Domains whose names take 30 s to be looked up
     SlowDns,
+    /// Hosts that flood the inbound door for as long as is measured
+    InboundFlood,
 }
 
 /// The trouble, as it was handed in.
@@ -43,15 +46,20 @@ pub(crate) struct Handed {
     pub(crate) refused: u64,
     pub(crate) took: Duration,
     hosts: Vec<MxServer>,
+    flood: Option<Flood>,
 }
 
 impl Handed {
-    /// Connections to its hosts so far.
+    /// Connections to its hosts so far, or of them where they come to us.
     pub(crate) fn dials(&self) -> u64 {
-        self.hosts
-            .iter()
-            .map(|host| host.counts().connections)
-            .sum()
+        let hosts = self.hosts.iter();
+        let dials: u64 = hosts.map(|host| host.counts().connections).sum();
+        dials + self.flood.as_ref().map_or(0, Flood::connections)
+    }
+
+    /// Messages that a flood has offered so far, and that were taken of it.
+    pub(crate) fn flooded(&self) -> Option<(u64, u64)> {
+        self.flood.as_ref().map(Flood::messages)
     }
 }
 
@@ -60,12 +68,24 @@ pub(crate) async fn hand_in(
     trouble: Trouble,
     args: &Args,
     far_side: &FarSide,
-    to: SocketAddr,
+    (to, inbound): (SocketAddr, SocketAddr),
 ) -> anyhow::Result<Handed> {
+    if trouble == Trouble::InboundFlood {
+        let (hosts, rate) = (args.domains, args.deliveries);
+        let flood = Flood::begin(inbound, (hosts, rate), &far_side.tasks, &far_side.stop);
+        return Ok(Handed {
+            deliveries: 0,
+            refused: 0,
+            took: Duration::ZERO,
+            hosts: Vec::new(),
+            flood: Some(flood),
+        });
+    }
     let hosts = match trouble {
         Trouble::Dead => dead(args, far_side).await?,
         Trouble::Tarpit => tarpits(args, far_side).await?,
         Trouble::SlowDns => slow_names(args, far_side),
+        Trouble::InboundFlood => Vec::new(),
     };
     let begin = Instant::now();
     let mut client = SmtpClient::connect(to, &ClientOptions::default()).await?;
@@ -83,6 +103,7 @@ pub(crate) async fn hand_in(
         refused,
         took: begin.elapsed(),
         hosts,
+        flood: None,
     })
 }
 

@@ -1,5 +1,5 @@
-"""Live mail beside trouble: a dead site with all that waits for it, tarpits, slow names, and a
-million queued deliveries. Each measures the live mail alone, then beside the trouble."""
+"""Live mail beside trouble: a dead site with all that waits for it, tarpits, slow names, a million
+queued deliveries, and floods at the inbound door. Each measures the live mail alone, then beside the trouble."""
 
 from programs import beside
 from rows import Row
@@ -47,6 +47,18 @@ def million(options):
     yield Row(how, "memory at most 512 MiB", f"{peak} MiB", peak <= 512)
     yield Row(how, "accepts within 3 s", f"{start / 1000:.2f} s", start <= 3_000)
     yield later(how, told, 2)
+
+
+def inbound_flood(options):
+    rate = 200 if options.quick else 500
+    for hosts in (1, 1_000):
+        words = ("--trouble", "inbound-flood", "--domains", str(hosts), "--deliveries", str(rate))
+        told = beside(options, *words, *pace(options))
+        flood = told["flood"]
+        how = f"{hosts:,} hosts bring up to {rate} messages a second"
+        yield later(how, told, 2)
+        result = f"{flood['offered']:,} were offered, {flood['taken']:,} taken"
+        yield Row(how, "the door stays open for mail", result, flood["taken"] > 0)
 
 
 def pace(options):

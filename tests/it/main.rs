@@ -9,6 +9,7 @@ mod destination;
 mod domain;
 mod house;
 mod identity;
+mod inbound;
 mod layers;
 mod logs;
 mod notify;

@@ -11,6 +11,8 @@ use postbell_peers::webhook::Post;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::inbound::Inbound;
+
 /// Everything that was seen from outside.
 #[derive(Debug)]
 pub(crate) struct Ledgers {
@@ -43,6 +45,8 @@ pub(crate) struct Books {
     pub(crate) ends: Vec<Duration>,
     /// What it said last where it ended by itself, and how often.
     pub(crate) stops: BTreeMap<String, u64>,
+    /// What came in.
+    pub(crate) inbound: Inbound,
 }
 
 /// A message that the MX took.
@@ -139,8 +143,12 @@ impl Ledgers {
     }
 
     pub(crate) fn told(&self, post: &Post) {
-        let read = post.json().ok().and_then(|document| read(&document));
+        let document = post.json().ok();
+        let read = document.as_ref().and_then(read);
         let mut books = self.books();
+        if document.is_some_and(|document| books.inbound.told(&document)) {
+            return;
+        }
         let Some((recipient, told)) = read else {
             books.unreadable += 1;
             return;
@@ -151,6 +159,12 @@ impl Ledgers {
         } else {
             events.push(told);
         }
+    }
+
+    /// A message that came in for this recipient got its 250.
+    pub(crate) fn brought(&self, recipient: &str) {
+        let acknowledged = &mut self.books().inbound.acknowledged;
+        acknowledged.insert(recipient.to_owned());
     }
 
     pub(crate) fn killed(&self, kill: Kill) {
@@ -169,17 +183,18 @@ impl Ledgers {
         self.books().ends.push(took);
     }
 
-    /// Deliveries that are known to exist and whose end was not told.
+    /// Deliveries that are known to exist and whose end was not told, and what came in and was not.
     pub(crate) fn unfinished(&self) -> usize {
         let books = self.books();
-        books
+        let deliveries = books
             .known()
             .filter(|recipient| {
                 let told = books.told.get(*recipient);
                 !told.is_some_and(|events| events.iter().any(Told::is_final))
                     || books.bounced(recipient) && !books.reported.contains_key(*recipient)
             })
-            .count()
+            .count();
+        deliveries + books.inbound.missing().count()
     }
 }
 

@@ -4,14 +4,15 @@
 //! cargo run --release -p postbell-tests --bin kill -- --rounds 20 --seed 1
 //! ```
 //!
-//! Three ledgers are kept outside the server: what the client was acknowledged, what the MX
-//! took, what the webhook was told. Each round starts the server, submits through several
-//! sessions and kills it at a random moment; the last one lets it finish. Then the ledgers must
+//! Ledgers are kept outside the server: what the client was acknowledged, what the MX took, what the
+//! webhook was told, what came in. Each round starts the server, submits through several
+//! sessions, brings mail at the inbound door and kills it at a random moment; the last one lets it finish. Then the ledgers must
 //! agree: see [`reconcile`]. It ends with exit code 1 where they don't, and keeps the folder.
 //! With `--how term` the server is told to stop instead: it has to end by itself, in time, and
 //! nothing may be sent twice. With `--how none` it is left to a fault that `--binary` provokes, such
 //! as a disk that fails; and is killed where it goes on. Everything stays on loopback; rounds, messages and times are bounded.
 
+mod inbound;
 mod ledger;
 mod random;
 mod reconcile;
@@ -29,7 +30,7 @@ use postbell_peers::Keep;
 use postbell_peers::dns::{DnsOptions, DnsServer};
 use postbell_peers::mx::{Moment, MxOptions, MxServer, Received};
 use postbell_peers::webhook::{Post, SigningSecret, WebhookOptions, WebhookServer};
-use postbell_tests::installation::{Installation, Plan, Server, WEBHOOK_SECRET};
+use postbell_tests::installation::{Installation, Plan, SENDER_DOMAIN, Server, WEBHOOK_SECRET};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -175,17 +176,23 @@ impl World {
             ("deliver.retry.longest", "2s"),
             ("deliver.site_pause", "200ms"),
             ("deliver.longest_site_pause", "1s"),
+            // One host brings all of what comes in.
+            ("inbound.limits.max_messages_per_minute", "1000000"),
+            ("inbound.limits.max_recipients_per_minute", "1000000"),
         ];
         let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-        Installation::make(Plan {
+        let installation = Installation::make(Plan {
             binary: args.binary.clone(),
             parent: args.folder.clone(),
             dns: self.dns.addr(),
             mx_port: self.mx.addr().port(),
             webhook: Some(self.webhook.url("hook")),
             settings: settings.into_iter().map(owned).collect(),
-        })
-        .await
+        });
+        let installation = installation.await?;
+        let takes_mail = ["domain", "update", SENDER_DOMAIN, "--inbound", "on"];
+        installation.run(&takes_mail).await?;
+        Ok(installation)
     }
 
     async fn play(&self, args: &Args, installation: &Installation) -> anyhow::Result<()> {
@@ -221,6 +228,8 @@ impl World {
         };
         let round_ends = self.stop.child_token();
         let submitting = submitters.run(Arc::clone(&self.ledgers), round_ends.clone());
+        let ledgers = Arc::clone(&self.ledgers);
+        let bringing = inbound::run(installation.inbound(), round, ledgers, round_ends.clone());
         let ending = async {
             match args.how {
                 How::Kill => self.kill(server, begin, moment).await?,
@@ -230,7 +239,7 @@ impl World {
             round_ends.cancel();
             anyhow::Ok(())
         };
-        let ((), ended) = tokio::join!(submitting, ending);
+        let ((), (), ended) = tokio::join!(submitting, bringing, ending);
         ended
     }
 

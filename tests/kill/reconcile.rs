@@ -7,6 +7,7 @@
 //!   told of further ones, unless it asks for them.
 //! - What the MX took is whole, was offered, and ended in `Delivery`.
 //! - Of each `Bounce` the sender got one report.
+//! - Of each message that came in and got its 250 one event is told, and it is whole.
 //! - What the MX took twice it took the first time shortly before a kill: the server could not
 //!   commit the reply to the final dot any more.
 
@@ -65,6 +66,7 @@ pub(crate) fn reconcile(ledgers: &Ledgers, window: Duration) -> Verdict {
     check_events(&books, &mut verdict);
     check_taken(&books, &mut verdict);
     check_reports(&books, &mut verdict);
+    check_inbound(&books, &mut verdict);
     check_duplicates(ledgers, &books, window, &mut verdict);
     if books.unreadable > 0 {
         verdict.violation(format!("{} posts are no events", books.unreadable));
@@ -192,6 +194,21 @@ fn check_reports(books: &Books, verdict: &mut Verdict) {
     for recipient in books.told.keys() {
         if books.bounced(recipient) && !books.reported.contains_key(recipient) {
             verdict.violation(format!("{recipient}: its sender was not told"));
+        }
+    }
+}
+
+fn check_inbound(books: &Books, verdict: &mut Verdict) {
+    let inbound = &books.inbound;
+    verdict.row("came in and acknowledged", inbound.acknowledged.len());
+    verdict.row("came in and told of", inbound.told.len());
+    verdict.row("came in and lost", inbound.missing().count());
+    for recipient in inbound.missing() {
+        verdict.violation(format!("{recipient}: came in and is lost"));
+    }
+    for (recipient, events) in &inbound.told {
+        if events.len() != 1 || events.iter().any(|(_, is_whole)| !is_whole) {
+            verdict.violation(format!("{recipient}: came in, and {events:?} are told"));
         }
     }
 }

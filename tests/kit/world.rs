@@ -1,5 +1,6 @@
 //! The far side, and the program in the middle of it.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -221,6 +222,35 @@ impl World {
         let mut client = self.client().await?;
         let outcome = client.send(&mail).await?;
         client.quit().await?;
+        Ok(outcome)
+    }
+
+    /// Where mail comes in; known before the program runs.
+    pub const fn inbound(&self) -> SocketAddr {
+        self.installation.inbound()
+    }
+
+    /// A session with the inbound door.
+    ///
+    /// # Errors
+    /// The door refused it.
+    pub async fn stranger(&self) -> anyhow::Result<SmtpClient> {
+        let options = ClientOptions {
+            ehlo: "mx.peer.test".to_owned(),
+            limit: LIMIT,
+            ..ClientOptions::default()
+        };
+        Ok(SmtpClient::connect(self.inbound(), &options).await?)
+    }
+
+    /// Offers a mail at the inbound door, as another server does.
+    ///
+    /// # Errors
+    /// The conversation broke.
+    pub async fn bring(&self, mail: &Mail) -> anyhow::Result<Outcome> {
+        let mut stranger = self.stranger().await?;
+        let outcome = stranger.send(mail).await?;
+        stranger.quit().await?;
         Ok(outcome)
     }
 

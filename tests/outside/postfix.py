@@ -91,6 +91,33 @@ implicit  unix - - n -  - smtp
   -o smtp_tls_wrappermode=yes
 """
 
+# Takes mail for every address of its domain, and finds then that most have no box. What it has for
+# another domain, reports to the return path among it, goes to the inbound door.
+LATER_MAIN_CF = """
+myhostname = mx.{domain}
+mynetworks = 192.0.2.0/24
+smtpd_relay_restrictions = permit_auth_destination, reject
+relay_domains = {domain}
+relay_recipient_maps =
+transport_maps = inline:{{ {domain}=virtual: }}
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = texthash:{folder}/etc/boxes
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+relayhost = [localhost]:{inbound}
+smtp_host_lookup = native
+smtp_tls_security_level = secure
+smtp_tls_secure_cert_match = nexthop
+smtp_tls_CAfile = {certs}/ca.pem
+smtp_tls_loglevel = 1
+"""
+
+LATER_MASTER_CF = """
+127.0.0.5:{port} inet n - n - - smtpd
+smtp      unix - - n -  - smtp
+virtual   unix - n n -  - virtual
+"""
+
 
 def why_not():
     """Why Postfix can't be run here; None where it can."""
@@ -190,3 +217,12 @@ class Client(Postfix):
         facts = ports | {"port": self.port, "domain": domain, "implicit": implicit}
         tables = {"passwords": passwords}
         super().__init__(folder, CLIENT_MAIN_CF, CLIENT_MASTER_CF, tables, **facts)
+
+
+class Later(Postfix):
+    """The MX of a domain that takes mail before it knows whether there is a box: `ann` has one."""
+
+    def __init__(self, folder, port, domain, postbell):
+        facts = {"port": port, "domain": domain, "inbound": postbell.inbound}
+        boxes = f"ann@{domain} ann@{domain}/\n"
+        super().__init__(folder, LATER_MAIN_CF, LATER_MASTER_CF, {"boxes": boxes}, **facts)

@@ -23,7 +23,7 @@ trusted = [{{ network = "127.0.0.0/8", workspace = "acme" }}]
 bare_line_ends = "{bare_line_ends}"
 
 [inbound]
-listen = ["127.0.0.1:0"]
+listen = ["127.0.0.1:{inbound}"]
 
 [tls]
 certificate = "{certs}/dev.pem"
@@ -68,10 +68,10 @@ class Postbell:
         self.binary = binary
         self.folder = Path(folder)
         self.environment = os.environ | (environment or {})
-        self.smtp, self.smtps, self.http = free_ports(3)
+        self.smtp, self.smtps, self.http, self.inbound = free_ports(4)
         self.config = self.folder / "postbell.toml"
         facts = {"folder": folder, "smtp": self.smtp, "smtps": self.smtps, "http": self.http}
-        facts |= {"dns": dns, "mx": mx, "certs": CERTS}
+        facts |= {"dns": dns, "mx": mx, "certs": CERTS, "inbound": self.inbound}
         facts |= {"bare_line_ends": bare_line_ends, "operator": operator or "none"}
         self.config.write_text(CONFIG.format(**facts))
         self.log = self.folder / "log"

@@ -1,7 +1,8 @@
 """Other people's programs on both sides of Postbell: smtplib, openssl, swaks, msmtp, lettre and a
-Postfix submit, another Postfix and an Exim are the recipients' MX; the `standardwebhooks` packages
-of PyPI and npm check the webhooks, dkimpy and opendkim the signatures of what the hosts got, and
-Python's email package reads our reports and what was made 7-bit, and dkimpy what we seal.
+Postfix submit and bring mail from outside, Postfixes and an Exim are the recipients' MX; the
+`standardwebhooks` packages of PyPI and npm check the webhooks, dkimpy and opendkim the signatures of
+what the hosts got, and Python's email package reads our reports and what was made 7-bit, and dkimpy
+what we seal.
 
     python3 tests/outside/run.py --programs target/ci [TEST...]
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import clients
 import hosts
+import inbound
 import postfix
 import reports
 import sealed
@@ -27,7 +29,8 @@ import smuggling
 from world import Case, World
 
 # Those that need the world, and those that need our programs alone.
-PEERS = (clients.Clients, hosts.Hosts, smuggling.Smuggling, signatures.Signatures, signed.Signed)
+PEERS = (clients.Clients, hosts.Hosts, inbound.Inbound, smuggling.Smuggling)
+PEERS += (signatures.Signatures, signed.Signed)
 READERS = (reports.Reports, seven_bit.SevenBit, sealed.Sealed)
 
 

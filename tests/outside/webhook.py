@@ -42,14 +42,32 @@ class Receiver:
             self.posts.append((headers, body))
             self.changed.notify_all()
 
+    def told(self, event_type, recipient):
+        """The documents so far that tell this of that recipient."""
+        with self.changed:
+            documents = [json.loads(body) for _, body in self.posts]
+        return [each for each in documents if tells(each, event_type, recipient)]
+
+    def wait_for_document(self, wanted, what, seconds=30):
+        """The first document that is wanted."""
+
+        def found():
+            documents = (json.loads(body) for _, body in self.posts)
+            return next((each for each in documents if wanted(each)), None)
+
+        with self.changed:
+            document = self.changed.wait_for(found, timeout=seconds)
+        if not document:
+            raise AssertionError(f"no {what}")
+        return document
+
     def wait_for(self, event_type, recipient, seconds=30):
         """The first post that tells this of that recipient: headers, raw body, document."""
 
         def found():
             for headers, body in self.posts:
                 document = json.loads(body)
-                addressed = recipient in document["mail"]["destination"]
-                if document["eventType"] == event_type and addressed:
+                if tells(document, event_type, recipient):
                     return headers, body, document
             return None
 
@@ -59,3 +77,10 @@ class Receiver:
             told = [json.loads(body)["eventType"] for _, body in self.posts]
             raise AssertionError(f"no {event_type} of {recipient}; what came: {told}")
         return post
+
+
+def tells(document, event_type, recipient):
+    """Whether it tells this of a delivery to that recipient."""
+    # What came in for a domain is about no delivery.
+    addressed = recipient in document.get("mail", {}).get("destination", [])
+    return document["eventType"] == event_type and addressed

@@ -21,6 +21,8 @@ from webhook import Receiver
 SENDER = "orders@sender.test"
 # Domains by their MX host, each without TLS and with it.
 RECIPIENTS, SECURE = "recipients.test", "secure.test"
+# Its MX takes mail for everybody, and looks for their boxes then.
+LATER = "later.test"
 EXIM, EXIM_SECURE = "exim.test", "exim-secure.test"
 USERS = ["smtplib", "starttls", "implicit", "swaks", "login", "plain", "lettre", "dots"]
 USERS += ["ann", "bob", "msmtp", "sendmail", "source", "wrapped", "eight", "hello", "many"]
@@ -37,7 +39,7 @@ class World:
         self.hosts = {}
         self._start_hosts(stack, packages)
         addresses = {RECIPIENTS: "127.0.0.1", SECURE: "127.0.0.4"}
-        addresses |= {EXIM: "127.0.0.3", EXIM_SECURE: "127.0.0.2"}
+        addresses |= {EXIM: "127.0.0.3", EXIM_SECURE: "127.0.0.2", LATER: "127.0.0.5"}
         self.dns = stack.enter_context(Dns(addresses))
         postbell = self._postbell("postbell", "normalise", OPERATOR)
         self._publish(postbell)
@@ -46,6 +48,8 @@ class World:
         folder, implicit = self.folder / "client", f"wrapped@{SECURE}"
         client = postfix.Client(folder, RECIPIENTS, implicit, self.postbell)
         self.client = stack.enter_context(client)
+        words = (self.folder / "later", self.mx, LATER, self.postbell)
+        self.later = stack.enter_context(postfix.Later(*words))
 
     def _start_hosts(self, stack, packages):
         (self.mx,) = free_ports(1)
@@ -67,6 +71,7 @@ class World:
                 if "._domainkey." in record["name"]:
                     self.keys[record["name"]] = record["value"]
             self.checked[domain] = postbell.command("domain", "check", domain)
+        postbell.command("domain", "update", SENDER.partition("@")[2], "--inbound", "on")
 
     def _postbell(self, name, bare_line_ends, operator=None):
         folder = self.folder / name
@@ -95,7 +100,7 @@ def kept_on_failure(kept):
 
 
 def keep_logs(folder, kept):
-    for path in ("postfix/log", "client/log", "exim/log", "postbell/log", "strict/log"):
+    for path in ("postfix/log", "client/log", "later/log", "exim/log", "postbell/log", "strict/log"):
         source, target = folder / path, kept / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use postbell_accept::Admission;
 use postbell_accept::inbound::{InboundGate, InboundOptions};
+use postbell_mail::Classifier;
 use postbell_model::{Clock, Domain, TokenKeys};
 use postbell_net::{DnsMetrics, Resolver, ServerTls, Tracer};
 use postbell_receive::{DoorMetrics, InboundDoor, InboundReach, SenderOptions, SenderVerifier};
@@ -42,6 +43,7 @@ pub(super) fn door(
         around.admission,
         Arc::clone(clock),
     );
+    gate.classify_by(Classifier::extended(config.classify.read()?));
     let gate = Arc::new(gate);
     let resolver = Resolver::new(&config.dns)?.with_metrics(around.dns.clone());
     let options = SenderOptions::default();

@@ -53,7 +53,8 @@ impl Server {
     pub fn follow(&self, config: &Config) -> anyhow::Result<()> {
         let terms = &self.terms;
         let trusted = stages::trusted(config, &self.store.directory())?;
-        let classifier = Classifier::extended(config.classify.read()?);
+        let rules = config.classify.read()?;
+        let classifier = Classifier::extended(rules.clone());
         let sender = config.reports.sender();
         sender.context("reports.from")?;
         stages::tls(config)?;
@@ -72,6 +73,8 @@ impl Server {
             .door_options(&config.server.hostname, trusted);
         terms.door.change(door);
         terms.inbound_gate.change(inbound_gate);
+        let classifier = Classifier::extended(rules);
+        terms.inbound_gate.classify_by(classifier);
         let inbound = config.inbound.door_options(&config.server.hostname);
         terms.inbound.change(inbound);
         terms.notify.change(stages::notify_options(config));

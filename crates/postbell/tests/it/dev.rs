@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use serde_json::Value;
+
 use crate::kit::Place;
 
 const ANY_PORT: [&str; 9] = [
@@ -32,10 +34,40 @@ fn once_shows_every_event_of_the_sample_and_ends() {
     assert_eq!(count("✗ Bounce"), 3, "{shown}");
     assert_eq!(count("✗ Complaint"), 1, "{shown}");
     assert_eq!(count("← Reply"), 2, "{shown}");
+    // What comes back by mail, of each recipient that answers.
+    let of = |to: &str| lines.iter().rfind(|line| line.contains(to)).unwrap();
+    for (to, parts) in [
+        ("reply@", ["← Reply", "answered by reply@example.org"]),
+        ("vacation@", ["← Reply", "a program's answer (vacation)"]),
+        (
+            "bounce-later@",
+            ["✗ Bounce", "mx.peer.test reports: 550 5.1.1"],
+        ),
+        ("complaint@", ["✗ Complaint", "reported as abuse"]),
+    ] {
+        let line = of(to);
+        assert!(
+            parts.iter().all(|part| line.contains(part)),
+            "{to}: {shown}"
+        );
+    }
     assert!(
         !shown.contains('\u{1b}'),
         "colours without a terminal: {shown}"
     );
+
+    let to = "vacation@example.org";
+    place.write("look.toml", "server.data_dir = \"try/data\"\n");
+    let list = ["events", "list", "--recipient", to, "--json"];
+    let printed = place.ok(&[&list[..], &["--config", "look.toml"]].concat());
+    let events = printed
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reply = events
+        .filter(|event| event["eventType"] == "Reply")
+        .last()
+        .unwrap();
+    assert_eq!(reply["reply"]["via"], "returnPath");
 
     let mails = std::fs::read_dir(place.path().join("try/mail")).unwrap();
     let names = mails.map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -24,5 +24,6 @@ mod reports;
 mod retention;
 mod serve;
 mod tenants;
+mod unsubscribed;
 mod waiting;
 mod world;

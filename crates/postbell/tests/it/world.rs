@@ -156,6 +156,11 @@ impl World {
         self.server.take().unwrap().shut_down().await;
     }
 
+    /// The server, which runs.
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
     /// A session with the submission door.
     pub(crate) async fn client(&self) -> SmtpClient {
         let door = self.server.as_ref().unwrap().addresses().submission[0];
