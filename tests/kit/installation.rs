@@ -52,6 +52,7 @@ pub struct Installation {
     folder: TempDir,
     binary: PathBuf,
     smtp: SocketAddr,
+    inbound: SocketAddr,
     settings: Vec<(String, String)>,
     variables: Vec<(String, String)>,
 }
@@ -83,13 +84,14 @@ impl Installation {
             None => TempDir::new()?,
         };
         let binary = binary(plan.binary.as_deref())?;
-        let smtp = free_address().await?;
-        let config = configuration(folder.path(), smtp, &plan);
+        let (smtp, inbound) = (free_address().await?, free_address().await?);
+        let config = configuration(folder.path(), smtp, inbound, &plan);
         fs::write(folder.path().join("postbell.toml"), config)?;
         Ok(Self {
             folder,
             binary,
             smtp,
+            inbound,
             settings: plan.settings,
             variables: Vec::new(),
         })
@@ -124,6 +126,11 @@ impl Installation {
     /// Where mail is submitted.
     pub const fn smtp(&self) -> SocketAddr {
         self.smtp
+    }
+
+    /// Where mail comes in from outside.
+    pub const fn inbound(&self) -> SocketAddr {
+        self.inbound
     }
 
     /// The folder of configuration, data and log.
@@ -374,7 +381,7 @@ async fn free_address() -> anyhow::Result<SocketAddr> {
     bail!("no port is free")
 }
 
-fn configuration(folder: &Path, smtp: SocketAddr, plan: &Plan) -> String {
+fn configuration(folder: &Path, smtp: SocketAddr, inbound: SocketAddr, plan: &Plan) -> String {
     format!(
         r#"
 [server]
@@ -386,7 +393,7 @@ listen = ["{smtp}"]
 trusted = [{{ network = "127.0.0.0/8", workspace = "acme" }}]
 
 [inbound]
-listen = ["127.0.0.1:0"]
+listen = ["{inbound}"]
 
 [dns]
 servers = ["{dns}"]
