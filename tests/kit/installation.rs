@@ -128,7 +128,7 @@ impl Installation {
         self.smtp
     }
 
-    /// Where mail comes in.
+    /// Where mail comes in from outside.
     pub const fn inbound(&self) -> SocketAddr {
         self.inbound
     }

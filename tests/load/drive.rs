@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Args;
+use super::incoming::Pool;
 
 /// Below `submission.limits.max_connections_per_ip`.
 const SESSIONS_PER_ADDRESS: u32 = 90;
@@ -66,13 +67,30 @@ impl Driven {
     }
 }
 
-/// Submits all messages.
-pub(crate) async fn drive(args: &Args, to: SocketAddr, begin: Instant) -> anyhow::Result<Driven> {
+/// What is sent.
+pub(crate) enum Mails {
+    /// From our domain to others.
+    Outgoing {
+        /// How many domains.
+        domains: u64,
+        /// Octets of a message.
+        size: usize,
+    },
+    /// From others to our domain.
+    Incoming(Pool),
+}
+
+/// Sends all messages.
+pub(crate) async fn drive(
+    args: &Args,
+    mails: Mails,
+    to: SocketAddr,
+    begin: Instant,
+) -> anyhow::Result<Driven> {
     let load = Arc::new(Load {
         to,
         messages: args.messages,
-        domains: u64::from(args.domains),
-        size: args.size as usize,
+        mails,
         end: args
             .seconds
             .map(|seconds| begin + Duration::from_secs(seconds)),
@@ -161,8 +179,7 @@ impl Session {
 struct Load {
     to: SocketAddr,
     messages: u64,
-    domains: u64,
-    size: usize,
+    mails: Mails,
     /// When nothing more is submitted.
     end: Option<Instant>,
     next: AtomicU64,
@@ -174,22 +191,31 @@ impl Load {
             return None;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        (number < self.messages).then(|| self.mail(number))
+        (number < self.messages).then(|| self.mails.mail(number))
     }
+}
 
+impl Mails {
     fn mail(&self, number: u64) -> Mail {
-        let from = format!("load@{SENDER_DOMAIN}");
-        let to = format!("user{number}@domain{}.test", number % self.domains);
-        let mut body = format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: Load {number}\r\n\r\n");
-        while body.len() < self.size {
-            let left = self.size - body.len();
-            body.push_str(&LINE[LINE.len().saturating_sub(left.max(2))..]);
+        match self {
+            Self::Outgoing { domains, size } => outgoing(number, *domains, *size),
+            Self::Incoming(pool) => pool.mail(number),
         }
-        Mail {
-            from,
-            to: vec![to],
-            parameters: String::new(),
-            body: Bytes::from(body),
-        }
+    }
+}
+
+fn outgoing(number: u64, domains: u64, size: usize) -> Mail {
+    let from = format!("load@{SENDER_DOMAIN}");
+    let to = format!("user{number}@domain{}.test", number % domains);
+    let mut body = format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: Load {number}\r\n\r\n");
+    while body.len() < size {
+        let left = size - body.len();
+        body.push_str(&LINE[LINE.len().saturating_sub(left.max(2))..]);
+    }
+    Mail {
+        from,
+        to: vec![to],
+        parameters: String::new(),
+        body: Bytes::from(body),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p postbell-tests --bin load -- --messages 20000 --sessions 50 --webhook
+//! cargo run --release -p postbell-tests --bin load -- --inbound --size 10240 --keep
 //! ```
 //!
 //! The load, the MX, the name server and the webhook receiver run in this process, the server in
@@ -10,6 +11,7 @@
 
 mod disk;
 mod drive;
+mod incoming;
 mod memory;
 mod report;
 mod signed;
@@ -28,7 +30,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use drive::Driven;
+use drive::{Driven, Mails};
+use incoming::Pool;
 use report::Report;
 use signed::{Keys, Signatures};
 
@@ -66,6 +69,9 @@ struct Args {
     /// Have the messages signed
     #[arg(long, value_enum)]
     dkim: Option<Keys>,
+    /// Bring mail from outside instead, signed, to a domain that takes it
+    #[arg(long, conflicts_with_all = ["dkim", "webhook", "domains"])]
+    inbound: bool,
     /// The program [default: postbell, beside this one]
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -83,6 +89,24 @@ struct Args {
     json: bool,
 }
 
+impl Args {
+    fn outgoing(&self) -> Mails {
+        Mails::Outgoing {
+            domains: u64::from(self.domains),
+            size: self.size as usize,
+        }
+    }
+
+    /// The configuration: what was asked for comes last.
+    fn settings(&self) -> Vec<(String, String)> {
+        let limits = incoming::LIMITS
+            .iter()
+            .filter(|_| self.inbound)
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        limits.chain(self.set.iter().cloned()).collect()
+    }
+}
+
 fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -95,6 +119,9 @@ async fn main() -> anyhow::Result<()> {
     let installation = Installation::make(far_side.plan(&args)).await?;
     if let Some(keys) = args.dkim {
         signed::publish(keys, &installation, far_side.dns.table()).await?;
+    }
+    if args.inbound {
+        incoming::let_in(&installation).await?;
     }
     if args.backlog {
         let off = ["destination", "update", "hook", "--state", "disabled"];
@@ -112,6 +139,9 @@ async fn main() -> anyhow::Result<()> {
     let sync = sync_before.min(sync_after);
     server.stop().await?;
     far_side.end().await;
+    if args.inbound {
+        incoming::check(installation.folder(), measured.driven.accepted).await?;
+    }
 
     let report = Report::new(&args, &measured, sync);
     report::say(&if args.json {
@@ -126,8 +156,8 @@ async fn main() -> anyhow::Result<()> {
 #[derive(Debug)]
 struct Measured {
     driven: Driven,
-    /// From the first connection to the last message at the MX.
-    delivered_in: Duration,
+    /// From the first connection to the last message at the MX, where mail goes out.
+    delivered_in: Option<Duration>,
     /// From the first connection to the last event at the webhook; of a backlog, from its first
     /// event.
     told_in: Option<Duration>,
@@ -148,10 +178,15 @@ async fn measure(
 ) -> anyhow::Result<Measured> {
     let limit = Duration::from_secs(args.limit);
     let own_id = std::process::id();
+    let (mails, to) = if args.inbound {
+        let pool = Pool::make(args.size as usize, far_side.dns.table())?;
+        (Mails::Incoming(pool), installation.inbound())
+    } else {
+        (args.outgoing(), installation.smtp())
+    };
     let (server_before, own_before) = (server.usage()?, Usage::of(own_id)?);
     let begin = Instant::now();
-    let (driven, memory) =
-        memory::watch(server, drive::drive(args, installation.smtp(), begin)).await;
+    let (driven, memory) = memory::watch(server, drive::drive(args, mails, to, begin)).await;
     let driven = driven?;
     ensure!(
         driven.accepted > 0,
@@ -159,11 +194,13 @@ async fn measure(
         driven.faults
     );
 
-    far_side
-        .mx
-        .wait_for_messages(driven.accepted, limit)
-        .await?;
-    let delivered_in = begin.elapsed();
+    let delivered_in = if args.inbound {
+        None
+    } else {
+        let mx = &far_side.mx;
+        mx.wait_for_messages(driven.accepted, limit).await?;
+        Some(begin.elapsed())
+    };
     if let Some(keys) = args.dkim {
         let (made, asked) = (far_side.signatures.count(), driven.accepted * keys.count());
         ensure!(made == asked, "{made} signatures came, not {asked}");
@@ -250,7 +287,7 @@ impl FarSide {
             dns: self.dns.addr(),
             mx_port: self.mx.addr().port(),
             webhook: args.webhook.then(|| self.webhook.url("hook")),
-            settings: args.set.clone(),
+            settings: args.settings(),
         }
     }
 

@@ -36,8 +36,10 @@ impl Report {
         report.add("accepted", "accepted", accepted, "messages");
         let rate = accepted / driven.took.as_secs_f64();
         report.add("accepted", "accepted_per_second", rate, "messages/s");
-        let rate = accepted / measured.delivered_in.as_secs_f64();
-        report.add("delivered", "delivered_per_second", rate, "messages/s");
+        if let Some(delivered_in) = measured.delivered_in {
+            let rate = accepted / delivered_in.as_secs_f64();
+            report.add("delivered", "delivered_per_second", rate, "messages/s");
+        }
         if let Some(told_in) = measured.told_in {
             let rate = accepted * EVENTS_PER_MESSAGE as f64 / told_in.as_secs_f64();
             report.add("told", "events_per_second", rate, "events/s");
@@ -125,9 +127,14 @@ fn title(args: &Args) -> String {
         (true, false) => ", a webhook",
         (true, true) => ", a webhook that hears of it afterwards",
     };
+    let way = if args.inbound {
+        ", from outside".to_owned()
+    } else {
+        format!(", {} domains", args.domains)
+    };
     format!(
-        "{} messages of {} octets, {} sessions, {connections}, {} domains{signed}{told}",
-        args.messages, args.size, args.sessions, args.domains
+        "{} messages of {} octets, {} sessions, {connections}{way}{signed}{told}",
+        args.messages, args.size, args.sessions
     )
 }
 

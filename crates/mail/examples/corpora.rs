@@ -39,7 +39,7 @@ fn main() {
         let begin = Instant::now();
         let count: usize = rows
             .iter()
-            .map(|row| corpora::hostile::torment(row, &reader, 1))
+            .map(|row| corpora::hostile::torment(row, &reader, corpora::hostile::CUTS))
             .sum();
         println!(
             "{count} readings of whole, cut and turned files in {:.1?}, no panic",

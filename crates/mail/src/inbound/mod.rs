@@ -77,7 +77,7 @@ fn read(mail: &Mail<'_>, judge: &Judge) -> Inbound {
         return fact;
     }
     let notice = Notice::of(mail);
-    if let Some(challenge) = automatic::challenge(mail, &notice.lower) {
+    if let Some(challenge) = automatic::challenge(mail, &notice) {
         return Inbound::Automatic(challenge);
     }
     if let Some(mut report) = status::read(mail, judge, &notice) {
@@ -85,11 +85,11 @@ fn read(mail: &Mail<'_>, judge: &Judge) -> Inbound {
         return Inbound::Status(report);
     }
     // Before the prose: a vacation note may quote a message that failed.
-    if let Some(answer) = automatic::by_subject(mail, &notice.lower) {
+    if let Some(answer) = automatic::by_subject(mail, &notice) {
         return Inbound::Automatic(answer);
     }
     if let Some(report) = bounce::read(mail, judge, &notice) {
         return Inbound::Status(report);
     }
-    automatic::read(mail, &notice.lower).map_or(Inbound::Mail, Inbound::Automatic)
+    automatic::read(mail, &notice).map_or(Inbound::Mail, Inbound::Automatic)
 }

@@ -4,9 +4,11 @@ use postbell_mail::inbound::{Mail, Reader, reply_text};
 
 use super::{Row, with_crlf};
 
-/// Cuts of a file, one every 64 octets where there are fewer.
-const CUTS: usize = 1_000;
-/// Files with bits turned over.
+/// How often a file is cut where nothing is left out.
+pub(crate) const CUTS: usize = 1_000;
+/// Octets between two cuts of a file that is short enough.
+const STEP: usize = 64;
+/// Copies of a file with bits turned over, at most.
 const FLIPS: usize = 10;
 
 /// Reads a file in every way that the program does.
@@ -20,18 +22,22 @@ pub(crate) fn read_all(raw: &[u8], reader: &Reader) {
     reply_text(&mail);
 }
 
-/// How many readings a file went through. One in `share` of the cuts and flips is made.
-pub(crate) fn torment(row: &Row, reader: &Reader, share: usize) -> usize {
-    let mut count = 1;
-    read_all(&row.raw, reader);
+/// How many readings a file went through, whole, cut `cuts` times and as often, up to ten times,
+/// with bits turned over.
+pub(crate) fn torment(row: &Row, reader: &Reader, cuts: usize) -> usize {
     let raw = with_crlf(&row.raw);
     let mut random = Random::seeded(&row.file);
-    let step = 64.max(raw.len() / CUTS) * share;
-    for at in (0..raw.len()).step_by(step) {
-        read_all(raw.get(..at).unwrap_or_default(), reader);
-        count += 1;
+    read_all(&row.raw, reader);
+    let places: Vec<_> = if raw.len() <= cuts * STEP {
+        (0..raw.len()).step_by(STEP).collect()
+    } else {
+        (0..cuts).map(|_| random.below(raw.len())).collect()
+    };
+    for at in &places {
+        read_all(raw.get(..*at).unwrap_or_default(), reader);
     }
-    for _ in 0..FLIPS.div_ceil(share) {
+    let flips = FLIPS.min(cuts);
+    for _ in 0..flips {
         let mut flipped = raw.clone();
         for _ in 0..=random.below(20) {
             let at = random.below(flipped.len().max(1));
@@ -40,9 +46,8 @@ pub(crate) fn torment(row: &Row, reader: &Reader, share: usize) -> usize {
             }
         }
         read_all(&flipped, reader);
-        count += 1;
     }
-    count
+    1 + places.len() + flips
 }
 
 /// The same numbers on every machine (xorshift).

@@ -3,7 +3,8 @@ use super::*;
 fn check(head: &str, class: Option<AutoReplyClass>) {
     let raw = format!("From: ann@customer.example\r\n{head}\r\n\r\ntext\r\n");
     let mail = Mail::read(raw.as_bytes());
-    let found = by_subject(&mail, "text").or_else(|| read(&mail, "text"));
+    let notice = Notice::saying("text");
+    let found = by_subject(&mail, &notice).or_else(|| read(&mail, &notice));
     assert_eq!(found.map(|found| found.class), class, "{head}");
 }
 
@@ -65,7 +66,7 @@ fn a_bounce_is_no_challenge() {
     let of = |head: &str, body: &str| {
         let raw =
             format!("From: Mail <filter@customer.example>\r\nReturn-Path: <>\r\n{head}\r\n{body}");
-        challenge(&Mail::read(raw.as_bytes()), &text.to_lowercase()).is_some()
+        challenge(&Mail::read(raw.as_bytes()), &Notice::saying(text)).is_some()
     };
     assert!(of("", text));
     let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n";
@@ -82,5 +83,6 @@ fn a_request_that_protects_is_no_challenge() {
     let text =
         "to protect your account you only need to enter a one-time code. simply reply to verify.";
     let raw = "From: noreply@shop.example\r\nSubject: your code\r\n\r\n";
-    assert_eq!(challenge(&Mail::read(raw.as_bytes()), text), None);
+    let notice = Notice::saying(text);
+    assert_eq!(challenge(&Mail::read(raw.as_bytes()), &notice), None);
 }

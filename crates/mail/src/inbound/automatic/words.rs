@@ -4,7 +4,7 @@ use crate::inbound::phrases::Phrases;
 use postbell_model::inbound::AutoReplyClass;
 
 /// What the subject of a vacation note begins with.
-const AWAY: Phrases = Phrases(
+static AWAY: Phrases = Phrases::new(
     "\
      out of office|i am out of|i'm out of|i am away|i'm away|away from|out of the office|\
      out-of-office|ooo|on vacation|on holiday|away from the office|away from my mail|vacation|\
@@ -23,13 +23,13 @@ const AWAY: Phrases = Phrases(
 );
 
 /// How a subject begins that says it in a sentence.
-const TELLS: Phrases = Phrases(
+static TELLS: Phrases = Phrases::new(
     "\
      i will be |i'll be |i am |i'm |we are |currently |ich bin |je suis |estoy |estou ",
 );
 
 /// What the subject of any automatic answer begins with.
-const ANSWERS: Phrases = Phrases(
+static ANSWERS: Phrases = Phrases::new(
     "\
      automatic reply|résponse automatique|this is an automat|automatic notification|\
      automatic response|automatic answer|automated reply|automated response|automated answer|\
@@ -52,7 +52,7 @@ const ANSWERS: Phrases = Phrases(
 );
 
 /// In a subject or text of a challenge.
-const CHALLENGES: Phrases = Phrases(
+static CHALLENGES: Phrases = Phrases::new(
     "\
      confirm your message|verify your address|confirm your address|confirmation message|\
      this confirmation|your message is being held|has been held|anti-spam|not spam|\
@@ -65,7 +65,7 @@ const CHALLENGES: Phrases = Phrases(
 );
 
 /// In a subject or text of a help desk's confirmation.
-const TICKETS: Phrases = Phrases(
+static TICKETS: Phrases = Phrases::new(
     "\
      ticket|case number|request received|request has been received|your request|\
      we have received your|we received your|support request|reference number|case #|case id|\
@@ -74,7 +74,7 @@ const TICKETS: Phrases = Phrases(
 );
 
 /// In the text of a vacation note.
-const AWAY_TEXT: Phrases = Phrases(
+static AWAY_TEXT: Phrases = Phrases::new(
     "\
      out of the office|out of office|on vacation|on holiday|on leave|annual leave|i am away|\
      i'm away|currently away|away until|will be back|returning on|return to the office|\
@@ -93,12 +93,12 @@ pub(super) fn class(subject: &str, text: &str) -> AutoReplyClass {
         return AutoReplyClass::Vacation;
     }
     let head = head(text);
-    let has = |phrases: Phrases| phrases.are_in(subject) || phrases.are_in(head);
+    let has = |phrases: &Phrases| phrases.are_in(subject) || phrases.are_in(head);
     if is_challenge(subject, text) {
         AutoReplyClass::Challenge
-    } else if has(AWAY_TEXT) {
+    } else if has(&AWAY_TEXT) {
         AutoReplyClass::Vacation
-    } else if has(TICKETS) {
+    } else if has(&TICKETS) {
         AutoReplyClass::Ticket
     } else {
         AutoReplyClass::Other
@@ -107,11 +107,7 @@ pub(super) fn class(subject: &str, text: &str) -> AutoReplyClass {
 
 /// Whether the sender is asked to prove something: two phrases have to say so.
 pub(super) fn is_challenge(subject: &str, text: &str) -> bool {
-    let head = head(text);
-    let asked = CHALLENGES
-        .iter()
-        .filter(|words| head.contains(words) || subject.contains(words));
-    asked.count() >= 2
+    CHALLENGES.count_in([subject, head(text)]) >= 2
 }
 
 fn head(text: &str) -> &str {
@@ -125,15 +121,18 @@ fn head(text: &str) -> &str {
 /// The class that the beginning of a subject tells, if it tells one: the words, and behind them
 /// nothing or what sets them apart.
 pub(super) fn class_of_beginning(subject: &str) -> Option<AutoReplyClass> {
-    let begins = |phrases: Phrases| phrases.iter().any(|words| stands_apart(subject, words));
-    if begins(ANSWERS) {
+    let begins = |phrases: &Phrases| {
+        let mut phrases = phrases.iter();
+        phrases.any(|words| stands_apart(subject, words))
+    };
+    if begins(&ANSWERS) {
         return Some(match AWAY_TEXT.are_in(subject) {
             true => AutoReplyClass::Vacation,
             false => AutoReplyClass::Other,
         });
     }
     let is_told = TELLS.begin(subject) && AWAY_TEXT.are_in(subject);
-    (is_told || begins(AWAY)).then_some(AutoReplyClass::Vacation)
+    (is_told || begins(&AWAY)).then_some(AutoReplyClass::Vacation)
 }
 
 fn stands_apart(subject: &str, words: &str) -> bool {
@@ -162,7 +161,7 @@ fn is_answer_phrase(words: &str) -> bool {
 
 #[test]
 fn every_phrase_counts() {
-    for phrases in [CHALLENGES, TICKETS, AWAY_TEXT] {
+    for phrases in [&CHALLENGES, &TICKETS, &AWAY_TEXT] {
         phrases.check_within();
     }
     TELLS.check_beginnings();

@@ -1,5 +1,7 @@
 //! The text of a report, without the message that it returns.
 
+use std::cell::OnceCell;
+
 use crate::header::Header;
 use crate::inbound::mime::{Kind, Mail};
 use crate::inbound::status::{Returned, find_codes};
@@ -21,10 +23,8 @@ const LINES_MAX: usize = 25;
 pub(crate) struct Notice {
     /// Ends where the returned message begins.
     pub(crate) text: String,
-    /// The same in lower case.
-    pub(crate) lower: String,
-    /// The same with ASCII in lower case, so that places are the same.
-    ascii_lower: String,
+    lower: OnceCell<String>,
+    ascii_lower: OnceCell<String>,
     /// What is known of the returned message.
     pub(crate) returned: Returned,
 }
@@ -38,13 +38,14 @@ impl Notice {
             if part.kind != Kind::Leaf || !is_text || text.len() > TEXT_MAX {
                 continue;
             }
-            let content = mail.text(index, TEXT_MAX);
+            let content = || mail.text(index, TEXT_MAX);
             match part.media.sub.as_str() {
                 "rfc822-headers" => continue,
                 // The same once more, in most cases.
                 "html" if is_plain => continue,
-                "html" => text.push_str(&html::to_text(&content)),
+                "html" => text.push_str(&html::to_text(&content())),
                 _ => {
+                    let content = content();
                     is_plain |= !content.trim().is_empty();
                     text.push_str(&content);
                 }
@@ -54,12 +55,32 @@ impl Notice {
         Self::cut(&with_plain_ends(&text), Returned::within(mail))
     }
 
+    /// One that says this.
+    #[cfg(test)]
+    pub(crate) fn saying(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The text in lower case.
+    pub(crate) fn lower(&self) -> &str {
+        self.lower.get_or_init(|| self.text.to_lowercase())
+    }
+
+    /// The text with ASCII in lower case, so that places are the same.
+    fn ascii_lower(&self) -> &str {
+        let lower = || self.text.to_ascii_lowercase();
+        self.ascii_lower.get_or_init(lower)
+    }
+
     /// The part that is about an address: from the first line that has it to the next one that is
     /// about another; the beginning where no line has it.
     pub(crate) fn paragraph(&self, address: Option<&str>) -> &str {
         let found = address
             .filter(|address| !address.is_empty())
-            .and_then(|address| self.ascii_lower.find(&address.to_ascii_lowercase()));
+            .and_then(|address| self.ascii_lower().find(&address.to_ascii_lowercase()));
         let Some(found) = found else {
             return head(&self.text, PARAGRAPH_MAX);
         };
@@ -90,10 +111,9 @@ impl Notice {
         let end = cut.map_or(text.len(), |(at, _)| at);
         let text = without_marker(text.get(..end).unwrap_or(text));
         Self {
-            lower: text.to_lowercase(),
-            ascii_lower: text.to_ascii_lowercase(),
             text,
             returned,
+            ..Self::default()
         }
     }
 }
@@ -109,7 +129,7 @@ fn begins_with_address(line: &str) -> Option<&str> {
 }
 
 /// No more octets of a text than these, at a character.
-fn head(text: &str, max: usize) -> &str {
+pub(super) fn head(text: &str, max: usize) -> &str {
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -212,8 +232,14 @@ enum Known {
     Common,
 }
 
+/// None of the names below is longer.
+const NAME_MAX: usize = 30;
+
 fn known_field(line: &str) -> Option<Known> {
     let (name, _) = line.split_once(':')?;
+    if name.len() > NAME_MAX {
+        return None;
+    }
     match name.to_ascii_lowercase().as_str() {
         "received"
         | "return-path"

@@ -6,7 +6,7 @@
 use crate::inbound::phrases::Phrases;
 
 /// In a subject: something was not delivered.
-pub(super) const SUBJECT_FAILED: Phrases = Phrases(
+pub(super) static SUBJECT_FAILED: Phrases = Phrases::new(
     "\
      undeliver|undelivr|returned mail|returned message|return mail|returned to sender|\
      returning message|returned email|failure notice|failure notification|delivery failure|\
@@ -28,7 +28,7 @@ pub(super) const SUBJECT_FAILED: Phrases = Phrases(
 );
 
 /// In a text: something was not delivered.
-pub(super) const TEXT_FAILED: Phrases = Phrases(
+pub(super) static TEXT_FAILED: Phrases = Phrases::new(
     "\
      could not be delivered|couldn't be delivered|could not deliver|couldn't deliver|\
      cannot be delivered|can't be delivered|cannot deliver|was not delivered|not been delivered|\
@@ -54,7 +54,7 @@ pub(super) const TEXT_FAILED: Phrases = Phrases(
 );
 
 /// In a subject or text: it will be tried again.
-pub(super) const DELAYED: Phrases = Phrases(
+pub(super) static DELAYED: Phrases = Phrases::new(
     "\
      (delay)|delayed|postponed|still trying|will continue to try|keep trying|\
      will be retried|will try again|will retry|continue to be|attempts will continue|\
@@ -65,7 +65,7 @@ pub(super) const DELAYED: Phrases = Phrases(
 );
 
 /// In a text: it will not.
-pub(super) const FINAL: Phrases = Phrases(
+pub(super) static FINAL: Phrases = Phrases::new(
     "\
      permanent error|permanent fatal|failed permanently|not going to try again|no longer|\
      given up|giving up|gave up|has been returned|returned to sender|\
@@ -75,7 +75,7 @@ pub(super) const FINAL: Phrases = Phrases(
 );
 
 /// In a subject or text: it was delivered.
-pub(super) const DELIVERED: Phrases = Phrases(
+pub(super) static DELIVERED: Phrases = Phrases::new(
     "\
      (success)|successfully delivered|was delivered|been delivered to|delivered successfully|\
      successfully relayed|been relayed|delivery was successful|delivery successful|\
@@ -84,7 +84,7 @@ pub(super) const DELIVERED: Phrases = Phrases(
 );
 
 /// Names of mailboxes of programs.
-pub(super) const DAEMONS: Phrases = Phrases(
+pub(super) static DAEMONS: Phrases = Phrases::new(
     "\
      mailer-daemon|mailer_daemon|mailerdaemon|mail-daemon|maildaemon|postmaster|mdaemon|\
      mail.delivery.system|mail-delivery|maildelivery|mail_delivery|bounce|bounces|smtp|\
@@ -92,7 +92,7 @@ pub(super) const DAEMONS: Phrases = Phrases(
 );
 
 /// Names that programs give themselves.
-pub(super) const DAEMON_NAMES: Phrases = Phrases(
+pub(super) static DAEMON_NAMES: Phrases = Phrases::new(
     "\
      mail deliver|delivery system|delivery subsystem|mail administrator|\
      system administrator|mail system|postmaster|ndr administrator|\
@@ -100,7 +100,7 @@ pub(super) const DAEMON_NAMES: Phrases = Phrases(
 );
 
 /// In a line that names a recipient behind a colon or at its end.
-pub(super) const LABELS: Phrases = Phrases(
+pub(super) static LABELS: Phrases = Phrases::new(
     "\
      recipient|addressee|invalid|userid|user id|no such|failed address|unknown user|\
      user unknown|unknown address|bad address|delivered to|deliver to|\

@@ -12,7 +12,7 @@ use crate::inbound::mime::Mail;
 use crate::inbound::status::RECIPIENTS_MAX;
 
 /// The addresses, each once; empty where there is none.
-pub(super) fn find(mail: &Mail<'_>, notice: &Notice, signs: &Signs) -> Vec<Option<String>> {
+pub(super) fn find(mail: &Mail<'_>, notice: &Notice, signs: &Signs<'_>) -> Vec<Option<String>> {
     let stranger = Stranger::of(mail, signs);
     let ways: [&dyn Fn() -> Vec<String>; 6] = [
         &|| in_field(mail),
@@ -57,7 +57,7 @@ pub(super) fn find(mail: &Mail<'_>, notice: &Notice, signs: &Signs) -> Vec<Optio
 struct Stranger(Vec<String>);
 
 impl Stranger {
-    fn of(mail: &Mail<'_>, signs: &Signs) -> Self {
+    fn of(mail: &Mail<'_>, signs: &Signs<'_>) -> Self {
         let mut known: Vec<String> = signs.from().map(str::to_owned).into_iter().collect();
         for name in ["To", "Delivered-To", "X-Original-To", "Reply-To"] {
             if let Some(field) = mail.field(name) {
@@ -198,7 +198,7 @@ fn in_sentence(text: &str) -> Vec<String> {
 
 /// A lone word on an indented line below a line about recipients is the local part of an address
 /// of the host that reports.
-fn without_domain(text: &str, signs: &Signs) -> Vec<String> {
+fn without_domain(text: &str, signs: &Signs<'_>) -> Vec<String> {
     let Some(host) = signs.reporting_mta() else {
         return Vec::new();
     };

@@ -1,6 +1,8 @@
 //! Whether a message is a bounce, by signs that have to agree.
 
-use super::notice::Notice;
+use std::cell::OnceCell;
+
+use super::notice::{Notice, head};
 use super::phrases::{
     DAEMON_NAMES, DAEMONS, DELAYED, DELIVERED, FINAL, SUBJECT_FAILED, TEXT_FAILED,
 };
@@ -14,7 +16,8 @@ const HEAD_MAX: usize = 16 * 1024;
 
 /// What speaks for a bounce.
 #[derive(Debug)]
-pub(crate) struct Signs {
+pub(crate) struct Signs<'a> {
+    notice: &'a Notice,
     /// A program sent it, by its name.
     is_daemon: bool,
     /// It has no return path.
@@ -29,12 +32,12 @@ pub(crate) struct Signs {
     returns_it: bool,
     subject_failed: bool,
     subject: String,
-    head: String,
+    head: OnceCell<String>,
     from: Option<String>,
 }
 
-impl Signs {
-    pub(crate) fn of(mail: &Mail<'_>, notice: &Notice) -> Self {
+impl<'a> Signs<'a> {
+    pub(crate) fn of(mail: &Mail<'_>, notice: &'a Notice) -> Self {
         let text = |name: &str| mail.field(name).map(|field| field.text());
         let subject = text("Subject").unwrap_or_default().to_lowercase();
         let from = text("From");
@@ -42,15 +45,8 @@ impl Signs {
             .parts()
             .first()
             .and_then(|part| part.report_type.as_deref());
-        let end = notice
-            .lower
-            .char_indices()
-            .map(|(at, _)| at)
-            .take_while(|at| *at <= HEAD_MAX)
-            .last();
-        let head = notice.lower.get(..end.unwrap_or(0)).unwrap_or_default();
-        let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
+            notice,
             is_daemon: from.as_deref().is_some_and(is_daemon),
             is_null: is_null(mail),
             has_failed_field: mail.field("X-Failed-Recipients").is_some(),
@@ -59,7 +55,7 @@ impl Signs {
             returns_it: returns_a_message(mail, notice),
             subject_failed: SUBJECT_FAILED.are_in(&subject),
             subject,
-            head,
+            head: OnceCell::new(),
             from: from.as_deref().and_then(address::first),
         }
     }
@@ -77,21 +73,29 @@ impl Signs {
         }
         // People's mail has such words and addresses as well, and seldom a code.
         let is_worded = self.subject_failed && names_somebody && self.text_failed();
-        is_worded && (self.returns_it || find_codes(&self.head) != Codes::default())
+        is_worded && (self.returns_it || find_codes(self.head()) != Codes::default())
     }
 
     /// Looked for where it decides: most mail is told to be none by less.
     fn text_failed(&self) -> bool {
-        TEXT_FAILED.are_in(&self.head)
+        TEXT_FAILED.are_in(self.head())
+    }
+
+    /// The words with which the text begins, in lower case, a space between each two.
+    fn head(&self) -> &str {
+        self.head.get_or_init(|| {
+            let head = head(self.notice.lower(), HEAD_MAX);
+            head.split_whitespace().collect::<Vec<_>>().join(" ")
+        })
     }
 
     pub(super) fn action(&self) -> Action {
-        let delivered = DELIVERED.are_in(&self.subject) || DELIVERED.are_in(&self.head);
-        if delivered && !self.subject_failed_for_good() && !TEXT_FAILED_HARD.are_in(&self.head) {
+        let delivered = DELIVERED.are_in(&self.subject) || DELIVERED.are_in(self.head());
+        if delivered && !self.subject_failed_for_good() && !TEXT_FAILED_HARD.are_in(self.head()) {
             return Action::Delivered;
         }
-        let delayed = DELAYED.are_in(&self.subject) || DELAYED.are_in(&self.head);
-        if delayed && !FINAL.are_in(&self.head) {
+        let delayed = DELAYED.are_in(&self.subject) || DELAYED.are_in(self.head());
+        if delayed && !FINAL.are_in(self.head()) {
             return Action::Delayed;
         }
         Action::Failed
@@ -115,7 +119,7 @@ impl Signs {
 }
 
 /// In a text: it was certainly not delivered.
-const TEXT_FAILED_HARD: Phrases = Phrases(
+static TEXT_FAILED_HARD: Phrases = Phrases::new(
     "\
      could not be delivered|was not delivered|undeliverable|failed permanently|permanent error",
 );
@@ -149,19 +153,21 @@ pub(crate) fn is_daemon(from: &str) -> bool {
     });
     let local = local.unwrap_or_else(|| lower.trim().trim_matches(['<', '>', '"']).to_owned());
     let name = lower.split('<').next().unwrap_or_default();
-    DAEMONS.iter().any(|daemon| {
-        local == *daemon
-            || local.starts_with(&format!("{daemon}-"))
-            || local.starts_with(&format!("{daemon}+"))
-    }) || lower.contains("mailer-daemon")
+    let is_named = DAEMONS.iter().any(|daemon| {
+        let rest = local.strip_prefix(daemon);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+']))
+    });
+    is_named
+        || lower.contains("mailer-daemon")
         || lower.contains("postmaster")
         || lower.trim() == "<>"
         || DAEMON_NAMES.are_in(name)
 }
 
 /// How programs mark an answer (RFC 5322 §3.6.5) or what is forwarded.
-const ANSWER_MARKS: Phrases =
-    Phrases("re:|fw:|fwd:|aw:|wg:|sv:|vs:|antw:|tr:|r:|odp:|ynt:|rv:|res:|enc:|回复:|答复:|返信:");
+static ANSWER_MARKS: Phrases = Phrases::new(
+    "re:|fw:|fwd:|aw:|wg:|sv:|vs:|antw:|tr:|r:|odp:|ynt:|rv:|res:|enc:|回复:|答复:|返信:",
+);
 
 /// Whether a subject in lower case is one of an answer.
 pub(crate) fn is_answer(subject: &str) -> bool {
@@ -171,14 +177,14 @@ pub(crate) fn is_answer(subject: &str) -> bool {
 #[test]
 fn every_phrase_counts() {
     let within = [
-        SUBJECT_FAILED,
-        TEXT_FAILED,
-        TEXT_FAILED_HARD,
-        DELAYED,
-        FINAL,
-        DELIVERED,
-        DAEMON_NAMES,
-        super::phrases::LABELS,
+        &SUBJECT_FAILED,
+        &TEXT_FAILED,
+        &TEXT_FAILED_HARD,
+        &DELAYED,
+        &FINAL,
+        &DELIVERED,
+        &DAEMON_NAMES,
+        &super::phrases::LABELS,
     ];
     for phrases in within {
         phrases.check_within();

@@ -1,5 +1,6 @@
 //! Lines that say who wrote what follows: `On …, … wrote:`, in many languages.
 
+use super::lines::beginning;
 use crate::inbound::phrases::Phrases;
 
 /// Longer ones are text.
@@ -8,14 +9,14 @@ const LENGTH_MAX: usize = 600;
 const LINES_MAX: usize = 4;
 
 /// How an attribution begins.
-const BEGINS: Phrases = Phrases(
+static BEGINS: Phrases = Phrases::new(
     "\
      on |am |le |el |em |il |op |den |dne |dnia |w dniu |pe |vào |pada |a(z) |στις |в |у |----|\
      在|于",
 );
 
 /// What it says that somebody did.
-const VERBS: Phrases = Phrases(
+static VERBS: Phrases = Phrases::new(
     "\
      wrote|writes|schrieb|schreibt|schrieb folgendes|geschrieben|écrit|escribió|\
      escribio|escreveu|scritto|schreef|geschreven|\
@@ -26,7 +27,7 @@ const VERBS: Phrases = Phrases(
 );
 
 /// The same, where the rest of a line goes on behind it.
-const VERBS_WITHIN: Phrases = Phrases(" schrieb | wrote | a écrit| skrev | schreef ");
+static VERBS_WITHIN: Phrases = Phrases::new(" schrieb | wrote | a écrit| skrev | schreef ");
 
 /// How many lines from the first on are one attribution; none where they are not.
 pub(super) fn attribution_len(lines: &[&str]) -> usize {
@@ -54,17 +55,14 @@ pub(super) fn attribution_len(lines: &[&str]) -> usize {
 
 /// An attribution has a date or an address in its first line, or begins as they do.
 fn may_begin(line: &str) -> bool {
-    let lower = line.to_lowercase();
-    BEGINS.begin(&lower)
-        || (line.contains('@') && VERBS_WITHIN.are_in(&lower))
-        || (has_time(line) && line.contains(['@', '<', '"']))
+    BEGINS.begin(&beginning(line))
+        || (line.contains('@') && VERBS_WITHIN.are_in(&line.to_lowercase()))
+        || (line.contains(['@', '<', '"']) && has_time(line))
         || has_date(line)
 }
 
 fn is_attribution(line: &str) -> bool {
-    let lower = line.to_lowercase();
-    let is_zoned = lower.contains(" gmt") || lower.contains(" utc") || line.contains('@');
-    if begins_with_date(line) && has_time(line) && is_zoned {
+    if begins_with_date(line) && has_time(line) && is_zoned(line) {
         return true;
     }
     let is_framed = line.starts_with("----") && line.ends_with("----");
@@ -72,6 +70,7 @@ fn is_attribution(line: &str) -> bool {
     if !is_framed && !end.ends_with([':', '：']) {
         return false;
     }
+    let lower = line.to_lowercase();
     let bare = lower.trim_end_matches(['-', ' ', ':', '：', '*', '_', '\u{a0}']);
     let ends = VERBS
         .iter()
@@ -96,6 +95,11 @@ fn stands_in(text: &str, word: &str) -> bool {
         let behind = text.get(at + word.len()..).unwrap_or_default();
         before.ends_with(' ') && behind.starts_with([' ', ':'])
     })
+}
+
+fn is_zoned(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    lower.contains(" gmt") || lower.contains(" utc") || line.contains('@')
 }
 
 /// `2016-03-03 …`
@@ -135,6 +139,9 @@ fn has_date(line: &str) -> bool {
 
 #[test]
 fn every_phrase_counts() {
+    for phrase in BEGINS.iter() {
+        assert!(beginning(phrase) == phrase, "{phrase}");
+    }
     BEGINS.check_beginnings();
     VERBS_WITHIN.check_within();
     VERBS.check(|one, other| one == other || one.ends_with(&format!(" {other}")));

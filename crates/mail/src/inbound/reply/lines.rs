@@ -25,7 +25,7 @@ pub(super) enum Line {
 const LINE_MAX: usize = 600;
 
 /// Between the dashes above a message that is quoted or forwarded.
-const FORWARD_WORDS: Phrases = Phrases(
+static FORWARD_WORDS: Phrases = Phrases::new(
     "\
      original|ursprüngliche|ursprungliche|forwarded|weitergeleitet|transféré|transmis|\
      d'origine|reenviado|encaminhada|inoltrato|doorgestuurd|oorspronkelijk|vidarebefordr|\
@@ -34,8 +34,11 @@ const FORWARD_WORDS: Phrases = Phrases(
      mensagem|bericht|nachricht|wiadomo|сообщение|повідомлення",
 );
 
+/// What stands above one without such dashes begins with.
+static FORWARD_BEGINS: Phrases = Phrases::new("begin forwarded message|début du message");
+
 /// What telephones and programs put below begins with.
-const DEVICE_BEGINS: Phrases = Phrases(
+static DEVICE_BEGINS: Phrases = Phrases::new(
     "\
      sent from|sent via|sent with|sent using|get outlook for|envoyé de|\
      envoyé à partir|enviado do|enviado de|enviado a partir|inviato da|\
@@ -47,7 +50,7 @@ const DEVICE_BEGINS: Phrases = Phrases(
 );
 
 /// Names of fields.
-const FIELD_NAMES: Phrases = Phrases(
+static FIELD_NAMES: Phrases = Phrases::new(
     "\
      from|sent|to|cc|bcc|subject|date|reply-to|reply to|importance|sent on|attachments|von|\
      gesendet|an|betreff|datum|antwort an|kopie|de|envoyé|envoyé le|à|objet|répondre à|a|\
@@ -115,21 +118,31 @@ fn is_forward_mark(line: &str) -> bool {
     let inner = line.trim_matches(['-', '_', '=', '*', ' ', '\u{2014}']);
     let outer = line.len() - inner.len();
     let is_framed = line.starts_with(['-', '_', '*', '=']) && line.ends_with(['-', '_', '*', '=']);
-    let lower = inner.to_lowercase();
-    let is_begin =
-        lower.starts_with("begin forwarded message") || lower.starts_with("début du message");
-    // The words come last: there are many, and few lines have such a frame.
     let is_mark = is_framed && outer >= 6 && inner.len() < 80;
-    is_begin || (is_mark && FORWARD_WORDS.are_in(&lower))
+    FORWARD_BEGINS.begin(&beginning(inner))
+        || (is_mark && FORWARD_WORDS.are_in(&inner.to_lowercase()))
 }
 
 fn is_device(line: &str) -> bool {
-    let lower = line.to_lowercase();
-    let bare = lower.trim_start_matches(['(', '[', '<', '*', '_']);
+    let bare = line.trim_start_matches(['(', '[', '<', '*', '_']);
+    let begin = beginning(bare);
+    let lower = || bare.to_lowercase();
     // `Von meinem iPhone gesendet`: the verb stands at the end.
-    let is_german = bare.starts_with("von meinem ") && bare.contains(" gesendet");
-    let is_told = DEVICE_BEGINS.begin(bare) || is_german || bare.ends_with("から送信");
-    bare.chars().count() < 120 && is_told
+    let is_german = || begin.starts_with("von meinem ") && lower().contains(" gesendet");
+    let is_told = DEVICE_BEGINS.begin(&begin) || bare.ends_with("から送信") || is_german();
+    is_told && lower().chars().count() < 120
+}
+
+/// Characters of a line that the longest phrase may have with which one begins, and some more.
+const BEGINNING: usize = 48;
+
+/// The beginning of a line in lower case. Lines are many, and the words with which they begin
+/// tell what they are.
+pub(super) fn beginning(line: &str) -> String {
+    let end = line.char_indices().nth(BEGINNING).map(|(at, _)| at);
+    line.get(..end.unwrap_or(line.len()))
+        .unwrap_or(line)
+        .to_lowercase()
 }
 
 /// A field of a quoted header, in the languages of Outlook and others, with emphasis or without.
@@ -149,6 +162,10 @@ fn is_field(line: &str) -> bool {
 #[test]
 fn every_phrase_counts() {
     FORWARD_WORDS.check_within();
+    FORWARD_BEGINS.check_beginnings();
     DEVICE_BEGINS.check_beginnings();
+    for phrase in DEVICE_BEGINS.iter().chain(FORWARD_BEGINS.iter()) {
+        assert!(phrase.chars().count() < BEGINNING, "{phrase}");
+    }
     FIELD_NAMES.check_apart();
 }
