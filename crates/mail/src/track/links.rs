@@ -36,9 +36,17 @@ pub(super) struct Link {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) links: Vec<Link>,
-    pub(super) placeholders: Vec<Range<usize>>,
+    pub(super) placeholders: Vec<Placeholder>,
     pub(super) pixel: Option<usize>,
     pub(super) notes: Vec<Note>,
+}
+
+/// A place for an address to unsubscribe at.
+#[derive(Debug)]
+pub(super) struct Placeholder {
+    pub(super) place: Range<usize>,
+    /// Whether it stands behind a `<`, so that a letter would begin a tag there.
+    pub(super) begins_tag: bool,
 }
 
 /// Finds links that may be tracked.
@@ -167,7 +175,7 @@ impl Finder<'_> {
 }
 
 /// The places of [`super::PLACEHOLDER`], in their order.
-fn placeholders(ascii: &[u8]) -> Vec<Range<usize>> {
+fn placeholders(ascii: &[u8]) -> Vec<Placeholder> {
     memmem::find_iter(ascii, NAME)
         .filter_map(|at| {
             let before = ascii.get(..at)?.trim_ascii_end();
@@ -175,7 +183,11 @@ fn placeholders(ascii: &[u8]) -> Vec<Range<usize>> {
             BRACES.iter().find_map(|(open, close)| {
                 let start = before.strip_suffix(*open)?.len();
                 let end = ascii.len() - behind.strip_prefix(*close)?.len();
-                Some(start..end)
+                let before = ascii.get(..start)?;
+                Some(Placeholder {
+                    place: start..end,
+                    begins_tag: before.ends_with(b"<") || before.ends_with(b"</"),
+                })
             })
         })
         .collect()

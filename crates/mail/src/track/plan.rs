@@ -62,7 +62,9 @@ pub(super) enum With {
         place: Place,
     },
     Pixel,
-    Unsubscribe,
+    Unsubscribe {
+        begins_tag: bool,
+    },
     /// A line end, where there has to be one.
     Gap,
 }
@@ -104,7 +106,7 @@ impl Plan {
         let edits = self.parts.iter().flat_map(|part| &part.edits);
         edits.filter_map(|edit| match &edit.with {
             With::Link { url, .. } => Some(url.as_str()),
-            With::Pixel | With::Unsubscribe | With::Gap => None,
+            With::Pixel | With::Unsubscribe { .. } | With::Gap => None,
         })
     }
 
@@ -154,7 +156,10 @@ fn edits(found: Found) -> Vec<Edit> {
     let at = |span: Range<usize>, with: With| Edit { span, with };
     let mut edits: Vec<Edit> = Vec::with_capacity(3 * found.links.len() + 1);
     let placeholders = found.placeholders.into_iter();
-    edits.extend(placeholders.map(|span| at(span, With::Unsubscribe)));
+    edits.extend(placeholders.map(|found| {
+        let begins_tag = found.begins_tag;
+        at(found.place, With::Unsubscribe { begins_tag })
+    }));
     edits.extend(found.pixel.map(|place| at(place..place, With::Pixel)));
     for link in found.links {
         let gaps = link.gaps.into_iter().flatten();

@@ -93,9 +93,13 @@ impl Whole {
                 self.tracked.pixel = true;
                 Some(address)
             }
-            With::Unsubscribe => {
+            With::Unsubscribe { begins_tag } => {
                 let address = tracker.unsubscribe();
                 let text = address.and_then(|address| written(&address, language));
+                let text = match language {
+                    Language::Body | Language::Page if *begins_tag => text.map(no_tag),
+                    _ => text,
+                };
                 if text.is_none() && !self.tracked.notes.contains(&Note::NoUnsubscribeUrl) {
                     self.tracked.notes.push(Note::NoUnsubscribeUrl);
                 }
@@ -170,6 +174,17 @@ fn written(address: &str, language: Language) -> Option<String> {
             entity::encode(address, &mut text);
             Some(text)
         }
+    }
+}
+
+/// A text that begins no tag behind a `<`: its first character as a reference.
+fn no_tag(text: String) -> String {
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(first) if first.is_ascii_alphabetic() => {
+            format!("&#{};{}", u32::from(first), rest.as_str())
+        }
+        _ => text,
     }
 }
 

@@ -229,6 +229,11 @@ fn placeholders_are_replaced() {
         "%7B%7Bpostbell.unsubscribe_url%7D%7D {{ postbell.unsubscribe_url\r\n}}",
         "https://u.example/?a&amp;b https://u.example/?a&amp;b¶",
     );
+    // A letter behind a `<` would begin a tag.
+    check(
+        "<{{postbell.unsubscribe_url}}>",
+        "<&#104;ttps://u.example/?a&amp;b>¶",
+    );
     let raw = message(
         "Subject: a",
         "{{postbell.unsubscribe_url}}\r\n{{other}}\r\n",

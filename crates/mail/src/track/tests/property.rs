@@ -53,9 +53,22 @@ fn pages() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment, 0..30).prop_map(|fragments| fragments.concat())
 }
 
-/// A page as a message: as it is, in quoted-printable with lines of some length, in base64.
+/// Pages without placeholders: an address in the middle of a tag makes it another tag, and whoever
+/// writes one there gets that.
+fn settled() -> impl Strategy<Value = String> {
+    pages().prop_map(|page| {
+        let page = page.replace("{{ postbell.unsubscribe_url }}", "x");
+        page.replace("{{postbell.unsubscribe_url}}", "mailto:x")
+    })
+}
+
 fn messages() -> impl Strategy<Value = Bytes> {
-    (pages(), 0..3_u8, 4..76_usize).prop_map(|(page, encoding, width)| {
+    messages_of(pages())
+}
+
+/// A page as a message: as it is, in quoted-printable with lines of some length, in base64.
+fn messages_of(pages: impl Strategy<Value = String>) -> impl Strategy<Value = Bytes> {
+    (pages, 0..3_u8, 4..76_usize).prop_map(|(page, encoding, width)| {
         let (name, body) = match encoding {
             0 => ("8bit", page.into_bytes()),
             1 => ("quoted-printable", quoted(page.as_bytes(), width)),
@@ -117,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn links_are_found_again(raw in messages()) {
+    fn links_are_found_again(raw in messages_of(settled())) {
         let plan = Plan::of(&raw, &Options::default());
         let tracked = plan.render(&Again);
         let again = Plan::of(&tracked.raw, &Options::default());
