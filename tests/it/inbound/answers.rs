@@ -172,8 +172,11 @@ async fn a_complaint_is_led_by_what_it_gives_back() -> anyhow::Result<()> {
         let token = line.contains("reply+") || line.contains("bounce+");
         let kept = !line.starts_with("Original-") && !token;
         let kept = kept && !line.contains("Message-ID: <0");
-        kept.then(|| line.replace(ANN, "redacted@recipient.test"))
-            .unwrap_or_else(|| "X-Gone: gone".to_owned())
+        if kept {
+            line.replace(ANN, "redacted@recipient.test")
+        } else {
+            "X-Gone: gone".to_owned()
+        }
     });
     let id = bring(&world, &bare).await?;
     let told = world.told("Complaint", ANN).await?.document;
