@@ -63,10 +63,8 @@ fn once_shows_every_event_of_the_sample_and_ends() {
     let events = printed
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let reply = events
-        .filter(|event| event["eventType"] == "Reply")
-        .last()
-        .unwrap();
+    let mut replies = events.filter(|event| event["eventType"] == "Reply");
+    let reply = replies.next().unwrap();
     assert_eq!(reply["reply"]["via"], "returnPath");
 
     let mails = std::fs::read_dir(place.path().join("try/mail")).unwrap();
