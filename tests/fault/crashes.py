@@ -1,4 +1,4 @@
-"""Ends of the process under submission, delivery and webhooks, with three ledgers outside it:
+"""Ends of the process under submission, delivery and webhooks, with ledgers outside it:
 SIGTERM, and a disk whose syncs and writes fail."""
 
 import os

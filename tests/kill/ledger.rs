@@ -1,4 +1,4 @@
-//! The three ledgers, and when the server was killed. Recipients are unique, so each stands for
+//! The ledgers, and when the server was killed. Recipients are unique, so each stands for
 //! one delivery.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -1,8 +1,13 @@
 //! Mail that goes on: sealed, from an address of ours, and never round and round.
 
 use std::fs;
+use std::sync::Arc;
 
+use anyhow::{Context, ensure};
+use postbell_peers::answer::{Answering, Original};
+use postbell_peers::clock::START;
 use postbell_peers::dns::Entry;
+use postbell_peers::mx::Received;
 use postbell_tests::{LIMIT, World};
 
 use super::{bring, documents, taking_mail, told_of, written};
@@ -53,15 +58,28 @@ async fn mail_goes_on_sealed_and_its_bounce_comes_back_as_an_event() -> anyhow::
     let told = world.told("Delivery", "bob@other.test").await?.document;
     assert_eq!(told["mail"]["forwardOf"], id.as_str());
 
+    // Its server finds later that there is no such box, and tells the return path.
+    let original = Original::read(&received, "bob@other.test", 1, START);
+    let original = original.context("nobody reports this")?;
+    let report = Answering::Report.answer(&original).context("a report")?;
+    bring(&world, &report).await?;
+    let told = world.told("Bounce", "bob@other.test").await?.document;
+    assert_eq!(told["bounce"]["late"], true);
+    assert_eq!(told["mail"]["forwardOf"], id.as_str());
+
+    let null = written("", "support@sender.test", "Subject: Null\r\n", "Hi\r\n");
+    let null = bring(&world, &null).await?;
+    told_of(&world, "hook", "Received", &null).await?;
+    let from_nobody = |m: &Received| m.from.is_empty() && m.recipients == ["bob@other.test"];
+    world.mx.wait_for_message(LIMIT, from_nobody).await?;
+
     let mail = written(STRANGER, "dead@sender.test", "Subject: Hi\r\n", "Hi\r\n");
     let dead = bring(&world, &mail).await?;
     let told = world.told("Bounce", "bounce@other.test").await?.document;
     assert_eq!(told["mail"]["forwardOf"], dead.as_str());
     let received = documents(&world, "hook", "Received");
-    assert_eq!(received.len(), 1, "{received:?}");
-    let to_strangers = |m: &std::sync::Arc<postbell_peers::mx::Received>| {
-        m.recipients.iter().any(|to| to.ends_with("@peer.test"))
-    };
+    assert_eq!(received.len(), 2, "{received:?}");
+    let to_strangers = |m: &Arc<Received>| m.recipients.iter().any(|to| to.ends_with("@peer.test"));
     assert!(!world.mx.messages().iter().any(to_strangers));
     world.finish().await
 }
@@ -138,5 +156,38 @@ async fn a_message_with_fifty_hops_is_refused() -> anyhow::Result<()> {
     assert!(said.starts_with("554 5.4.6 "), "{said}");
     let none = world.mx.wait_for_messages(1, LIMIT / 60).await;
     assert!(none.is_err(), "no report to anybody");
+    world.finish().await
+}
+
+/// A server between us that takes our mark away and sends the message back.
+#[tokio::test]
+async fn a_loop_without_our_mark_ends_by_its_hops() -> anyhow::Result<()> {
+    let mut world = World::set_up(&[]).await?;
+    let update = ["domain", "update", "sender.test", "--inbound", "on"];
+    world.run(&update).await?;
+    let route = ["inbound", "route", "set", "sender.test", "ring"];
+    let forward = ["--no-event", "--forward-to", "ring@other.test"];
+    world.run(&[&route[..], &forward].concat()).await?;
+    world.start_program().await?;
+    let mut mail = written(STRANGER, "ring@sender.test", "Subject: Hi\r\n", "Hi\r\n");
+    let mut rounds = 0;
+    loop {
+        let outcome = world.bring(&mail).await?;
+        if !outcome.is_taken() {
+            let said = outcome.deciding().to_string();
+            assert!(said.starts_with("554 5.4.6 "), "{said}");
+            break;
+        }
+        rounds += 1;
+        ensure!(rounds <= 50, "it goes round and round");
+        world.mx.wait_for_messages(rounds, LIMIT).await?;
+        let back = world.mx.messages().pop().context("a message")?;
+        let text = String::from_utf8(back.body.to_vec())?;
+        let marked = |line: &&str| line.starts_with("Postbell-Forwarded:");
+        assert_eq!(text.split("\r\n").filter(marked).count(), 1, "{text}");
+        mail.from = back.from.clone();
+        mail.body = text.replace("Postbell-Forwarded:", "X-Gone:").into();
+    }
+    assert_eq!(world.mx.counts().messages, rounds);
     world.finish().await
 }

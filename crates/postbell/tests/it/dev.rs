@@ -64,7 +64,7 @@ fn once_shows_every_event_of_the_sample_and_ends() {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut replies = events.filter(|event| event["eventType"] == "Reply");
-    let reply = replies.next_back().unwrap();
+    let reply = replies.next().unwrap();
     assert_eq!(reply["reply"]["via"], "returnPath");
 
     let mails = std::fs::read_dir(place.path().join("try/mail")).unwrap();
