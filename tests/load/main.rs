@@ -186,8 +186,7 @@ async fn measure(
     };
     let (server_before, own_before) = (server.usage()?, Usage::of(own_id)?);
     let begin = Instant::now();
-    let (driven, memory) =
-        memory::watch(server, drive::drive(args, mails, to, begin)).await;
+    let (driven, memory) = memory::watch(server, drive::drive(args, mails, to, begin)).await;
     let driven = driven?;
     ensure!(
         driven.accepted > 0,

@@ -157,15 +157,17 @@ pub(crate) fn is_daemon(from: &str) -> bool {
         let rest = local.strip_prefix(daemon);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+']))
     });
-    is_named || lower.contains("mailer-daemon")
+    is_named
+        || lower.contains("mailer-daemon")
         || lower.contains("postmaster")
         || lower.trim() == "<>"
         || DAEMON_NAMES.are_in(name)
 }
 
 /// How programs mark an answer (RFC 5322 §3.6.5) or what is forwarded.
-static ANSWER_MARKS: Phrases =
-    Phrases::new("re:|fw:|fwd:|aw:|wg:|sv:|vs:|antw:|tr:|r:|odp:|ynt:|rv:|res:|enc:|回复:|答复:|返信:");
+static ANSWER_MARKS: Phrases = Phrases::new(
+    "re:|fw:|fwd:|aw:|wg:|sv:|vs:|antw:|tr:|r:|odp:|ynt:|rv:|res:|enc:|回复:|答复:|返信:",
+);
 
 /// Whether a subject in lower case is one of an answer.
 pub(crate) fn is_answer(subject: &str) -> bool {
