@@ -37,8 +37,8 @@ pub(crate) const LIMITS: [(&str, &str); 5] = [
     ("inbound.limits.max_connections", "5000"),
     ("inbound.limits.max_connections_per_host", "5000"),
     ("inbound.limits.max_connections_per_network", "5000"),
-    ("inbound.limits.max_messages_per_minute", "100000000"),
-    ("inbound.limits.max_recipients_per_minute", "100000000"),
+    ("inbound.limits.max_messages_per_minute", "10000000"),
+    ("inbound.limits.max_recipients_per_minute", "10000000"),
 ];
 
 const WORDS: [&str; 48] = [

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use postbell_mail::header::Header;
 use postbell_model::{DmarcPolicy, InboundId, InboundMail, Timestamp};
 use postbell_store::{NewInbound, Reception, Sent, StoreError, Taken};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use super::correlate::{self, Clues, Match};
 use super::judge::{self, Case, Outcome};
@@ -20,6 +22,8 @@ use super::{Arrival, InboundGate, InboundRefusal, policy};
 const SEARCH_MAX: Duration = Duration::from_secs(10);
 /// Searches at one time: each may read many messages.
 pub(super) const SEARCHES: usize = 2;
+/// Octets of a message that takes more than a millisecond to be read.
+const LARGE: usize = 256 * 1024;
 
 impl InboundGate {
     pub(super) async fn pass(&self, arrival: Arrival) -> Result<Vec<InboundId>, InboundRefusal> {
@@ -58,7 +62,10 @@ impl InboundGate {
     ) -> Result<Reception, StoreError> {
         let arrival = incoming.arrival;
         let found = &arrival.authentication;
-        let reading = Reading::of(&kept.given, found, &self.reader.load());
+        let size = kept.octets.len();
+        let reading = apart(size, || {
+            Reading::of(&kept.given, found, &self.reader.load())
+        });
         let known = self.look_up(&reading, incoming).await?;
         let case = Case {
             reading: &reading,
@@ -69,13 +76,12 @@ impl InboundGate {
         };
         let addressed = arrival.recipients.iter().zip(incoming.ids);
         let judged = addressed.zip(&known.sent);
-        let mut outcomes: Vec<_> = judged
-            .map(|((to, id), sent)| case.judge(to, sent.as_ref(), *id))
-            .collect();
+        let judged = judged.map(|((to, id), sent)| case.judge(to, sent.as_ref(), *id));
+        let mut outcomes: Vec<_> = apart(size, || judged.collect());
         judge::say_once(&mut outcomes);
         let addressed = arrival.recipients.iter().zip(incoming.ids);
         let mails = addressed.zip(outcomes).map(|((to, id), outcome)| {
-            let mail = incoming.mail(&reading, to, *id, &outcome, kept.octets.len() as u64);
+            let mail = incoming.mail(&reading, to, *id, &outcome, size as u64);
             NewInbound {
                 mail,
                 facts: outcome.facts,
@@ -160,6 +166,18 @@ impl InboundGate {
             "a message came in"
         );
         Ok(())
+    }
+}
+
+/// Does what takes milliseconds for a large message: then on a thread that serves nobody else. How
+/// many of them there are at a time is the door's affair.
+fn apart<T>(size: usize, work: impl FnOnce() -> T) -> T {
+    // A runtime of one thread has no other to go on with.
+    let has_others = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    if size >= LARGE && has_others() {
+        block_in_place(work)
+    } else {
+        work()
     }
 }
 

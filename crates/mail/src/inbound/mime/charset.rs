@@ -16,10 +16,10 @@ pub fn to_text(octets: &[u8], charset: Option<&str>) -> String {
         || name.eq_ignore_ascii_case("unknown-8bit");
     let is_utf8 = name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8");
     if octets.is_ascii() && (is_silent || is_utf8) && !shifts(octets) {
-        return without_mark(&String::from_utf8_lossy(octets));
+        return utf8(octets);
     }
     if is_utf8 {
-        return without_mark(&String::from_utf8_lossy(octets));
+        return utf8(octets);
     }
     // The library's table takes names of up to 45 octets.
     let known = (!is_silent && name.len() <= 45)
@@ -43,6 +43,14 @@ fn guessed(octets: &[u8]) -> String {
             Some(decode) => decode(octets),
             None => String::from_utf8_lossy(octets).into_owned(),
         },
+    }
+}
+
+fn utf8(octets: &[u8]) -> String {
+    // Checked as a whole, which is faster than piece by piece.
+    match std::str::from_utf8(octets) {
+        Ok(text) => without_mark(text),
+        Err(_) => without_mark(&String::from_utf8_lossy(octets)),
     }
 }
 

@@ -69,21 +69,48 @@ fn base64_len(body: &[u8]) -> usize {
     count / 4 * 3 + (count % 4).saturating_sub(1)
 }
 
+/// What each octet stands for; [`NO_DIGIT`] where for nothing.
+const DIGITS: [u8; 256] = digits();
+const NO_DIGIT: u8 = 0xff;
+
+#[expect(clippy::indexing_slicing, reason = "the compiler computes it")]
+const fn digits() -> [u8; 256] {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 64 {
+        digits[alphabet[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    digits
+}
+
+fn digit(octet: u8) -> u8 {
+    DIGITS.get(usize::from(octet)).copied().unwrap_or(NO_DIGIT)
+}
+
 /// Octets that are no digits are passed over; padding ends it.
 fn base64(body: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(body.len() / 4 * 3);
     let (mut bits, mut count) = (0_u32, 0_u8);
-    for &octet in body {
-        let digit = match octet {
-            b'A'..=b'Z' => octet - b'A',
-            b'a'..=b'z' => octet - b'a' + 26,
-            b'0'..=b'9' => octet - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' if count >= 2 => break,
-            _ => continue,
-        };
-        bits = bits << 6 | u32::from(digit);
+    let mut rest = body;
+    while let Some((&octet, after)) = rest.split_first() {
+        // As nearly all of it is: four digits in a row.
+        if count == 0
+            && let Some((four, behind)) = rest.split_first_chunk::<4>()
+            && let [a, b, c, d] = four.map(digit)
+            && a | b | c | d < 64
+        {
+            octets.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+            rest = behind;
+            continue;
+        }
+        rest = after;
+        match digit(octet) {
+            NO_DIGIT if octet == b'=' && count >= 2 => break,
+            NO_DIGIT => continue,
+            digit => bits = bits << 6 | u32::from(digit),
+        }
         count += 1;
         if count == 4 {
             let [_, a, b, c] = bits.to_be_bytes();

@@ -177,3 +177,23 @@ proptest! {
         prop_assert_eq!(mail.size(0), mail.octets(0).len());
     }
 }
+
+#[test]
+fn base64_is_read_wherever_something_else_stands_in_it() {
+    let digits = "w7zDvMO8w7zDvA==";
+    let content = "ü".repeat(5).into_bytes();
+    for at in 0..=digits.len() - 2 {
+        for between in ["\r\n", " ", "\u{fc}", "!-_"] {
+            let (before, after) = digits.split_at(at);
+            let body = format!("{before}{between}{after}");
+            assert_eq!(*Encoding::Base64.decode(body.as_bytes()), content, "{body}");
+            assert_eq!(Encoding::Base64.decoded_len(body.as_bytes()), content.len());
+        }
+    }
+    for (body, content) in [("w7w", "ü"), ("w7w=w7w=", "ü"), ("=w7w=", "ü"), ("w", "")] {
+        assert_eq!(
+            *Encoding::Base64.decode(body.as_bytes()),
+            *content.as_bytes()
+        );
+    }
+}

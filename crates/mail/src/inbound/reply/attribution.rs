@@ -57,7 +57,7 @@ pub(super) fn attribution_len(lines: &[&str]) -> usize {
 fn may_begin(line: &str) -> bool {
     BEGINS.begin(&beginning(line))
         || (line.contains('@') && VERBS_WITHIN.are_in(&line.to_lowercase()))
-        || (line.contains(['@', '<', '"']) && has_time(line))
+        || (has_time(line) && line.contains(['@', '<', '"']))
         || has_date(line)
 }
 
@@ -113,8 +113,16 @@ fn begins_with_date(line: &str) -> bool {
     })
 }
 
+/// Most lines have none, and are looked at only once.
+fn has_digit(line: &str) -> bool {
+    line.bytes().any(|octet| octet.is_ascii_digit())
+}
+
 /// `12:34`
 fn has_time(line: &str) -> bool {
+    if !has_digit(line) {
+        return false;
+    }
     let octets = line.as_bytes();
     octets.windows(4).any(|window| match window {
         [a, b':' | b'.' | b'h', c, d] => {
@@ -126,6 +134,9 @@ fn has_time(line: &str) -> bool {
 
 /// A year, or a date in digits.
 fn has_date(line: &str) -> bool {
+    if !has_digit(line) {
+        return false;
+    }
     let words = line.split(|c: char| !c.is_ascii_digit());
     let mut numbers = 0;
     for word in words.filter(|word| !word.is_empty()) {

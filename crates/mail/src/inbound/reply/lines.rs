@@ -119,8 +119,10 @@ fn is_forward_mark(line: &str) -> bool {
     let outer = line.len() - inner.len();
     let is_framed = line.starts_with(['-', '_', '*', '=']) && line.ends_with(['-', '_', '*', '=']);
     let is_mark = is_framed && outer >= 6 && inner.len() < 80;
-    FORWARD_BEGINS.begin(&beginning(inner))
-        || (is_mark && FORWARD_WORDS.are_in(&inner.to_lowercase()))
+    let may_begin = inner.starts_with(['b', 'B', 'd', 'D']);
+    let is_begin = may_begin && FORWARD_BEGINS.begin(&beginning(inner));
+    // The words come last: there are many, and few lines have such a frame.
+    is_begin || (is_mark && FORWARD_WORDS.are_in(&inner.to_lowercase()))
 }
 
 fn is_device(line: &str) -> bool {
@@ -139,14 +141,20 @@ const BEGINNING: usize = 48;
 /// The beginning of a line in lower case. Lines are many, and the words with which they begin
 /// tell what they are.
 pub(super) fn beginning(line: &str) -> String {
-    let end = line.char_indices().nth(BEGINNING).map(|(at, _)| at);
-    line.get(..end.unwrap_or(line.len()))
-        .unwrap_or(line)
-        .to_lowercase()
+    let octets = line.as_bytes().get(..BEGINNING);
+    let end = match octets.is_some_and(<[u8]>::is_ascii) {
+        true => Some(BEGINNING),
+        false => line.char_indices().nth(BEGINNING).map(|(at, _)| at),
+    };
+    let begin = end.and_then(|end| line.get(..end)).unwrap_or(line);
+    begin.to_lowercase()
 }
 
 /// A field of a quoted header, in the languages of Outlook and others, with emphasis or without.
 fn is_field(line: &str) -> bool {
+    if !line.contains(':') && (line.is_ascii() || !line.contains('：')) {
+        return false;
+    }
     let bare = line.trim_start_matches(['*', '_', '|', ' ']);
     let Some((name, rest)) = bare.split_once([':', '：']) else {
         return false;
