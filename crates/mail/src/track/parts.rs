@@ -108,7 +108,9 @@ fn is_shown(mail: &Mail<'_>, index: usize, part: &Part) -> bool {
         let word = word.trim_ascii();
         word.is_empty() || word.eq_ignore_ascii_case(b"inline")
     });
-    is_inline && part.filename.is_none()
+    // An empty body has no line end of its own, and a boundary behind it needs one before it.
+    let is_nothing = part.parent.is_some() && mail.body(index).is_empty();
+    is_inline && part.filename.is_none() && !is_nothing
 }
 
 /// The HTML that is shown: of alternatives the last (RFC 2046 §5.1.4), of others the first.

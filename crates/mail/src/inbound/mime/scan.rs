@@ -110,13 +110,11 @@ impl Scan<'_> {
         }
         let end = self.before_line_end(line.start);
         self.cut_header(end);
+        // What has no parts is no content whose last line end could be the boundary's.
+        let end = if self.is_bare() { line.start } else { end };
         let open = self.frames.get(frame).map_or(0, |frame| frame.open);
         for index in self.open.drain(open..) {
-            let is_last = index + 1 == self.parts.len();
             if let Some(part) = self.parts.get_mut(index) {
-                // What has no parts is no content whose last line end could be the boundary's.
-                let is_bare = is_last && part.kind == Kind::Multipart;
-                let end = if is_bare { line.start } else { end };
                 part.body.end = end.max(part.body.start);
             }
         }
@@ -140,6 +138,14 @@ impl Scan<'_> {
         self.parts.len() < PARTS_MAX
     }
 
+    /// Whether the innermost of what is open is a multipart that had no part yet.
+    fn is_bare(&self) -> bool {
+        let last = self.parts.len().checked_sub(1);
+        last.is_some()
+            && self.open.last().copied() == last
+            && (self.parts.last()).is_some_and(|part| part.kind == Kind::Multipart)
+    }
+
     /// A multipart that ends before it had a part is content up to here.
     fn close_bare(&mut self, end: usize) {
         let last = self.parts.len().checked_sub(1);
@@ -154,17 +160,11 @@ impl Scan<'_> {
     fn end(&mut self) {
         self.cut_header(self.raw.len());
         // RFC 2046 §5.1.2: the last boundary was lost, and the line end before it stayed.
-        if let Some(frame) = self.frames.first() {
+        if let Some(frame) = self.frames.first()
+            && !self.is_bare()
+        {
             let end = self.before_line_end(self.raw.len());
             for index in self.open.get(frame.open..).unwrap_or_default() {
-                if index + 1 == self.parts.len()
-                    && self
-                        .parts
-                        .last()
-                        .is_some_and(|part| part.kind == Kind::Multipart)
-                {
-                    continue;
-                }
                 if let Some(part) = self.parts.get_mut(*index) {
                     part.body.end = end.max(part.body.start);
                 }

@@ -261,3 +261,12 @@ fn placeholders_are_replaced() {
         (raw, vec![Note::NoUnsubscribeUrl])
     );
 }
+
+#[test]
+fn a_part_without_content_keeps_its_boundary() {
+    let raw = message(
+        "Content-Type: multipart/mixed; boundary=b",
+        "--b\r\nContent-Type: text/html\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--\r\n",
+    );
+    assert_eq!(rendered(&raw).raw, raw);
+}
