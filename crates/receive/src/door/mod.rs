@@ -51,6 +51,13 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 // without a word.
 const REFUSALS_MAX: usize = 256;
 
+/// The greeting of a door behind which nothing is taken.
+///
+/// RFC 5321 §3.8: 421 says that the service is not available and that the connection is closed.
+pub(crate) fn not_now(reply: Reply) -> Reply {
+    Reply { code: 421, ..reply }
+}
+
 /// When a listener's connections are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use postbell_accept::inbound::{InboundGate, InboundRefusal};
+use postbell_accept::inbound::InboundGate;
 use postbell_model::{Clock, Reply};
 use postbell_net::trace::Role;
 use postbell_net::{Resolver, ServerTls, Tracer};
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Span, field, info_span};
 
-use crate::door::{Common, Door, Encryption, Service, Visitor, Welcome, WhenFull};
+use crate::door::{Common, Door, Encryption, Service, Visitor, Welcome, WhenFull, not_now};
 use crate::{DoorMetrics, SenderVerifier};
 use conversation::{Bringing, Shared};
 use crowd::{Crowd, Places, Source};
@@ -162,22 +162,12 @@ impl InboundService {
         let metrics = &self.common.metrics;
         if let Err(refusal) = self.shared.gate.admit() {
             metrics.refused(refusal.name());
-            return Err(not_now(&refusal));
+            return Err(not_now(refusal.reply()));
         }
         self.shared.crowd.enter(source).map_err(|whose| {
             metrics.refused("too_many_connections");
             too_many(whose)
         })
-    }
-}
-
-/// The greeting of a door behind which nothing is taken.
-///
-/// RFC 5321 §3.8: 421 says that the service is not available and that the connection is closed.
-fn not_now(refusal: &InboundRefusal) -> Reply {
-    Reply {
-        code: 421,
-        ..refusal.reply()
     }
 }
 

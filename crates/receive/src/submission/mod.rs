@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use postbell_accept::{Gate, Refusal};
+use postbell_accept::Gate;
 use postbell_model::{Clock, Reply, WorkspaceId};
 use postbell_net::trace::Role;
 use postbell_net::{ServerTls, Tracer};
@@ -23,7 +23,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{Span, field, info_span};
 
 use crate::DoorMetrics;
-use crate::door::{Common, Door, Encryption, Peers, Place, Service, Visitor, Welcome, WhenFull};
+use crate::door::{
+    Common, Door, Encryption, Peers, Place, Service, Visitor, Welcome, WhenFull, not_now,
+};
 use allowance::Counter;
 use conversation::{Shared, Submitting};
 use login::Logins;
@@ -161,7 +163,7 @@ impl SubmissionService {
         let metrics = &self.common.metrics;
         if let Err(refusal) = self.shared.gate.admit() {
             metrics.refused(refusal.name());
-            return Err(not_now(&refusal));
+            return Err(not_now(refusal.reply()));
         }
         let workspace = workspace_of(&self.options.load().trusted, ip);
         if workspace.is_none()
@@ -176,16 +178,6 @@ impl SubmissionService {
             return Err(Reply::new(421, 7, 0, text));
         };
         Ok((place, workspace))
-    }
-}
-
-/// The greeting of a door behind which nothing is taken.
-///
-/// RFC 5321 §3.8: 421 says that the service is not available and that the connection is closed.
-fn not_now(refusal: &Refusal) -> Reply {
-    Reply {
-        code: 421,
-        ..refusal.reply()
     }
 }
 

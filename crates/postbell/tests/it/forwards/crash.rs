@@ -1,6 +1,5 @@
 //! A process that dies around a forward, at each point where it can.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,14 +7,11 @@ use postbell_accept::Forwarder;
 use postbell_accept::forwarder::{ForwarderError, Progress};
 use postbell_model::{Audience, EventKind, ForwardTo, InboundId};
 use postbell_peers::clock::HandClock;
-use postbell_store::{
-    ForwardDue, Forwards, Position, SqliteOptions, SqliteStore, Store, StoreError,
-};
+use postbell_store::{ForwardDue, Forwards, Position, Store, StoreError};
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 
 use super::{address, body, reception};
-use crate::reports::world::{gate, set_up};
+use crate::reports::world::{gate, open, set_up};
 
 /// A list that can be read, from which nothing is taken any more.
 struct DiesBeforeTheEnd(Arc<dyn Store>);
@@ -33,20 +29,6 @@ impl Forwards for DiesBeforeTheEnd {
     async fn end_forwards(&self, _: Vec<InboundId>) -> Result<(), StoreError> {
         Err(StoreError::Stopped("the process died".into()))
     }
-}
-
-async fn open(folder: &Path) -> Arc<dyn Store> {
-    let options = SqliteOptions {
-        commit_queue: 64,
-        fresh_deliveries: 8,
-        fresh_deliveries_per_lane: 8,
-        fresh_octets: 1 << 20,
-        segment_octets: 1 << 20,
-    };
-    let clock = Arc::new(HandClock::default());
-    let tasks = TaskTracker::new();
-    let store = SqliteStore::open(folder, options, clock, &tasks);
-    Arc::new(store.await.unwrap())
 }
 
 fn forwarder(store: &Arc<dyn Store>, forwards: Arc<dyn Forwards>) -> Forwarder {

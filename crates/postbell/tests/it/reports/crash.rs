@@ -10,14 +10,10 @@ use postbell_model::{
     Attempt, Audience, BounceClass, BounceType, Clock, ConfigurationSetId, Domain, EventKind, Fact,
     HostTry, Lane, Phase, Reply,
 };
-use postbell_store::{
-    Position, ReportDue, ReportEnd, Reports, Settlement, SqliteOptions, SqliteStore, Store,
-    StoreError,
-};
+use postbell_store::{Position, ReportDue, ReportEnd, Reports, Settlement, Store, StoreError};
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 
-use super::world::{gate, offer, set_up};
+use super::world::{gate, offer, open, set_up};
 use postbell_peers::clock::HandClock;
 
 /// A list that can be read, from which nothing is taken any more.
@@ -36,21 +32,6 @@ impl Reports for DiesBeforeTheEnd {
     async fn end_reports(&self, _: Vec<ReportEnd>) -> Result<(), StoreError> {
         Err(StoreError::Stopped("the process died".into()))
     }
-}
-
-async fn open(folder: &Path) -> Arc<dyn Store> {
-    let options = SqliteOptions {
-        commit_queue: 64,
-        fresh_deliveries: 8,
-        fresh_deliveries_per_lane: 8,
-        fresh_octets: 1 << 20,
-        // Each message has a file of its own.
-        segment_octets: 1,
-    };
-    let clock = Arc::new(HandClock::default());
-    let tasks = TaskTracker::new();
-    let store = SqliteStore::open(folder, options, clock, &tasks);
-    Arc::new(store.await.unwrap())
 }
 
 fn reporter(store: &Arc<dyn Store>, reports: Arc<dyn Reports>) -> Reporter {

@@ -1,5 +1,6 @@
 //! The server in this process, on a clock that is turned by hand.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use postbell_model::{
 };
 use postbell_peers::dns::{DnsOptions, DnsServer};
 use postbell_peers::mx::{MxOptions, MxServer, Received};
-use postbell_store::{NewConfigurationSet, Position, Store};
+use postbell_store::{NewConfigurationSet, Position, SqliteOptions, SqliteStore, Store};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,6 +26,22 @@ use postbell_peers::clock::{HandClock, START};
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 const NUDGE: Duration = Duration::from_millis(200);
 pub(crate) const SENDER: &str = "orders@sender.test";
+
+/// A store in a folder, without a server.
+pub(crate) async fn open(folder: &Path) -> Arc<dyn Store> {
+    let options = SqliteOptions {
+        commit_queue: 64,
+        fresh_deliveries: 8,
+        fresh_deliveries_per_lane: 8,
+        fresh_octets: 1 << 20,
+        // Each message has a file of its own.
+        segment_octets: 1,
+    };
+    let clock = Arc::new(HandClock::default());
+    let tasks = TaskTracker::new();
+    let store = SqliteStore::open(folder, options, clock, &tasks);
+    Arc::new(store.await.unwrap())
+}
 
 pub(crate) struct World {
     pub(crate) mx: MxServer,
