@@ -164,6 +164,7 @@ fn delivery(recipient: Recipient, policy: RetryPolicy, times: &Times) -> NewDeli
         retry_at: times.released.after(interval).min(expires_at),
         expires_at,
         report: recipient.report,
+        ends_with: None,
     }
 }
 

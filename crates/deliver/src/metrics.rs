@@ -166,6 +166,9 @@ const fn outcome_of(fact: &Fact) -> (&'static str, &'static str) {
         | Fact::NotSpam(_)
         | Fact::Reply(_)
         | Fact::Unsubscribe { .. }
+        | Fact::Suppressed(_)
+        | Fact::Open(_)
+        | Fact::Click(_)
         | Fact::Cancelled => ("delivered", NO_CLASS),
     }
 }

@@ -142,6 +142,9 @@ fn log(settled: &Settled) {
         | Fact::NotSpam(_)
         | Fact::Reply(_)
         | Fact::Unsubscribe { .. }
+        | Fact::Suppressed(_)
+        | Fact::Open(_)
+        | Fact::Click(_)
         | Fact::Delivery { .. } => None,
         Fact::DeliveryDelay { class, .. } | Fact::Bounce { class, .. } => Some(class.name()),
     };

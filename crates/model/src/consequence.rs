@@ -44,7 +44,9 @@ pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Imp
         | Fact::Complaint(_)
         | Fact::NotSpam(_)
         | Fact::Reply(_)
-        | Fact::Unsubscribe { .. } => ended(state),
+        | Fact::Unsubscribe { .. }
+        | Fact::Open(_)
+        | Fact::Click(_) => ended(state),
         Fact::Scheduled { .. } => ended(DeliveryState::Scheduled),
         Fact::Send => ended(DeliveryState::Queued),
         Fact::Delivery { .. } => ended(DeliveryState::Delivered),
@@ -58,6 +60,7 @@ pub fn consequence(state: DeliveryState, fact: &Fact) -> Result<Consequence, Imp
         Fact::Released { state } => ended(*state),
         Fact::Cancelled => ended(DeliveryState::Cancelled),
         Fact::Reject { .. } => ended(DeliveryState::Rejected),
+        Fact::Suppressed(_) => ended(DeliveryState::Suppressed),
         Fact::Bounce {
             class: BounceClass::Expired,
             ..
@@ -84,7 +87,9 @@ fn after_the_fact(state: DeliveryState, fact: &Fact) -> Result<Option<DeliverySt
         | Fact::Complaint(_)
         | Fact::NotSpam(_)
         | Fact::Reply(_)
-        | Fact::Unsubscribe { .. } => Ok(Some(state)),
+        | Fact::Unsubscribe { .. }
+        | Fact::Open(_)
+        | Fact::Click(_) => Ok(Some(state)),
         _ => Ok(None),
     }
 }

@@ -20,6 +20,14 @@ pub enum DomainSetting {
     Inbound,
     /// What it does with mail that its senders' domains forbid: `off`, `mark`, `enforce`.
     Dmarc,
+    /// Whether opens are tracked: `on`, `off`.
+    TrackOpens,
+    /// Whether clicks are tracked: `on`, `off`.
+    TrackClicks,
+    /// What it is called to those who unsubscribe; empty: by its name.
+    BrandName,
+    /// The colour of its button: `#1a7f37`; empty: the usual one.
+    BrandColour,
 }
 
 impl DomainSetting {
@@ -32,6 +40,10 @@ impl DomainSetting {
         Self::ReplyCapture,
         Self::Inbound,
         Self::Dmarc,
+        Self::TrackOpens,
+        Self::TrackClicks,
+        Self::BrandName,
+        Self::BrandColour,
     ];
 
     /// `replyHost`: the name in the store and in documents.
@@ -44,6 +56,10 @@ impl DomainSetting {
             Self::ReplyCapture => "replyCapture",
             Self::Inbound => "inbound",
             Self::Dmarc => "dmarc",
+            Self::TrackOpens => "trackOpens",
+            Self::TrackClicks => "trackClicks",
+            Self::BrandName => "brandName",
+            Self::BrandColour => "brandColour",
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::engagement::{Click, Engagement};
 use crate::inbound::{Confirmation, FeedbackReport, LateReport, ReplyFact, UnsubscribeMethod};
+use crate::suppression::SuppressedBy;
 use crate::{
     Attempt, BounceClass, BounceType, DeliveryId, DeliveryState, EventId, InboundId, RejectReason,
     Timestamp,
@@ -64,6 +66,8 @@ pub enum Fact {
         /// Which.
         reason: RejectReason,
     },
+    /// Not sent: the recipient is on the suppression list. Its kind is `Reject`.
+    Suppressed(Box<SuppressedBy>),
     /// Refused for good, or given up.
     Bounce {
         /// The attempt that ended it.
@@ -108,6 +112,10 @@ pub enum Fact {
         /// The mail that says it; `None`: it was said by HTTP.
         inbound: Option<InboundId>,
     },
+    /// Its pixel was fetched.
+    Open(Box<Engagement>),
+    /// A link in it was followed.
+    Click(Box<Click>),
 }
 
 macro_rules! kinds {
@@ -172,6 +180,10 @@ kinds! {
     Reply,
     /// The recipient wants no more.
     Unsubscribe,
+    /// Its pixel was fetched.
+    Open,
+    /// A link in it was followed.
+    Click,
     /// Mail came to an address of a domain; about a workspace.
     Received,
     /// A webhook was switched off; about a workspace.
@@ -190,6 +202,10 @@ kinds! {
     SendingPaused,
     /// It is sent again.
     SendingResumed,
+    /// An address was put on the suppression list; about a workspace.
+    SuppressionAdded,
+    /// An address was taken off it; about a workspace.
+    SuppressionRemoved,
 }
 
 impl fmt::Display for EventKind {
@@ -209,7 +225,7 @@ impl Fact {
             Self::Held => EventKind::Held,
             Self::Released { .. } => EventKind::Released,
             Self::Cancelled => EventKind::Cancelled,
-            Self::Reject { .. } => EventKind::Reject,
+            Self::Reject { .. } | Self::Suppressed(_) => EventKind::Reject,
             Self::Bounce { .. } | Self::LateBounce { .. } => EventKind::Bounce,
             Self::LateDelay { .. } => EventKind::DeliveryDelay,
             Self::Confirmed { .. } => EventKind::Confirmed,
@@ -217,6 +233,8 @@ impl Fact {
             Self::NotSpam(_) => EventKind::NotSpam,
             Self::Reply(_) => EventKind::Reply,
             Self::Unsubscribe { .. } => EventKind::Unsubscribe,
+            Self::Open(_) => EventKind::Open,
+            Self::Click(_) => EventKind::Click,
         }
     }
 
@@ -229,13 +247,16 @@ impl Fact {
             | Self::Released { .. }
             | Self::Cancelled
             | Self::Reject { .. }
+            | Self::Suppressed(_)
             | Self::LateBounce { .. }
             | Self::LateDelay { .. }
             | Self::Confirmed { .. }
             | Self::Complaint(_)
             | Self::NotSpam(_)
             | Self::Reply(_)
-            | Self::Unsubscribe { .. } => None,
+            | Self::Unsubscribe { .. }
+            | Self::Open(_)
+            | Self::Click(_) => None,
             Self::Delivery { attempt }
             | Self::DeliveryDelay { attempt, .. }
             | Self::Bounce { attempt, .. } => Some(attempt),

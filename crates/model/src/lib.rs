@@ -19,6 +19,7 @@ pub mod domain_key;
 pub mod domain_settings;
 pub mod duration;
 pub mod egress;
+pub mod engagement;
 pub mod event;
 pub mod forward;
 pub mod id;
@@ -32,9 +33,11 @@ pub mod retry;
 pub mod routing;
 pub mod secret;
 pub mod sending;
+pub mod suppression;
 pub mod tenant;
 pub mod time;
 pub mod token;
+pub mod tracking;
 pub mod workspace_event;
 
 pub use address::{Address, Domain, ReversePath};
@@ -69,7 +72,7 @@ pub use report::ReportKind;
 pub use retry::RetryPolicy;
 pub use routing::{DmarcMode, ForwardTo, InboundRoute, LocalPattern};
 pub use secret::Secret;
-pub use sending::{NewMail, Pause, Sender, Sending};
+pub use sending::{NewMail, Pause, Sandbox, Sender, Sending};
 pub use tenant::{
     ConfigurationSet, Credential, LeftQueue, ScramKeys, SendingDomain, SendingLimits, Workspace,
 };

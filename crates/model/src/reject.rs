@@ -8,16 +8,30 @@ use std::str::FromStr;
 pub enum RejectReason {
     /// The domain that it is from was removed.
     DomainDeleted,
+    /// Sending is paused.
+    SendingPaused,
+    /// Mail of a sandbox goes to verified addresses alone.
+    SandboxRecipient,
+    /// A sandbox has sent what it may on a day.
+    SandboxLimit,
 }
 
 impl RejectReason {
     /// Every reason.
-    pub const ALL: &[Self] = &[Self::DomainDeleted];
+    pub const ALL: &[Self] = &[
+        Self::DomainDeleted,
+        Self::SendingPaused,
+        Self::SandboxRecipient,
+        Self::SandboxLimit,
+    ];
 
     /// `domain_deleted`: the name in the store and in documents.
     pub const fn name(self) -> &'static str {
         match self {
             Self::DomainDeleted => "domain_deleted",
+            Self::SendingPaused => "sending_paused",
+            Self::SandboxRecipient => "sandbox_recipient",
+            Self::SandboxLimit => "sandbox_limit",
         }
     }
 }
@@ -27,6 +41,9 @@ impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DomainDeleted => "sending domain was deleted",
+            Self::SendingPaused => "sending paused",
+            Self::SandboxRecipient => "sandbox: address not verified",
+            Self::SandboxLimit => "sandbox limit reached",
         })
     }
 }

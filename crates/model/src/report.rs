@@ -54,7 +54,10 @@ pub fn called_for(wanted: Notify, fact: &Fact) -> Option<ReportKind> {
         | Fact::Complaint(_)
         | Fact::NotSpam(_)
         | Fact::Reply(_)
-        | Fact::Unsubscribe { .. } => return None,
+        | Fact::Unsubscribe { .. }
+        | Fact::Suppressed(_)
+        | Fact::Open(_)
+        | Fact::Click(_) => return None,
         // RFC 3461 §5.2.2: a host that took the request over reports the success itself.
         Fact::Delivery { attempt } => {
             let taken_over = attempt.last().is_some_and(|last| last.dsn);

@@ -10,24 +10,46 @@ pub enum Sending {
     Active,
     /// It is not, until somebody resumes it.
     Paused(Pause),
+    /// It goes to verified addresses alone, and little of it.
+    Sandbox(Sandbox),
 }
 
 impl Sending {
-    /// `active`, `paused`.
+    /// `active`, `paused`, `sandbox`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Paused(_) => "paused",
+            Self::Sandbox(_) => "sandbox",
         }
     }
 
     /// The pause, while there is one.
     pub const fn pause(&self) -> Option<&Pause> {
         match self {
-            Self::Active => None,
+            Self::Active | Self::Sandbox(_) => None,
             Self::Paused(pause) => Some(pause),
         }
     }
+
+    /// The sandbox, while there is one.
+    pub const fn sandbox(&self) -> Option<&Sandbox> {
+        match self {
+            Self::Active | Self::Paused(_) => None,
+            Self::Sandbox(sandbox) => Some(sandbox),
+        }
+    }
+}
+
+/// Mail is sent to verified addresses and to the simulator alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    /// From when on.
+    pub since: Timestamp,
+    /// Recipients a day, from midnight to midnight in UTC; `None`: as many as there are.
+    pub daily_limit: Option<u32>,
+    /// What becomes of mail that may not be sent.
+    pub new_mail: NewMail,
 }
 
 /// Mail is not sent.
@@ -48,21 +70,24 @@ pub enum NewMail {
     #[default]
     Hold,
     /// It is refused.
+    Refuse,
+    /// It is taken, and rejected at once: an event tells of it.
     Reject,
 }
 
 impl NewMail {
-    /// `hold`, `reject`.
+    /// `hold`, `refuse`, `reject`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Hold => "hold",
+            Self::Refuse => "refuse",
             Self::Reject => "reject",
         }
     }
 
     /// The value of this name.
     pub fn of_name(name: &str) -> Option<Self> {
-        [Self::Hold, Self::Reject]
+        [Self::Hold, Self::Refuse, Self::Reject]
             .into_iter()
             .find(|new_mail| new_mail.name() == name)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::tracking::{Brand, DomainTracking, SetTracking};
 use crate::{
     ConfigurationSetId, CredentialId, DmarcMode, Domain, Egress, Secret, Timestamp, WorkspaceId,
 };
@@ -115,6 +116,10 @@ pub struct SendingDomain {
     pub inbound: bool,
     /// What it does with mail that its senders' domains forbid.
     pub dmarc: DmarcMode,
+    /// What is tracked of its mail.
+    pub tracking: DomainTracking,
+    /// How it looks to those who unsubscribe.
+    pub brand: Brand,
     /// When it was added.
     pub created_at: Timestamp,
 }
@@ -137,6 +142,8 @@ impl SendingDomain {
             reply_capture: true,
             inbound: false,
             dmarc: DmarcMode::default(),
+            tracking: DomainTracking::default(),
+            brand: Brand::default(),
             created_at,
         }
     }
@@ -165,6 +172,8 @@ pub struct ConfigurationSet {
     pub reports: Option<bool>,
     /// How its mail leaves.
     pub egress: Egress,
+    /// What is tracked of its mail, and whether people can unsubscribe from it.
+    pub tracking: SetTracking,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::inbound::MailFact;
+use crate::suppression::Suppression;
 use crate::{
     ConfigurationSetId, DestinationId, Domain, EventId, EventKind, NewMail, SettingChange,
     Timestamp, WorkspaceId,
@@ -100,6 +101,10 @@ pub enum WorkspaceFact {
     },
     /// Mail came to an address of a domain that takes mail.
     Received(Box<MailFact>),
+    /// An address was put on the suppression list.
+    SuppressionAdded(Box<Suppression>),
+    /// An address was taken off it: as it stood there.
+    SuppressionRemoved(Box<Suppression>),
 }
 
 /// What was found of a domain in the DNS.
@@ -126,6 +131,8 @@ impl WorkspaceFact {
             Self::SendingPaused { .. } => EventKind::SendingPaused,
             Self::SendingResumed { .. } => EventKind::SendingResumed,
             Self::Received(_) => EventKind::Received,
+            Self::SuppressionAdded(_) => EventKind::SuppressionAdded,
+            Self::SuppressionRemoved(_) => EventKind::SuppressionRemoved,
         }
     }
 }

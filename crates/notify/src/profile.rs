@@ -149,7 +149,9 @@ impl Profile {
                 | WorkspaceFact::DomainUnverified { .. }
                 | WorkspaceFact::DomainDeleted { .. }
                 | WorkspaceFact::SendingPaused { .. }
-                | WorkspaceFact::SendingResumed { .. } => false,
+                | WorkspaceFact::SendingResumed { .. }
+                | WorkspaceFact::SuppressionAdded(_)
+                | WorkspaceFact::SuppressionRemoved(_) => false,
                 WorkspaceFact::Received(mail) => self.is_unwanted_answer(&mail.content),
             },
         }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postbell_model::clock::Still;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     ConfigurationSetId, Destination, DestinationId, DestinationSettings, DestinationState, Secret,
     Timestamp, WorkspaceId,
@@ -102,6 +103,7 @@ async fn set_up(
             expire_after: None,
             reports: None,
             egress: Default::default(),
+            tracking: SetTracking::default(),
         };
         let set = store.create_configuration_set(set, at).await?.id;
         let destination = Destination {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use postbell_model::clock::Still;
 use postbell_model::inbound::{Content, Excerpt, InboundKind, ReplyFact, Via};
 use postbell_model::message::Received;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Address, Clock, ConfigurationSetId, DeliveryId, Fact, InboundId, InboundMail, Instructions,
     Message, MessageId, ReportRequest, ReversePath, Timestamp, WorkspaceId,
@@ -85,6 +86,7 @@ async fn set_up(store: &dyn Store, now: Timestamp) -> Outcome<Vec<DeliveryId>> {
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
     };
     let set = store.create_configuration_set(set, now).await?.id;
     let mut deliveries = Vec::new();
@@ -130,6 +132,7 @@ fn submission(
         retry_at: now.after(Duration::from_hours(1)),
         expires_at: now.after(Duration::from_hours(100)),
         report: ReportRequest::default(),
+        ends_with: None,
     };
     Ok(Submission {
         message: Arc::new(message),

@@ -2,11 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use postbell_model::suppression::LocalPart;
+use postbell_model::token::domain_tag;
+use postbell_model::tracking::LinkBlock;
 use postbell_model::{
-    ApiKey, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination,
-    DestinationId, Domain, DomainKey, InboundRoute, Message, Pause, Sender, Sending, SendingDomain,
-    Workspace, WorkspaceId,
+    Address, ApiKey, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination,
+    DestinationId, Domain, DomainKey, InboundRoute, Message, Pause, Sandbox, Sender, Sending,
+    SendingDomain, Workspace, WorkspaceId,
 };
+
+use crate::BlockedLinks;
 
 /// All workspaces, credentials, domains, configuration sets and destinations at one moment.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +30,14 @@ pub struct Directory {
     sending: HashMap<Sender, Sending>,
     /// Workspaces that have domains which are not active.
     with_paused_domains: HashSet<WorkspaceId>,
+    /// By the host that tracks.
+    tracking_hosts: HashMap<Domain, Domain>,
+    link_blocks: Vec<BlockedLinks>,
+    blocked: HashSet<LinkBlock>,
+    /// The [`domain_tag`]s of those sending domains whose links are blocked.
+    blocked_tags: HashSet<u32>,
+    /// Folded, as a sandbox looks for them.
+    verified_addresses: HashMap<WorkspaceId, HashSet<String>>,
 }
 
 /// What is not sent, and why.
@@ -48,6 +61,10 @@ impl Directory {
         let hosts = domains
             .values()
             .flat_map(|d| [&d.return_path_host, &d.reply_host]);
+        let tracking_hosts = domains
+            .values()
+            .map(|d| (d.tracking_host.clone(), d.name.clone()))
+            .collect();
         Self {
             our_hosts: hosts.cloned().collect(),
             workspaces: workspaces.into_iter().map(|w| (w.id, w)).collect(),
@@ -60,6 +77,11 @@ impl Directory {
             inbound_routes: HashMap::new(),
             sending: HashMap::new(),
             with_paused_domains: HashSet::new(),
+            tracking_hosts,
+            link_blocks: Vec::new(),
+            blocked: HashSet::new(),
+            blocked_tags: HashSet::new(),
+            verified_addresses: HashMap::new(),
         }
     }
 
@@ -104,14 +126,43 @@ impl Directory {
         self
     }
 
+    /// The same where these links lead nowhere.
+    #[must_use]
+    pub fn with_link_blocks(mut self, blocks: impl IntoIterator<Item = BlockedLinks>) -> Self {
+        self.link_blocks = blocks.into_iter().collect();
+        let blocked = self.link_blocks.iter().map(|blocked| blocked.block.clone());
+        self.blocked = blocked.collect();
+        let tags = self.blocked.iter().filter_map(|block| match block {
+            LinkBlock::Domain(domain) => Some(domain_tag(domain)),
+            LinkBlock::Url(_) | LinkBlock::Workspace(_) => None,
+        });
+        self.blocked_tags = tags.collect();
+        self
+    }
+
+    /// The same where sandboxes may send to these addresses.
+    #[must_use]
+    pub fn with_verified_addresses(
+        mut self,
+        addresses: impl IntoIterator<Item = (WorkspaceId, Address)>,
+    ) -> Self {
+        self.verified_addresses.clear();
+        for (workspace, address) in addresses {
+            let of_workspace = self.verified_addresses.entry(workspace).or_default();
+            of_workspace.insert(LocalPart::Fold.key(&address));
+        }
+        self
+    }
+
     /// The same where not everything is sent.
     #[must_use]
     pub fn with_sending(mut self, sending: impl IntoIterator<Item = (Sender, Sending)>) -> Self {
-        let paused = sending
+        let inactive = sending
             .into_iter()
-            .filter(|(_, sending)| sending.pause().is_some());
-        self.sending = paused.collect();
-        let domains = self.sending.keys().filter_map(|sender| match sender {
+            .filter(|(_, sending)| *sending != Sending::Active);
+        self.sending = inactive.collect();
+        let paused = self.sending.iter().filter(|(_, s)| s.pause().is_some());
+        let domains = paused.filter_map(|(sender, _)| match sender {
             Sender::Domain(domain) => self.domains.get(domain),
             Sender::Workspace(_) => None,
         });
@@ -170,6 +221,73 @@ impl Directory {
         let (sender, sending) = self.sending.get_key_value(sender)?;
         let pause = sending.pause()?;
         Some(Paused { sender, pause })
+    }
+
+    /// The sandbox that mail of a workspace from a domain is in: that of the workspace, else that of
+    /// the domain.
+    pub fn sandbox_of(&self, workspace: WorkspaceId, from: &Domain) -> Option<(&Sender, &Sandbox)> {
+        if self.sending.is_empty() {
+            return None;
+        }
+        let find = |sender: &Sender| {
+            let (sender, sending) = self.sending.get_key_value(sender)?;
+            Some((sender, sending.sandbox()?))
+        };
+        let of_workspace = find(&Sender::Workspace(workspace));
+        of_workspace.or_else(|| find(&Sender::Domain(from.clone())))
+    }
+
+    /// Whether a sandbox of a workspace may send to an address.
+    pub fn is_verified_address(&self, workspace: WorkspaceId, address: &Address) -> bool {
+        let of_workspace = self.verified_addresses.get(&workspace);
+        of_workspace.is_some_and(|all| all.contains(&LocalPart::Fold.key(address)))
+    }
+
+    /// The addresses that sandboxes of a workspace may send to, in their order.
+    pub fn verified_addresses_of(&self, workspace: WorkspaceId) -> Vec<&str> {
+        let all = self
+            .verified_addresses
+            .get(&workspace)
+            .into_iter()
+            .flatten();
+        let mut all: Vec<_> = all.map(String::as_str).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The sending domain whose links are at this host.
+    pub fn domain_tracked_at(&self, host: &Domain) -> Option<&SendingDomain> {
+        self.domains.get(self.tracking_hosts.get(host)?)
+    }
+
+    /// The hosts that track.
+    pub fn tracking_hosts(&self) -> impl Iterator<Item = &Domain> {
+        self.tracking_hosts.keys()
+    }
+
+    /// Whether an operator has blocked a link that stands in mail of a workspace, from the sending
+    /// domain with this tag, and goes to `url` on `host`. Costs nothing while nothing is blocked.
+    pub fn is_blocked(&self, workspace: WorkspaceId, tag: u32, (url, host): (&str, &str)) -> bool {
+        if self.blocked.is_empty() {
+            return false;
+        }
+        let goes_below = || {
+            let host = host.trim_end_matches('.').to_ascii_lowercase();
+            let ends = std::iter::successors(Some(host.as_str()), |rest| {
+                rest.split_once('.').map(|(_, parent)| parent)
+            });
+            let mut domains = ends.filter_map(|end| Domain::parse(end).ok());
+            domains.any(|domain| self.blocked.contains(&LinkBlock::Domain(domain)))
+        };
+        self.blocked.contains(&LinkBlock::Workspace(workspace))
+            || self.blocked_tags.contains(&tag)
+            || self.blocked.contains(&LinkBlock::Url(url.to_owned()))
+            || goes_below()
+    }
+
+    /// What operators have blocked, in the order in which they did.
+    pub fn link_blocks(&self) -> &[BlockedLinks] {
+        &self.link_blocks
     }
 
     /// What becomes of mail to the addresses of a domain, by pattern; none: all of it is told.

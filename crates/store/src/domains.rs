@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use postbell_model::tracking::Colour;
 use postbell_model::{
     ConfigurationSetId, DmarcMode, Domain, SeenRecords, SettingChange, Timestamp, WorkspaceId,
 };
@@ -106,6 +107,14 @@ pub struct DomainChange {
     pub inbound: Option<bool>,
     /// What it does with mail that its senders' domains forbid.
     pub dmarc: Option<DmarcMode>,
+    /// Whether opens of its mail are tracked where nobody says otherwise.
+    pub track_opens: Option<bool>,
+    /// Whether clicks are.
+    pub track_clicks: Option<bool>,
+    /// What it is called to those who unsubscribe; `Some(None)`: by its domain.
+    pub brand_name: Option<Option<String>>,
+    /// The colour of its button; `Some(None)`: the usual one.
+    pub brand_colour: Option<Option<Colour>>,
 }
 
 /// A look at the DNS.

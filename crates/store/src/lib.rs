@@ -18,8 +18,10 @@
 pub mod api_key;
 mod directory;
 mod domains;
+mod engagement;
 mod error;
 mod inbound;
+mod links;
 mod metrics;
 mod operator;
 pub mod password;
@@ -29,6 +31,7 @@ pub mod scram;
 mod seal;
 mod segment;
 mod sqlite;
+mod suppression;
 mod tenancy;
 mod types;
 mod webhooks;
@@ -46,8 +49,10 @@ use tokio::sync::{mpsc, watch};
 
 pub use directory::{Directory, Paused};
 pub use domains::*;
+pub use engagement::*;
 pub use error::{SettleError, StoreError, TenantError};
 pub use inbound::*;
+pub use links::*;
 pub use metrics::StoreMetrics;
 pub use operator::*;
 pub use retention::{KeptSince, PurgeRound, Purged, Retention};
@@ -57,6 +62,7 @@ pub use sqlite::{
     SqliteOptions, SqliteStore, SqliteTenants, StoreFault, Traces, Verified, back_up, erase,
     restore, traces, verify,
 };
+pub use suppression::*;
 pub use tenancy::*;
 pub use types::*;
 pub use webhooks::*;

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use postbell_model::{
-    ApiKey, ConfigurationSetId, CredentialId, Pause, Sender, Sending, Timestamp, WorkspaceId,
+    Address, ApiKey, ConfigurationSetId, CredentialId, Pause, Sandbox, Sender, Sending, Timestamp,
+    WorkspaceId,
 };
 
 use crate::{Holder, Nobody, Operated, StoreError, TenantError};
@@ -20,6 +21,17 @@ pub trait Pauses: Send + Sync {
     /// # Errors
     /// There is no such workspace or domain.
     async fn pause(&self, sender: &Sender, pause: Pause) -> Result<Sending, TenantError>;
+
+    /// Puts it into a sandbox, with an event in the same transaction: how it was before. What is in a
+    /// sandbox already gets the new terms, and there is no second event.
+    ///
+    /// # Errors
+    /// There is no such workspace or domain.
+    async fn enter_sandbox(
+        &self,
+        sender: &Sender,
+        sandbox: Sandbox,
+    ) -> Result<Sending, TenantError>;
 
     /// Has it sent again, with an event in the same transaction: how it was before. What is not
     /// paused stays as it is.
@@ -130,4 +142,29 @@ pub struct Finished {
     pub done: Operated,
     /// How many wishes stand.
     pub open: usize,
+}
+
+/// Who a sandbox may send to. They stand in the directory.
+#[async_trait]
+pub trait VerifiedAddresses: Send + Sync {
+    /// Adds an address; whether it was not there.
+    ///
+    /// # Errors
+    /// There is no such workspace.
+    async fn verify_address(
+        &self,
+        workspace: WorkspaceId,
+        address: &Address,
+        now: Timestamp,
+    ) -> Result<bool, TenantError>;
+
+    /// Forgets an address; whether it was there.
+    ///
+    /// # Errors
+    /// There is no such workspace.
+    async fn forget_address(
+        &self,
+        workspace: WorkspaceId,
+        address: &Address,
+    ) -> Result<bool, TenantError>;
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Address, CredentialId, Delivery, DeliveryId, Egress, Event, EventId, EventKind, Fact, Message,
     MessageId, ReportKind, ReportRequest, ScramKeys, Secret, SendingLimits, Timestamp,
@@ -59,6 +60,9 @@ pub struct NewDelivery {
     pub expires_at: Timestamp,
     /// What was asked about reports.
     pub report: ReportRequest,
+    /// Why it ends at once, with this in the place of its first event: `Reject` or `Suppressed`;
+    /// `None`: it is sent, unless the suppression list has its recipient.
+    pub ends_with: Option<Fact>,
 }
 
 /// A delivery in flight.
@@ -267,6 +271,8 @@ pub struct NewConfigurationSet {
     pub reports: Option<bool>,
     /// How its mail leaves.
     pub egress: Egress,
+    /// What is tracked of its mail.
+    pub tracking: SetTracking,
 }
 
 /// A credential to be made.

@@ -137,7 +137,7 @@ impl Case<'_> {
             inbound: id,
             via: match purpose {
                 Purpose::Reply => Via::ReplyTo,
-                Purpose::Bounce | Purpose::Header | Purpose::Unsubscribe => Via::ReturnPath,
+                _ => Via::ReturnPath,
             },
             is_from_recipient: content.from.eq_ignore_ascii_case(sent.recipient.as_str()),
             is_forwarded: self.reading.is_forwarded(),

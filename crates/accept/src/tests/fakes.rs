@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::clock::Still;
 use postbell_model::message::Received;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Address, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, LeftQueue,
     RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
@@ -142,6 +143,7 @@ fn directory() -> Directory {
         expire_after,
         reports,
         egress: Default::default(),
+        tracking: SetTracking::default(),
         created_at: NOW,
     };
     let theirs = ConfigurationSet {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::consequence::consequence;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
     Domain, DomainKey, Egress, Fact, Lane, LeftQueue, Secret, Sender, Sending, SendingDomain,
@@ -386,6 +387,7 @@ fn directory(now: Timestamp, max_retries: Option<u32>, egress: Egress) -> Direct
         expire_after: None,
         reports: None,
         egress,
+        tracking: SetTracking::default(),
         created_at: now,
     };
     Directory::new([], [domain], [set], [])

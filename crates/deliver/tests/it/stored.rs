@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{Audience, Clock, DeliveryId, EventKind, ReportRequest};
 use postbell_peers::dns::{self, DnsServer};
 use postbell_peers::mx::{MxOptions, MxServer};
@@ -79,6 +80,7 @@ async fn accept(store: &SqliteStore, clock: &HandClock, text: usize) {
                 expire_after: None,
                 reports: None,
                 egress: Default::default(),
+                tracking: SetTracking::default(),
             };
             store.create_configuration_set(set, now).await.unwrap().id
         }
@@ -99,6 +101,7 @@ async fn accept(store: &SqliteStore, clock: &HandClock, text: usize) {
             retry_at: now.after(Duration::from_secs(300)),
             expires_at: now.after(Duration::from_secs(86_400)),
             report: ReportRequest::default(),
+            ends_with: None,
         }],
         body,
         send_at: None,

@@ -83,6 +83,9 @@ fn happened(report: &Report<'_>) -> String {
         | Fact::NotSpam(_)
         | Fact::Reply(_)
         | Fact::Unsubscribe { .. }
+        | Fact::Open(_)
+        | Fact::Click(_)
+        | Fact::Suppressed(_)
         | Fact::Reject { .. } => format!(
             "Your message to {to} was taken by the recipient's server. That server sends no \
              reports of success, so this is the last that you hear of it from us, unless the \

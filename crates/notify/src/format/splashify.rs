@@ -145,6 +145,9 @@ fn told<'a>(event: &'a Event, recipient: &'a str) -> Option<Told<'a>> {
         | Fact::Cancelled
         | Fact::Confirmed { .. }
         | Fact::NotSpam(_)
+        | Fact::Suppressed(_)
+        | Fact::Open(_)
+        | Fact::Click(_)
         | Fact::Unsubscribe { .. } => return None,
         Fact::Send => Told::Send(Send {}),
         Fact::Reject { reason } => Told::Reject(Reject {

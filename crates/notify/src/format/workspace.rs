@@ -1,5 +1,6 @@
 //! Our own documents about a workspace: the envelope of those about a delivery, without a mail.
 
+use postbell_model::suppression::Suppression;
 use postbell_model::{Domain, SettingChange, WorkspaceEvent, WorkspaceFact};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ enum Told<'a> {
     SendingPaused(SendingPaused<'a>),
     SendingResumed(SendingResumed<'a>),
     Received(Box<Received<'a>>),
+    SuppressionAdded(SuppressionEntry<'a>),
+    SuppressionRemoved(SuppressionEntry<'a>),
 }
 
 #[derive(Serialize)]
@@ -98,6 +101,23 @@ struct SendingResumed<'a> {
     paused_at: Micros,
 }
 
+/// What stands on the suppression list: for mail of the `stream`, or all where there is none.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SuppressionEntry<'a> {
+    address: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<&'a str>,
+    cause: &'static str,
+    since: Micros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Micros>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+}
+
 impl<'a> Body<'a> {
     pub(super) fn new(event: &'a WorkspaceEvent) -> Self {
         Self {
@@ -159,6 +179,20 @@ fn told(event: &WorkspaceEvent) -> Told<'_> {
             })
         }
         WorkspaceFact::Received(mail) => Told::Received(Box::new(Received::new(event.at, mail))),
+        WorkspaceFact::SuppressionAdded(entry) => Told::SuppressionAdded(suppression(entry)),
+        WorkspaceFact::SuppressionRemoved(entry) => Told::SuppressionRemoved(suppression(entry)),
+    }
+}
+
+fn suppression(entry: &Suppression) -> SuppressionEntry<'_> {
+    SuppressionEntry {
+        address: entry.address.as_str(),
+        stream: entry.scope.stream(),
+        cause: entry.cause.name(),
+        since: Micros(entry.since),
+        event_id: entry.event.map(|event| event.to_string()),
+        expires_at: entry.expires_at.map(Micros),
+        note: entry.note.as_deref(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Audience, ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
     DestinationState, DisableReason, LeftQueue, Secret, SendingDomain, Timestamp, Workspace,
@@ -293,6 +294,7 @@ impl Tenants for MemoryStore {
             expire_after: None,
             reports: None,
             egress: Default::default(),
+            tracking: SetTracking::default(),
             created_at: Timestamp::default(),
         });
         Arc::new(Directory::new([], [], sets, destinations))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{ConfigurationSet, Egress};
 use postbell_store::{Directory, NewConfigurationSet, Removal};
 use serde_json::{Value, json};
@@ -35,6 +36,7 @@ async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
         expire_after: add.expire_after,
         reports: add.reports,
         egress: add.egress.over(Egress::default()),
+        tracking: SetTracking::default(),
     };
     let set = desk
         .tenants

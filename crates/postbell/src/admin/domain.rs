@@ -116,6 +116,7 @@ async fn update(desk: &Desk, update: &DomainUpdate) -> anyhow::Result<()> {
         reply_capture: update.coming_in.reply_capture,
         inbound: update.coming_in.inbound,
         dmarc: update.coming_in.dmarc,
+        ..DomainChange::default()
     };
     let now = desk.clock.now();
     let changes = desk

@@ -44,18 +44,20 @@ pub(super) async fn pause(
         reason: args.reason.clone(),
         new_mail: match args.new_mail {
             NewMailArg::Hold => NewMail::Hold,
+            NewMailArg::Refuse => NewMail::Refuse,
             NewMailArg::Reject => NewMail::Reject,
         },
     };
     let before = desk.pauses.pause(&whose.sender, pause).await?;
     let mut sentence = match before {
-        Sending::Active => format!("paused {}", whose.name),
+        Sending::Active | Sending::Sandbox(_) => format!("paused {}", whose.name),
         Sending::Paused(_) => format!("{} was paused already; its terms are new", whose.name),
     };
     sentence.push_str("; a server that runs sends nothing of it from within two seconds on, ");
     sentence.push_str(match args.new_mail {
         NewMailArg::Hold => "and new mail waits with what is there",
-        NewMailArg::Reject => "and refuses new mail",
+        NewMailArg::Refuse => "and refuses new mail",
+        NewMailArg::Reject => "and rejects new mail with an event",
     });
     tell(desk, whose, output, &sentence);
     Ok(())
@@ -65,6 +67,7 @@ pub(super) async fn resume(desk: &Desk, whose: &Whose, output: &Output) -> anyho
     let now = desk.clock.now();
     let sentence = match desk.pauses.resume(&whose.sender, now).await? {
         Sending::Active => format!("{} was not paused", whose.name),
+        Sending::Sandbox(_) => format!("{} has left its sandbox", whose.name),
         Sending::Paused(_) => format!(
             "resumed {}; a server that runs sends its mail within two seconds",
             whose.name
@@ -109,7 +112,8 @@ pub(super) fn told(sending: &Sending) -> String {
     let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
     let new_mail = match pause.new_mail {
         NewMail::Hold => "new mail waits",
-        NewMail::Reject => "new mail is refused",
+        NewMail::Refuse => "new mail is refused",
+        NewMail::Reject => "new mail is taken and rejected",
     };
     format!("paused since {}{reason}; {new_mail}", pause.since)
 }

@@ -22,6 +22,8 @@ pub enum NewMailArg {
     /// It is taken, and waits
     Hold,
     /// It is refused with 550
+    Refuse,
+    /// It is taken, and an event tells that it is not sent
     Reject,
 }
 

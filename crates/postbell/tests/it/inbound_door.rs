@@ -6,6 +6,7 @@ use bytes::Bytes;
 use postbell::config::{self, Config, Sources};
 use postbell::observe::Panics;
 use postbell::server::Server;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Audience, Domain, EventKind, InboundId, InboundKind, SendingDomain, WorkspaceId,
 };
@@ -53,6 +54,7 @@ async fn set_up(store: &dyn Store) -> WorkspaceId {
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
     };
     let set = store.create_configuration_set(set, START).await.unwrap().id;
     let name = Domain::parse("inbox.test").unwrap();

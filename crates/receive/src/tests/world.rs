@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use postbell_accept::{AcceptOptions, Admission, Gate};
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Domain, RetryPolicy,
     SendingDomain, SendingLimits, Workspace, WorkspaceId,
@@ -296,6 +297,7 @@ fn directory_with(limits: SendingLimits) -> Directory {
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
         created_at: NOW,
     };
     let domains = [

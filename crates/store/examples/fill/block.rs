@@ -143,6 +143,7 @@ fn recipient(number: u64, at: Timestamp) -> Option<NewDelivery> {
         retry_at: at.after(Duration::from_mins(5)),
         expires_at: at.after(Duration::from_hours(120)),
         report: ReportRequest::default(),
+        ends_with: None,
     })
 }
 

@@ -6,7 +6,7 @@ use postbell_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{PayloadError, domain, inbound, json, sending};
+use super::{PayloadError, domain, engagement, inbound, json, sending};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -106,6 +106,9 @@ pub(crate) fn write_workspace(fact: &WorkspaceFact) -> Option<String> {
             Some(sending::write_resumed(domain.as_ref(), *paused_at))
         }
         WorkspaceFact::Received(mail) => Some(inbound::write_mail(mail)),
+        WorkspaceFact::SuppressionAdded(entry) | WorkspaceFact::SuppressionRemoved(entry) => {
+            Some(engagement::write_suppression(entry))
+        }
     }
 }
 
@@ -121,6 +124,9 @@ pub(crate) fn read_workspace(
         EventKind::SendingPaused => sending::read_paused(payload).map_err(fault),
         EventKind::Received => inbound::read_mail(payload).map_err(fault),
         EventKind::SendingResumed => sending::read_resumed(payload).map_err(fault),
+        EventKind::SuppressionAdded | EventKind::SuppressionRemoved => {
+            engagement::read_suppression(kind, payload).map_err(fault)
+        }
         _ => domain::read(kind, payload).map_err(fault),
     }
 }

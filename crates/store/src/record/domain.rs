@@ -29,6 +29,8 @@ pub(super) fn write(fact: &WorkspaceFact) -> Option<String> {
         WorkspaceFact::DestinationDisabled { .. }
         | WorkspaceFact::SendingPaused { .. }
         | WorkspaceFact::SendingResumed { .. }
+        | WorkspaceFact::SuppressionAdded(_)
+        | WorkspaceFact::SuppressionRemoved(_)
         | WorkspaceFact::Received(_) => return None,
         WorkspaceFact::DomainCreated { domain, settings } => DomainRecord {
             settings: write_settings(settings),

@@ -6,10 +6,12 @@
 mod authentication;
 mod destination;
 mod domain;
+mod engagement;
 mod forward;
 mod inbound;
 mod instructions;
 mod sending;
+mod tracking;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -26,6 +28,7 @@ pub(crate) use destination::{read_settings, read_workspace, write_settings, writ
 pub(crate) use forward::{read_forward, write_forward};
 pub(crate) use instructions::{read_instructions, write_instructions};
 pub(crate) use sending::{read_sending, write_sending};
+pub(crate) use tracking::{read_tracking, write_tracking};
 
 /// A payload that can't be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -122,6 +125,9 @@ pub(crate) fn write(fact: &Fact) -> Option<String> {
                 reason: reason.name().to_owned(),
             }));
         }
+        Fact::Suppressed(by) => return Some(engagement::write_suppressed(by)),
+        Fact::Open(open) => return Some(engagement::write_open(open)),
+        Fact::Click(click) => return Some(engagement::write_click(click)),
         Fact::Delivery { attempt } => attempt_payload(attempt),
         Fact::DeliveryDelay {
             attempt,
@@ -178,6 +184,9 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         EventKind::Scheduled => return read_scheduled(json).map_err(|error| fault(&error)),
         EventKind::Released => return read_released(json).map_err(|error| fault(&error)),
         EventKind::Reject => return read_reject(json).map_err(|error| fault(&error)),
+        EventKind::Open | EventKind::Click => {
+            return engagement::read(kind, json).map_err(|error| fault(&error));
+        }
         _ => {}
     }
     let payload: Payload = serde_json::from_str(json).map_err(|error| fault(&error.to_string()))?;
@@ -214,6 +223,10 @@ pub(crate) fn read(kind: EventKind, payload: Option<&str>) -> Result<Fact, Paylo
         | EventKind::NotSpam
         | EventKind::Reply
         | EventKind::Unsubscribe
+        | EventKind::Open
+        | EventKind::Click
+        | EventKind::SuppressionAdded
+        | EventKind::SuppressionRemoved
         | EventKind::Received => return Err(fault("it tells of no attempt")),
         EventKind::Delivery => Fact::Delivery { attempt },
         EventKind::DeliveryDelay => Fact::DeliveryDelay {
@@ -244,6 +257,9 @@ fn read_released(json: &str) -> Result<Fact, String> {
 }
 
 fn read_reject(json: &str) -> Result<Fact, String> {
+    if let Some(suppressed) = engagement::read_suppressed(json) {
+        return suppressed;
+    }
     let record: RejectRecord = serde_json::from_str(json).map_err(|error| error.to_string())?;
     let reason = record.reason.parse().map_err(|_| "its reason is unknown")?;
     Ok(Fact::Reject { reason })

@@ -1,6 +1,6 @@
 //! Whether mail is sent, as a column; and the facts about it.
 
-use postbell_model::{Domain, NewMail, Pause, Sending, Timestamp, WorkspaceFact};
+use postbell_model::{Domain, NewMail, Pause, Sandbox, Sending, Timestamp, WorkspaceFact};
 use serde::{Deserialize, Serialize};
 
 use super::json;
@@ -19,17 +19,30 @@ struct Record {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     new_mail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    daily_limit: Option<u32>,
 }
 
 /// The column's value; `None` where mail is sent.
 pub(crate) fn write_sending(sending: &Sending) -> Option<String> {
-    let pause = sending.pause()?;
+    let record = match sending {
+        Sending::Active => return None,
+        Sending::Paused(pause) => Record {
+            since: Some(pause.since.as_micros()),
+            reason: pause.reason.clone(),
+            new_mail: Some(pause.new_mail.name().to_owned()),
+            ..Record::default()
+        },
+        Sending::Sandbox(sandbox) => Record {
+            since: Some(sandbox.since.as_micros()),
+            daily_limit: sandbox.daily_limit,
+            new_mail: Some(sandbox.new_mail.name().to_owned()),
+            ..Record::default()
+        },
+    };
     Some(json(&Record {
         state: Some(sending.name().to_owned()),
-        since: Some(pause.since.as_micros()),
-        reason: pause.reason.clone(),
-        new_mail: Some(pause.new_mail.name().to_owned()),
-        domain: None,
+        ..record
     }))
 }
 
@@ -39,14 +52,21 @@ pub(crate) fn read_sending(column: Option<&str>) -> Option<Sending> {
         return Some(Sending::Active);
     };
     let record: Record = serde_json::from_str(column).ok()?;
-    if record.state? != "paused" {
-        return None;
+    let since = Timestamp::from_micros(record.since?);
+    let new_mail = NewMail::of_name(&record.new_mail?)?;
+    match record.state?.as_str() {
+        "paused" => Some(Sending::Paused(Pause {
+            since,
+            reason: record.reason,
+            new_mail,
+        })),
+        "sandbox" => Some(Sending::Sandbox(Sandbox {
+            since,
+            daily_limit: record.daily_limit,
+            new_mail,
+        })),
+        _ => None,
     }
-    Some(Sending::Paused(Pause {
-        since: Timestamp::from_micros(record.since?),
-        reason: record.reason,
-        new_mail: NewMail::of_name(&record.new_mail?)?,
-    }))
 }
 
 pub(super) fn write_paused(
@@ -111,6 +131,13 @@ mod tests {
         });
         let written = write_sending(&paused);
         assert_eq!(read_sending(written.as_deref()), Some(paused));
+        let sandbox = Sending::Sandbox(Sandbox {
+            since: Timestamp::from_micros(7),
+            daily_limit: Some(200),
+            new_mail: NewMail::Refuse,
+        });
+        let written = write_sending(&sandbox);
+        assert_eq!(read_sending(written.as_deref()), Some(sandbox));
         assert_eq!(write_sending(&Sending::Active), None);
         assert_eq!(read_sending(None), Some(Sending::Active));
         for unknown in [r#"{"state":"sandbox"}"#, r#"{"state":"paused"}"#, "["] {

@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0012_tenants.sql"),
     include_str!("0015_inbound.sql"),
     include_str!("0016_forwards.sql"),
+    include_str!("0017_tracking.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use postbell_model::tracking::{Brand, Colour, DomainTracking};
 use postbell_model::{
-    ConfigurationSetId, DmarcMode, Domain, DomainSetting, SendingDomain, SettingChange, Timestamp,
-    WorkspaceEvent, WorkspaceFact, WorkspaceId,
+    ConfigurationSetId, DmarcMode, Domain, SendingDomain, SettingChange, Timestamp, WorkspaceEvent,
+    WorkspaceFact, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
@@ -16,20 +17,23 @@ use crate::{
 };
 
 use super::creations::{Creation, IN_SET};
+use super::domain_settings::{differences, settings};
 use super::rows::{self, RowError};
 use super::tenants::{SqliteTenants, count_change, read_all, store_error};
 use super::{SqliteStore, domain_removals, event_rows};
 
 const DOMAINS: &str = "SELECT name, workspace_id, return_path_host, configuration_set_id, \
-    created_at, reply_host, tracking_host, reply_capture, inbound, dmarc FROM domain";
+    created_at, reply_host, tracking_host, reply_capture, inbound, dmarc, track_opens, \
+    track_clicks, brand_name, brand_colour FROM domain";
 
 impl SqliteTenants {
     /// Writes a new domain, with the event that tells of it.
     pub(super) async fn insert_domain(&self, domain: &SendingDomain) -> Result<(), TenantError> {
         let sql = format!(
             "INSERT INTO domain (name, workspace_id, return_path_host, configuration_set_id, \
-             created_at, reply_host, tracking_host, reply_capture, inbound, dmarc) \
-             SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? {IN_SET}"
+             created_at, reply_host, tracking_host, reply_capture, inbound, dmarc, track_opens, \
+             track_clicks, brand_name, brand_colour) \
+             SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? {IN_SET}"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(domain.name.as_str().to_owned())
@@ -42,6 +46,10 @@ impl SqliteTenants {
             .bind(domain.reply_capture)
             .bind(domain.inbound)
             .bind(domain.dmarc.name())
+            .bind(domain.tracking.opens)
+            .bind(domain.tracking.clicks)
+            .bind(domain.brand.name.clone())
+            .bind(domain.brand.colour.map(|colour| colour.to_string()))
             .bind(i64::from(domain.configuration_set.0))
             .bind(i64::from(domain.workspace.0));
         let set = domain.configuration_set;
@@ -52,6 +60,7 @@ impl SqliteTenants {
         let created = WorkspaceFact::DomainCreated {
             domain: domain.name.clone(),
             settings: settings
+                .filter(|(_, new)| !new.is_empty())
                 .map(|(setting, new)| SettingChange {
                     setting,
                     old: None,
@@ -166,29 +175,6 @@ impl Domains for SqliteStore {
     }
 }
 
-impl DomainChange {
-    fn apply(self, domain: &SendingDomain) -> SendingDomain {
-        let Self {
-            return_path_host,
-            reply_host,
-            tracking_host,
-            configuration_set,
-            reply_capture,
-            inbound,
-            dmarc,
-        } = self;
-        let mut changed = domain.clone();
-        changed.return_path_host = return_path_host.unwrap_or(changed.return_path_host);
-        changed.reply_host = reply_host.unwrap_or(changed.reply_host);
-        changed.tracking_host = tracking_host.unwrap_or(changed.tracking_host);
-        changed.configuration_set = configuration_set.unwrap_or(changed.configuration_set);
-        changed.reply_capture = reply_capture.unwrap_or(changed.reply_capture);
-        changed.inbound = inbound.unwrap_or(changed.inbound);
-        changed.dmarc = dmarc.unwrap_or(changed.dmarc);
-        changed
-    }
-}
-
 /// Changes a domain and tells of it, by what its row says at that moment.
 async fn change_settings(
     connection: &mut SqliteConnection,
@@ -257,7 +243,8 @@ async fn write_settings(
     domain: &SendingDomain,
 ) -> Result<(), sqlx::Error> {
     let sql = "UPDATE domain SET return_path_host = ?, reply_host = ?, tracking_host = ?, \
-        configuration_set_id = ?, reply_capture = ?, inbound = ?, dmarc = ? WHERE name = ?";
+        configuration_set_id = ?, reply_capture = ?, inbound = ?, dmarc = ?, track_opens = ?, \
+        track_clicks = ?, brand_name = ?, brand_colour = ? WHERE name = ?";
     sqlx::query(sql)
         .bind(domain.return_path_host.as_str())
         .bind(domain.reply_host.as_str())
@@ -266,45 +253,14 @@ async fn write_settings(
         .bind(domain.reply_capture)
         .bind(domain.inbound)
         .bind(domain.dmarc.name())
+        .bind(domain.tracking.opens)
+        .bind(domain.tracking.clicks)
+        .bind(domain.brand.name.as_deref())
+        .bind(domain.brand.colour.map(|colour| colour.to_string()))
         .bind(domain.name.as_str())
         .execute(connection)
         .await?;
     Ok(())
-}
-
-/// A setting and what it is, in words.
-type Setting = (DomainSetting, String);
-
-/// Every setting of a domain; a configuration set is told by its name.
-fn settings(domain: &SendingDomain, set: String) -> [Setting; 7] {
-    let switch = |on| if on { "on" } else { "off" }.to_owned();
-    [
-        (
-            DomainSetting::ReturnPathHost,
-            domain.return_path_host.to_string(),
-        ),
-        (DomainSetting::ReplyHost, domain.reply_host.to_string()),
-        (
-            DomainSetting::TrackingHost,
-            domain.tracking_host.to_string(),
-        ),
-        (DomainSetting::ConfigurationSet, set),
-        (DomainSetting::ReplyCapture, switch(domain.reply_capture)),
-        (DomainSetting::Inbound, switch(domain.inbound)),
-        (DomainSetting::Dmarc, domain.dmarc.name().to_owned()),
-    ]
-}
-
-fn differences(before: [Setting; 7], after: [Setting; 7]) -> Vec<SettingChange> {
-    let pairs = before.into_iter().zip(after);
-    let changed = pairs.filter(|((_, old), (_, new))| old != new);
-    changed
-        .map(|((setting, old), (_, new))| SettingChange {
-            setting,
-            old: Some(old),
-            new,
-        })
-        .collect()
 }
 
 /// Takes a domain away with all that hangs on it, and leaves a note for who rejects its mail.
@@ -470,6 +426,9 @@ fn read_domain(row: &SqliteRow) -> Result<SendingDomain, RowError> {
             None => Ok(SendingDomain::usual_host(label, &name)),
         }
     };
+    let colour: Option<&str> = row.try_get(13)?;
+    let colour =
+        colour.map(|text| Colour::parse(text).ok_or(RowError::Column("domain.brand_colour")));
     let dmarc: &str = row.try_get(9)?;
     let dmarc = DmarcMode::ALL.iter().find(|mode| mode.name() == dmarc);
     let dmarc = dmarc.copied();
@@ -483,6 +442,14 @@ fn read_domain(row: &SqliteRow) -> Result<SendingDomain, RowError> {
         reply_capture: row.try_get(7)?,
         inbound: row.try_get(8)?,
         dmarc: dmarc.ok_or(RowError::Column("domain.dmarc"))?,
+        tracking: DomainTracking {
+            opens: row.try_get(10)?,
+            clicks: row.try_get(11)?,
+        },
+        brand: Brand {
+            name: row.try_get(12)?,
+            colour: colour.transpose()?,
+        },
         name,
     })
 }

@@ -14,6 +14,7 @@ mod database;
 mod destinations;
 mod domain_keys;
 mod domain_removals;
+mod domain_settings;
 mod domains;
 mod egress;
 mod erase;

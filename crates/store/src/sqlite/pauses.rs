@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use postbell_model::{
-    Domain, Pause, Sender, Sending, Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
+    Domain, Pause, Sandbox, Sender, Sending, Timestamp, WorkspaceEvent, WorkspaceFact, WorkspaceId,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -18,6 +18,16 @@ impl Pauses for SqliteTenants {
     async fn pause(&self, sender: &Sender, pause: Pause) -> Result<Sending, TenantError> {
         let at = pause.since;
         self.set_sending(sender, Sending::Paused(pause), at).await
+    }
+
+    async fn enter_sandbox(
+        &self,
+        sender: &Sender,
+        sandbox: Sandbox,
+    ) -> Result<Sending, TenantError> {
+        let at = sandbox.since;
+        self.set_sending(sender, Sending::Sandbox(sandbox), at)
+            .await
     }
 
     async fn resume(&self, sender: &Sender, now: Timestamp) -> Result<Sending, TenantError> {
@@ -113,6 +123,8 @@ fn fact(sender: &Sender, before: &Sending, after: &Sending) -> Option<WorkspaceF
             paused_at: pause.since,
         }),
         (Sending::Active, Sending::Active) | (Sending::Paused(_), Sending::Paused(_)) => None,
+        // Told by no event yet: see the records of decisions.
+        (Sending::Sandbox(_), _) | (_, Sending::Sandbox(_)) => None,
     }
 }
 

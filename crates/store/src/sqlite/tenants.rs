@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Directory, NewConfigurationSet, NewCredential, Position, StoreError, TenantError, Tenants,
+    record,
 };
 
 use super::allowances::read_limits;
@@ -242,8 +243,8 @@ impl Tenants for SqliteTenants {
     ) -> Result<ConfigurationSet, TenantError> {
         let sql = format!(
             "INSERT INTO configuration_set (workspace_id, name, max_retries, expire_after, \
-             reports, created_at, source_ipv4, source_ipv6, ehlo_name) \
-             SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? {IN_WORKSPACE}"
+             reports, created_at, tracking, source_ipv4, source_ipv6, ehlo_name) \
+             SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? {IN_WORKSPACE}"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(i64::from(set.workspace.0))
@@ -251,7 +252,8 @@ impl Tenants for SqliteTenants {
             .bind(set.max_retries.map(i64::from))
             .bind(set.expire_after.map(micros))
             .bind(set.reports)
-            .bind(now.as_micros());
+            .bind(now.as_micros())
+            .bind(record::write_tracking(&set.tracking));
         let query = egress::bind(query, &set.egress).bind(i64::from(set.workspace.0));
         let creation = Creation {
             kind: "configuration set",
@@ -268,6 +270,7 @@ impl Tenants for SqliteTenants {
             expire_after: set.expire_after,
             reports: set.reports,
             egress: set.egress,
+            tracking: set.tracking,
             created_at: now,
         })
     }
@@ -400,7 +403,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let workspaces = workspaces.await?;
     let domains = read_domains(&mut look).await?;
     let sets = "SELECT id, workspace_id, name, max_retries, expire_after, created_at, reports, \
-        source_ipv4, source_ipv6, ehlo_name FROM configuration_set WHERE removed_at IS NULL";
+        source_ipv4, source_ipv6, ehlo_name, tracking FROM configuration_set WHERE removed_at IS NULL";
     let sets = read_all(&mut look, sets, read_set).await?;
     let destinations = destinations::read(&mut look).await?;
     let credentials = read_credentials(&mut look).await?;
@@ -444,6 +447,7 @@ fn read_set(row: &SqliteRow) -> Result<ConfigurationSet, RowError> {
         expire_after: expire_after.map(|micros| Duration::from_micros(micros.unsigned_abs())),
         reports: row.try_get(6)?,
         egress: egress::read(row)?,
+        tracking: record::read_tracking(row.try_get(10)?).ok_or(RowError::Column("tracking"))?,
         created_at: rows::time(row, 5)?,
     })
 }

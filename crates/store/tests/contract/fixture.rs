@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use postbell_model::clock::Still;
 use postbell_model::message::Received;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Address, Attempt, Audience, BounceClass, BounceType, Clock, ConfigurationSetId, DeliveryId,
     Domain, Fact, HostTry, Instructions, Lane, Message, MessageId, OriginalRecipient, Phase, Reply,
@@ -81,6 +82,7 @@ pub(crate) async fn set_of(
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
     };
     store.create_configuration_set(set, NOW).await.unwrap().id
 }
@@ -192,6 +194,7 @@ fn new_delivery(to: &str) -> NewDelivery {
         retry_at: later(300),
         expires_at: later(86_400),
         report: report_request(),
+        ends_with: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     ApiKey, ApiKeyKind, Audience, CredentialId, DeliveryId, DeliveryState, LeftQueue, NewMail,
     Pause, Secret, Sender, Sending, SendingLimits, WorkspaceFact, WorkspaceId,
@@ -297,6 +298,7 @@ fn new_set(workspace: WorkspaceId) -> NewConfigurationSet {
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, Destination, DestinationId,
     DestinationSettings, DestinationState, Domain, Egress, LeftQueue, ScramKeys, Secret,
@@ -127,6 +128,7 @@ pub(crate) async fn what_is_made_shows_in_the_directory(fixture: &Fixture) {
         expire_after: Some(Duration::from_secs(600)),
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
     };
     let set = fixture
         .store
@@ -215,6 +217,7 @@ pub(crate) async fn names_are_taken_once(fixture: &Fixture) {
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
     };
     let nowhere = store.create_configuration_set(nowhere, NOW).await;
     assert!(

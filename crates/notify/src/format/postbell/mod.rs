@@ -92,7 +92,9 @@ impl<'a> Body<'a> {
 fn told<'a>(event: &'a Event, to: &'a str, accepted_at: Timestamp) -> Option<Told<'a>> {
     let at = event.at;
     Some(match &event.fact {
-        Fact::Held | Fact::Cancelled => return None,
+        Fact::Held | Fact::Cancelled | Fact::Suppressed(_) | Fact::Open(_) | Fact::Click(_) => {
+            return None;
+        }
         Fact::Scheduled { send_at } => Told::Scheduled(Scheduled::new(*send_at)),
         Fact::Released { state } => Told::Released(Released::new(*state)),
         Fact::Send => Told::Send(Send {}),

@@ -3,6 +3,7 @@
 mod show;
 
 use anyhow::bail;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{Clock, ConfigurationSet, Sender, SendingLimits, Workspace, WorkspaceId};
 use postbell_store::{Directory, NewConfigurationSet, Removal, Tenants};
 use serde_json::{Value, json};
@@ -172,6 +173,7 @@ pub(crate) async fn make_workspace(
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
     };
     let set = tenants.create_configuration_set(set, clock.now()).await?;
     Ok((workspace, set))

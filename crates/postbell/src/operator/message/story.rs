@@ -1,5 +1,6 @@
 //! What happened, in a few words.
 
+use postbell_model::engagement::Engagement;
 use postbell_model::inbound::{FeedbackReport, LateReport, ReplyFact, Via};
 use postbell_model::{Attempt, Fact, InboundId};
 
@@ -53,6 +54,9 @@ pub(super) fn story(fact: &Fact) -> String {
         Fact::Unsubscribe { method, .. } => {
             format!("wants no more of its kind, by {}", method.name())
         }
+        Fact::Suppressed(by) => format!("on the suppression list since {}: {}", by.since, by.cause),
+        Fact::Open(open) => format!("opened{}", visitor(open)),
+        Fact::Click(click) => format!("{}{}", plain(&click.url), visitor(&click.engagement)),
     }
 }
 
@@ -73,8 +77,24 @@ pub(in crate::operator) fn inbound_of(fact: &Fact) -> Option<InboundId> {
         | Fact::Released { .. }
         | Fact::Cancelled
         | Fact::Reject { .. }
+        | Fact::Suppressed(_)
+        | Fact::Open(_)
+        | Fact::Click(_)
         | Fact::Bounce { .. } => None,
     }
+}
+
+/// By a machine, and why it is taken for one.
+fn visitor(engagement: &Engagement) -> String {
+    if !engagement.is_machine() {
+        return String::new();
+    }
+    let reasons = engagement
+        .machine_reasons
+        .iter()
+        .map(|reason| reason.name());
+    let reasons: Vec<_> = reasons.collect();
+    format!(", by a machine: {}", reasons.join(", "))
 }
 
 fn attempt_story(attempt: &Attempt) -> String {

@@ -10,6 +10,7 @@ use postbell::observe::Panics;
 use postbell::server::Server;
 use postbell_accept::{AcceptOptions, Door, Gate, Offer, Recipient};
 use postbell_model::message::Received as Trace;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Address, Audience, Clock, ConfigurationSetId, EventKind, ReportRequest, Ret, RetryPolicy,
     ReversePath, SendingDomain, WorkspaceId,
@@ -172,6 +173,7 @@ pub(crate) async fn set_up(store: &dyn Store) -> (WorkspaceId, ConfigurationSetI
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
     };
     let set = store.create_configuration_set(set, START).await.unwrap().id;
     let sender = Address::parse(SENDER).unwrap();

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use postbell_accept::inbound::{InboundGate, InboundOptions};
 use postbell_accept::{Admission, GateMetrics};
 use postbell_model::token::{Claim, Purpose};
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, DeliveryId, DmarcMode, Domain, InboundId, Secret,
     SendingDomain, SendingLimits, TokenKeys, Workspace, WorkspaceId,
@@ -229,6 +230,7 @@ fn directory() -> Directory {
         expire_after: None,
         reports: None,
         egress: Default::default(),
+        tracking: SetTracking::default(),
         created_at: NOW,
     };
     let domains = [

@@ -1,0 +1,122 @@
+//! What is tracked of mail, and what is added to it: of a domain, of a configuration set, of a message.
+
+use crate::{ConfigurationSet, Domain, Instructions, SendingDomain, WorkspaceId};
+
+/// What a domain tracks where nobody says otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct DomainTracking {
+    /// Whether a pixel is added to HTML.
+    pub opens: bool,
+    /// Whether links go by way of the tracking host.
+    pub clicks: bool,
+}
+
+/// What a configuration set says of tracking.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SetTracking {
+    /// Whether opens are tracked; `None`: as the domain says.
+    pub opens: Option<bool>,
+    /// Whether clicks are tracked; `None`: as the domain says.
+    pub clicks: Option<bool>,
+    /// Whether links in plain text are tracked as well.
+    pub plain_text: bool,
+    /// Names and values, not encoded, that are added to the query of each tracked link which does
+    /// not have the name.
+    pub additions: Vec<(String, String)>,
+    /// Links that are not tracked; `*` stands for anything.
+    pub untracked: Vec<String>,
+    /// Whether List-Unsubscribe is added (RFC 2369 §3.2, RFC 8058).
+    pub unsubscribe: bool,
+}
+
+/// What is done to one message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Tracking {
+    /// Whether a pixel is added.
+    pub opens: bool,
+    /// Whether links are rewritten.
+    pub clicks: bool,
+    /// Whether List-Unsubscribe is added.
+    pub unsubscribe: bool,
+}
+
+impl Tracking {
+    /// What is done to a message: as it asks, else as its set says, else as its domain does. Without
+    /// a domain of ours there is no host that answers, and nothing is done.
+    pub fn of(
+        asked: &Instructions,
+        set: Option<&ConfigurationSet>,
+        domain: Option<&SendingDomain>,
+    ) -> Self {
+        let Some(domain) = domain else {
+            return Self::default();
+        };
+        let set = set.map(|set| &set.tracking);
+        let opens = asked.track_opens.or(set.and_then(|set| set.opens));
+        let clicks = asked.track_clicks.or(set.and_then(|set| set.clicks));
+        let unsubscribe = asked.unsubscribe.or(set.map(|set| set.unsubscribe));
+        Self {
+            opens: opens.unwrap_or(domain.tracking.opens),
+            clicks: clicks.unwrap_or(domain.tracking.clicks),
+            unsubscribe: unsubscribe.unwrap_or(false),
+        }
+    }
+}
+
+/// How a domain looks to those who unsubscribe.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Brand {
+    /// What it is called; `None`: by its domain.
+    pub name: Option<String>,
+    /// The colour of its button.
+    pub colour: Option<Colour>,
+}
+
+/// A colour: red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Colour(pub u8, pub u8, pub u8);
+
+impl Colour {
+    /// Reads `#1a7f37`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('#')?;
+        if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let part = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+        Some(Self(part(0)?, part(2)?, part(4)?))
+    }
+}
+
+/// `#1a7f37`
+impl std::fmt::Display for Colour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(red, green, blue) = self;
+        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+    }
+}
+
+/// What an operator has blocked: links of mail that was sent lead nowhere then.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LinkBlock {
+    /// Links to exactly this address.
+    Url(String),
+    /// Links to this host and those below it, and all links in mail of this sending domain.
+    Domain(Domain),
+    /// All links in mail of a workspace.
+    Workspace(WorkspaceId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_read_as_written() {
+        let green = Colour::parse("#1A7f37").unwrap();
+        assert_eq!(green.to_string(), "#1a7f37");
+        for bad in ["", "1a7f37", "#1a7f3", "#1a7f3g", "#+a7f37", "red"] {
+            assert_eq!(Colour::parse(bad), None, "{bad}");
+        }
+    }
+}

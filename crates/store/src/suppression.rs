@@ -1,0 +1,116 @@
+//! The suppression list: who gets no mail of a workspace any more.
+//!
+//! Entries come from facts as well ([`postbell_model::suppression::follows_from`]): the store adds
+//! them in the transaction that records the fact, whichever verb that is. Mail to those on the list
+//! is taken and ends `suppressed` with a `Reject` in the place of its `Send`, and what waits is looked
+//! up once more when it is claimed.
+
+use async_trait::async_trait;
+use postbell_model::suppression::{Cause, LocalPart, Scope, Suppression};
+use postbell_model::{Address, Domain, Timestamp, WorkspaceId};
+
+use crate::{StoreError, TenantError};
+
+/// Looks after the suppression list. Beside a running server as well, which knows of a new entry at
+/// once where it looks into the database, and within a second or two of what it has in memory.
+#[async_trait]
+pub trait Suppressions: Send + Sync {
+    /// Puts addresses on the list, all in one transaction, each with a `SuppressionAdded` where it
+    /// was not there: what became of each at its place. One that stands there already gets the later
+    /// expiry and the note, and keeps its cause and since when.
+    ///
+    /// # Errors
+    /// There is no such workspace.
+    async fn suppress(&self, new: Vec<Suppression>) -> Result<Vec<Listed>, TenantError>;
+
+    /// Takes an address off, with a `SuppressionRemoved` for each entry: what stood there. Of one
+    /// scope, or of all where there is none.
+    ///
+    /// # Errors
+    /// There is no such workspace.
+    async fn unsuppress(
+        &self,
+        workspace: WorkspaceId,
+        address: &Address,
+        scope: Option<&Scope>,
+        now: Timestamp,
+    ) -> Result<Vec<Suppression>, TenantError>;
+
+    /// The entries of an address that hold at `now`, those of streams too.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn suppressions_of(
+        &self,
+        workspace: WorkspaceId,
+        address: &Address,
+        now: Timestamp,
+    ) -> Result<Vec<Suppression>, StoreError>;
+
+    /// Which of these addresses get no mail of a stream, one answer for each at its place: the entry
+    /// that holds. One look for all.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn suppressed(
+        &self,
+        workspace: WorkspaceId,
+        stream: Option<&str>,
+        addresses: &[Address],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Suppression>>, StoreError>;
+
+    /// A page of a workspace's list, by address.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn suppression_page(
+        &self,
+        filter: &SuppressionFilter,
+        page: &SuppressionPage,
+    ) -> Result<Vec<Suppression>, StoreError>;
+
+    /// How many entries a workspace has.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn suppression_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError>;
+
+    /// How local parts are compared here.
+    fn local_part(&self) -> LocalPart;
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// It stands there now.
+    Added,
+    /// It stood there already, and has another expiry or note now.
+    Changed,
+    /// It stood there already, just so.
+    Known,
+}
+
+/// Which entries are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuppressionFilter {
+    /// Of this workspace.
+    pub workspace: WorkspaceId,
+    /// For this cause.
+    pub cause: Option<Cause>,
+    /// Of this scope.
+    pub scope: Option<Scope>,
+    /// Of addresses at this domain.
+    pub domain: Option<Domain>,
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+}
+
+/// A page of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuppressionPage {
+    /// Behind this entry, the last of the page before.
+    pub after: Option<(Address, Scope)>,
+    /// At most so many.
+    pub limit: usize,
+}
