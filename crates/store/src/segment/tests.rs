@@ -123,6 +123,30 @@ fn a_new_process_never_appends_to_an_old_file() {
 }
 
 #[test]
+fn room_is_made_ahead_for_small_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &HashSet::new()).unwrap();
+    let mut places = append(&mut writer, &[5]);
+    let file = path(folder.path(), places[0].segment);
+    let length = || fs::metadata(&file).unwrap().len();
+    let with_room = length();
+    places.extend(append(&mut writer, &[2_000]));
+    assert_eq!(length(), with_room, "there was room for the second batch");
+
+    let large = [200_000, 200_000];
+    places.extend(append(&mut writer, &large));
+    let last = places.last().unwrap();
+    let end = last.offset + HEADER_LEN as u64 + u64::from(last.length);
+    assert_eq!(length(), end, "a large batch has no room behind it");
+
+    places.extend(append(&mut writer, &[7, 8]));
+    for place in places {
+        let body = read(folder.path(), place).unwrap();
+        assert_eq!(body.len(), place.length as usize);
+    }
+}
+
+#[test]
 fn a_failed_append_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = SegmentWriter::open(folder.path(), 1 << 20, &HashSet::new()).unwrap();

@@ -182,6 +182,7 @@ impl SqliteStore {
             work: waiting,
             newest,
             fresh,
+            to_offer: Vec::new(),
             removals: TaskTracker::new(),
             full: false,
             short: false,
