@@ -165,21 +165,56 @@ impl BodyHash {
     }
 }
 
+/// Octets that are looked at together.
+const BLOCK: usize = 32;
+
 /// How many octets of a text that begins with a plain one are in their canonical form already, up
 /// to one that is plain.
 fn verbatim(text: &[u8]) -> usize {
-    let is_plain = |octet: &u8| !matches!(octet, b' ' | b'\t' | b'\r');
     let mut end = 1;
     loop {
         let rest = text.get(end..).unwrap_or_default();
-        let plain = rest.iter().take_while(|octet| is_plain(octet)).count();
-        end += plain;
-        end += match rest.get(plain..) {
-            Some([b' ', next, ..]) if is_plain(next) => 2,
-            Some([b'\r', b'\n', next, ..]) if is_plain(next) => 3,
-            _ => return end,
-        };
+        if let Some(block) = rest.first_chunk()
+            && is_verbatim(block)
+        {
+            end += BLOCK;
+            continue;
+        }
+        let block_end = end + BLOCK;
+        while end < block_end {
+            match text.get(end..).and_then(step) {
+                Some(octets) => end += octets,
+                None => return end,
+            }
+        }
     }
+}
+
+/// Whether nothing in a block is to be changed, by the two octets behind it too. Without branches,
+/// so that many octets are compared by one instruction.
+fn is_verbatim(block: &[u8; BLOCK + 2]) -> bool {
+    let mut all = true;
+    for at in 0..BLOCK {
+        let (this, next, third) = (block[at], block[at + 1], block[at + 2]);
+        let is_single = (this == b' ') & is_plain(next);
+        let is_line_end = (this == b'\r') & (next == b'\n') & is_plain(third);
+        all &= is_plain(this) | is_single | is_line_end;
+    }
+    all
+}
+
+/// How many of the first octets are in their canonical form, up to one that is plain.
+fn step(text: &[u8]) -> Option<usize> {
+    match text {
+        [first, ..] if is_plain(*first) => Some(1),
+        [b' ', next, ..] if is_plain(*next) => Some(2),
+        [b'\r', b'\n', next, ..] if is_plain(*next) => Some(3),
+        _ => None,
+    }
+}
+
+const fn is_plain(octet: u8) -> bool {
+    (octet != b' ') & (octet != b'\t') & (octet != b'\r')
 }
 
 /// What was read and what of it is not written yet, since it counts only if more follows.

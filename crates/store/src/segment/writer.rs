@@ -359,10 +359,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 /// Creates a file and syncs its folder, so that the name survives a power cut as well.
 fn create(folder: &Path, path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
     File::open(folder)?.sync_all()?;
     Ok(file)
 }
