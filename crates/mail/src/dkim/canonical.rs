@@ -293,8 +293,35 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::digest::digest;
+    use proptest::prelude::*;
 
     use super::*;
+
+    /// What `verbatim` says, one octet after the other.
+    fn verbatim_by_octets(text: &[u8]) -> usize {
+        let mut end = 1;
+        while let Some(octets) = text.get(end..).and_then(step) {
+            end += octets;
+        }
+        end
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_say_what_octets_say(
+            words in proptest::collection::vec("[a-z]{1,30}", 1..20),
+            between in proptest::collection::vec("( |\r\n|\n|  |\t|\r|\r\n\r\n| \r\n)", 20),
+            odd in 0..20_usize,
+        ) {
+            let mut text = String::new();
+            for (at, (word, mark)) in words.iter().zip(&between).enumerate() {
+                text.push_str(word);
+                // Mostly what is canonical, so that there are runs of several blocks.
+                text.push_str(if at < odd { " " } else { mark });
+            }
+            prop_assert_eq!(verbatim(text.as_bytes()), verbatim_by_octets(text.as_bytes()));
+        }
+    }
 
     fn check(form: Canonicalization, body: &str, canonical: &str) {
         let (hash, length) = form.body_hash(body.as_bytes());

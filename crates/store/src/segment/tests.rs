@@ -136,7 +136,7 @@ fn room_is_made_ahead_for_small_batches() {
     let large = [200_000, 200_000];
     places.extend(append(&mut writer, &large));
     let last = places.last().unwrap();
-    let end = last.offset + HEADER_LEN as u64 + u64::from(last.length);
+    let end = last.offset + super::HEADER_LEN as u64 + u64::from(last.length);
     assert_eq!(length(), end, "a large batch has no room behind it");
 
     places.extend(append(&mut writer, &[7, 8]));
