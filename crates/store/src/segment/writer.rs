@@ -73,6 +73,16 @@ impl Open {
         }
     }
 
+    /// Gives back the room that was not needed.
+    fn trim(&self) {
+        if let Some(file) = &self.file
+            && self.room > self.offset
+            && let Err(error) = file.set_len(self.offset)
+        {
+            tracing::debug!(self.segment, %error, "zeros stay behind the last body of a file");
+        }
+    }
+
     fn place(&mut self, message: MessageId, body: &Bytes) -> BodyRef {
         let length = u32::try_from(body.len()).expect("invariant: size limits are below 4 GiB");
         let place = BodyRef {
@@ -137,6 +147,12 @@ impl SegmentWriter {
             kept: Open::new(newest + 2),
             left: Vec::new(),
         })
+    }
+
+    /// Nothing more is written.
+    pub(crate) fn close(self) {
+        self.queue.trim();
+        self.kept.trim();
     }
 
     /// Whether a file is written to.
@@ -205,6 +221,7 @@ impl SegmentWriter {
     pub(crate) fn end_kept(&mut self, segments: &[u64]) {
         if segments.contains(&self.kept.segment) {
             self.newest += 1;
+            self.kept.trim();
             self.kept = Open::new(self.newest);
         }
     }
@@ -232,6 +249,7 @@ impl SegmentWriter {
         self.newest += 1;
         let next = Open::new(self.newest);
         let left = std::mem::replace(self.open_of(class), next);
+        left.trim();
         self.left.push(left.segment);
     }
 

@@ -70,6 +70,7 @@ impl Committer {
         self.refuse_rest().await;
         self.removals.close();
         self.removals.wait().await;
+        self.segments.close();
         super::close(self.connection).await;
     }
 
