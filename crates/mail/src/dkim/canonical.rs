@@ -193,12 +193,12 @@ fn verbatim(text: &[u8]) -> usize {
 /// Whether nothing in a block is to be changed, by the two octets behind it too. Without branches,
 /// so that many octets are compared by one instruction.
 fn is_verbatim(block: &[u8; BLOCK + 2]) -> bool {
+    let ([these @ .., _, _], [_, nexts @ .., _], [_, _, thirds @ ..]) = (block, block, block);
     let mut all = true;
-    for at in 0..BLOCK {
-        let (this, next, third) = (block[at], block[at + 1], block[at + 2]);
-        let is_single = (this == b' ') & is_plain(next);
-        let is_line_end = (this == b'\r') & (next == b'\n') & is_plain(third);
-        all &= is_plain(this) | is_single | is_line_end;
+    for ((this, next), third) in these.iter().zip(nexts).zip(thirds) {
+        let is_single = (*this == b' ') & is_plain(*next);
+        let is_line_end = (*this == b'\r') & (*next == b'\n') & is_plain(*third);
+        all &= is_plain(*this) | is_single | is_line_end;
     }
     all
 }

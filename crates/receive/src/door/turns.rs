@@ -33,7 +33,7 @@ impl Activity {
 
     fn is_recent(&self, now: Monotonic) -> bool {
         let last = self.last.load(Ordering::Relaxed);
-        last > 0 && micros(now).saturating_sub(last) < EXPECTED.as_micros() as u64
+        last > 0 && Duration::from_micros(micros(now).saturating_sub(last)) < EXPECTED
     }
 }
 
