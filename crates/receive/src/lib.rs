@@ -24,7 +24,7 @@ mod submission;
 #[cfg(test)]
 mod tests;
 
-pub use door::{ClientTimeouts, DoorMetrics, Encryption};
+pub use door::{Activity, ClientTimeouts, DoorMetrics, Encryption};
 pub use inbound::{InboundDoor, InboundDoorOptions, InboundLimits, InboundReach};
 pub use sender::{Origin, SenderOptions, SenderVerifier};
 pub use submission::{

@@ -84,7 +84,7 @@ pub trait Queue: Send + Sync {
     /// The channel on which freshly accepted deliveries are offered, bodies as shared bytes.
     /// The first call gets it, later ones get `None`.
     ///
-    /// What is offered counts as claimed. What finds the channel full is not offered: it is due
+    /// It is offered once its `accept` is answered, and counts as claimed from before. What finds the channel full is not offered: it is due
     /// in its lane at once.
     fn fresh(&self) -> Option<mpsc::Receiver<Claimed>>;
 

@@ -165,21 +165,56 @@ impl BodyHash {
     }
 }
 
+/// Octets that are looked at together.
+const BLOCK: usize = 32;
+
 /// How many octets of a text that begins with a plain one are in their canonical form already, up
 /// to one that is plain.
 fn verbatim(text: &[u8]) -> usize {
-    let is_plain = |octet: &u8| !matches!(octet, b' ' | b'\t' | b'\r');
     let mut end = 1;
     loop {
         let rest = text.get(end..).unwrap_or_default();
-        let plain = rest.iter().take_while(|octet| is_plain(octet)).count();
-        end += plain;
-        end += match rest.get(plain..) {
-            Some([b' ', next, ..]) if is_plain(next) => 2,
-            Some([b'\r', b'\n', next, ..]) if is_plain(next) => 3,
-            _ => return end,
-        };
+        if let Some(block) = rest.first_chunk()
+            && is_verbatim(block)
+        {
+            end += BLOCK;
+            continue;
+        }
+        let block_end = end + BLOCK;
+        while end < block_end {
+            match text.get(end..).and_then(step) {
+                Some(octets) => end += octets,
+                None => return end,
+            }
+        }
     }
+}
+
+/// Whether nothing in a block is to be changed, by the two octets behind it too. Without branches,
+/// so that many octets are compared by one instruction.
+fn is_verbatim(block: &[u8; BLOCK + 2]) -> bool {
+    let ([these @ .., _, _], [_, nexts @ .., _], [_, _, thirds @ ..]) = (block, block, block);
+    let mut all = true;
+    for ((this, next), third) in these.iter().zip(nexts).zip(thirds) {
+        let is_single = (*this == b' ') & is_plain(*next);
+        let is_line_end = (*this == b'\r') & (*next == b'\n') & is_plain(*third);
+        all &= is_plain(*this) | is_single | is_line_end;
+    }
+    all
+}
+
+/// How many of the first octets are in their canonical form, up to one that is plain.
+fn step(text: &[u8]) -> Option<usize> {
+    match text {
+        [first, ..] if is_plain(*first) => Some(1),
+        [b' ', next, ..] if is_plain(*next) => Some(2),
+        [b'\r', b'\n', next, ..] if is_plain(*next) => Some(3),
+        _ => None,
+    }
+}
+
+const fn is_plain(octet: u8) -> bool {
+    (octet != b' ') & (octet != b'\t') & (octet != b'\r')
 }
 
 /// What was read and what of it is not written yet, since it counts only if more follows.
@@ -258,8 +293,35 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::digest::digest;
+    use proptest::prelude::*;
 
     use super::*;
+
+    /// What `verbatim` says, one octet after the other.
+    fn verbatim_by_octets(text: &[u8]) -> usize {
+        let mut end = 1;
+        while let Some(octets) = text.get(end..).and_then(step) {
+            end += octets;
+        }
+        end
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_say_what_octets_say(
+            words in proptest::collection::vec("[a-z]{1,30}", 1..20),
+            between in proptest::collection::vec("( |\r\n|\n|  |\t|\r|\r\n\r\n| \r\n)", 20),
+            odd in 0..20_usize,
+        ) {
+            let mut text = String::new();
+            for (at, (word, mark)) in words.iter().zip(&between).enumerate() {
+                text.push_str(word);
+                // Mostly what is canonical, so that there are runs of several blocks.
+                text.push_str(if at < odd { " " } else { mark });
+            }
+            prop_assert_eq!(verbatim(text.as_bytes()), verbatim_by_octets(text.as_bytes()));
+        }
+    }
 
     fn check(form: Canonicalization, body: &str, canonical: &str) {
         let (hash, length) = form.body_hash(body.as_bytes());

@@ -8,7 +8,7 @@ use postbell_accept::inbound::{InboundGate, InboundOptions};
 use postbell_mail::Classifier;
 use postbell_model::{Clock, Domain, TokenKeys};
 use postbell_net::{DnsMetrics, Resolver, ServerTls, Tracer};
-use postbell_receive::{DoorMetrics, InboundDoor, InboundReach, SenderOptions, SenderVerifier};
+use postbell_receive::{InboundDoor, InboundReach, SenderOptions, SenderVerifier, SubmissionDoor};
 use postbell_store::Store;
 use tokio::net::TcpListener;
 
@@ -21,8 +21,8 @@ pub(super) struct Around<'a> {
     pub(super) admission: Arc<Admission>,
     pub(super) tls: Option<&'a ServerTls>,
     pub(super) dns: &'a DnsMetrics,
-    /// The metrics of the door that it counts beside.
-    pub(super) beside: &'a DoorMetrics,
+    /// The door that it counts beside, and whose clients it gives way to.
+    pub(super) beside: &'a SubmissionDoor,
     pub(super) tracer: &'a Tracer,
     pub(super) clock: &'a Arc<dyn Clock>,
 }
@@ -51,10 +51,11 @@ pub(super) fn door(
         gate: Arc::clone(&gate),
         verifier: SenderVerifier::new(resolver.clone(), options, Arc::clone(clock)),
         resolver,
+        submission: around.beside.activity(),
     };
     let options = config.inbound.door_options(&config.server.hostname);
     let clock = Arc::clone(clock);
-    let door = InboundDoor::new(options, reach, around.tls, around.beside, clock);
+    let door = InboundDoor::new(options, reach, around.tls, around.beside.metrics(), clock);
     Ok((gate, Arc::new(door.with_tracer(around.tracer.clone()))))
 }
 

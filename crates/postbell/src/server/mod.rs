@@ -148,7 +148,7 @@ impl Server {
             admission: observed.admission(),
             tls: tls.as_deref(),
             dns: &dns,
-            beside: door.metrics(),
+            beside: &door,
             tracer: &tracer,
             clock: &clock,
         };

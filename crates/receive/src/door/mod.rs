@@ -41,7 +41,8 @@ pub use metrics::DoorMetrics;
 pub(crate) use metrics::LoginOutcome;
 pub(crate) use peers::{Peers, Place};
 pub use timeouts::ClientTimeouts;
-pub(crate) use turns::in_turn;
+pub use turns::Activity;
+pub(crate) use turns::{Turns, in_turn};
 
 // How long accepting rests after it failed: doubles from the first to the last.
 pub(crate) const FIRST_REST: Duration = Duration::from_millis(10);
@@ -141,7 +142,7 @@ pub(crate) struct Common {
     /// `None`: there is no certificate, hence no TLS.
     tls: Option<TlsAcceptor>,
     /// How many may occupy a processor for a handshake; `None`: all of them.
-    turns: Option<Arc<Semaphore>>,
+    turns: Option<Arc<Turns>>,
     pub(crate) metrics: DoorMetrics,
 }
 
@@ -166,7 +167,7 @@ impl Common {
     }
 
     /// With handshakes that have to wait for their turn.
-    pub(crate) fn with_turns(self, turns: Arc<Semaphore>) -> Self {
+    pub(crate) fn with_turns(self, turns: Arc<Turns>) -> Self {
         Self {
             turns: Some(turns),
             ..self

@@ -9,7 +9,6 @@ use postbell_accept::inbound::{Arrival, InboundGate, InboundRecipient, InboundRe
 use postbell_model::{Address, Authentication, Clock, Domain, InboundId, Reply};
 use postbell_net::Resolver;
 use postbell_smtp::{Answer, Ask, Envelope, Incoming, Server};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, error, info};
 
@@ -17,7 +16,7 @@ use super::InboundDoorOptions;
 use super::crowd::{Crowd, Places, Source};
 use super::listed::list_of;
 use super::room::{Memory, Room};
-use crate::door::{Conversation, in_turn, transmission};
+use crate::door::{Conversation, Turns, in_turn, transmission};
 use crate::{DoorMetrics, Origin, SenderVerifier};
 
 // RFC 5321 §4.5.3.2.6: clients wait ten minutes for the reply to the final dot. Half of that is
@@ -36,7 +35,7 @@ pub(super) struct Shared {
     pub(super) crowd: Crowd,
     pub(super) memory: Arc<Memory>,
     /// How many messages may occupy a processor.
-    pub(super) turns: Arc<Semaphore>,
+    pub(super) turns: Arc<Turns>,
     pub(super) metrics: DoorMetrics,
 }
 

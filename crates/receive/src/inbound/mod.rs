@@ -22,12 +22,13 @@ use postbell_net::trace::Role;
 use postbell_net::{Resolver, ServerTls, Tracer};
 use postbell_smtp::{Login, Reports, Terms};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Span, field, info_span};
 
-use crate::door::{Common, Door, Encryption, Service, Visitor, Welcome, WhenFull, not_now};
+use crate::door::{
+    Activity, Common, Door, Encryption, Service, Turns, Visitor, Welcome, WhenFull, not_now,
+};
 use crate::{DoorMetrics, SenderVerifier};
 use conversation::{Bringing, Shared};
 use crowd::{Crowd, Places, Source};
@@ -48,6 +49,8 @@ pub struct InboundReach {
     pub verifier: SenderVerifier,
     /// What is asked which addresses are on a list.
     pub resolver: Resolver,
+    /// Those who may not have to wait for what comes in.
+    pub submission: Activity,
 }
 
 /// What is behind it.
@@ -69,7 +72,8 @@ impl InboundDoor {
     ) -> Self {
         let metrics = beside.of_inbound(reach.gate.metrics().clone());
         let limits = &options.limits;
-        let turns = Arc::new(Semaphore::new(limits.checks()));
+        let turns = Turns::new(limits.checks(), reach.submission, Arc::clone(&clock));
+        let turns = Arc::new(turns);
         let shared = Shared {
             crowd: Crowd::new(limits),
             memory: Arc::new(Memory::new(limits.max_receiving)),

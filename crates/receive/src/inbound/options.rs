@@ -1,5 +1,6 @@
 //! What can be set about mail that comes in. The defaults stand in `config/default.toml`.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
@@ -55,7 +56,7 @@ pub struct InboundLimits {
     /// message had begun.
     pub max_receiving: u64,
     /// Messages that may occupy a processor at the same time while they are looked into; `None`:
-    /// as many as half of the processors.
+    /// as many as half of the processors, and as all of them while nobody submits.
     pub max_checks: Option<usize>,
     /// Commands refused within one session until a message is accepted.
     pub max_errors: u32,
@@ -93,9 +94,14 @@ impl InboundDoorOptions {
 }
 
 impl InboundLimits {
-    /// How many messages may occupy a processor at the same time.
-    pub(super) fn checks(&self) -> usize {
-        let half = || thread::available_parallelism().map_or(1, |all| all.get() / 2);
-        self.max_checks.unwrap_or_else(half).max(1)
+    /// How many messages may occupy a processor at the same time, and how many more while nobody
+    /// submits.
+    pub(super) fn checks(&self) -> (usize, usize) {
+        if let Some(checks) = self.max_checks {
+            return (checks.max(1), 0);
+        }
+        let all = thread::available_parallelism().map_or(1, NonZero::get);
+        let half = (all / 2).max(1);
+        (half, all - half)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use postbell_accept::{Door, Gate, Offer, Recipient, Refusal};
 use postbell_model::message::Received;
-use postbell_model::{Address, Reply, ReversePath, Secret, WorkspaceId};
+use postbell_model::{Address, Clock, Reply, ReversePath, Secret, WorkspaceId};
 use postbell_smtp::{Answer, Ask, Incoming, Server};
 use tokio::time::timeout;
 use tracing::{debug, error, info};
@@ -14,7 +14,7 @@ use tracing::{debug, error, info};
 use super::allowance::{Counter, Reserved, Submitter};
 use super::login::{Challenged, Logins, User};
 use crate::DoorMetrics;
-use crate::door::{Conversation, LoginOutcome, Place, transmission};
+use crate::door::{Activity, Conversation, LoginOutcome, Place, transmission};
 
 // RFC 5321 §4.5.3.2.6: clients wait ten minutes for the reply to the final dot. Half of that is
 // far more than a commit takes, and the client still hears of it.
@@ -25,7 +25,15 @@ pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
     pub(super) logins: Logins,
     pub(super) counter: Counter,
+    pub(super) activity: Activity,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: DoorMetrics,
+}
+
+impl Shared {
+    fn note_activity(&self) {
+        self.activity.note(self.clock.monotonic());
+    }
 }
 
 /// With one client.
@@ -64,6 +72,7 @@ impl From<Reply> for Refused {
 impl Conversation for Submitting {
     async fn decide(&mut self, ask: Ask, server: &Server) -> Answer {
         self.is_authenticated = server.is_authenticated();
+        self.shared.note_activity();
         match ask {
             Ask::Login { username, password } => self.log_in(&username, password).await,
             Ask::ScramChallenge { username } => self.challenge(username),
@@ -102,6 +111,7 @@ impl Submitting {
         workspace: Option<WorkspaceId>,
         place: Place<IpAddr>,
     ) -> Self {
+        shared.note_activity();
         Self {
             shared,
             ip,

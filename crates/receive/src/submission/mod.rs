@@ -24,7 +24,7 @@ use tracing::{Span, field, info_span};
 
 use crate::DoorMetrics;
 use crate::door::{
-    Common, Door, Encryption, Peers, Place, Service, Visitor, Welcome, WhenFull, not_now,
+    Activity, Common, Door, Encryption, Peers, Place, Service, Visitor, Welcome, WhenFull, not_now,
 };
 use allowance::Counter;
 use conversation::{Shared, Submitting};
@@ -66,6 +66,8 @@ impl SubmissionDoor {
             gate,
             counter: Counter::new(Arc::clone(&tenants), allowances, Arc::clone(&clock)),
             logins: Logins::new(options.login, tenants, Arc::clone(&clock)),
+            activity: Activity::default(),
+            clock: Arc::clone(&clock),
             metrics: metrics.clone(),
         };
         let max_connections = options.limits.max_connections;
@@ -93,6 +95,11 @@ impl SubmissionDoor {
         let per_ip = options.limits.max_connections_per_ip;
         service.peers.limit_to(per_ip);
         service.options.store(Arc::new(options));
+    }
+
+    /// Whether its clients do anything.
+    pub fn activity(&self) -> Activity {
+        self.0.service().shared.activity.clone()
     }
 
     /// What it counts.

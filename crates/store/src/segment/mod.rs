@@ -2,7 +2,8 @@
 //!
 //! A record is a header of 28 octets (magic, length, CRC-32, id) and the body as
 //! submitted. A batch is written with gathered writes and synced before the commit that refers
-//! to it; a file goes when the last delivery that needs it has ended. A process never appends to
+//! to it; a file goes when the last delivery that needs it has ended. Zeros
+//! behind the last record are room for the next ones. A process never appends to
 //! a file of an earlier one, so that a torn tail is never written behind.
 //!
 //! What came in is kept for a set time, whatever becomes of it, and has files of its own: one such

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,12 @@ const SLICES_MAX: usize = 1_024;
 // A file of what is kept for a set time holds the mail of a day, so that it goes a day after that
 // time at the latest, however little mail there is.
 const KEPT_SPAN: Duration = Duration::from_hours(24);
+
+// To sync octets that a file had no room for costs a change of the file system's own records as
+// well, which for a small batch is more than its octets. So room is made ahead, of zeros, for many
+// small batches at once. A large batch makes its own.
+const SMALL_BATCH: u64 = 32 << 10;
+const ROOM_AHEAD: usize = 256 << 10;
 
 /// Bodies that are needed for about as long lie in files of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub(crate) struct SegmentWriter {
 struct Open {
     segment: u64,
     offset: u64,
+    /// Where the room ends that was made.
+    room: u64,
     /// When its first body came.
     begun_at: Option<Timestamp>,
     file: Option<Arc<File>>,
@@ -58,8 +67,19 @@ impl Open {
         Self {
             segment,
             offset: 0,
+            room: 0,
             begun_at: None,
             file: None,
+        }
+    }
+
+    /// Gives back the room that was not needed.
+    fn trim(&self) {
+        if let Some(file) = &self.file
+            && self.room > self.offset
+            && let Err(error) = file.set_len(self.offset)
+        {
+            tracing::debug!(self.segment, %error, "zeros stay behind the last body of a file");
         }
     }
 
@@ -85,6 +105,8 @@ pub(crate) struct Append {
     file: Result<Arc<File>, PathBuf>,
     /// Where the first record begins.
     start: u64,
+    /// Where the room ends that was made before.
+    room: u64,
     records: Vec<(MessageId, Bytes)>,
 }
 
@@ -93,6 +115,7 @@ pub(crate) struct Append {
 pub(crate) struct Appended {
     class: Class,
     file: Arc<File>,
+    room: u64,
 }
 
 impl SegmentWriter {
@@ -126,6 +149,12 @@ impl SegmentWriter {
         })
     }
 
+    /// Nothing more is written.
+    pub(crate) fn close(self) {
+        self.queue.trim();
+        self.kept.trim();
+    }
+
     /// Whether a file is written to.
     pub(crate) const fn is_current(&self, segment: u64) -> bool {
         self.queue.segment == segment || self.kept.segment == segment
@@ -134,7 +163,10 @@ impl SegmentWriter {
     /// Takes back the places of an [`Append`] that failed.
     pub(crate) fn failed(&mut self, failure: &AppendError) {
         match failure.cleared_to {
-            Some(offset) => self.open_of(failure.class).offset = offset,
+            Some(offset) => {
+                let open = self.open_of(failure.class);
+                (open.offset, open.room) = (offset, offset);
+            }
             None => self.rotate(failure.class),
         }
     }
@@ -156,12 +188,13 @@ impl SegmentWriter {
             .iter()
             .map(|(message, body)| open.place(*message, body))
             .collect();
-        let (file, segment) = (open.file.clone(), open.segment);
+        let (file, segment, room) = (open.file.clone(), open.segment, open.room);
         let append = Append {
             class,
             folder: self.folder.clone(),
             file: file.ok_or_else(|| path(&self.folder, segment)),
             start,
+            room,
             records: bodies,
         };
         (places, append)
@@ -179,13 +212,16 @@ impl SegmentWriter {
 
     /// Keeps the file that an [`Append`] has made, for the next one.
     pub(crate) fn written(&mut self, appended: Appended) {
-        self.open_of(appended.class).file = Some(appended.file);
+        let open = self.open_of(appended.class);
+        open.file = Some(appended.file);
+        open.room = appended.room;
     }
 
     /// The time of these files is over: what comes in from now on goes to others.
     pub(crate) fn end_kept(&mut self, segments: &[u64]) {
         if segments.contains(&self.kept.segment) {
             self.newest += 1;
+            self.kept.trim();
             self.kept = Open::new(self.newest);
         }
     }
@@ -213,6 +249,7 @@ impl SegmentWriter {
         self.newest += 1;
         let next = Open::new(self.newest);
         let left = std::mem::replace(self.open_of(class), next);
+        left.trim();
         self.left.push(left.segment);
     }
 
@@ -263,7 +300,7 @@ impl Append {
             },
         };
         match self.write(&file) {
-            Ok(()) => Ok(Appended { class, file }),
+            Ok(room) => Ok(Appended { class, file, room }),
             Err(source) if is_new => {
                 self.remove();
                 Err(failed(source, None))
@@ -283,15 +320,35 @@ impl Append {
         }
     }
 
-    fn write(&self, file: &File) -> io::Result<()> {
+    /// Where the file's room ends now.
+    fn write(&self, mut file: &File) -> io::Result<u64> {
         let headers: Vec<_> = self.records.iter().map(record_header).collect();
         let mut slices: Vec<_> = headers
             .iter()
             .zip(&self.records)
             .flat_map(|(header, (_, body))| [IoSlice::new(header), IoSlice::new(body)])
             .collect();
+        let length: usize = slices.iter().map(|slice| slice.len()).sum();
+        file.seek(SeekFrom::Start(self.start))?;
         write_all(file, &mut slices)?;
-        file.sync_data()
+        let room = self.make_room(file, self.start + length as u64);
+        file.sync_data()?;
+        Ok(room)
+    }
+
+    /// Makes room behind the last record, which ends at `end`, where there is none and it pays.
+    fn make_room(&self, file: &File, end: u64) -> u64 {
+        if end <= self.room {
+            return self.room;
+        }
+        if end - self.start > SMALL_BATCH {
+            return end;
+        }
+        // Without it all is well, but slower.
+        match file.write_all_at(&vec![0; ROOM_AHEAD], end) {
+            Ok(()) => end + ROOM_AHEAD as u64,
+            Err(_) => end,
+        }
     }
 
     /// Removes a file that was made for nothing; one that stays is removed at the next start.
@@ -320,10 +377,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 /// Creates a file and syncs its folder, so that the name survives a power cut as well.
 fn create(folder: &Path, path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create_new(true)
-        .open(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
     File::open(folder)?.sync_all()?;
     Ok(file)
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::segment::SegmentWriter;
-use crate::{Position, StoreError, StoreMetrics};
+use crate::{Claimed, Position, StoreError, StoreMetrics};
 
 use super::errors::{Trouble, trouble};
 use super::lanes::KnownLanes;
@@ -45,7 +45,9 @@ pub(super) struct Committer {
     pub shared: Arc<Shared>,
     pub work: mpsc::Receiver<Work>,
     pub newest: watch::Sender<Position>,
-    pub fresh: mpsc::Sender<crate::Claimed>,
+    pub fresh: mpsc::Sender<Claimed>,
+    /// What was committed and is to be offered once its clients have their answer.
+    pub to_offer: Vec<Claimed>,
     /// Files that nobody needs any more, on their way out.
     pub removals: TaskTracker,
     /// New mail is being refused for want of space.
@@ -68,6 +70,7 @@ impl Committer {
         self.refuse_rest().await;
         self.removals.close();
         self.removals.wait().await;
+        self.segments.close();
         super::close(self.connection).await;
     }
 
@@ -115,6 +118,17 @@ impl Committer {
             }
             work.answer(outcome);
         }
+        self.offer();
+    }
+
+    /// Offers what was committed. After the answers, since whoever is woken first is often served
+    /// first, and a client waits for its answer alone.
+    fn offer(&mut self) {
+        for claimed in self.to_offer.drain(..) {
+            if self.fresh.try_send(claimed).is_err() {
+                tracing::debug!("deliveries were accepted while their stage was stopping");
+            }
+        }
     }
 
     /// One outcome for each piece of work at its place.
@@ -153,6 +167,8 @@ impl Committer {
     }
 
     async fn try_commit(&mut self, batch: &[Work]) -> Result<Vec<Outcome>, CommitError> {
+        // How much room there is for more must be known.
+        self.offer();
         Transaction::new(self).run(batch).await
     }
 

@@ -36,6 +36,9 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// The thread that writes has nothing to run on.
+    #[error("the thread that writes can't be set up")]
+    Thread(#[source] io::Error),
     /// What operators set up can't be read.
     #[error("the database is damaged: {0}")]
     Damaged(String),

@@ -66,7 +66,7 @@ use postbell_model::{
 use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, SqliteConnection};
-use tokio::runtime::Handle;
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -183,6 +183,7 @@ impl SqliteStore {
             work: waiting,
             newest,
             fresh,
+            to_offer: Vec::new(),
             removals: TaskTracker::new(),
             full: false,
             short: false,
@@ -190,8 +191,10 @@ impl SqliteStore {
             metrics: metrics.clone(),
         };
         let (done, committer_done) = watch::channel(());
-        // A thread of its own: it writes and syncs bodies itself, and sessions don't stand in its way.
-        let runtime = Handle::current();
+        // A thread of its own: it writes and syncs bodies itself, and sessions don't stand in its
+        // way. A runtime of its own: a thread of theirs would be woken for each time that it waits.
+        let runtime = Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(OpenError::Thread)?;
         tasks.spawn_blocking(move || {
             runtime.block_on(committer.run());
             drop(done);

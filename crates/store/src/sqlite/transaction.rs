@@ -300,12 +300,7 @@ impl<'c> Transaction<'c> {
         let known_lanes = &mut self.committer.known_lanes;
         known_lanes.committed(&staged.paused_lanes, &[]);
         known_lanes.committed(&staged.lanes, &staged.slept);
-        for claimed in fresh {
-            let sent = self.committer.fresh.try_send(claimed);
-            if sent.is_err() {
-                tracing::debug!("deliveries were accepted while their stage was stopping");
-            }
-        }
+        self.committer.to_offer = fresh;
         self.committer.segments.looked_at_left();
         self.committer.segments.end_kept(&aftermath.kept_ended);
         if let Some(newest) = aftermath.newest {

@@ -111,7 +111,7 @@ pub(crate) async fn a_lane_sleeps_until_its_next_delivery(fixture: &Fixture) {
 pub(crate) async fn released_deliveries_are_due_again(fixture: &Fixture) {
     let mut fresh = fixture.store.fresh().unwrap();
     let ids = fixture.accept(&["a@example.com"]).await;
-    fresh.try_recv().unwrap();
+    fresh.recv().await.unwrap();
     fixture.store.release(ids.clone(), later(1)).await.unwrap();
     assert_eq!(fixture.store.next_due().await.unwrap(), Some(later(1)));
     let claimed = fixture

@@ -56,7 +56,7 @@ pub(super) fn attribution_len(lines: &[&str]) -> usize {
 /// An attribution has a date or an address in its first line, or begins as they do.
 fn may_begin(line: &str) -> bool {
     BEGINS.begin(&beginning(line))
-        || (line.contains('@') && VERBS_WITHIN.are_in(&line.to_lowercase()))
+        || (has_at(line) && VERBS_WITHIN.are_in(&line.to_lowercase()))
         || (has_time(line) && line.contains(['@', '<', '"']))
         || has_date(line)
 }
@@ -116,6 +116,11 @@ fn begins_with_date(line: &str) -> bool {
 /// Most lines have none, and are looked at only once.
 fn has_digit(line: &str) -> bool {
     line.bytes().any(|octet| octet.is_ascii_digit())
+}
+
+/// An address has one. This is asked of every line.
+fn has_at(line: &str) -> bool {
+    memchr::memchr(b'@', line.as_bytes()).is_some()
 }
 
 /// `12:34`

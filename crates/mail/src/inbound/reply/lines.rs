@@ -152,7 +152,8 @@ pub(super) fn beginning(line: &str) -> String {
 
 /// A field of a quoted header, in the languages of Outlook and others, with emphasis or without.
 fn is_field(line: &str) -> bool {
-    if !line.contains(':') && (line.is_ascii() || !line.contains('：')) {
+    let has_colon = memchr::memchr(b':', line.as_bytes()).is_some();
+    if !has_colon && (line.is_ascii() || !line.contains('：')) {
         return false;
     }
     let bare = line.trim_start_matches(['*', '_', '|', ' ']);

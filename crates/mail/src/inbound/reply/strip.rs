@@ -1,5 +1,7 @@
 //! What of a reply is left, from the kinds of its lines.
 
+use std::borrow::Cow;
+
 use super::attribution::attribution_len;
 use super::lines::Line;
 
@@ -13,7 +15,7 @@ const FIELDS_MIN: usize = 3;
 /// The text without the thread that it quotes and without a signature. All of it, where nothing
 /// else is left.
 pub fn strip(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = with_plain_ends(text);
     let lines: Vec<_> = text.lines().take(LINES_MAX).collect();
     let mut kinds = kinds(&lines);
     let forwarded = behind_forward(&kinds);
@@ -34,6 +36,26 @@ pub fn strip(text: &str) -> String {
         .filter(|(_, kind)| !matches!(kind, Line::Attribution | Line::Device));
     let kept: Vec<_> = kept.map(|(line, _)| line.trim_end()).collect();
     trimmed(&kept)
+}
+
+/// With LF for each line end.
+fn with_plain_ends(text: &str) -> Cow<'_, str> {
+    let mut ends = memchr::memchr_iter(b'\r', text.as_bytes()).peekable();
+    if ends.peek().is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut begin = 0;
+    for end in ends {
+        // It ends with CR alone, too.
+        plain.push_str(text.get(begin..end).unwrap_or_default());
+        begin = end + 1;
+        if text.as_bytes().get(begin) != Some(&b'\n') {
+            plain.push('\n');
+        }
+    }
+    plain.push_str(text.get(begin..).unwrap_or_default());
+    Cow::Owned(plain)
 }
 
 fn kinds(lines: &[&str]) -> Vec<Line> {

@@ -28,8 +28,8 @@ use super::super::client::{Client, PATIENCE, tls};
 use super::super::paper::{NOW, PaperTenants, RestlessClock};
 use crate::door::proxy::tests::header_for;
 use crate::{
-    ClientTimeouts, DoorMetrics, InboundDoor, InboundDoorOptions, InboundLimits, InboundReach,
-    SenderOptions, SenderVerifier,
+    Activity, ClientTimeouts, DoorMetrics, InboundDoor, InboundDoorOptions, InboundLimits,
+    InboundReach, SenderOptions, SenderVerifier,
 };
 
 const OURS: WorkspaceId = WorkspaceId(1);
@@ -131,6 +131,7 @@ impl World {
                 clock.clone(),
             ),
             resolver,
+            submission: Activity::default(),
         };
         let beside = DoorMetrics::new(GateMetrics::default());
         let door = InboundDoor::new(options, reach, tls().as_ref(), &beside, clock.clone());
