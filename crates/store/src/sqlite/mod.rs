@@ -33,15 +33,14 @@ mod pauses;
 mod places;
 #[cfg(test)]
 mod plans;
+mod policy;
 mod purge;
 mod removals;
 mod replays;
 mod reports;
-mod reputation;
 mod revocations;
 mod rows;
 mod sampler;
-mod sandboxes;
 mod scheduled;
 mod script;
 mod settle;

@@ -10,7 +10,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 use crate::{Pauses, TenantError, record};
 
 use super::event_rows::append_workspace_event;
-use super::reputation;
+use super::policy;
 use super::rows::{self, RowError};
 use super::tenants::{SqliteTenants, count_change, read_all, store_error};
 
@@ -73,6 +73,8 @@ impl SqliteTenants {
         let mut transaction = begun.map_err(|error| store_error(&error))?;
         let (workspace, before) = look(&mut transaction, sender).await?;
         if !may(&before) {
+            let ended = transaction.rollback().await;
+            ended.map_err(|error| store_error(&error))?;
             return Ok(before);
         }
         let sending = goes_on(&before, sending);
@@ -83,7 +85,7 @@ impl SqliteTenants {
                 append_workspace_event(&mut transaction, &event).await?;
             }
             if is_resumed(&before, &sending) && *sender == Sender::Workspace(workspace) {
-                reputation::begin_anew(&mut transaction, workspace, at).await?;
+                policy::begin_anew(&mut transaction, workspace, at).await?;
             }
             count_change(&mut transaction).await?;
             transaction.commit().await

@@ -33,7 +33,7 @@ use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
 use super::{
-    DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, sandboxes, unusable,
+    DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, policy, unusable,
 };
 
 // How soon another process's change shows.
@@ -413,7 +413,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let api_keys = api_keys::read(&mut look).await?;
     let routes = inbound_routes::read(&mut look).await?;
     let sending = pauses::read(&mut look).await?;
-    let verified = sandboxes::read(&mut look).await?;
+    let verified = policy::read(&mut look).await?;
     look.rollback().await?;
     let directory = Directory::new(workspaces, domains, sets, destinations)
         .with_credentials(credentials)

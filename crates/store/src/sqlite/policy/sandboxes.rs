@@ -13,11 +13,11 @@ use crate::{
     VerifiedAddresses,
 };
 
-use super::SqliteStore;
-use super::errors::read_error;
-use super::rows::{self, RowError};
-use super::statements::Query;
-use super::tenants::{SqliteTenants, count_change, read_all, store_error};
+use super::super::SqliteStore;
+use super::super::errors::read_error;
+use super::super::rows::{self, RowError};
+use super::super::statements::Query;
+use super::super::tenants::{SqliteTenants, count_change, read_all, store_error};
 
 // Older days are of no use to anybody.
 const DAYS_KEPT: u32 = 32;
@@ -198,7 +198,7 @@ async fn taken(
 }
 
 /// Reads all verified addresses.
-pub(super) async fn read(
+pub(in crate::sqlite) async fn read(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<(WorkspaceId, Address)>, RowError> {
     let sql = "SELECT workspace_id, address FROM verified_address ORDER BY workspace_id, key";

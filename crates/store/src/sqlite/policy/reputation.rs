@@ -9,11 +9,11 @@ use sqlx::{Connection, Row, SqliteConnection};
 use crate::reputation::Hour;
 use crate::{Counted, Position, Reputation, StoreError, TenantError};
 
-use super::errors::read_error;
-use super::places;
-use super::rows::{self, RowError, integer};
-use super::tenants::{SqliteTenants, store_error};
-use super::{SqliteInspector, SqliteStore};
+use super::super::errors::read_error;
+use super::super::places;
+use super::super::rows::{self, RowError, integer};
+use super::super::tenants::{SqliteTenants, store_error};
+use super::super::{SqliteInspector, SqliteStore};
 
 /// Events that are looked at in one stretch: some milliseconds.
 const STRETCH: u64 = 5_000;
@@ -58,7 +58,9 @@ impl Reputation for SqliteStore {
         let newest = *self.newest.borrow();
         let stretch = {
             let mut reader = self.readers.begin().await.map_err(|e| read_error(&e))?;
-            read_stretch(&mut reader, newest, (since, simulated)).await?
+            let stretch = read_stretch(&mut reader, newest, (since, simulated)).await?;
+            reader.rollback().await.map_err(|e| read_error(&e))?;
+            stretch
         };
         if stretch.to > stretch.from.position {
             self.tenants.count_stretch(&stretch, since).await?;
@@ -131,7 +133,7 @@ impl SqliteTenants {
 }
 
 /// Forgets how a workspace's mail has fared until now.
-pub(super) async fn begin_anew(
+pub(in crate::sqlite) async fn begin_anew(
     connection: &mut SqliteConnection,
     workspace: WorkspaceId,
     now: Timestamp,
