@@ -23,7 +23,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) origin: &'a Origin<'a>,
     pub(crate) set_id: ConfigurationSetId,
     pub(crate) set: Option<&'a ConfigurationSet>,
-    pub(crate) options: AcceptOptions,
+    pub(crate) options: &'a AcceptOptions,
     pub(crate) now: Timestamp,
 }
 

@@ -8,19 +8,20 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, CredentialId, DeliveryId, MessageId, ReportRequest, Ret, RetryPolicy,
+    Address, Clock, CredentialId, DeliveryId, Domain, MessageId, ReportRequest, Ret, RetryPolicy,
     ReversePath, Timestamp, WorkspaceId,
 };
-use postbell_store::{Directory, Intake, StoreError, Stored, Submission, Tenants};
+use postbell_store::{Directory, Intake, Sandboxes, StoreError, Stored, Submission, Tenants};
 
 use crate::admission::Admission;
 use crate::decide::{self, Terms};
 use crate::message;
 use crate::metrics::GateMetrics;
 use crate::refusal::{Originator, Refusal};
+use crate::sending;
 
 /// What the gate holds mail to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct AcceptOptions {
     /// How mail is retried where its configuration set does not say.
     pub retry: RetryPolicy,
@@ -32,6 +33,8 @@ pub struct AcceptOptions {
     pub keep_keys: Duration,
     /// Whether the Received field leaves out who the client was.
     pub hide_client: bool,
+    /// The domain whose addresses are simulated: sandboxes may send there. `None`: there is none.
+    pub simulator: Option<Domain>,
 }
 
 /// The way by which mail comes to the gate.
@@ -118,6 +121,7 @@ pub struct Gate {
     intake: Arc<dyn Intake>,
     tenants: Arc<dyn Tenants>,
     clock: Arc<dyn Clock>,
+    sandboxes: Option<Arc<dyn Sandboxes>>,
     admission: Arc<Admission>,
     metrics: GateMetrics,
 }
@@ -135,6 +139,7 @@ impl Gate {
             intake,
             tenants,
             clock,
+            sandboxes: None,
             admission: Arc::new(Admission::open()),
             metrics: GateMetrics::default(),
         }
@@ -149,6 +154,14 @@ impl Gate {
     #[must_use]
     pub fn with_admission(mut self, admission: Arc<Admission>) -> Self {
         self.admission = admission;
+        self
+    }
+
+    /// With something that counts what sandboxes send a day; without it, one that has a limit sends
+    /// nothing.
+    #[must_use]
+    pub fn with_sandboxes(mut self, sandboxes: Arc<dyn Sandboxes>) -> Self {
+        self.sandboxes = Some(sandboxes);
         self
     }
 
@@ -176,7 +189,7 @@ impl Gate {
         if let Some(address) = from.mailbox() {
             message::own_domain(&directory, workspace, Originator::MailFrom, address)?;
         }
-        message::check_taken(&directory, directory.pause_of_workspace(workspace))
+        sending::check_taken(&directory, directory.pause_of_workspace(workspace))
     }
 
     /// Whether mail is delivered to such an address at all. Mail to an address literal is not:
@@ -210,7 +223,7 @@ impl Gate {
     async fn pass(&self, offer: Offer) -> Result<Accepted, Refusal> {
         let door = offer.door;
         self.check_envelope(&offer)?;
-        let options = **self.options.load();
+        let options = self.options.load_full();
         let directory = self.tenants.directory();
         let summary = message::read(&offer)?;
         let origin = message::check(&summary, &offer, &directory, options.max_hops)?;
@@ -221,10 +234,13 @@ impl Gate {
             origin: &origin,
             set_id,
             set,
-            options,
+            options: &options,
             now,
         };
-        let submission = decide::submission(offer, summary, asked, &terms);
+        let mut submission = decide::submission(offer, summary, asked, &terms);
+        let sender = (submission.message.workspace, origin.from.domain());
+        self.screen(&directory, sender, &mut submission.deliveries)
+            .await?;
         self.commit(door, submission).await
     }
 
@@ -235,6 +251,15 @@ impl Gate {
 
     pub(crate) fn directory(&self) -> Arc<Directory> {
         self.tenants.directory()
+    }
+
+    /// The domain whose addresses are simulated.
+    pub(crate) fn simulator(&self) -> Option<Domain> {
+        self.options.load().simulator.clone()
+    }
+
+    pub(crate) fn sandboxes(&self) -> Option<&dyn Sandboxes> {
+        self.sandboxes.as_deref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -25,6 +25,7 @@ mod metrics;
 mod own;
 mod refusal;
 pub mod reporter;
+mod sending;
 
 #[cfg(test)]
 mod tests;
@@ -40,3 +41,4 @@ pub use metrics::GateMetrics;
 pub use own::OwnMail;
 pub use refusal::{Originator, Refusal};
 pub use reporter::{ReportOptions, ReportTerms, Reporter};
+pub use sending::Whose;

@@ -15,14 +15,14 @@ use postbell_mail::Summary;
 use postbell_mail::summary::Mailboxes;
 use postbell_mail::transfer;
 use postbell_model::{
-    Address, ConfigurationSet, ConfigurationSetId, NewMail, Sender, SendingDomain, Timestamp,
-    WorkspaceId,
+    Address, ConfigurationSet, ConfigurationSetId, SendingDomain, Timestamp, WorkspaceId,
 };
-use postbell_store::{Directory, Paused};
+use postbell_store::Directory;
 
 use crate::gate::{Door, Offer};
 use crate::instructions::{self, Asked, ControlFault, ControlName, Shown, Unread, Wrong};
 use crate::refusal::{Originator, Refusal};
+use crate::sending::check_taken;
 
 /// RFC 5322 §2.1.1 allows 998 octets in a line. Deviation: where a part can't be encoded, since it
 /// is signed, up to this many are let in, as most hosts do.
@@ -192,28 +192,6 @@ fn sender(summary: &Summary) -> Result<Option<&Address>, Refusal> {
             _ => Err(Refusal::Several(Originator::Sender)),
         },
     }
-}
-
-/// Refuses what is paused in such a way that new mail is not taken.
-pub(crate) fn check_taken(
-    directory: &Directory,
-    paused: Option<Paused<'_>>,
-) -> Result<(), Refusal> {
-    let Some(paused) = paused else {
-        return Ok(());
-    };
-    if paused.pause.new_mail == NewMail::Hold {
-        return Ok(());
-    }
-    let what = match paused.sender {
-        Sender::Workspace(id) => {
-            let name = directory.workspace(*id).map(|workspace| &workspace.name);
-            format!("workspace {}", Shown::of(name.map_or("", String::as_str)))
-        }
-        Sender::Domain(domain) => format!("domain {domain}"),
-    };
-    let why = paused.pause.reason.as_deref().map(Shown::of);
-    Err(Refusal::Paused(what, why))
 }
 
 /// The workspace's domain that an address is of.

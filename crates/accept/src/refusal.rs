@@ -15,6 +15,7 @@ use postbell_store::StoreError;
 use crate::admission::Obstacle;
 use crate::instructions::{ControlFault, Shown};
 use crate::message::{LINE_MAX, MESSAGE_ID_MAX};
+use crate::sending::Whose;
 
 /// Where a message says whom it is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +52,19 @@ pub enum Refusal {
     ForeignDomain(Originator, Domain),
     /// An operator has paused it: the workspace or domain, and why.
     #[error("Sending is paused for {0}{reason}", reason = because(.1.as_ref()))]
-    Paused(String, Option<Shown>),
+    Paused(Whose, Option<Shown>),
+    /// A sandbox sends to verified addresses alone, and this is none.
+    #[error(
+        "The {0} is in a sandbox and {1} is none of its verified addresses; \
+         add it with `postbell verified-address add`, or have the sandbox ended"
+    )]
+    SandboxRecipient(Whose, Shown),
+    /// A sandbox has sent what it may on a day.
+    #[error(
+        "The {0} is in a sandbox and sends to {1} recipients a day at most; \
+         there are new ones at 00:00 UTC"
+    )]
+    SandboxLimit(Whose, u32),
     /// Mail for an address literal.
     #[error("Mail is not delivered to address literals such as {0}; use a domain name")]
     AddressLiteral(Domain),
@@ -130,7 +143,12 @@ impl Refusal {
         match self {
             Self::Closed(obstacle) => obstacle.codes(),
             // X.7.1: delivery not authorized.
-            Self::ForeignDomain(..) | Self::Paused(..) | Self::Several(_) => (550, 7, 1),
+            Self::ForeignDomain(..)
+            | Self::Paused(..)
+            | Self::SandboxRecipient(..)
+            | Self::Several(_) => (550, 7, 1),
+            // X.5.3: too many recipients, as of a quota; what is over may be sent another day.
+            Self::SandboxLimit(..) => (452, 5, 3),
             // X.1.2: bad destination system address.
             Self::AddressLiteral(_) => (550, 1, 2),
             // RFC 6531 §3.5: 553 with X.6.7, non-ASCII addresses not permitted.
@@ -175,6 +193,8 @@ impl Refusal {
         match self {
             Self::Closed(obstacle) => obstacle.name(),
             Self::Paused(..) => "paused",
+            Self::SandboxRecipient(..) => "sandbox_recipient",
+            Self::SandboxLimit(..) => "sandbox_limit",
             Self::ForeignDomain(..) => "foreign_domain",
             Self::AddressLiteral(_) => "address_literal",
             Self::NeedsSmtpUtf8(_) => "needs_smtputf8",

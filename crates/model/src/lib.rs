@@ -29,6 +29,7 @@ pub mod message;
 pub mod reject;
 pub mod reply;
 pub mod report;
+pub mod reputation;
 pub mod retry;
 pub mod routing;
 pub mod secret;

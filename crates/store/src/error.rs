@@ -84,6 +84,9 @@ pub enum TenantError {
         /// The pattern.
         pattern: LocalPattern,
     },
+    /// A workspace has as many verified addresses as it may.
+    #[error("a workspace has {0} verified addresses at most; remove some first")]
+    TooManyVerified(usize),
     /// Something still depends on it.
     #[error("{kind} \"{name}\" can't be removed: {why}")]
     InUse {

@@ -26,7 +26,9 @@ mod metrics;
 mod operator;
 pub mod password;
 mod record;
+mod reputation;
 mod retention;
+mod sandbox;
 pub mod scram;
 mod seal;
 mod segment;
@@ -55,7 +57,9 @@ pub use inbound::*;
 pub use links::*;
 pub use metrics::StoreMetrics;
 pub use operator::*;
+pub use reputation::{Counted, Reputation};
 pub use retention::{KeptSince, PurgeRound, Purged, Retention};
+pub use sandbox::*;
 pub use seal::{SealError, SealingKey};
 pub use sqlite::{
     BackupError, BackupProgress, Counts, FileSum, Manifest, OpenError, Restored, SqliteInspector,
@@ -403,6 +407,8 @@ pub trait Store:
     + Tenants
     + Allowances
     + DomainKeys
+    + VerifiedAddresses
+    + Sandboxes
     + Domains
     + DomainRemovals
     + Inbound
@@ -411,6 +417,7 @@ pub trait Store:
     + Operate
     + Revocations
     + Retention
+    + Reputation
     + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.

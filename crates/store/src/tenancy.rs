@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use postbell_model::{
-    Address, ApiKey, ConfigurationSetId, CredentialId, Pause, Sandbox, Sender, Sending, Timestamp,
+    ApiKey, ConfigurationSetId, CredentialId, Pause, Sandbox, Sender, Sending, Timestamp,
     WorkspaceId,
 };
 
@@ -22,8 +22,8 @@ pub trait Pauses: Send + Sync {
     /// There is no such workspace or domain.
     async fn pause(&self, sender: &Sender, pause: Pause) -> Result<Sending, TenantError>;
 
-    /// Puts it into a sandbox, with an event in the same transaction: how it was before. What is in a
-    /// sandbox already gets the new terms, and there is no second event.
+    /// Puts it into a sandbox: how it was before. What is in a sandbox already gets the new terms. No
+    /// event tells of it, but the end of the pause that it may put an end to.
     ///
     /// # Errors
     /// There is no such workspace or domain.
@@ -142,29 +142,4 @@ pub struct Finished {
     pub done: Operated,
     /// How many wishes stand.
     pub open: usize,
-}
-
-/// Who a sandbox may send to. They stand in the directory.
-#[async_trait]
-pub trait VerifiedAddresses: Send + Sync {
-    /// Adds an address; whether it was not there.
-    ///
-    /// # Errors
-    /// There is no such workspace.
-    async fn verify_address(
-        &self,
-        workspace: WorkspaceId,
-        address: &Address,
-        now: Timestamp,
-    ) -> Result<bool, TenantError>;
-
-    /// Forgets an address; whether it was there.
-    ///
-    /// # Errors
-    /// There is no such workspace.
-    async fn forget_address(
-        &self,
-        workspace: WorkspaceId,
-        address: &Address,
-    ) -> Result<bool, TenantError>;
 }

@@ -10,11 +10,12 @@ use postbell_model::message::Received;
 use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Address, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, LeftQueue,
-    RetryPolicy, ReversePath, Secret, SendingDomain, Timestamp, Workspace, WorkspaceId,
+    RetryPolicy, ReversePath, Secret, Sender, Sending, SendingDomain, Timestamp, Workspace,
+    WorkspaceId,
 };
 use postbell_store::{
-    Directory, Intake, NewConfigurationSet, NewCredential, StoreError, Stored, Submission,
-    TenantError, Tenants,
+    Directory, Intake, NewConfigurationSet, NewCredential, SandboxTaking, Sandboxes, StoreError,
+    Stored, Submission, TenantError, Tenants,
 };
 use tokio::sync::watch;
 
@@ -77,12 +78,39 @@ impl World {
         Self::of(options(retry), answer)
     }
 
+    /// The gate to a directory in which not everything is sent as usual, and where a sandbox has
+    /// sent to so many recipients today, if anybody counts them.
+    pub(super) fn with_sending(
+        sending: impl IntoIterator<Item = (Sender, Sending)>,
+        sent_in_sandbox: Option<u32>,
+    ) -> Self {
+        let verified = ["ann@example.org", "bob@example.org"];
+        let verified = verified.map(|verified| (OURS, address(verified)));
+        let directory = directory()
+            .with_sending(sending)
+            .with_verified_addresses(verified);
+        let options = AcceptOptions {
+            simulator: Some(Domain::parse("simulator.mail.example").unwrap()),
+            ..options(Self::RETRY)
+        };
+        let mut world = Self::among(directory, options, Answer::Yes);
+        if let Some(sent) = sent_in_sandbox {
+            let usage = Arc::new(PaperSandboxes(Mutex::new(sent)));
+            world.gate = world.gate.with_sandboxes(usage);
+        }
+        world
+    }
+
     fn of(options: AcceptOptions, answer: Answer) -> Self {
+        Self::among(directory(), options, answer)
+    }
+
+    fn among(directory: Directory, options: AcceptOptions, answer: Answer) -> Self {
         let intake = Arc::new(PaperIntake {
             answer,
             stored: Mutex::default(),
         });
-        let tenants = Arc::new(PaperTenants(Arc::new(directory())));
+        let tenants = Arc::new(PaperTenants(Arc::new(directory)));
         let gate = Gate::new(options, intake.clone(), tenants, Arc::new(Still(NOW)));
         Self { gate, intake }
     }
@@ -95,6 +123,7 @@ fn options(retry: RetryPolicy) -> AcceptOptions {
         schedule_max: Duration::from_secs(366 * 86_400),
         keep_keys: Duration::from_secs(86_400),
         hide_client: false,
+        simulator: None,
     }
 }
 
@@ -150,8 +179,14 @@ fn directory() -> Directory {
         workspace: THEIRS,
         ..set(ConfigurationSetId(13), "of-theirs", None, None)
     };
+    let acme = Workspace {
+        id: OURS,
+        name: "acme".to_owned(),
+        limits: Default::default(),
+        created_at: NOW,
+    };
     Directory::new(
-        [],
+        [acme],
         [
             domain("example.com", OURS, HASTY),
             domain("plain.example", OURS, PLAIN),
@@ -190,6 +225,28 @@ impl Intake for PaperIntake {
             self.stored.lock().unwrap().extend(batch);
         }
         answers
+    }
+}
+
+/// What sandboxes have sent today.
+struct PaperSandboxes(Mutex<u32>);
+
+#[async_trait]
+impl Sandboxes for PaperSandboxes {
+    async fn take_in_sandbox(&self, taking: SandboxTaking) -> Result<u32, StoreError> {
+        let mut taken = self.0.lock().unwrap();
+        let granted = taking.granted(*taken);
+        *taken += granted;
+        Ok(granted)
+    }
+
+    async fn taken_in_sandbox(
+        &self,
+        _: WorkspaceId,
+        _: &Sender,
+        _: u32,
+    ) -> Result<u32, StoreError> {
+        Ok(*self.0.lock().unwrap())
     }
 }
 

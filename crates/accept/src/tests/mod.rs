@@ -4,6 +4,7 @@ mod asked;
 pub(crate) mod fakes;
 mod forwards;
 mod offers;
+mod sending;
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
 use postbell_store::{
     Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, Logged, Pauses, Removals,
-    SealingKey, Tenants, Webhooks,
+    Sandboxes, SealingKey, Tenants, VerifiedAddresses, Webhooks,
 };
 use serde_json::Value;
 
@@ -29,6 +29,8 @@ pub(crate) struct Desk {
     pub(crate) removals: Arc<dyn Removals>,
     pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) routes: Arc<dyn InboundRoutes>,
+    pub(crate) verified: Arc<dyn VerifiedAddresses>,
+    pub(crate) sandboxes: Arc<dyn Sandboxes>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }

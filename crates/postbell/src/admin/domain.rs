@@ -42,6 +42,11 @@ pub(super) async fn run(desk: &Desk, command: &DomainCommand) -> anyhow::Result<
             pause,
             output,
         } => sending::pause(desk, &whose(name)?, pause, output).await,
+        DomainCommand::Sandbox {
+            name,
+            sandbox,
+            output,
+        } => sending::enter_sandbox(desk, &whose(name)?, sandbox, output).await,
         DomainCommand::Resume(named) => {
             sending::resume(desk, &whose(&named.name)?, &named.output).await
         }

@@ -1,13 +1,13 @@
 //! `postbell domain show`, `check` and `rotate`: keys and DNS records.
 
 use anyhow::{Context, bail};
-use postbell_model::{Domain, DomainKey, KeyState, SendingDomain};
+use postbell_model::{Domain, DomainKey, KeyState, Sender, Sending, SendingDomain};
 use postbell_net::Resolver;
 use postbell_store::DomainCheck;
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use super::domain;
+use super::{domain, sending, waiting};
 use crate::cli::{DomainNamed, DomainShow};
 use crate::console::Style;
 use crate::identity::{
@@ -24,21 +24,37 @@ struct NotReady(Domain);
 pub(super) async fn show(desk: &Desk, show: &DomainShow) -> anyhow::Result<()> {
     let domain = find(desk, &show.name)?;
     let records = records_of(desk, &domain);
+    let sender = Sender::Domain(domain.name.clone());
+    let used = sending::used_today(desk, (domain.workspace, &sender)).await?;
     if show.output.json {
         let known = desk.domains.verifications().await?;
         let mut told = domain::document(&desk.directory(), &domain, known.get(&domain.name));
+        if let Some(used) = used {
+            told["sending"]["usedToday"] = json!(used);
+        }
         merge(&mut told, document(desk, &domain, &records));
         desk.console.say(told.to_string());
         return Ok(());
     }
-    let coming_in = coming_in(&domain);
+    let mut lines = vec![coming_in(&domain)];
+    let directory = desk.directory();
+    let sending = directory.sending(&sender);
+    if *sending != Sending::Active {
+        lines.push(format!("{}: {}", domain.name, sending::told(sending)));
+    }
+    if let Some(used) = used {
+        let used = waiting::recipients(used);
+        lines.push(format!("{}: sent to {used} today", domain.name));
+    }
     if show.table {
-        desk.console.say(coming_in);
+        lines.iter().for_each(|line| desk.console.say(line));
         let rows: Vec<_> = records.iter().map(row).collect();
         desk.console
             .table(&["NAME", "TYPE", "VALUE", "NEEDED", "FOR"], &rows);
     } else {
-        desk.console.say(format!("; {coming_in}"));
+        lines
+            .iter()
+            .for_each(|line| desk.console.say(format!("; {line}")));
         tell_zone(desk, &records);
     }
     Ok(())

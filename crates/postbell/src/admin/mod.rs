@@ -17,6 +17,7 @@ mod limits;
 mod removal;
 mod revoke;
 mod sending;
+mod verified_address;
 mod waiting;
 mod workspace;
 
@@ -27,7 +28,7 @@ pub(crate) use workspace::make_workspace;
 
 use crate::cli::{
     ApiKeyCommand, ConfigSetCommand, CredentialCommand, DestinationCommand, DomainCommand,
-    InWorkspace, InboundRouteCommand, Output, WorkspaceCommand,
+    InWorkspace, InboundRouteCommand, Output, VerifiedAddressCommand, WorkspaceCommand,
 };
 
 /// A command about what is set up.
@@ -40,6 +41,7 @@ pub(crate) enum Request {
     ConfigSet(ConfigSetCommand),
     Destination(DestinationCommand),
     InboundRoute(InboundRouteCommand),
+    VerifiedAddress(VerifiedAddressCommand),
 }
 
 impl Request {
@@ -60,5 +62,6 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         Request::ConfigSet(command) => config_set::run(desk, command).await,
         Request::Destination(command) => destination::run(desk, command).await,
         Request::InboundRoute(command) => inbound_route::run(desk, command).await,
+        Request::VerifiedAddress(command) => verified_address::run(desk, command).await,
     }
 }

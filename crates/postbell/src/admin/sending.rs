@@ -1,12 +1,16 @@
-//! `pause` and `resume`, of workspaces and of domains.
+//! `pause`, `sandbox` and `resume`, of workspaces and of domains.
 
-use postbell_model::{Domain, NewMail, Pause, Sender, Sending};
+use std::num::NonZeroU32;
+
+use postbell_model::{Domain, NewMail, Pause, Sandbox, Sender, Sending, WorkspaceId};
 use postbell_store::Directory;
 use serde_json::{Value, json};
 
 use super::Output;
 use super::desk::{self, Desk};
-use crate::cli::{NewMailArg, PauseArgs};
+use crate::cli::{NewMailArg, PauseArgs, SandboxArgs, SandboxMailArg};
+
+const DAY_SECONDS: u64 = 86_400;
 
 /// What is paused or resumed, with its name.
 #[derive(Debug)]
@@ -50,7 +54,11 @@ pub(super) async fn pause(
     };
     let before = desk.pauses.pause(&whose.sender, pause).await?;
     let mut sentence = match before {
-        Sending::Active | Sending::Sandbox(_) => format!("paused {}", whose.name),
+        Sending::Active => format!("paused {}", whose.name),
+        Sending::Sandbox(_) => format!(
+            "paused {}, which is in no sandbox any more: `sandbox` takes the place of `resume`",
+            whose.name
+        ),
         Sending::Paused(_) => format!("{} was paused already; its terms are new", whose.name),
     };
     sentence.push_str("; a server that runs sends nothing of it from within two seconds on, ");
@@ -59,6 +67,34 @@ pub(super) async fn pause(
         NewMailArg::Refuse => "and refuses new mail",
         NewMailArg::Reject => "and rejects new mail with an event",
     });
+    tell(desk, whose, output, &sentence);
+    Ok(())
+}
+
+pub(super) async fn enter_sandbox(
+    desk: &Desk,
+    whose: &Whose,
+    args: &SandboxArgs,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let sandbox = Sandbox {
+        since: desk.clock.now(),
+        daily_limit: args.daily_limit.map(NonZeroU32::get),
+        new_mail: match args.new_mail {
+            SandboxMailArg::Refuse => NewMail::Refuse,
+            SandboxMailArg::Reject => NewMail::Reject,
+        },
+    };
+    let terms = terms(&sandbox);
+    let before = desk.pauses.enter_sandbox(&whose.sender, sandbox).await?;
+    let sentence = match before {
+        Sending::Active => format!("{} is in a sandbox", whose.name),
+        Sending::Paused(_) => format!("{} is no longer paused, and in a sandbox", whose.name),
+        Sending::Sandbox(_) => {
+            format!("{} was in a sandbox already; its terms are new", whose.name)
+        }
+    };
+    let sentence = format!("{sentence}: {terms}; a server that runs sees it within two seconds");
     tell(desk, whose, output, &sentence);
     Ok(())
 }
@@ -92,9 +128,30 @@ fn tell(desk: &Desk, whose: &Whose, output: &Output, sentence: &str) {
     desk.tell(output, &document, sentence);
 }
 
+/// How many recipients a sandbox has sent to today; `None` where there is no limit to that.
+pub(super) async fn used_today(
+    desk: &Desk,
+    (workspace, sender): (WorkspaceId, &Sender),
+) -> anyhow::Result<Option<u32>> {
+    let directory = desk.directory();
+    let sandbox = directory.sending(sender).sandbox();
+    if sandbox.is_none_or(|sandbox| sandbox.daily_limit.is_none()) {
+        return Ok(None);
+    }
+    let seconds = desk.clock.now().as_micros().unsigned_abs() / 1_000_000;
+    let today = u32::try_from(seconds / DAY_SECONDS)?;
+    let taken = desk.sandboxes.taken_in_sandbox(workspace, sender, today);
+    Ok(Some(taken.await?))
+}
+
 /// Whether mail is sent, for machines.
 pub(super) fn document(sending: &Sending) -> Value {
     let mut document = json!({"state": sending.name()});
+    if let Some(sandbox) = sending.sandbox() {
+        document["since"] = json!(sandbox.since.to_string());
+        document["dailyLimit"] = json!(sandbox.daily_limit);
+        document["newMail"] = json!(sandbox.new_mail.name());
+    }
     if let Some(pause) = sending.pause() {
         document["since"] = json!(pause.since.to_string());
         document["reason"] = json!(pause.reason);
@@ -105,8 +162,12 @@ pub(super) fn document(sending: &Sending) -> Value {
 
 /// Whether mail is sent, for people.
 pub(super) fn told(sending: &Sending) -> String {
-    let Some(pause) = sending.pause() else {
-        return sending.name().to_owned();
+    let pause = match sending {
+        Sending::Active => return sending.name().to_owned(),
+        Sending::Sandbox(sandbox) => {
+            return format!("in a sandbox since {}: {}", sandbox.since, terms(sandbox));
+        }
+        Sending::Paused(pause) => pause,
     };
     let reason = pause.reason.as_deref();
     let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
@@ -116,4 +177,15 @@ pub(super) fn told(sending: &Sending) -> String {
         NewMail::Reject => "new mail is taken and rejected",
     };
     format!("paused since {}{reason}; {new_mail}", pause.since)
+}
+
+/// `to verified addresses alone, 200 recipients a day; other mail is refused`
+fn terms(sandbox: &Sandbox) -> String {
+    let limit = sandbox.daily_limit;
+    let limit = limit.map_or_else(String::new, |limit| format!(", {limit} recipients a day"));
+    let other = match sandbox.new_mail {
+        NewMail::Refuse => "refused",
+        NewMail::Hold | NewMail::Reject => "taken and rejected",
+    };
+    format!("mail goes to verified addresses alone{limit}; other mail is {other}")
 }

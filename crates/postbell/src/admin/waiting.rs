@@ -16,6 +16,14 @@ pub(super) async fn count(desk: &Desk, filter: &DeliveryFilter) -> anyhow::Resul
     Ok(lanes?.iter().map(|lane| lane.count).sum())
 }
 
+/// `1 recipient`, `7 recipients`
+pub(super) fn recipients(count: u32) -> String {
+    match count {
+        1 => "1 recipient".to_owned(),
+        many => format!("{many} recipients"),
+    }
+}
+
 /// `1 delivery`, `7 deliveries`
 pub(super) fn deliveries(count: u64) -> String {
     match count {

@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{ComingIn, InWorkspace, Output, PauseArgs};
+use super::{ComingIn, InWorkspace, Output, PauseArgs, SandboxArgs};
 
 /// `postbell domain …`
 #[derive(Debug, Subcommand)]
@@ -54,7 +54,7 @@ New keys whose records are there sign from then on. Exit code 1: a required reco
     #[command(after_help = "\
 Examples:
   postbell domain pause acme.example --reason 'new keys are on their way'
-  postbell domain pause acme.example --new-mail reject    new mail is refused as well
+  postbell domain pause acme.example --new-mail refuse    new mail is refused as well
 
 Mail is of the domain of its From field. What is being sent at the moment is sent to its end.")]
     Pause {
@@ -65,7 +65,23 @@ Mail is of the domain of its From field. What is being sent at the moment is sen
         #[command(flatten)]
         output: Output,
     },
-    /// Send mail from a domain again
+    /// Send mail from a domain to verified addresses and to the simulator alone
+    #[command(after_help = "\
+Examples:
+  postbell domain sandbox acme.example --daily-limit 200
+  postbell domain sandbox acme.example --new-mail reject
+
+The addresses are those of its workspace: `postbell verified-address add`. Where the workspace is in a
+sandbox, its terms hold. What was accepted before is sent. `postbell domain resume` ends it.")]
+    Sandbox {
+        /// The domain
+        name: String,
+        #[command(flatten)]
+        sandbox: SandboxArgs,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Send mail from a domain again, without restriction
     #[command(after_help = "Example:\n  postbell domain resume acme.example")]
     Resume(DomainNamed),
     /// List domains

@@ -16,6 +16,7 @@ mod operate;
 mod safekeeping;
 mod sending;
 mod trace;
+mod verified_address;
 mod workspace;
 
 use std::path::PathBuf;
@@ -49,8 +50,9 @@ pub use operate::{
     WaitingState, Which, WhichEvents,
 };
 pub use safekeeping::{BackupArgs, RestoreArgs, VerifyArgs};
-pub use sending::{NewMailArg, PauseArgs};
+pub use sending::{NewMailArg, PauseArgs, SandboxArgs, SandboxMailArg};
 pub use trace::{TraceArgs, TraceRole};
+pub use verified_address::{VerifiedAddressCommand, WhichVerified};
 pub use workspace::{WorkspaceCommand, WorkspaceNamed, WorkspaceUpdate};
 
 /// Exit codes, told in `postbell --help`.
@@ -221,6 +223,9 @@ keep what they have.")]
     /// Destinations: webhooks that hear of events
     #[command(subcommand)]
     Destination(DestinationCommand),
+    /// Verified addresses: who the sandboxes of a workspace may send to
+    #[command(subcommand)]
+    VerifiedAddress(VerifiedAddressCommand),
     /// Print what makes a shell complete these commands
     #[command(after_help = "\
 Examples:

@@ -1,4 +1,6 @@
-//! How a pause is typed.
+//! How a pause and a sandbox are typed.
+
+use std::num::NonZeroU32;
 
 use clap::{Args, ValueEnum};
 
@@ -24,6 +26,26 @@ pub enum NewMailArg {
     /// It is refused with 550
     Refuse,
     /// It is taken, and an event tells that it is not sent
+    Reject,
+}
+
+/// The terms of a sandbox.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// Recipients a day in UTC; the simulator does not count [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub daily_limit: Option<NonZeroU32>,
+    /// What becomes of mail to other addresses, and of mail beyond the limit
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    pub new_mail: SandboxMailArg,
+}
+
+/// What becomes of mail that a sandbox does not send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SandboxMailArg {
+    /// The message is refused, whoever else it is for: with 550, beyond the limit with 452
+    Refuse,
+    /// It is taken, and an event tells which recipients it is not sent to
     Reject,
 }
 

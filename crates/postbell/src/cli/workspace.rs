@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{ChangedLimits, NewLimits, Output, PauseArgs};
+use super::{ChangedLimits, NewLimits, Output, PauseArgs, SandboxArgs};
 
 /// `postbell workspace …`
 #[derive(Debug, Subcommand)]
@@ -39,7 +39,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   postbell workspace pause acme --reason 'too many bounces'
-  postbell workspace pause acme --new-mail reject    new mail is refused as well
+  postbell workspace pause acme --new-mail refuse    new mail is refused as well
 
 What is being sent at the moment is sent to its end. Its destinations hear of it: SendingPaused.")]
     Pause {
@@ -50,7 +50,31 @@ What is being sent at the moment is sent to its end. Its destinations hear of it
         #[command(flatten)]
         output: Output,
     },
-    /// Send mail of a workspace again
+    /// Send mail of a workspace to verified addresses and to the simulator alone
+    #[command(after_help = "\
+Examples:
+  postbell verified-address add ann@acme.example --workspace acme
+  postbell workspace sandbox acme --daily-limit 200
+  postbell workspace sandbox acme --new-mail reject    other recipients get a Reject event
+
+What was accepted before is sent. `postbell workspace resume` ends it; a pause takes its place.")]
+    Sandbox {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        sandbox: SandboxArgs,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show how the mail of a workspace fares: complaints, hard bounces, and what is too much
+    #[command(after_help = "\
+Examples:
+  postbell workspace reputation acme
+  postbell workspace reputation acme --json
+
+The limits are those of [reputation] in the configuration; the figures, what the server has counted.")]
+    Reputation(WorkspaceNamed),
+    /// Send mail of a workspace again, without restriction
     #[command(after_help = "\
 Example:
   postbell workspace resume acme

@@ -9,6 +9,7 @@ mod changes;
 mod classes;
 mod document;
 mod fault;
+mod reputation;
 mod resolve;
 mod sections;
 mod show;
@@ -32,6 +33,7 @@ use validate::Violation;
 
 pub use classes::ClassifyOptions;
 pub use fault::{Fault, Faults, Origin};
+pub use reputation::{NewMailSetting, ReputationAction, ReputationSection};
 pub use sections::*;
 pub(crate) use signing::KeyPlace;
 pub use signing::{DkimSection, DomainsSection, SecretsSection};

@@ -19,6 +19,7 @@ use postbell_store::SqliteOptions;
 use serde::Deserialize;
 
 use super::classes::ClassifyOptions;
+use super::reputation::ReputationSection;
 use super::resolve::Shared;
 use super::signing::{DkimSection, DomainsSection, SecretsSection};
 pub use crate::logging::{LogFormat, LogOptions};
@@ -60,6 +61,8 @@ pub struct Config {
     pub store: SqliteOptions,
     /// What is removed once it is over.
     pub retention: RetentionSection,
+    /// When a workspace whose mail fares badly is paused.
+    pub reputation: ReputationSection,
     /// What every door refuses.
     pub accept: GateOptions,
     /// What senders are told of.

@@ -22,6 +22,9 @@ const MAY_BE_ZERO: [&str; 4] = [
 /// More of anything than a machine could hold is a slip of the pen.
 const COUNT_MAX: i64 = 10_000_000;
 
+/// What is counted of a workspace's mail is counted by the hour.
+const SHORTEST_WINDOW: Duration = Duration::from_hours(1);
+
 const INBOUND_SIZE: &str = "inbound.limits.max_message_size";
 
 /// A message is held in memory while it is received.
@@ -40,6 +43,7 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     let mut rules = Rules::default();
     rules.server(config);
     rules.pauses(config);
+    rules.reputation(config);
     rules.limits(defaults, tree);
     rules.message_size(config);
     rules.reports(config);
@@ -117,6 +121,15 @@ impl Rules {
             ("notify.pause", notify.pause),
             ("notify.longest_pause", notify.longest_pause),
         );
+    }
+
+    fn reputation(&mut self, config: &Config) {
+        if config.reputation.window < SHORTEST_WINDOW {
+            self.broken(
+                "reputation.window",
+                "must be 1h or more, since it is counted by the hour",
+            );
+        }
     }
 
     fn login(&mut self, config: &Config) {

@@ -9,6 +9,7 @@ mod listen;
 mod observed;
 mod operations;
 mod reload;
+mod reputation;
 mod retention;
 mod revocations;
 mod stages;
@@ -32,6 +33,7 @@ use crate::observe::Panics;
 use listen::Listeners;
 use observed::Observed;
 use reload::{Guards, Terms};
+use reputation::ReputationWatch;
 
 /// How the grace is shared out among the stages, which end one after the other.
 const DOORS_SHARE: f64 = 0.4;
@@ -159,6 +161,8 @@ impl Server {
         observed.register(&door, &deliverer, &notifier, tls.clone());
         observed.register_inbound(&inbound_gate);
         observed.register_forwards(&forwarder);
+        let reputation = ReputationWatch::new(config, &store, &clock);
+        observed.register_reputation(&reputation);
         let listeners = Listeners::open(config, inherited)?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         let server = Self {
@@ -180,6 +184,7 @@ impl Server {
                 reports: reporter.terms(),
                 deliver: deliverer.terms(),
                 notify: notifier.terms(),
+                reputation: reputation.terms(),
                 guards,
                 tls: tls.clone(),
             },
@@ -195,6 +200,7 @@ impl Server {
         server.run_domains(verifier, sweeper);
         server.run_revocations(live.clone(), Arc::clone(&clock));
         server.run_retention(config.retention, Arc::clone(&clock));
+        server.run_reputation(reputation);
         server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);
         server.run_inbound(&inbound, listeners.inbound);

@@ -14,6 +14,7 @@ use postbell_receive::SubmissionDoor;
 use postbell_store::{Store, StoreMetrics};
 use prometheus_client::registry::Registry;
 
+use super::reputation::ReputationWatch;
 use crate::config::Config;
 use crate::observe::{self, Gauges, Panics, Pressure};
 
@@ -103,6 +104,11 @@ impl Observed {
     /// Names what is counted of mail that goes on.
     pub(super) fn register_forwards(&mut self, forwarder: &Forwarder) {
         forwarder.metrics().register(&mut self.registry);
+    }
+
+    /// Names what is counted of workspaces whose mail fares badly.
+    pub(super) fn register_reputation(&mut self, watch: &ReputationWatch) {
+        watch.metrics().register(&mut self.registry);
     }
 
     /// What the HTTP door answers.

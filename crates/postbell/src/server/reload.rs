@@ -11,6 +11,7 @@ use postbell_net::{Guard, ServerTls};
 use postbell_notify::NotifyTerms;
 use postbell_receive::{InboundDoor, SubmissionDoor};
 
+use super::reputation::ReputationTerms;
 use super::{Server, inbound, stages};
 use crate::config::Config;
 
@@ -24,6 +25,7 @@ pub(super) struct Terms {
     pub(super) reports: ReportTerms,
     pub(super) deliver: DeliverTerms,
     pub(super) notify: NotifyTerms,
+    pub(super) reputation: ReputationTerms,
     pub(super) guards: Guards,
     pub(super) tls: Option<Arc<ServerTls>>,
 }
@@ -78,6 +80,7 @@ impl Server {
         let inbound = config.inbound.door_options(&config.server.hostname);
         terms.inbound.change(inbound);
         terms.notify.change(stages::notify_options(config));
+        terms.reputation.send_replace(config.reputation);
         let allowed = &config.guard;
         terms.guards.deliver.allow(allowed.allow_deliver.clone());
         terms.guards.notify.allow(allowed.allow_notify.clone());

@@ -8,7 +8,7 @@ use postbell_accept::{AcceptOptions, Admission, Forwarder, Gate, Reporter};
 use postbell_api::HttpDoor;
 use postbell_deliver::{DeliverOptions, Deliverer, Reach, Signing};
 use postbell_mail::Classifier;
-use postbell_model::{Clock, WorkspaceId};
+use postbell_model::{Clock, Domain, WorkspaceId};
 use postbell_net::{DnsMetrics, HttpClient, OpportunisticTls, Resolver, ServerTls};
 use postbell_notify::{Notifier, NotifyOptions};
 use postbell_receive::{Encryption, SubmissionDoor};
@@ -109,6 +109,7 @@ pub(super) fn gate(
     let options = accept_options(config);
     let (intake, tenants) = (store.clone(), store.clone());
     let gate = Gate::new(options, intake, tenants, Arc::clone(clock));
+    let gate = gate.with_sandboxes(store.clone());
     Arc::new(gate.with_admission(admission))
 }
 
@@ -120,7 +121,13 @@ pub(super) fn accept_options(config: &Config) -> AcceptOptions {
         schedule_max: config.accept.schedule_max,
         keep_keys: config.accept.keep_keys,
         hide_client: config.accept.hide_client,
+        simulator: simulator(config),
     }
+}
+
+/// The domain whose addresses are simulated.
+pub(super) fn simulator(config: &Config) -> Option<Domain> {
+    Domain::parse(&format!("simulator.{}", config.server.hostname)).ok()
 }
 
 /// What tells senders what became of their mail.

@@ -135,8 +135,8 @@ async fn a_pause_of_a_workspace_outlives_a_restart() {
 async fn new_mail_is_refused_where_that_was_asked_for() {
     let world = World::start().await;
     world.command(&["domain", "add", OTHER]);
-    let reject = ["--new-mail", "reject", "--reason", "fraud"];
-    world.run(&[&["domain", "pause", SENDER][..], &reject].concat());
+    let refuse = ["--new-mail", "refuse", "--reason", "fraud"];
+    world.run(&[&["domain", "pause", SENDER][..], &refuse].concat());
     world.seen(|directory| is_paused(directory, SENDER)).await;
     // The envelope does not tell whose mail it is.
     for from in [format!("a@{SENDER}"), String::new(), format!("a@{OTHER}")] {
@@ -154,7 +154,7 @@ async fn new_mail_is_refused_where_that_was_asked_for() {
     assert!(taken.is_taken(), "{}", taken.deciding());
     assert!(offer_from_other(&world, BOB).await.is_taken());
 
-    world.run(&[&["workspace", "pause", "acme"][..], &reject].concat());
+    world.run(&[&["workspace", "pause", "acme"][..], &refuse].concat());
     world.seen(acme_is_paused).await;
     let refused = offer_from_other(&world, BOB).await;
     assert_eq!(

@@ -502,9 +502,9 @@ fn a_pause_has_a_reason_and_can_be_ended_twice() {
     assert!(paused.starts_with("paused workspace acme; "), "{paused}");
     let again = json(
         &place,
-        &["workspace", "pause", "acme", "--new-mail", "reject"],
+        &["workspace", "pause", "acme", "--new-mail", "refuse"],
     );
-    assert_eq!(again["sending"]["newMail"], "reject");
+    assert_eq!(again["sending"]["newMail"], "refuse");
     assert_eq!(again["sending"]["reason"], Value::Null);
     assert!(place.ok(&["workspace", "list"]).contains("paused"));
     let shown = place.ok(&["workspace", "show", "acme"]);

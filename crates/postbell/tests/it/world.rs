@@ -50,6 +50,11 @@ pub(crate) struct World {
 impl World {
     /// Workspace `acme` with the domain [`SENDER`] and the destination `hook`.
     pub(crate) async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The same, with more settings.
+    pub(crate) async fn start_with(settings: &str) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let mx = MxServer::start(keeping(MxOptions::default()), &tasks, stop.clone());
         let mx = mx.await.unwrap();
@@ -76,6 +81,7 @@ impl World {
         place.ok(&["workspace", "add", "acme"]);
         place.ok(&["domain", "add", SENDER, "--workspace", "acme"]);
         let config = configuration(place.path(), dns.addr(), mx.addr().port());
+        let config = config + settings;
         let mut world = Self {
             clock: Arc::new(HandClock::default()),
             mx,
@@ -97,6 +103,11 @@ impl World {
     /// Runs a command about the workspace; the server must not run.
     pub(crate) fn command(&self, words: &[&str]) {
         self.place.ok(&[words, &["--workspace", "acme"]].concat());
+    }
+
+    /// Where commands run.
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Runs a command, beside the server as well.

@@ -259,6 +259,7 @@ fn door(
         schedule_max: Duration::from_secs(366 * 86_400),
         keep_keys: Duration::from_secs(86_400),
         hide_client: false,
+        simulator: None,
         retry,
         max_hops: 50,
     };

@@ -33,6 +33,7 @@ mod pauses;
 mod places;
 #[cfg(test)]
 mod plans;
+mod policy;
 mod purge;
 mod removals;
 mod replays;

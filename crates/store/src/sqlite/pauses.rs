@@ -10,6 +10,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 use crate::{Pauses, TenantError, record};
 
 use super::event_rows::append_workspace_event;
+use super::policy;
 use super::rows::{self, RowError};
 use super::tenants::{SqliteTenants, count_change, read_all, store_error};
 
@@ -43,16 +44,48 @@ impl SqliteTenants {
         sending: Sending,
         at: Timestamp,
     ) -> Result<Sending, TenantError> {
+        let always = |_: &Sending| true;
+        self.set_sending_if(sender, sending, (at, always)).await
+    }
+
+    /// Pauses what is sent without restriction; whether it is.
+    pub(super) async fn pause_if_active(
+        &self,
+        sender: &Sender,
+        pause: Pause,
+    ) -> Result<bool, TenantError> {
+        let at = pause.since;
+        let is_active = |before: &Sending| *before == Sending::Active;
+        let paused = Sending::Paused(pause);
+        let before = self.set_sending_if(sender, paused, (at, is_active)).await?;
+        Ok(before == Sending::Active)
+    }
+
+    /// Writes how it is from now on, if it may be: how it was.
+    async fn set_sending_if(
+        &self,
+        sender: &Sender,
+        sending: Sending,
+        (at, may): (Timestamp, impl Fn(&Sending) -> bool),
+    ) -> Result<Sending, TenantError> {
         let mut connection = self.connection().await?;
         let begun = connection.begin_with("BEGIN IMMEDIATE").await;
         let mut transaction = begun.map_err(|error| store_error(&error))?;
         let (workspace, before) = look(&mut transaction, sender).await?;
+        if !may(&before) {
+            let ended = transaction.rollback().await;
+            ended.map_err(|error| store_error(&error))?;
+            return Ok(before);
+        }
         let sending = goes_on(&before, sending);
         let written = async {
             write(&mut transaction, sender, &sending).await?;
             if let Some(fact) = fact(sender, &before, &sending) {
                 let event = WorkspaceEvent::new(workspace, at, fact);
                 append_workspace_event(&mut transaction, &event).await?;
+            }
+            if is_resumed(&before, &sending) && *sender == Sender::Workspace(workspace) {
+                policy::begin_anew(&mut transaction, workspace, at).await?;
             }
             count_change(&mut transaction).await?;
             transaction.commit().await
@@ -95,36 +128,43 @@ fn read_sending(row: &SqliteRow, at: usize) -> Result<Sending, RowError> {
     record::read_sending(row.try_get(at)?).ok_or(RowError::Column("sending"))
 }
 
-/// A pause that goes on has begun when it began.
+/// What goes on has begun when it began.
 fn goes_on(before: &Sending, sending: Sending) -> Sending {
-    match (before.pause(), sending) {
-        (Some(before), Sending::Paused(pause)) => Sending::Paused(Pause {
+    match (before, sending) {
+        (Sending::Paused(before), Sending::Paused(pause)) => Sending::Paused(Pause {
             since: before.since,
             ..pause
+        }),
+        (Sending::Sandbox(before), Sending::Sandbox(sandbox)) => Sending::Sandbox(Sandbox {
+            since: before.since,
+            ..sandbox
         }),
         (_, sending) => sending,
     }
 }
 
-/// What there is to tell.
+fn is_resumed(before: &Sending, after: &Sending) -> bool {
+    before.pause().is_some() && after.pause().is_none()
+}
+
+/// What there is to tell: that a pause has begun or ended. Of a sandbox nothing is told, since no
+/// vocabulary has a word for it.
 fn fact(sender: &Sender, before: &Sending, after: &Sending) -> Option<WorkspaceFact> {
     let domain: Option<Domain> = match sender {
         Sender::Workspace(_) => None,
         Sender::Domain(domain) => Some(domain.clone()),
     };
-    match (before, after) {
-        (Sending::Active, Sending::Paused(pause)) => Some(WorkspaceFact::SendingPaused {
+    match (before.pause(), after.pause()) {
+        (None, Some(pause)) => Some(WorkspaceFact::SendingPaused {
             domain,
             reason: pause.reason.clone(),
             new_mail: pause.new_mail,
         }),
-        (Sending::Paused(pause), Sending::Active) => Some(WorkspaceFact::SendingResumed {
+        (Some(pause), None) => Some(WorkspaceFact::SendingResumed {
             domain,
             paused_at: pause.since,
         }),
-        (Sending::Active, Sending::Active) | (Sending::Paused(_), Sending::Paused(_)) => None,
-        // Told by no event yet: see the records of decisions.
-        (Sending::Sandbox(_), _) | (_, Sending::Sandbox(_)) => None,
+        (None, None) | (Some(_), Some(_)) => None,
     }
 }
 

@@ -185,6 +185,8 @@ fn removal_of_workspace(workspace: WorkspaceId, now: Timestamp) -> Vec<Query<'st
     vec![
         sqlx::query("DELETE FROM api_key WHERE workspace_id = ?").bind(id),
         sqlx::query("DELETE FROM destination WHERE workspace_id = ?").bind(id),
+        sqlx::query("DELETE FROM verified_address WHERE workspace_id = ?").bind(id),
+        sqlx::query("DELETE FROM reputation WHERE workspace_id = ?").bind(id),
         sqlx::query(credentials).bind(at).bind(id),
         sqlx::query(sets).bind(at).bind(id),
         sqlx::query(workspace).bind(at).bind(id),

@@ -32,7 +32,9 @@ use super::domains::read_domains;
 use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
-use super::{DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, unusable};
+use super::{
+    DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, policy, unusable,
+};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -411,13 +413,15 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let api_keys = api_keys::read(&mut look).await?;
     let routes = inbound_routes::read(&mut look).await?;
     let sending = pauses::read(&mut look).await?;
+    let verified = policy::read(&mut look).await?;
     look.rollback().await?;
     let directory = Directory::new(workspaces, domains, sets, destinations)
         .with_credentials(credentials)
         .with_domain_keys(keys)
         .with_api_keys(api_keys)
         .with_inbound_routes(routes)
-        .with_sending(sending);
+        .with_sending(sending)
+        .with_verified_addresses(verified);
     Ok((version, directory))
 }
 

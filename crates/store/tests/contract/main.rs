@@ -18,7 +18,9 @@ mod inbound;
 mod inbound_kept;
 mod operator;
 mod reports;
+mod reputation;
 mod retention;
+mod sandbox;
 mod scheduled;
 mod settle;
 mod sqlite_only;
@@ -110,6 +112,13 @@ contract!(sqlite:
     tenancy::api_keys_are_found_by_their_hash,
     tenancy::the_queue_of_a_revoked_credential_is_held_or_cancelled,
     tenancy::the_queue_of_a_revoked_credential_is_kept,
+    sandbox::verified_addresses_stand_in_the_directory,
+    sandbox::what_a_sandbox_sends_is_counted_by_day,
+    sandbox::a_sandbox_begins_and_ends_without_a_word,
+    reputation::outcomes_are_counted_once,
+    reputation::what_we_send_ourselves_is_nobodys,
+    reputation::a_workspace_that_is_resumed_begins_anew,
+    reputation::a_long_log_is_counted_in_stretches,
     domain_keys::keys_show_in_the_directory_and_survive,
     domain_keys::a_key_takes_the_place_of_the_one_before,
     domain_keys::keys_are_added_all_or_none,

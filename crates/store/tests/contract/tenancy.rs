@@ -31,7 +31,7 @@ fn pause(reason: &str, new_mail: NewMail) -> Pause {
 }
 
 /// The facts about the workspace, in order.
-async fn facts(fixture: &Fixture) -> Vec<WorkspaceFact> {
+pub(crate) async fn facts(fixture: &Fixture) -> Vec<WorkspaceFact> {
     let whole = Audience::Workspace(fixture.workspace);
     let inspector = fixture.inspector().await;
     let all = inspector

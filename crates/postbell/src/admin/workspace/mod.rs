@@ -1,5 +1,6 @@
 //! `postbell workspace`.
 
+mod reputation;
 mod show;
 
 use anyhow::bail;
@@ -37,6 +38,15 @@ pub(super) async fn run(desk: &Desk, command: &WorkspaceCommand) -> anyhow::Resu
             let whose = Whose::workspace(&desk.directory(), name)?;
             sending::pause(desk, &whose, pause, output).await
         }
+        WorkspaceCommand::Sandbox {
+            name,
+            sandbox,
+            output,
+        } => {
+            let whose = Whose::workspace(&desk.directory(), name)?;
+            sending::enter_sandbox(desk, &whose, sandbox, output).await
+        }
+        WorkspaceCommand::Reputation(named) => reputation::show(desk, named).await,
         WorkspaceCommand::Resume(named) => {
             let whose = Whose::workspace(&desk.directory(), &named.name)?;
             sending::resume(desk, &whose, &named.output).await

@@ -26,7 +26,12 @@ pub(super) async fn show(desk: &Desk, named: &WorkspaceNamed) -> anyhow::Result<
     document["credentials"] = list(&has.credentials);
     document["apiKeys"] = list(&has.api_keys);
     document["waiting"] = json!(waits);
-    let lines = lines(desk, (&directory, workspace), &has, waits);
+    let mut lines = lines(desk, (&directory, workspace), &has, waits);
+    let sender = Sender::Workspace(workspace.id);
+    if let Some(used) = sending::used_today(desk, (workspace.id, &sender)).await? {
+        document["sending"]["usedToday"] = json!(used);
+        lines.insert(2, format!("  sent today     {}", waiting::recipients(used)));
+    }
     desk.tell(&named.output, &document, &lines.join("\n"));
     Ok(())
 }

@@ -192,6 +192,7 @@ pub(crate) fn gate(store: &Arc<dyn Store>, clock: Arc<dyn Clock>) -> Gate {
         },
         max_hops: 50,
         hide_client: false,
+        simulator: None,
         schedule_max: Duration::from_secs(86_400),
         keep_keys: Duration::from_secs(86_400),
     };

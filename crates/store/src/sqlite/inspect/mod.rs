@@ -26,7 +26,7 @@ pub(super) use lanes::depths;
 /// The store of a folder, to be looked at.
 #[derive(Debug)]
 pub struct SqliteInspector {
-    pool: SqlitePool,
+    pub(super) pool: SqlitePool,
     bodies: PathBuf,
 }
 
