@@ -412,6 +412,9 @@ pub trait Store:
     + Domains
     + DomainRemovals
     + Inbound
+    + Engagements
+    + Links
+    + LinkBlocks
     + Forwards
     + InboundRoutes
     + Operate

@@ -33,7 +33,7 @@ use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
 use super::{
-    DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, policy, unusable,
+    DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, policy, unusable, link_blocks,
 };
 
 // How soon another process's change shows.
@@ -414,6 +414,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let routes = inbound_routes::read(&mut look).await?;
     let sending = pauses::read(&mut look).await?;
     let verified = policy::read(&mut look).await?;
+    let blocks = link_blocks::read(&mut look).await?;
     look.rollback().await?;
     let directory = Directory::new(workspaces, domains, sets, destinations)
         .with_credentials(credentials)
@@ -421,7 +422,8 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
         .with_api_keys(api_keys)
         .with_inbound_routes(routes)
         .with_sending(sending)
-        .with_verified_addresses(verified);
+        .with_verified_addresses(verified)
+        .with_link_blocks(blocks);
     Ok((version, directory))
 }
 
