@@ -14,6 +14,7 @@ mod guard;
 pub mod http;
 mod metrics;
 mod opportunistic;
+mod peers;
 mod resolver;
 mod shortage;
 mod stream;
@@ -26,6 +27,7 @@ pub use guard::{Forbidden, Guard};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
 pub use metrics::DnsMetrics;
 pub use opportunistic::{HandshakeError, OpportunisticTls};
+pub use peers::{Peers, Place};
 pub use resolver::{
     Addresses, DnsOptions, LookupError, MxAnswer, Probed, Record, RecordKind, Records, Resolver,
     ResolverError, name_servers, probe,
