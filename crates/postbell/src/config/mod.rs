@@ -14,6 +14,7 @@ mod sections;
 mod show;
 mod signing;
 mod suggest;
+pub(crate) mod tracking;
 mod units;
 mod validate;
 mod value;
