@@ -7,12 +7,12 @@ use memchr::memmem;
 use crate::inbound::mime::to_text;
 
 use super::html::{self, Page, Tag};
-use super::options::{Options, PlainText};
+use super::options::{Options, PlainText, Seek};
 use super::parts::Language;
 use super::{Form, Note, PLACEHOLDERS_MAX, URL_MAX, charset, entity, pixel, text, url};
 
 /// The name between the braces of [`super::PLACEHOLDER`].
-const NAME: &[u8] = b"postbell.unsubscribe_url";
+pub(super) const NAME: &[u8] = b"postbell.unsubscribe_url";
 /// What programs make of the braces that write them as a part of an address.
 const BRACES: [(&[u8], &[u8]); 3] = [
     (b"{{", b"}}"),
@@ -71,9 +71,12 @@ impl Finder<'_> {
         if memmem::find(&ascii, b"-----BEGIN PGP ").is_some() {
             return Err(Note::Protected);
         }
-        let mut found = match language {
-            Language::Plain => self.in_text(&ascii)?,
-            Language::Body | Language::Page => self.in_page(octets, &ascii, charset, language)?,
+        let mut found = match (self.options.seek, language) {
+            (Seek::Placeholders, _) => Found::default(),
+            (Seek::Everything, Language::Plain) => self.in_text(&ascii)?,
+            (Seek::Everything, Language::Body | Language::Page) => {
+                self.in_page(octets, &ascii, charset, language)?
+            }
         };
         found.placeholders = placeholders(&ascii);
         if found.placeholders.len() > PLACEHOLDERS_MAX {

@@ -62,6 +62,7 @@ fn attempt(number: u32, phase: Phase, reply: Reply, from_peer: bool) -> Attempt 
         number,
         started_at: ACCEPTED,
         ended_at: ACCEPTED,
+        tracking_notes: Vec::new(),
         tries: vec![HostTry {
             host: Domain::parse("mx1.customer.example").unwrap(),
             ip: Some("192.0.2.25".parse().unwrap()),
