@@ -10,7 +10,10 @@
 
 use std::fmt;
 
-use postbell_model::{Domain, Fact, NewMail, RejectReason, Sandbox, Sender, WorkspaceId};
+use postbell_model::suppression::{Cause, Scope, SuppressedBy};
+use postbell_model::{
+    Domain, Fact, NewMail, RejectReason, Sandbox, Sender, Simulated, Timestamp, WorkspaceId,
+};
 use postbell_store::{Directory, NewDelivery, Paused, Portion, SandboxTaking, StoreError};
 
 use crate::gate::Gate;
@@ -77,6 +80,12 @@ impl Gate {
             all.for_each(|delivery| reject(delivery, RejectReason::SendingPaused));
             return Ok(());
         }
+        let simulator = self.simulator();
+        let is_simulated =
+            |delivery: &NewDelivery| Some(delivery.recipient.domain()) == simulator.as_ref();
+        let (simulated, mut real): (Vec<_>, Vec<_>) =
+            deliveries.iter_mut().partition(|d| is_simulated(d));
+        simulate(simulated, self.now());
         let Some((sender, sandbox)) = directory.sandbox_of(workspace, from) else {
             return Ok(());
         };
@@ -86,10 +95,6 @@ impl Gate {
             sender,
             sandbox,
         };
-        let simulator = self.simulator();
-        let is_simulated =
-            |delivery: &NewDelivery| Some(delivery.recipient.domain()) == simulator.as_ref();
-        let (_, mut real): (Vec<_>, Vec<_>) = deliveries.iter_mut().partition(|d| is_simulated(d));
         boxed.keep_verified(&mut real)?;
         real.retain(|delivery| delivery.ends_with.is_none());
         self.keep_within_limit(&boxed, &mut real).await
@@ -162,6 +167,20 @@ impl Boxed<'_> {
 
     fn whose(&self) -> Whose {
         Whose::of(self.directory, self.sender)
+    }
+}
+
+/// Ends those to `suppressed@` as if somebody had put it on the list.
+fn simulate(deliveries: Vec<&mut NewDelivery>, now: Timestamp) {
+    for delivery in deliveries {
+        if Simulated::of(&delivery.recipient) == Some(Simulated::Suppressed) {
+            delivery.ends_with = Some(Fact::Suppressed(Box::new(SuppressedBy {
+                scope: Scope::All,
+                cause: Cause::Manual,
+                since: now,
+                event: None,
+            })));
+        }
     }
 }
 

@@ -148,6 +148,7 @@ pub async fn explain(
         home,
         is_open: true,
         relays: relays.clone(),
+        simulator: options.simulator.clone(),
         max_addresses: options.max_addresses.max(1),
         lifetime: options.plan_lifetime,
         timeout: options.plan_timeout,

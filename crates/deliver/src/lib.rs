@@ -59,6 +59,7 @@ pub use live::Live;
 pub use metrics::DeliverMetrics;
 pub use options::{DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions, TrackingOptions};
 pub use pattern::DomainPattern;
+pub use plan::simulated::SimulatorRoute;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};
 pub use rules::{Rate, SiteLimits, SiteOptions};
 pub use settings::DeliverTerms;
@@ -147,6 +148,7 @@ impl Deliverer {
             home: Home::Of(Arc::clone(&tenants)),
             is_open: options.inbound_open,
             relays,
+            simulator: options.simulator.clone(),
             max_addresses: options.max_addresses,
             lifetime: options.plan_lifetime,
             timeout: options.plan_timeout,

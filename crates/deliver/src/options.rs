@@ -8,6 +8,7 @@ use postbell_smtp::ClientTimeouts;
 use serde::Deserialize;
 
 use crate::TlsPolicy;
+use crate::plan::simulated::SimulatorRoute;
 use crate::relay::RelayOptions;
 use crate::rules::{Rate, SiteOptions};
 
@@ -34,6 +35,9 @@ pub struct DeliverOptions {
     /// How links, pixels and pages of unsubscribing are reached. Set by the program.
     #[serde(skip)]
     pub tracking: TrackingOptions,
+    /// Where mail to simulated addresses goes; absent: there are none. Set by the program.
+    #[serde(skip)]
+    pub simulator: Option<SimulatorRoute>,
     /// The port that MX hosts are dialled at: 25 but for tests.
     pub smtp_port: u16,
     /// The address that is dialled from; absent: the system chooses.

@@ -34,6 +34,7 @@ pub mod retry;
 pub mod routing;
 pub mod secret;
 pub mod sending;
+pub mod simulator;
 pub mod suppression;
 pub mod tenant;
 pub mod time;
@@ -74,6 +75,7 @@ pub use retry::RetryPolicy;
 pub use routing::{DmarcMode, ForwardTo, InboundRoute, LocalPattern};
 pub use secret::Secret;
 pub use sending::{NewMail, Pause, Sandbox, Sender, Sending};
+pub use simulator::{Simulated, simulator_domain};
 pub use tenant::{
     ConfigurationSet, Credential, LeftQueue, ScramKeys, SendingDomain, SendingLimits, Workspace,
 };

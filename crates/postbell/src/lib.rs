@@ -25,5 +25,6 @@ mod reloading;
 mod safekeeping;
 mod serve;
 pub mod server;
+mod simulator;
 mod table;
 mod trace;

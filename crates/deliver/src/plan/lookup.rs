@@ -11,6 +11,7 @@ use crate::relay::Relays;
 
 use super::home::Home;
 use super::ourselves::Ourselves;
+use super::simulated::SimulatorRoute;
 use super::{Exchangers, Heading, Planned, Refusal, exchangers, implicit, is_ourselves, route};
 
 /// Hosts of one domain whose addresses are asked for, best first.
@@ -27,6 +28,8 @@ pub(crate) struct Lookup {
     /// Whether mail can come in.
     pub(crate) is_open: bool,
     pub(crate) relays: Relays,
+    /// Where simulated addresses are; `None`: there are none.
+    pub(crate) simulator: Option<SimulatorRoute>,
     pub(crate) max_addresses: usize,
     pub(crate) lifetime: Duration,
     pub(crate) timeout: Duration,
@@ -39,6 +42,7 @@ impl Lookup {
             ourselves: options.hostname.clone(),
             is_open: options.inbound_open,
             relays,
+            simulator: options.simulator.clone(),
             max_addresses: options.max_addresses,
             lifetime: options.plan_lifetime,
             timeout: options.plan_timeout,
@@ -64,6 +68,9 @@ impl Lookup {
     }
 
     async fn of_domain(&self, domain: &Domain) -> Planned {
+        if let Some(planned) = self.simulated(domain) {
+            return planned;
+        }
         let relays = self.relays.of(domain);
         if !relays.is_empty() {
             return self.by_relays(relays).await;

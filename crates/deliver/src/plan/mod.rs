@@ -23,6 +23,7 @@ pub(crate) mod lookup;
 mod named;
 pub(crate) mod ourselves;
 mod relayed;
+pub(crate) mod simulated;
 
 use std::net::IpAddr;
 use std::sync::Arc;

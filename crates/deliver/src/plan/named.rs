@@ -20,7 +20,7 @@ impl Lookup {
     }
 }
 
-fn route_to(
+pub(super) fn route_to(
     host: &Domain,
     port: u16,
     answer: Result<Addresses, LookupError>,

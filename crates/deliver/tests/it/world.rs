@@ -315,6 +315,7 @@ pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
     DeliverOptions {
         hostname: "us.example".to_owned(),
         inbound_open: true,
+        simulator: None,
         tracking: TrackingOptions::default(),
         smtp_port,
         source_address: None,

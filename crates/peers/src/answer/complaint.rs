@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
+use super::BOUNDARY;
 use super::original::Original;
-use super::{BOUNDARY, HOST};
 use crate::client::Mail;
 
 /// The complaint, to the mailbox for complaints of the sender's servers.
@@ -11,12 +11,13 @@ pub fn complaint(original: &Original) -> Mail {
     let Original {
         return_path,
         recipient,
+        host,
         header,
         peer,
         ..
     } = original;
     let (from, to) = (
-        format!("feedback@{HOST}"),
+        format!("feedback@{host}"),
         format!("fbl@{}", return_path.domain()),
     );
     let heading = original.heading(
@@ -33,7 +34,7 @@ pub fn complaint(original: &Original) -> Mail {
          --{BOUNDARY}\r\nContent-Type: message/feedback-report\r\n\r\n\
          Feedback-Type: abuse\r\nUser-Agent: FarSide/1.0\r\nVersion: 1\r\n\
          Original-Mail-From: <{return_path}>\r\nOriginal-Rcpt-To: <{recipient}>\r\n\
-         Arrival-Date: {arrival}\r\nSource-IP: {peer}\r\nReporting-MTA: dns; {HOST}\r\n\r\n\
+         Arrival-Date: {arrival}\r\nSource-IP: {peer}\r\nReporting-MTA: dns; {host}\r\n\r\n\
          --{BOUNDARY}\r\nContent-Type: text/rfc822-headers\r\n\r\n{header}\r\n\r\n--{BOUNDARY}--\r\n"
     );
     Mail {

@@ -2,13 +2,16 @@
 //!
 //! [`Answering`] says who answers and how; the makers write the answer from the message that was
 //! taken ([`Original`]); [`Answers`] hands it in at the other side's door, over SMTP like anybody
-//! else. Nothing here answers mail from `<>`, so no two servers answer each other.
+//! else, or visits its tracking host. Nothing here answers mail from `<>`, so no two servers answer
+//! each other.
 
 mod complaint;
 mod original;
 mod reply;
 mod report;
 mod vacation;
+mod visit;
+mod web;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,8 @@ pub use original::Original;
 pub use reply::reply;
 pub use report::report;
 pub use vacation::vacation;
+pub use visit::{Ask, Visit};
+pub use web::WebDoor;
 
 use crate::client::{ClientError, ClientOptions, Mail, Outcome, SmtpClient};
 use crate::mx::{Received, local_name};
@@ -41,7 +46,7 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long the door is waited for at each step.
 const STEP: Duration = Duration::from_secs(10);
-/// Who reports.
+/// Who reports, where nobody says.
 const HOST: &str = "mx.peer.test";
 const BOUNDARY: &str = "=_something-came-back";
 
@@ -56,6 +61,21 @@ pub enum Answering {
     Complaint,
     /// `vacation@`: a program answers that somebody is away.
     Vacation,
+    /// `open@`: somebody opens it.
+    Open,
+    /// `click@`: somebody follows its first tracked link.
+    Click,
+    /// `unsubscribe@`: somebody unsubscribes with one click.
+    Unsubscribe,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// By mail.
+    Mail(Mail),
+    /// By a visit of the tracking host.
+    Visit(Visit),
 }
 
 impl Answering {
@@ -67,28 +87,69 @@ impl Answering {
             "bounce-later" => Some(Self::Report),
             "complaint" => Some(Self::Complaint),
             "vacation" => Some(Self::Vacation),
+            "open" => Some(Self::Open),
+            "click" => Some(Self::Click),
+            "unsubscribe" => Some(Self::Unsubscribe),
             _ => None,
         }
     }
 
-    /// The answer to a message.
-    pub fn answer(self, original: &Original) -> Option<Mail> {
+    /// Whether the answer is a visit of the tracking host, and not mail.
+    pub const fn visits(self) -> bool {
+        matches!(self, Self::Open | Self::Click | Self::Unsubscribe)
+    }
+
+    /// The answer to a message; `None`: it can't be answered like this.
+    pub fn answer(self, original: &Original) -> Option<Answer> {
         match self {
-            Self::Reply => reply(original),
-            Self::Report => Some(report(original)),
-            Self::Complaint => Some(complaint(original)),
-            Self::Vacation => Some(vacation(original)),
+            Self::Reply => reply(original).map(Answer::Mail),
+            Self::Report => Some(Answer::Mail(report(original))),
+            Self::Complaint => Some(Answer::Mail(complaint(original))),
+            Self::Vacation => Some(Answer::Mail(vacation(original))),
+            Self::Open => Visit::opening(&original.body).map(Answer::Visit),
+            Self::Click => Visit::clicking(&original.body).map(Answer::Visit),
+            Self::Unsubscribe => Visit::unsubscribing(&original.body).map(Answer::Visit),
         }
     }
+}
+
+/// Who answers, and when.
+#[derive(Debug, Clone)]
+pub struct AnswerOptions {
+    /// The name of the server that answers and reports.
+    pub host: String,
+    /// How long after the mail was taken an answer comes by mail.
+    pub after: Duration,
+    /// How long after it the tracking host is visited.
+    pub visit_after: Duration,
+}
+
+impl Default for AnswerOptions {
+    fn default() -> Self {
+        Self {
+            host: HOST.to_owned(),
+            after: Duration::from_secs(1),
+            visit_after: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Where answers go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Doors {
+    /// Mail that comes in.
+    pub mail: Option<SocketAddr>,
+    /// The tracking host.
+    pub web: Option<WebDoor>,
 }
 
 /// What gives the answers; clones are the same.
 #[derive(Debug, Clone)]
 pub struct Answers {
     queue: mpsc::Sender<Due>,
-    door: watch::Sender<Option<SocketAddr>>,
+    doors: watch::Sender<Option<Doors>>,
+    options: Arc<AnswerOptions>,
     clock: Arc<dyn Clock>,
-    after: Duration,
     count: Arc<AtomicU64>,
 }
 
@@ -96,35 +157,47 @@ pub struct Answers {
 #[derive(Debug)]
 struct Due {
     at: Instant,
-    mail: Mail,
+    answer: Answer,
 }
 
 impl Answers {
-    /// Answers `after` so long, in a task of `tasks`, until `stop` or the last clone is gone. None
-    /// is given before [`Answers::open_to`] was told where.
+    /// Answers in a task of `tasks`, until `stop` or the last clone is gone. None is given before
+    /// [`Answers::open_to`] was told where.
     pub fn start(
-        after: Duration,
+        options: AnswerOptions,
         clock: Arc<dyn Clock>,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
         let (queue, due) = mpsc::channel(QUEUE);
-        let (door, open) = watch::channel(None);
+        let (doors, open) = watch::channel(None);
+        let options = Arc::new(options);
+        let host = options.host.clone();
         tasks.spawn(async move {
-            stop.run_until_cancelled(give(due, open)).await;
+            stop.run_until_cancelled(give(due, open, &host)).await;
         });
         Self {
             queue,
-            door,
+            doors,
+            options,
             clock,
-            after,
             count: Arc::default(),
         }
     }
 
-    /// Says where answers are handed in.
-    pub fn open_to(&self, door: SocketAddr) {
-        self.door.send_replace(Some(door));
+    /// Says where answers go; one that has no way there is not given.
+    pub fn open_to(&self, doors: Doors) {
+        self.doors.send_replace(Some(doors));
+    }
+
+    /// Where answers go, once that was said.
+    pub fn doors(&self) -> Option<Doors> {
+        *self.doors.borrow()
+    }
+
+    /// Whether one more can wait.
+    pub fn has_room(&self) -> bool {
+        self.queue.capacity() > 0
     }
 
     /// Hears of a message that was taken. Does not block: a ledger may call it.
@@ -134,36 +207,59 @@ impl Answers {
                 continue;
             };
             let number = self.count.fetch_add(1, Ordering::Relaxed);
-            let original = Original::read(received, recipient, number, self.clock.now());
-            let Some(mail) = original.and_then(|original| answering.answer(&original)) else {
+            let of = (recipient.as_str(), self.options.host.as_str());
+            let original = Original::read(received, of, number, self.clock.now());
+            let Some(answer) = original.and_then(|original| answering.answer(&original)) else {
                 continue;
             };
-            let at = Instant::now() + self.after;
-            if self.queue.try_send(Due { at, mail }).is_err() {
+            let after = match answer {
+                Answer::Mail(_) => self.options.after,
+                Answer::Visit(_) => self.options.visit_after,
+            };
+            let at = Instant::now() + after;
+            if self.queue.try_send(Due { at, answer }).is_err() {
                 warn!("an answer is not given: too many wait");
             }
         }
     }
 }
 
-async fn give(mut due: mpsc::Receiver<Due>, mut open: watch::Receiver<Option<SocketAddr>>) {
-    while let Some(Due { at, mail }) = due.recv().await {
-        let door = match open.wait_for(Option::is_some).await {
-            Ok(door) => *door,
+async fn give(mut due: mpsc::Receiver<Due>, mut open: watch::Receiver<Option<Doors>>, host: &str) {
+    while let Some(Due { at, answer }) = due.recv().await {
+        let doors = match open.wait_for(Option::is_some).await {
+            Ok(doors) => doors.unwrap_or_default(),
             Err(_) => return,
         };
         sleep_until(at).await;
-        if let Some(door) = door {
-            hand_in(door, &mail).await;
+        match (answer, doors) {
+            (Answer::Mail(mail), Doors { mail: Some(to), .. }) => hand_in(to, host, &mail).await,
+            (Answer::Visit(visit), Doors { web: Some(to), .. }) => visit_at(to, &visit).await,
+            _ => {}
+        }
+    }
+}
+
+/// Visits the tracking host, again where it has no time.
+async fn visit_at(door: WebDoor, visit: &Visit) {
+    for tries in 1..=TRIES {
+        let why = match web::ask(door, visit, STEP).await {
+            Ok(status) if status < 400 => return,
+            Ok(status) => format!("status {status}"),
+            Err(error) => error.to_string(),
+        };
+        if tries == TRIES {
+            warn!("the tracking host could not be visited: {why}");
+        } else {
+            sleep(PAUSE).await;
         }
     }
 }
 
 /// Hands an answer in, again where it is put off.
-async fn hand_in(door: SocketAddr, mail: &Mail) {
+async fn hand_in(door: SocketAddr, host: &str, mail: &Mail) {
     let mut tries = 1;
     loop {
-        let why = match attempt(door, mail).await {
+        let why = match attempt(door, host, mail).await {
             Ok(outcome) if outcome.is_taken() => return,
             Ok(outcome) if outcome.deciding().code / 100 == 5 => {
                 warn!("an answer was refused: {}", outcome.deciding());
@@ -181,9 +277,9 @@ async fn hand_in(door: SocketAddr, mail: &Mail) {
     }
 }
 
-async fn attempt(door: SocketAddr, mail: &Mail) -> Result<Outcome, ClientError> {
+async fn attempt(door: SocketAddr, host: &str, mail: &Mail) -> Result<Outcome, ClientError> {
     let options = ClientOptions {
-        ehlo: HOST.to_owned(),
+        ehlo: host.to_owned(),
         limit: STEP,
         source: None,
     };

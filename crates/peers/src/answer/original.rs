@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use postbell_model::{Address, Timestamp};
 
 use crate::mx::Received;
@@ -20,12 +21,16 @@ pub struct Original {
     pub return_path: Address,
     /// The recipient that answers.
     pub recipient: Address,
+    /// Who reports of it.
+    pub host: String,
     /// The address that handed it over.
     pub peer: IpAddr,
     /// Its header, without the empty line.
     pub header: String,
     /// The first of its text.
     pub text: Vec<String>,
+    /// The whole message.
+    pub body: Bytes,
     /// When it is answered.
     pub now: Timestamp,
     /// The Message-ID of the answer.
@@ -35,16 +40,23 @@ pub struct Original {
 impl Original {
     /// Reads what was taken. `None` for mail from `<>`, which nobody answers (RFC 3834 §2), and for
     /// addresses that are none.
-    pub fn read(received: &Received, recipient: &str, number: u64, now: Timestamp) -> Option<Self> {
+    pub fn read(
+        received: &Received,
+        (recipient, host): (&str, &str),
+        number: u64,
+        now: Timestamp,
+    ) -> Option<Self> {
         let whole = String::from_utf8_lossy(&received.body);
         let (header, body) = whole.split_once("\r\n\r\n").unwrap_or((&whole, ""));
         let recipient = Address::parse(recipient).ok()?;
         let domain = recipient.domain();
         Some(Self {
             return_path: Address::parse(&received.from).ok()?,
+            host: host.to_owned(),
             peer: received.peer.ip(),
             header: lines_of(cut(header, HEADER_MAX)),
             text: text_of(header, body),
+            body: received.body.clone(),
             now,
             answer_id: format!("<answer-{}.{number}@{domain}>", now.as_micros()),
             recipient,
@@ -53,16 +65,7 @@ impl Original {
 
     /// The value of a header field on one line, printable ASCII alone; `None`: there is none.
     pub fn field(&self, name: &str) -> Option<String> {
-        let mut lines = self.header.split("\r\n").skip_while(|line| {
-            let field = line.split_once(':').map(|(name, _)| name.trim_end());
-            !field.is_some_and(|field| field.eq_ignore_ascii_case(name))
-        });
-        let mut value = lines.next()?.split_once(':')?.1.to_owned();
-        for line in lines.take_while(|line| line.starts_with([' ', '\t'])) {
-            value.push_str(line);
-        }
-        value.retain(|c| c.is_ascii_graphic() || c == ' ');
-        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+        field(&self.header, name)
     }
 
     /// The mailbox in a field of one.
@@ -99,6 +102,27 @@ impl Original {
         self.field("Subject")
             .unwrap_or_else(|| "your message".to_owned())
     }
+}
+
+/// The header of a message.
+pub(super) fn header_of(message: &[u8]) -> String {
+    let end = memchr::memmem::find(message, b"\r\n\r\n").unwrap_or(message.len());
+    let header = String::from_utf8_lossy(&message[..end]);
+    lines_of(cut(&header, HEADER_MAX))
+}
+
+/// The value of a header field, as [`Original::field`] gives it.
+pub(super) fn field(header: &str, name: &str) -> Option<String> {
+    let mut lines = header.split("\r\n").skip_while(|line| {
+        let field = line.split_once(':').map(|(name, _)| name.trim_end());
+        !field.is_some_and(|field| field.eq_ignore_ascii_case(name))
+    });
+    let mut value = lines.next()?.split_once(':')?.1.to_owned();
+    for line in lines.take_while(|line| line.starts_with([' ', '\t'])) {
+        value.push_str(line);
+    }
+    value.retain(|c| c.is_ascii_graphic() || c == ' ');
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// The first lines of the text, or of the part that is plain text.

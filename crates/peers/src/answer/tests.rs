@@ -4,6 +4,7 @@ use super::*;
 use crate::clock::HandClock;
 use crate::mx::{MxOptions, MxServer};
 
+const HOST: &str = "mx.peer.test";
 const RETURN_PATH: &str = "token@bounce.example.com";
 const BODY: &str = "X-Postbell-Delivery: headertoken\r\nReply-To: Shop\r\n <reply+token@reply.example.com>\r\n\
     From: Shop <hello@example.com>\r\nTo: <x@example.org>\r\nSubject: Your tickets\r\n\
@@ -28,8 +29,11 @@ fn received(from: &str, to: &str, body: &'static str) -> Received {
 
 fn answer(to: &str, body: &'static str) -> Mail {
     let received = received(RETURN_PATH, to, body);
-    let original = Original::read(&received, to, 7, HandClock::default().now()).unwrap();
-    Answering::of(to).unwrap().answer(&original).unwrap()
+    let original = Original::read(&received, (to, HOST), 7, HandClock::default().now()).unwrap();
+    let Some(Answer::Mail(mail)) = Answering::of(to).unwrap().answer(&original) else {
+        panic!("{to} sends no mail");
+    };
+    mail
 }
 
 fn text(mail: &Mail) -> String {
@@ -45,6 +49,9 @@ fn the_local_part_decides_who_answers() {
         ("bounce-later@example.org", Some(Answering::Report)),
         ("complaint@example.org", Some(Answering::Complaint)),
         ("vacation@example.org", Some(Answering::Vacation)),
+        ("open@example.org", Some(Answering::Open)),
+        ("click+1@example.org", Some(Answering::Click)),
+        ("unsubscribe@example.org", Some(Answering::Unsubscribe)),
         ("bounce@example.org", None),
         ("replying@example.org", None),
     ] {
@@ -214,7 +221,7 @@ fn the_plain_part_is_quoted() {
     let body = String::from_utf8(mails[0].body.to_vec()).unwrap();
     let received = received(RETURN_PATH, "reply@example.org", body.leak());
     let now = HandClock::default().now();
-    let original = Original::read(&received, "reply@example.org", 1, now).unwrap();
+    let original = Original::read(&received, ("reply@example.org", HOST), 1, now).unwrap();
     assert_eq!(original.text.first().map(String::as_str), Some("Hello!"));
     assert_eq!(
         original.text.last().map(String::as_str),
@@ -246,7 +253,7 @@ fn nothing_in_a_message_makes_a_line_of_its_own() {
     let received = received(RETURN_PATH, "reply@example.org", NASTY);
     let original = Original::read(
         &received,
-        "reply@example.org",
+        ("reply@example.org", HOST),
         7,
         HandClock::default().now(),
     );
@@ -260,11 +267,18 @@ async fn answers_go_in_at_the_door_and_none_to_nobody() {
         .await
         .unwrap();
     let clock = Arc::new(HandClock::default());
-    let answers = Answers::start(Duration::ZERO, clock, &tasks, stop.clone());
+    let options = AnswerOptions {
+        after: Duration::ZERO,
+        ..AnswerOptions::default()
+    };
+    let answers = Answers::start(options, clock, &tasks, stop.clone());
     answers.hear(&received("", "vacation@example.org", BODY));
     answers.hear(&received(RETURN_PATH, "ada@example.org", BODY));
     answers.hear(&received(RETURN_PATH, "vacation@example.org", BODY));
-    answers.open_to(door.addr());
+    answers.open_to(Doors {
+        mail: Some(door.addr()),
+        web: None,
+    });
     answers.hear(&received(RETURN_PATH, "reply@example.org", BODY));
     door.wait_for_messages(2, STEP).await.unwrap();
     let taken: Vec<_> = door

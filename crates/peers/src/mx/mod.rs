@@ -70,6 +70,8 @@ pub struct MxOptions {
     pub patience: Duration,
     /// Told of each message.
     pub ledger: Option<Ledger>,
+    /// Asked before anything is taken.
+    pub judge: Option<Arc<dyn Judge>>,
 }
 
 impl Default for MxOptions {
@@ -97,6 +99,7 @@ impl Default for MxOptions {
             slow: Duration::from_secs(3),
             patience: Duration::from_secs(300),
             ledger: None,
+            judge: None,
         }
     }
 }
@@ -113,6 +116,16 @@ impl fmt::Debug for MxOptions {
 
 /// Called for each message that is complete and will be taken; it must not block.
 pub type Ledger = Arc<dyn Fn(&Received, Moment) + Send + Sync>;
+
+/// Has a say in what is taken; it must not block. What it answers is a whole reply, such as
+/// `550 5.1.1 No such user here`, which is given in the place of the usual one.
+pub trait Judge: Send + Sync {
+    /// Why mail to this address is not taken.
+    fn refuse_recipient(&self, to: &str) -> Option<String>;
+
+    /// Why a message that is complete is not taken.
+    fn refuse_message(&self, to: &[String], message: &Bytes) -> Option<String>;
+}
 
 /// When a ledger is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,7 +304,8 @@ impl State {
 
     /// Whether anybody looks at bodies.
     fn wants_bodies(&self) -> bool {
-        self.messages.keeps_any() || self.options.ledger.is_some()
+        let options = &self.options;
+        self.messages.keeps_any() || options.ledger.is_some() || options.judge.is_some()
     }
 
     fn tell(&self, received: &Received, moment: Moment) {

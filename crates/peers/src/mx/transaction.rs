@@ -1,5 +1,7 @@
 //! One mail transaction: what MAIL and RCPT have said, and which of it is refused.
 
+use std::borrow::Cow;
+
 use super::State;
 use super::conduct::Conduct;
 
@@ -66,16 +68,26 @@ fn fits(state: &State, value: &str) -> bool {
 }
 
 /// The usual reply to RCPT.
-pub(super) fn reply_to_rcpt(state: &State, from: &str, to: &str, parameters: &str) -> &'static str {
+pub(super) fn reply_to_rcpt(
+    state: &State,
+    from: &str,
+    to: &str,
+    parameters: &str,
+) -> Cow<'static, str> {
     if !parameters.is_empty() && state.extension("DSN").is_none() {
-        return "555 5.5.4 RCPT has a parameter that was not offered";
+        return "555 5.5.4 RCPT has a parameter that was not offered".into();
     }
-    match Conduct::of(to) {
+    let judge = state.options.judge.as_ref();
+    if let Some(refusal) = judge.and_then(|judge| judge.refuse_recipient(to)) {
+        return refusal.into();
+    }
+    let usual = match Conduct::of(to) {
         Conduct::Bounce => "550 5.1.1 No such user here",
         Conduct::SoftBounce => "552 5.2.2 The mailbox is full",
         Conduct::Delay if state.delayed.refuses(from, to) => {
             "451 4.7.1 Greylisted, please come again"
         }
         Conduct::Delay | Conduct::Slow | Conduct::Take => "250 2.1.5 Recipient OK",
-    }
+    };
+    usual.into()
 }

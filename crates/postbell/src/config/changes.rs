@@ -22,6 +22,7 @@ const FIXED: &[&str] = &[
     "deliver.max_body_octets",
     "dkim.",
     "secrets.",
+    "simulator.",
     "http_client.",
     "http.",
     "tracking.listen",

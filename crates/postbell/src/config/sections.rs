@@ -82,6 +82,8 @@ pub struct Config {
     pub domains: DomainsSection,
     /// Where the key is that secrets are sealed with.
     pub secrets: SecretsSection,
+    /// Addresses that behave as they are named.
+    pub simulator: SimulatorSection,
     /// How webhooks are called.
     pub notify: NotifyOptions,
     /// The connections that webhooks are called over.
@@ -190,6 +192,14 @@ impl InboundSection {
             timeouts: self.timeouts,
         }
     }
+}
+
+/// The `[simulator]` section.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatorSection {
+    /// Whether there are simulated addresses.
+    pub enabled: bool,
 }
 
 /// The `[tls]` section.

@@ -8,9 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use postbell_model::Clock;
 use postbell_peers::ServerTls;
-use postbell_peers::answer::Answers;
+use postbell_peers::answer::Doors;
 use postbell_peers::dns::{DnsOptions, DnsServer, Entry};
-use postbell_peers::mx::{Ledger, Moment, MxOptions, MxServer};
 use postbell_peers::webhook::{Post, SigningSecret, WebhookOptions, WebhookServer};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,11 +17,14 @@ use tokio_util::task::TaskTracker;
 
 use super::mailbox;
 use super::setup::{Folder, Receiver};
+use crate::simulator::{Simulation, Simulator, Strangers};
 
 /// Events that may wait to be shown.
 const FEED: usize = 1_024;
-/// Long enough that mail is shown as delivered before its answer comes in.
-const ANSWER_AFTER: Duration = Duration::from_secs(1);
+/// The name of the MX.
+const HOST: &str = "mx.peer.test";
+/// For how long after a delivery visits are taken for a machine's, as the configuration has it.
+const EARLY: Duration = Duration::from_secs(2);
 
 /// The far side, running.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub(super) struct FarSide {
     pub(super) webhook: String,
     posts: mpsc::Receiver<Arc<Post>>,
     names: DnsServer,
-    answers: Answers,
+    recipients: Simulator,
 }
 
 impl FarSide {
@@ -47,14 +49,14 @@ impl FarSide {
         let dns = DnsServer::start(DnsOptions::default(), tasks, stop.clone())
             .await
             .context("the DNS server of the far side can't start")?;
-        let answers = Answers::start(ANSWER_AFTER, Arc::clone(clock), tasks, stop.clone());
-        let saved = mailbox::ledger(folder.mail(), tasks);
-        let options = MxOptions {
+        let simulation = Simulation {
+            host: HOST.to_owned(),
+            strangers: Strangers::Taken,
+            early: EARLY,
             tls: Some(ServerTls::development()),
-            ledger: Some(answered(saved, answers.clone())),
-            ..MxOptions::default()
+            ledger: Some(mailbox::ledger(folder.mail(), tasks)),
         };
-        let mx = MxServer::start(options, tasks, stop.clone())
+        let mx = Simulator::start(simulation, clock, tasks, stop.clone())
             .await
             .context("the MX of the far side can't start")?;
         let (feed, posts) = mpsc::channel(FEED);
@@ -76,11 +78,11 @@ impl FarSide {
             })?;
         Ok(Self {
             dns: dns.addr(),
-            mx: mx.addr(),
+            mx: mx.address(),
             webhook: webhook.url("/events"),
             posts,
             names: dns,
-            answers,
+            recipients: mx,
         })
     }
 
@@ -89,25 +91,15 @@ impl FarSide {
         self.names.table().set(name, Entry::txt([text]));
     }
 
-    /// Says where mail comes in: answers are handed in there.
-    pub(super) fn answer_at(&self, door: SocketAddr) {
-        self.answers.open_to(door);
+    /// Says where answers go.
+    pub(super) fn answer_at(&self, doors: Doors) {
+        self.recipients.answer_at(doors);
     }
 
     /// The next event; `None` where the receiver is gone.
     pub(super) async fn next_post(&mut self) -> Option<Arc<Post>> {
         self.posts.recv().await
     }
-}
-
-/// A ledger that has recipients answer as well.
-fn answered(saved: Ledger, answers: Answers) -> Ledger {
-    Arc::new(move |received, moment| {
-        saved(received, moment);
-        if moment == Moment::AfterReply {
-            answers.hear(received);
-        }
-    })
 }
 
 impl fmt::Display for FarSide {

@@ -1,8 +1,8 @@
 //! `postbell dev`: the same server on loopback, with a far side on this machine.
 //!
 //! Mail to any domain goes to an MX of our own, events to a receiver of our own that verifies
-//! their signatures and shows them as they arrive. No mail leaves the machine, and nothing of
-//! this is part of `postbell serve`.
+//! their signatures and shows them as they arrive. No mail leaves the machine. The MX is the simulator
+//! of `postbell serve`, for all domains; the DNS and the receiver are here alone.
 
 mod expected;
 mod far_side;
@@ -28,6 +28,7 @@ use crate::lifecycle::{Signals, SystemClock};
 use crate::logging;
 use crate::observe::Panics;
 use crate::server::Server;
+use crate::simulator::doors;
 
 use expected::Expected;
 use far_side::FarSide;
@@ -52,9 +53,7 @@ pub(crate) async fn run(args: &DevArgs, console: Console) -> anyhow::Result<()> 
     let panics = Panics::default();
     panics.watch();
     let server = Server::start(&config, clock, &panics).await?;
-    if let Some(door) = server.addresses().inbound.first() {
-        far_side.answer_at(*door);
-    }
+    far_side.answer_at(doors(&config, server.addresses()));
 
     tell_ready(&server, &far_side, &folder, console);
     let outcome = tokio::select! {

@@ -12,6 +12,7 @@ mod reload;
 mod reputation;
 mod retention;
 mod revocations;
+mod simulated;
 mod stages;
 mod tracking;
 
@@ -35,6 +36,7 @@ use listen::Listeners;
 use observed::Observed;
 use reload::{Guards, Terms};
 use reputation::ReputationWatch;
+use simulated::Simulated;
 
 /// How the grace is shared out among the stages, which end one after the other.
 const DOORS_SHARE: f64 = 0.4;
@@ -44,6 +46,8 @@ const NOTIFY_SHARE: f64 = 0.2;
 const WORK_SHARE: f64 = 0.9;
 /// What the store may take to sync and close; more means that the disk hangs.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+/// What simulated recipients may take to end; nothing depends on them any more.
+const SIMULATOR_LIMIT: Duration = Duration::from_secs(1);
 /// What the last answers over HTTP may take.
 const HTTP_LIMIT: Duration = Duration::from_secs(1);
 
@@ -61,6 +65,7 @@ pub struct Server {
     http: Stage,
     tracking: Stage,
     visits: Stage,
+    simulated: Simulated,
     addresses: Addresses,
     terms: Terms,
     grace: Duration,
@@ -143,7 +148,9 @@ impl Server {
         let dns = observed.dns();
         let notifier = stages::notifier(config, &store, (&guards, &dns), &clock)?;
         let tracer = Tracer::new(Arc::clone(&clock));
-        let deliverer = stages::deliverer(config, &store, (&guards, &dns), &clock)?;
+        let simulated = Simulated::start(config, &clock).await?;
+        let options = stages::deliver_options(config, simulated.route());
+        let deliverer = stages::deliverer(options, config, &store, (&guards, &dns), &clock)?;
         let deliverer = deliverer.with_tracer(tracer.clone());
         let live = deliverer.live();
         let tls = stages::tls(config)?.map(Arc::new);
@@ -172,6 +179,7 @@ impl Server {
         observed.register_reputation(&reputation);
         let listeners = Listeners::open(config, inherited)?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
+        simulated.answer_by(config, &listeners.addresses);
         let around = (&listeners, tls.as_ref());
         let (tracking, followed) = tracking::tracking(config, &store, around, &clock)?;
         observed.register_tracking(&tracking, &store);
@@ -187,6 +195,7 @@ impl Server {
             http: Stage::new("http"),
             tracking: Stage::new("tracking"),
             visits: Stage::new("visits"),
+            simulated,
             addresses: listeners.addresses.clone(),
             terms: Terms {
                 gate,
@@ -272,6 +281,7 @@ impl Server {
             self.tracking.finish(share)
         );
         self.deliver.finish(self.grace.mul_f64(DELIVER_SHARE)).await;
+        self.simulated.stage.finish(SIMULATOR_LIMIT).await;
         let share = self.grace.mul_f64(NOTIFY_SHARE);
         // Nobody comes any more: who has come is written down.
         tokio::join!(

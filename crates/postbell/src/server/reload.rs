@@ -63,7 +63,7 @@ impl Server {
         sender.context("reports.from")?;
         stages::tls(config)?;
         let inbound_gate = inbound::gate_options(config)?;
-        let deliver = stages::deliver_options(config);
+        let deliver = stages::deliver_options(config, self.simulated.route());
         terms.deliver.change(deliver, classifier)?;
         if let (Some(tls), Some(files)) = (&terms.tls, config.tls.files()) {
             tls.reload(files).context("the certificate of [tls]")?;

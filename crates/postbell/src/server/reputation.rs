@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Server, stages};
+use super::{Server, simulated};
 use crate::config::{Config, ReputationAction, ReputationSection};
 
 /// What the watch does, which may change while it runs.
@@ -66,7 +66,7 @@ impl ReputationWatch {
         Self {
             store: Arc::clone(store),
             terms: watch::Sender::new(config.reputation),
-            simulator: stages::simulator(config),
+            simulator: simulated::domain(config),
             metrics: ReputationMetrics::default(),
             clock: Arc::clone(clock),
         }

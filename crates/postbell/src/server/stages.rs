@@ -6,9 +6,11 @@ use anyhow::{Context, bail};
 use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Admission, Forwarder, Gate, Reporter};
 use postbell_api::HttpDoor;
-use postbell_deliver::{DeliverOptions, Deliverer, Reach, Signing, TrackingOptions};
+use postbell_deliver::{
+    DeliverOptions, Deliverer, Reach, Signing, SimulatorRoute, TrackingOptions,
+};
 use postbell_mail::Classifier;
-use postbell_model::{Clock, Domain, WorkspaceId};
+use postbell_model::{Clock, WorkspaceId};
 use postbell_net::{DnsMetrics, HttpClient, OpportunisticTls, Resolver, ServerTls};
 use postbell_notify::{Notifier, NotifyOptions};
 use postbell_receive::{Encryption, SubmissionDoor};
@@ -17,6 +19,7 @@ use tokio::net::TcpListener;
 
 use super::observed::Observed;
 use super::reload::Guards;
+use super::simulated;
 use super::{DELIVER_SHARE, NOTIFY_SHARE, Server, WORK_SHARE};
 use crate::config::Config;
 use crate::identity::{Sweeper, Verifier, Watch, check_opens, sealing_key};
@@ -51,13 +54,14 @@ pub(super) fn notify_options(config: &Config) -> NotifyOptions {
 
 /// What delivers mail.
 pub(super) fn deliverer(
+    options: DeliverOptions,
     config: &Config,
     store: &Arc<dyn Store>,
     (guards, dns): (&Guards, &DnsMetrics),
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Deliverer> {
     let deliverer = Deliverer::new(
-        deliver_options(config),
+        options,
         store.clone(),
         store.clone(),
         store.clone(),
@@ -75,9 +79,13 @@ pub(super) fn deliverer(
 }
 
 /// How mail is delivered.
-pub(super) fn deliver_options(config: &Config) -> DeliverOptions {
+pub(super) fn deliver_options(
+    config: &Config,
+    simulator: Option<SimulatorRoute>,
+) -> DeliverOptions {
     DeliverOptions {
         grace: config.server.grace.mul_f64(DELIVER_SHARE * WORK_SHARE),
+        simulator,
         // Where no mail comes in, an answer to us would be lost.
         inbound_open: !config.inbound.listen.is_empty(),
         // Nor does a link lead anywhere where nobody answers.
@@ -126,13 +134,8 @@ pub(super) fn accept_options(config: &Config) -> AcceptOptions {
         schedule_max: config.accept.schedule_max,
         keep_keys: config.accept.keep_keys,
         hide_client: config.accept.hide_client,
-        simulator: simulator(config),
+        simulator: simulated::domain(config),
     }
-}
-
-/// The domain whose addresses are simulated.
-pub(super) fn simulator(config: &Config) -> Option<Domain> {
-    Domain::parse(&format!("simulator.{}", config.server.hostname)).ok()
 }
 
 /// What tells senders what became of their mail.

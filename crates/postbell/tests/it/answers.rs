@@ -9,7 +9,7 @@ use postbell_mail::inbound::status::Action;
 use postbell_mail::inbound::{Inbound, Mail, Reader, reply_text, thread};
 use postbell_model::inbound::AutoReplyClass;
 use postbell_model::{Address, BounceClass, Timestamp};
-use postbell_peers::answer::{Answering, Original};
+use postbell_peers::answer::{Answer, Answering, Original};
 use postbell_peers::client;
 
 const RETURN_PATH: &str = "bounce+token@bounce.acme.example";
@@ -21,14 +21,19 @@ fn answer(recipient: &str) -> client::Mail {
     let original = Original {
         return_path: Address::parse(RETURN_PATH).unwrap(),
         recipient: Address::parse(recipient).unwrap(),
+        host: "mx.peer.test".to_owned(),
         peer: Ipv4Addr::LOCALHOST.into(),
         header: HEADER.to_owned(),
         text: vec!["Hello Robin,".to_owned(), "did it arrive?".to_owned()],
+        body: Bytes::new(),
         now: Timestamp::from_micros(1_777_811_697_000_000),
         answer_id: "<2@example.org>".to_owned(),
     };
     let answering = Answering::of(recipient).unwrap();
-    answering.answer(&original).unwrap()
+    let Some(Answer::Mail(mail)) = answering.answer(&original) else {
+        panic!("{recipient} sends no mail");
+    };
+    mail
 }
 
 fn read(body: &Bytes) -> Inbound {

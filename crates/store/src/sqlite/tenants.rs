@@ -33,7 +33,8 @@ use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
 use super::{
-    DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, policy, unusable, link_blocks,
+    DATABASE, api_keys, database, destinations, inbound_routes, link_blocks, pauses, places,
+    policy, unusable,
 };
 
 // How soon another process's change shows.

@@ -267,9 +267,9 @@ impl Session<'_> {
     async fn message(&mut self, data: Data) -> Result<(), End> {
         let at = Instant::now();
         let usual = if data.too_large {
-            "552 5.3.4 The message is larger than this server takes"
+            "552 5.3.4 The message is larger than this server takes".into()
         } else {
-            "250 2.0.0 Taken"
+            self.judged(&data).unwrap_or("250 2.0.0 Taken".into())
         };
         if self.transaction.as_ref().is_some_and(|t| t.slow) {
             self.flush().await?;
@@ -282,6 +282,16 @@ impl Session<'_> {
             self.record(transaction, data, at);
         }
         self.utter(manner).await
+    }
+
+    /// The reply to a message that is not taken.
+    fn judged(&self, data: &Data) -> Option<Cow<'static, str>> {
+        let (judge, transaction) = (
+            self.state.options.judge.as_ref()?,
+            self.transaction.as_ref()?,
+        );
+        let refusal = judge.refuse_message(&transaction.recipients, &data.body);
+        refusal.map(Cow::from)
     }
 
     fn record(&mut self, transaction: Transaction, data: Data, at: Instant) {

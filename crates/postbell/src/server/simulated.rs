@@ -1,0 +1,64 @@
+//! The simulator of the server's own domain, as a stage.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use postbell_deliver::SimulatorRoute;
+use postbell_model::{Clock, Domain, simulator_domain};
+use tokio_util::sync::DropGuard;
+
+use super::Addresses;
+use crate::config::Config;
+use crate::lifecycle::Stage;
+use crate::simulator::{Simulation, Simulator, doors};
+
+/// The stage, and what it simulates.
+#[derive(Debug)]
+pub(super) struct Simulated {
+    pub(super) stage: Stage,
+    simulator: Option<(Simulator, SimulatorRoute)>,
+    /// A server that does not come up leaves nobody behind.
+    _end: DropGuard,
+}
+
+impl Simulated {
+    /// Starts it where it is switched on.
+    pub(super) async fn start(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let stage = Stage::new("simulator");
+        let end = stage.stop().drop_guard();
+        let mut simulator = None;
+        if let Some(domain) = domain(config) {
+            let simulation = Simulation::of_domain(&domain, config.tracking.early);
+            let started = Simulator::start(simulation, clock, stage.tasks(), stage.stop()).await;
+            let started = started.context("the simulator can't listen on loopback")?;
+            let address = started.address();
+            simulator = Some((started, SimulatorRoute { domain, address }));
+        }
+        Ok(Self {
+            stage,
+            simulator,
+            _end: end,
+        })
+    }
+
+    /// Where mail to simulated addresses goes.
+    pub(super) fn route(&self) -> Option<SimulatorRoute> {
+        self.simulator.as_ref().map(|(_, route)| route.clone())
+    }
+
+    /// Says by which doors answers come in.
+    pub(super) fn answer_by(&self, config: &Config, addresses: &Addresses) {
+        if let Some((simulator, _)) = &self.simulator {
+            simulator.answer_at(doors(config, addresses));
+        }
+    }
+}
+
+/// The domain whose addresses are simulated.
+pub(super) fn domain(config: &Config) -> Option<Domain> {
+    let hostname = &config.server.hostname;
+    config
+        .simulator
+        .enabled
+        .then(|| simulator_domain(hostname))?
+}
