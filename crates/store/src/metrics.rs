@@ -162,7 +162,7 @@ impl StoreMetrics {
         registry.register(
             "postbell_store_purged",
             "Removed, being over for longer than it is kept: message, delivery, event, call, key, \
-             slim, file, inbound",
+             slim, file, inbound, suppression",
             self.purged.clone(),
         );
     }
@@ -259,6 +259,7 @@ impl StoreMetrics {
             ("slim", purged.slim),
             ("file", purged.files),
             ("inbound", purged.inbound),
+            ("suppression", purged.suppressions),
         ] {
             self.purged.get_or_create(&OfKind { kind }).inc_by(count);
         }

@@ -113,6 +113,7 @@ impl Purger {
             slim = purged.slim,
             files = purged.files,
             inbound = purged.inbound,
+            suppressions = purged.suppressions,
             duration_ms = self.clock.monotonic().since(begun).as_millis(),
             "removed what is kept no longer"
         );

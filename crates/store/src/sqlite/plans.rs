@@ -8,6 +8,7 @@ use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
 use super::script;
 use super::statements::{BatchStatement, ROOMS, Statements};
+use super::suppression::ListStatements;
 
 #[tokio::test]
 async fn no_statement_reads_a_whole_table() {
@@ -26,6 +27,7 @@ async fn no_statement_reads_a_whole_table() {
         end_forwards,
         receptions,
         purge,
+        list,
     } = Statements::new();
     let batches = [release, send, events, retries, end_retries];
     let more = [note_reports, end_reports, calls, end_forwards];
@@ -48,7 +50,9 @@ async fn no_statement_reads_a_whole_table() {
     let slim = [leave_slim, quiet, slim, inbound];
     let received = of_receptions(receptions);
     let batches = batches.iter().chain(&more).chain(&of_deliveries);
-    for statement in batches.chain(&purge).chain(&slim).chain(&received) {
+    let list = of_list(list);
+    let batches = batches.chain(&purge).chain(&slim);
+    for statement in batches.chain(&received).chain(&list) {
         for sql in statement.texts() {
             check(&mut database, sql).await;
         }
@@ -79,6 +83,28 @@ fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 7] {
         change_slim,
         events,
     ]
+}
+
+fn of_list(statements: ListStatements) -> [BatchStatement; 12] {
+    let ListStatements {
+        look,
+        standing,
+        insert,
+        change,
+        delete,
+        events,
+        recipients,
+        slim,
+        end_deliveries,
+        end_events,
+        forget_soft,
+        count_soft,
+    } = statements;
+    let list = [look, standing, insert, change, delete, events];
+    let others = [recipients, slim, end_deliveries, end_events];
+    let mut all = list.into_iter().chain(others);
+    let mut all = all.by_ref().chain([forget_soft, count_soft]);
+    std::array::from_fn(|_| all.next().expect("there are twelve"))
 }
 
 async fn check(database: &mut SqliteConnection, sql: &str) {

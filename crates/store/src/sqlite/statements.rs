@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, Sqlite};
 
 use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
+use super::suppression::ListStatements;
 use super::{event_rows, forwards, reports};
 
 /// The most rows of one statement.
@@ -96,6 +97,7 @@ pub(super) struct Statements {
     pub end_forwards: BatchStatement,
     pub receptions: ReceptionStatements,
     pub purge: PurgeStatements,
+    pub list: ListStatements,
 }
 
 impl Statements {
@@ -151,6 +153,7 @@ impl Statements {
             },
             receptions: ReceptionStatements::new(),
             purge: PurgeStatements::new(),
+            list: ListStatements::new(),
         }
     }
 }

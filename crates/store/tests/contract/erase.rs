@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use postbell_model::suppression::{Cause, Scope, Suppression};
 use postbell_model::{Address, InboundId, InboundMail, ReportRequest};
 use postbell_store::{
     Action, DeliveryFilter, KeptSince, PurgeRound, Traces, erase, traces, verify,
@@ -11,6 +12,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use crate::fixture::{self, Fixture, NOW, bounced};
 use crate::inbound::{answer, mail, reception, take};
+use crate::suppression;
 
 const ANN: &str = "ann.someone@example.com";
 
@@ -261,4 +263,30 @@ async fn what_is_left_of_a_delivery_is_forgotten() {
     let again = erase(fixture.folder(), &ann(), None).await.unwrap();
     assert_eq!(again, Traces::default());
     fixture.close().await;
+}
+
+#[tokio::test]
+async fn what_somebody_has_wished_stays() {
+    let fixture = store().await;
+    let listed = async || {
+        let ann = ann();
+        let found = fixture.store.suppressions_of(fixture.workspace, &ann, NOW);
+        let found = found.await.unwrap();
+        found.iter().map(|entry| entry.cause).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, [Cause::Bounce], "it is dead");
+    let wish = Suppression {
+        cause: Cause::Unsubscribe,
+        scope: Scope::Stream("news".to_owned()),
+        note: Some("ann.someone has called".to_owned()),
+        ..suppression::entry(&fixture, ANN)
+    };
+    fixture.store.suppress(vec![wish], NOW).await.unwrap();
+    erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(listed().await, [Cause::Unsubscribe]);
+    fixture.close().await;
+    assert!(
+        !is_known(fixture.folder(), "\"ann.someone has called"),
+        "events do not say it"
+    );
 }
