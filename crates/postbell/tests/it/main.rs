@@ -23,6 +23,7 @@ mod pauses;
 mod reports;
 mod retention;
 mod serve;
+mod suppressed;
 mod tenants;
 mod unsubscribed;
 mod waiting;
