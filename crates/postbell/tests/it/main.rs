@@ -25,6 +25,7 @@ mod reputation;
 mod retention;
 mod sandbox;
 mod serve;
+mod suppressed;
 mod tenants;
 mod unsubscribed;
 mod waiting;

@@ -85,6 +85,7 @@ contract!(sqlite:
     events::pages_follow_the_log,
     events::a_set_sees_only_its_own,
     events::sequence_numbers_have_no_gaps,
+    events::what_is_about_an_address_is_found_by_it,
     operator::lanes_tell_what_waits,
     operator::held_mail_stays_until_it_is_released,
     operator::scheduled_mail_is_scheduled_again,
