@@ -175,10 +175,10 @@ impl Stage {
             }
             Ok(())
         });
-        keeping
-            .await
-            .map(|()| ())
-            .map_err(|error| unkept(message, &error))
+        if let Err(error) = keeping.await {
+            return Err(unkept(message, &error));
+        }
+        Ok(())
     }
 
     /// The addresses of one recipient's message.

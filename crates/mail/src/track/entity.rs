@@ -91,19 +91,26 @@ fn numbered(text: &str) -> Option<(char, usize)> {
 
 /// Text as it may stand in a value, in whatever quotes, and in a page: of ASCII alone.
 pub(super) fn encode(text: &str, encoded: &mut String) {
-    for c in text.chars() {
+    let mut rest = text;
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_encoded(*c)) {
+        encoded.push_str(rest.get(..at).unwrap_or_default());
         match c {
             '&' => encoded.push_str("&amp;"),
             '<' => encoded.push_str("&lt;"),
             '>' => encoded.push_str("&gt;"),
-            '"' | '\'' | '`' | ' ' | '\u{7f}'.. | '\0'..='\u{1f}' => {
+            _ => {
                 encoded.push_str("&#");
                 encoded.push_str(&u32::from(c).to_string());
                 encoded.push(';');
             }
-            c => encoded.push(c),
         }
+        rest = rest.get(at + c.len_utf8()..).unwrap_or_default();
     }
+    encoded.push_str(rest);
+}
+
+const fn is_encoded(c: char) -> bool {
+    matches!(c, '&' | '<' | '>' | '"' | '\'' | '`' | '\0'..=' ' | '\u{7f}'..)
 }
 
 #[cfg(test)]
