@@ -92,25 +92,28 @@ fn numbered(text: &str) -> Option<(char, usize)> {
 /// Text as it may stand in a value, in whatever quotes, and in a page: of ASCII alone.
 pub(super) fn encode(text: &str, encoded: &mut String) {
     let mut rest = text;
-    while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_encoded(*c)) {
-        encoded.push_str(rest.get(..at).unwrap_or_default());
-        match c {
+    while let Some(at) = rest.bytes().position(is_encoded) {
+        let (kept, behind) = rest.split_at_checked(at).unwrap_or_default();
+        encoded.push_str(kept);
+        let mut behind = behind.chars();
+        match behind.next().unwrap_or_default() {
             '&' => encoded.push_str("&amp;"),
             '<' => encoded.push_str("&lt;"),
             '>' => encoded.push_str("&gt;"),
-            _ => {
+            c => {
                 encoded.push_str("&#");
                 encoded.push_str(&u32::from(c).to_string());
                 encoded.push(';');
             }
         }
-        rest = rest.get(at + c.len_utf8()..).unwrap_or_default();
+        rest = behind.as_str();
     }
     encoded.push_str(rest);
 }
 
-const fn is_encoded(c: char) -> bool {
-    matches!(c, '&' | '<' | '>' | '"' | '\'' | '`' | '\0'..=' ' | '\u{7f}'..)
+/// Whether a character that begins with this octet is written as a reference.
+const fn is_encoded(octet: u8) -> bool {
+    matches!(octet, b'&' | b'<' | b'>' | b'"' | b'\'' | b'`' | 0..=b' ' | 0x7f..)
 }
 
 #[cfg(test)]

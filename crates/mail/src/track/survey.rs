@@ -37,7 +37,7 @@ impl Survey {
             let tag = page.get(at..).unwrap_or_default();
             match tag.get(1).map(u8::to_ascii_lowercase) {
                 Some(b'/') => survey.end_tag(tag, at),
-                Some(b'a') => survey.has_areas |= begins(tag, b"ar"),
+                Some(b'a') => survey.has_areas |= begins(tag, b"area"),
                 Some(b'b') => survey.has_bases |= begins(tag, b"base"),
                 Some(b'v') => survey.has_shapes |= begins(tag, b"v:"),
                 Some(b's') => survey.is_foreign |= begins(tag, b"svg"),
@@ -112,4 +112,47 @@ pub(super) fn conditional(comment: &[u8]) -> Option<Range<usize>> {
             .is_some_and(|word| word.eq_ignore_ascii_case(b"href"))
     };
     letters.any(is_href).then_some(begin..begin + end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_there_may_be() {
+        let page = "<AREA><Base x><V:rect><svg><!-- <![endif]--><!--[if mso]><p><![endif]--></a>";
+        let survey = Survey::of(page.as_bytes());
+        assert!(survey.has_areas && survey.has_bases && survey.has_shapes && survey.is_foreign);
+        assert!(!survey.has_conditions);
+        let nothing = Survey::of(b"<a><article><body><v><style><strong><main> <!doctype html>");
+        assert!(!nothing.has_areas && !nothing.has_bases && !nothing.has_shapes);
+        assert!(!nothing.is_foreign && !nothing.has_conditions);
+    }
+
+    #[test]
+    fn conditional_comments_count_where_they_have_links() {
+        for (page, has_conditions) in [
+            ("<!-- [IF mso]><a HREF=x><![endif]-->", true),
+            ("<!--[if mso]><a href=x>", true),
+            ("<!--[if mso]><p><![endif]--> href", false),
+            (
+                "<!--[if mso]><p><![endif]--><!--[if mso]><a href=x>-->",
+                true,
+            ),
+            ("<!--[if href]-->", false),
+            ("<!-- <!--[if mso]><p>--> <a href=x>", false),
+            ("<!--", false),
+        ] {
+            let survey = Survey::of(page.as_bytes());
+            assert_eq!(survey.has_conditions, has_conditions, "{page}");
+        }
+    }
+
+    #[test]
+    fn the_last_ends_of_the_body_are_known() {
+        let page = b"</body></BODY ></body/></bodyx></html></body><b></html></body";
+        let survey = Survey::of(page);
+        assert_eq!(survey.bodies, [15, 38, 55]);
+        assert_eq!(survey.html, Some(48));
+    }
 }
