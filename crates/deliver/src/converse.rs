@@ -22,6 +22,8 @@ pub(crate) struct Task {
     pub(crate) tries: Vec<HostTry>,
     /// Whether it has met a connection that the host had given up already.
     pub(crate) retried: bool,
+    /// What was left alone of its message.
+    pub(crate) tracking_notes: Vec<String>,
 }
 
 impl Task {
@@ -67,6 +69,7 @@ impl Stage {
                 };
             }
         };
+        task.tracking_notes = letter.tracking_notes;
         let asks = letter.transaction.dsn.notify.is_some();
         connection.session.send(letter.transaction);
         let end = transaction_end(connection).await;

@@ -3,7 +3,7 @@
 //! Takes due deliveries from the store, finds the hosts that take the recipients' mail
 //! (RFC 5321 §5.1), hands each message over with SMTP, and settles what came of it. Read in the
 //! order of a delivery's journey: `claim`, `plan`, `board` (what waits for which site, and whose
-//! turn it is), `worker`, `connect`, `render`, `sign`, `converse`, `outcome`, `settle`.
+//! turn it is), `worker`, `connect`, `track`, `render`, `sign`, `converse`, `outcome`, `settle`.
 //!
 //! **Promises.** Whatever happens to one site, domain or lane holds back only what is addressed
 //! to it. Everything waited for has a deadline and everything held a limit. A delivery that was
@@ -27,6 +27,7 @@ mod options;
 mod outcome;
 mod pattern;
 mod plan;
+mod pool;
 mod relay;
 mod release;
 mod render;
@@ -37,6 +38,7 @@ mod settle;
 mod sign;
 mod stage;
 mod tls;
+mod track;
 mod worker;
 
 use std::fmt;
@@ -46,7 +48,7 @@ use std::sync::Arc;
 use postbell_mail::Classifier;
 use postbell_model::{Clock, TokenKeys};
 use postbell_net::{Guard, OpportunisticTls, Resolver, Tracer};
-use postbell_store::{Bodies, Queue, Tenants};
+use postbell_store::{Bodies, Links, Queue, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,7 +57,7 @@ pub use board::{SiteReply, SiteView};
 pub use explain::{ComesIn, Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use live::Live;
 pub use metrics::DeliverMetrics;
-pub use options::{DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions};
+pub use options::{DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions, TrackingOptions};
 pub use pattern::DomainPattern;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};
 pub use rules::{Rate, SiteLimits, SiteOptions};
@@ -67,10 +69,12 @@ use board::{Board, Limits};
 use plan::home::Home;
 use plan::lookup::Lookup;
 use plan::ourselves::Ourselves;
+use pool::Pool;
 use relay::Relays;
 use rules::SiteRules;
 use settings::Settings;
 use stage::{Dice, Stage};
+use track::Tracks;
 
 /// Octets of one reply of a host; a longer one ends the session.
 const MAX_REPLY: usize = 64 * 1024;
@@ -110,6 +114,7 @@ pub struct Deliverer {
     tls: OpportunisticTls,
     board: Arc<Board>,
     signing: Option<Arc<Signing>>,
+    links: Option<Arc<dyn Links>>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
     metrics: DeliverMetrics,
@@ -157,6 +162,7 @@ impl Deliverer {
             keys: Arc::new(keys.ok_or(DeliverError::NoTokenKeys)?),
             tenants,
             signing: None,
+            links: None,
             clock,
             tracer: Tracer::default(),
             metrics: DeliverMetrics::default(),
@@ -216,6 +222,13 @@ impl Deliverer {
         self
     }
 
+    /// With a place for links that are too long for a token. Without, they are not tracked.
+    #[must_use]
+    pub fn with_links(mut self, links: Arc<dyn Links>) -> Self {
+        self.links = Some(links);
+        self
+    }
+
     /// Claims, delivers and settles until `stop`. Then finishes the transactions under way
     /// within their grace, settles them, gives back the rest, and returns.
     ///
@@ -258,6 +271,9 @@ impl Deliverer {
     ) -> Stage {
         let settings = self.terms.settings.load_full();
         let options = &settings.options;
+        let signing = self.signing.as_ref();
+        let pool = signing.map_or_else(|| Pool::new(None), |signing| signing.pool.clone());
+        let tracks = Tracks::new(self.links.clone(), self.metrics.tracking.clone());
         let body_room = usize::try_from(options.max_body_octets.div_ceil(1024).max(1))
             .unwrap_or(Semaphore::MAX_PERMITS)
             .min(Semaphore::MAX_PERMITS);
@@ -273,6 +289,8 @@ impl Deliverer {
             broken_tls: Arc::default(),
             classifier: Arc::clone(&settings.classifier),
             signing: self.signing.clone(),
+            tracks: Arc::new(tracks),
+            pool,
             clock: self.clock.clone(),
             tracer: self.tracer.clone(),
             sessions: Arc::default(),

@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use crate::Live;
 use crate::board::BusySite;
 use crate::settle::Settled;
+use crate::track::TrackMetrics;
 
 /// Sites that are told apart: the busiest. The others are `other`, so that a scrape stays small
 /// however many domains there is mail for.
@@ -39,6 +40,7 @@ pub struct DeliverMetrics {
     durations: Histogram,
     latencies: Histogram,
     duplicates: Counter,
+    pub(crate) tracking: TrackMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,6 +68,7 @@ impl Default for DeliverMetrics {
             durations: Histogram::new(ATTEMPTS),
             latencies: Histogram::new(LATENCIES),
             duplicates: Counter::default(),
+            tracking: TrackMetrics::default(),
         };
         let delivered = Attempted {
             outcome: "delivered",
@@ -117,6 +120,7 @@ impl DeliverMetrics {
              have taken a message that is sent again",
             self.duplicates.clone(),
         );
+        self.tracking.register(registry);
         registry.register_collector(Box::new(Sites(live)));
     }
 

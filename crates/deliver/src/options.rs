@@ -31,6 +31,9 @@ pub struct DeliverOptions {
     /// loop. Set by the program.
     #[serde(skip, default = "yes")]
     pub inbound_open: bool,
+    /// How links, pixels and pages of unsubscribing are reached. Set by the program.
+    #[serde(skip)]
+    pub tracking: TrackingOptions,
     /// The port that MX hosts are dialled at: 25 but for tests.
     pub smtp_port: u16,
     /// The address that is dialled from; absent: the system chooses.
@@ -102,6 +105,16 @@ impl DeliverOptions {
         }
         self
     }
+}
+
+/// How what is tracked comes back to us. The default: not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrackingOptions {
+    /// Whether there is a door that answers: without, nothing is tracked, and nobody can unsubscribe on the web.
+    pub open: bool,
+    /// What addresses begin with, `http://127.0.0.1:8080`, in place of `https://` and the tracking host of the
+    /// domain.
+    pub base_url: Option<String>,
 }
 
 /// The retry policy where a configuration set has none of its own.

@@ -196,6 +196,7 @@ mod tests {
             number,
             started_at: NOW,
             ended_at: NOW,
+            tracking_notes: Vec::new(),
             tries: Vec::new(),
         };
         let policy = RetryPolicy {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use postbell_mail::render::Unsubscribe;
 use postbell_mail::transfer::{Need, Unfit, fit};
 use postbell_mail::{Rendering, render};
 use postbell_model::token::{Claim, Purpose};
@@ -22,6 +23,8 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Letter {
     pub(crate) transaction: Transaction,
+    /// What was left alone of the message.
+    pub(crate) tracking_notes: Vec<String>,
     /// The body's share of the memory; held until the transaction is over.
     pub(crate) _room: Option<OwnedSemaphorePermit>,
 }
@@ -72,19 +75,25 @@ fn fitted(body: &Bytes, message: &Message, host: &Extensions) -> Result<Fitted, 
 }
 
 impl Stage {
-    /// Reads, renders and signs the message for this delivery and this host.
+    /// Reads, tracks, renders and signs the message for this delivery and this host.
     pub(crate) async fn prepare(
         &self,
         parcel: &Parcel,
         host: &Extensions,
     ) -> Result<Letter, Unready> {
         let (body, room) = self.body(parcel).await?;
-        let fitted = fitted(&body, &parcel.claimed.message, host).map_err(Unready::Bad)?;
-        let mut transaction = self.render(parcel, &fitted).map_err(Unready::Bad)?;
+        let directory = self.tenants.directory();
+        let sender = sender(&directory, &parcel.claimed.message);
+        let tracked = self.track(parcel, (&directory, sender), body).await?;
+        let fitted = fitted(&tracked.body, &parcel.claimed.message, host);
+        let fitted = fitted.map_err(Unready::Bad)?;
+        let rendered = self.render(parcel, (&directory, sender), &fitted);
+        let mut transaction = rendered.map_err(Unready::Bad)?;
         // Nothing changes an octet after this.
         transaction.body = self.sign(&parcel.claimed.message, transaction.body).await?;
         Ok(Letter {
             transaction,
+            tracking_notes: tracked.notes,
             _room: room,
         })
     }
@@ -122,25 +131,32 @@ impl Stage {
         Unready::Bad(Reply::new(451, 3, 0, "The stored message can't be read"))
     }
 
-    fn render(&self, parcel: &Parcel, fitted: &Fitted) -> Result<Transaction, Reply> {
+    fn render(
+        &self,
+        parcel: &Parcel,
+        (directory, sender): (&Directory, Option<&SendingDomain>),
+        fitted: &Fitted,
+    ) -> Result<Transaction, Reply> {
         let (delivery, message) = (&parcel.claimed.delivery, &*parcel.claimed.message);
-        let claim = Claim {
-            workspace: message.workspace,
-            delivery: delivery.id,
-        };
-        let directory = self.tenants.directory();
-        let reply_to = self.reply_address(&directory, message, claim);
+        let claim = claim(parcel);
+        let reply_to = self.reply_address(sender, claim);
+        let set = directory.configuration_set(message.configuration_set);
+        let unsubscribing = self.unsubscribing(message, set, (sender, claim));
         let rendering = Rendering {
             message,
             body: &fitted.body,
             hostname: &self.options.hostname,
             header_token: &self.keys.sign(Purpose::Header, claim),
             reply_to: reply_to.as_ref().map(Address::as_str),
+            unsubscribe: Unsubscribe {
+                page: unsubscribing.page.as_deref(),
+                address: unsubscribing.address.as_deref(),
+            },
         };
         let rendered = render(&rendering)
             .map_err(|error| Reply::new(554, 6, 0, format!("The message is malformed: {error}")))?;
         Ok(Transaction {
-            from: self.return_path(&directory, message, claim),
+            from: self.return_path(directory, message, claim),
             to: delivery.recipient.clone(),
             body: rendered.chunks,
             eight_bit: fitted.eight_bit,
@@ -170,25 +186,32 @@ impl Stage {
             .map_or_else(|_| message.mail_from.clone(), ReversePath::Mailbox)
     }
 
-    /// Where answers are caught: at the host of the domain of From, else of MAIL FROM, where that catches
-    /// them. Mail from `<>` (reports, ours among them) gets no answers.
-    fn reply_address(
-        &self,
-        directory: &Directory,
-        message: &Message,
-        claim: Claim,
-    ) -> Option<Address> {
-        let mail_from = message.mail_from.mailbox()?;
-        if !self.options.inbound_open {
-            return None;
-        }
-        let domain = domain_of_from(message)
-            .and_then(|from| own(directory, message, &from))
-            .or_else(|| own(directory, message, mail_from.domain()))
-            .filter(|domain| domain.reply_capture)?;
+    /// Where answers are caught: at the host of the sender's domain, where that catches them.
+    fn reply_address(&self, sender: Option<&SendingDomain>, claim: Claim) -> Option<Address> {
+        let domain = sender.filter(|domain| self.options.inbound_open && domain.reply_capture)?;
         let token = self.keys.sign(Purpose::Reply, claim);
         Address::new(&format!("reply+{token}"), &domain.reply_host).ok()
     }
+}
+
+/// Whose delivery it is, for tokens.
+pub(crate) fn claim(parcel: &Parcel) -> Claim {
+    Claim {
+        workspace: parcel.claimed.message.workspace,
+        delivery: parcel.claimed.delivery.id,
+    }
+}
+
+/// The domain that a message is from: that of From, else of MAIL FROM, while it is the workspace's. Mail from
+/// `<>` (reports, ours among them) is from none, and neither is what came in and goes on.
+fn sender<'d>(directory: &'d Directory, message: &Message) -> Option<&'d SendingDomain> {
+    let mail_from = message.mail_from.mailbox()?;
+    if message.forward.is_some() {
+        return None;
+    }
+    domain_of_from(message)
+        .and_then(|from| own(directory, message, &from))
+        .or_else(|| own(directory, message, mail_from.domain()))
 }
 
 /// A domain, while it is one of the message's workspace.

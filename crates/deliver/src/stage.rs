@@ -23,10 +23,12 @@ use crate::LoggedAddresses;
 use crate::Signing;
 use crate::board::{Board, InHand, Parcel};
 use crate::outcome::{fact, outcome};
+use crate::pool::Pool;
 use crate::release::{PATIENCE, give_back, may_take_later};
 use crate::settings::Settings;
 use crate::settle::{Settled, Settler};
 use crate::tls::BrokenTls;
+use crate::track::Tracks;
 
 /// Handles and settings. A connection keeps the settings of the moment when it was made.
 #[derive(Clone)]
@@ -45,6 +47,9 @@ pub(crate) struct Stage {
     pub(crate) classifier: Arc<Classifier>,
     /// `None`: mail goes out unsigned.
     pub(crate) signing: Option<Arc<Signing>>,
+    pub(crate) tracks: Arc<Tracks>,
+    /// For work that takes long.
+    pub(crate) pool: Pool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tracer: Tracer,
     /// Connections made so far.
@@ -62,6 +67,24 @@ pub(crate) struct Stage {
     pub(crate) stop: CancellationToken,
     /// What is under way is broken off.
     pub(crate) abort: CancellationToken,
+}
+
+/// What was done for a delivery in one attempt.
+#[derive(Debug)]
+pub(crate) struct Attempted {
+    pub(crate) started_at: Timestamp,
+    pub(crate) tries: Vec<HostTry>,
+    pub(crate) tracking_notes: Vec<String>,
+}
+
+impl Attempted {
+    pub(crate) const fn new(started_at: Timestamp, tries: Vec<HostTry>) -> Self {
+        Self {
+            started_at,
+            tries,
+            tracking_notes: Vec::new(),
+        }
+    }
 }
 
 impl Stage {
@@ -109,9 +132,9 @@ impl Stage {
 
     /// Settles a delivery with the outcome of its attempt. Waits only where the store is far
     /// behind.
-    pub(crate) async fn settle(&self, in_hand: InHand, started_at: Timestamp, tries: Vec<HostTry>) {
+    pub(crate) async fn settle(&self, in_hand: InHand, attempted: Attempted) {
         let class = |last: &HostTry| self.classifier.classify(last.phase, &last.reply);
-        let settled = self.settled(&in_hand, started_at, tries, class);
+        let settled = self.settled(&in_hand, attempted, class);
         if self.settler.settle(settled).await {
             in_hand.settled();
         }
@@ -119,25 +142,27 @@ impl Stage {
 
     /// Settles a delivery that no host heard of.
     pub(crate) async fn settle_unsent(&self, parcel: &Parcel, tried: HostTry, class: BounceClass) {
-        let settled = self.settled(parcel, self.clock.now(), vec![tried], |_| class);
+        let attempted = Attempted::new(self.clock.now(), vec![tried]);
+        let settled = self.settled(parcel, attempted, |_| class);
         self.settler.settle(settled).await;
     }
 
     fn settled(
         &self,
         parcel: &Parcel,
-        started_at: Timestamp,
-        tries: Vec<HostTry>,
+        attempted: Attempted,
         class: impl Fn(&HostTry) -> BounceClass,
     ) -> Settled {
         let (delivery, message) = (&parcel.claimed.delivery, &parcel.claimed.message);
-        let last = tries.last().expect("invariant: an attempt has a try");
+        let last = attempted.tries.last();
+        let last = last.expect("invariant: an attempt has a try");
         let outcome = outcome(last, class(last));
         let attempt = Attempt {
             number: delivery.attempt,
-            started_at,
+            started_at: attempted.started_at,
             ended_at: self.clock.now(),
-            tries,
+            tries: attempted.tries,
+            tracking_notes: attempted.tracking_notes,
         };
         let ended_at = attempt.ended_at;
         let directory = self.tenants.directory();

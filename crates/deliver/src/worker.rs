@@ -11,7 +11,7 @@ use crate::connect::{Connection, Round};
 use crate::converse::{Ending, Task};
 use crate::plan::Route;
 use crate::session::Waited;
-use crate::stage::Stage;
+use crate::stage::{Attempted, Stage};
 
 /// Connects to the site of `seat`, delivers what is its turn, and goes when there is no more.
 pub(crate) async fn work(stage: Stage, seat: Seat) {
@@ -98,8 +98,8 @@ impl Worker {
                 in_hand.give_back(Duration::ZERO);
                 continue;
             }
-            let tries = round.tries.clone();
-            self.stage.settle(in_hand, round.started_at, tries).await;
+            let attempted = Attempted::new(round.started_at, round.tries.clone());
+            self.stage.settle(in_hand, attempted).await;
         }
     }
 
@@ -192,6 +192,7 @@ impl Worker {
             started_at,
             tries: std::mem::take(&mut round.tries),
             retried: false,
+            tracking_notes: Vec::new(),
         }
     }
 
@@ -251,14 +252,13 @@ impl Worker {
     }
 
     async fn settle(&self, task: Task) {
-        let Task {
-            in_hand,
-            started_at,
-            tries,
-            ..
-        } = task;
-        self.note(&tries);
-        self.stage.settle(in_hand, started_at, tries).await;
+        self.note(&task.tries);
+        let attempted = Attempted {
+            started_at: task.started_at,
+            tries: task.tries,
+            tracking_notes: task.tracking_notes,
+        };
+        self.stage.settle(task.in_hand, attempted).await;
     }
 }
 

@@ -11,6 +11,7 @@ use postbell_model::{
 };
 
 use crate::header::Header;
+use crate::render::Unsubscribe;
 use crate::summary::Mailboxes;
 use crate::{Rendering, render, summarise};
 
@@ -47,6 +48,7 @@ fn check_rendering(message: &Message, body: &Bytes, file: &Path) {
         hostname: "mail.example.net",
         header_token: "token",
         reply_to: Some("reply+token@reply.example.net"),
+        unsubscribe: Unsubscribe::default(),
     })
     .unwrap();
     let whole = rendered.chunks.concat();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use memchr::memmem;
-use postbell_mail::track::{LINKS_MAX, Note, Options, Pattern, PlainText, Plan};
+use postbell_mail::track::{LINKS_MAX, Note, Options, Pattern, PlainText, Plan, Seek};
 use postbell_mail::transfer::{LINE_MAX, Need, fit};
 
 use outside::differences;
@@ -219,6 +219,7 @@ fn options(name: &str) -> Options {
         _ => Vec::new(),
     };
     Options {
+        seek: Seek::Everything,
         plain_text,
         additions,
         untracked: vec![Pattern::new("https://legal.example/*")],

@@ -200,6 +200,8 @@ pub struct Attempt {
     pub ended_at: Timestamp,
     /// The hosts in the order in which they were tried; never empty.
     pub tries: Vec<HostTry>,
+    /// What of the message was left alone although it was to be tracked, and why.
+    pub tracking_notes: Vec<String>,
 }
 
 impl Attempt {

@@ -112,6 +112,7 @@ mod tests {
             number: 1,
             started_at: moment,
             ended_at: moment,
+            tracking_notes: Vec::new(),
             tries: Vec::new(),
         }
     }

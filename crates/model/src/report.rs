@@ -80,6 +80,7 @@ mod tests {
             number: 1,
             started_at: now,
             ended_at: now,
+            tracking_notes: Vec::new(),
             tries: vec![HostTry {
                 host: Domain::parse("mx.example.com").unwrap(),
                 ip: None,

@@ -89,6 +89,7 @@ fn delivery() -> Result<Logged, Box<dyn std::error::Error>> {
         number: 1,
         started_at: NOW,
         ended_at: NOW,
+        tracking_notes: Vec::new(),
         tries: vec![tried],
     };
     Ok(Logged::Delivery(LoggedEvent {

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use postbell_mail::control::is_control;
 use postbell_mail::header::Header;
+use postbell_mail::render::Unsubscribe;
 use postbell_mail::summary::Mailboxes;
 use postbell_mail::{Rendering, render, summarise};
 use postbell_model::message::Received;
@@ -51,6 +52,7 @@ fn rendered(body: &Bytes, reply_to: Option<&str>) -> Vec<u8> {
         hostname: "mail.test",
         header_token: "token",
         reply_to,
+        unsubscribe: Unsubscribe::default(),
     });
     let rendered = rendered.expect("the header was short enough");
     let whole = rendered.chunks.concat();

@@ -5,7 +5,6 @@
 //! that are in use goes out unsigned; mail of one whose keys can't be read waits. What came in and
 //! goes on is sealed instead.
 
-mod pool;
 mod ring;
 mod seal;
 #[cfg(test)]
@@ -19,9 +18,9 @@ use postbell_mail::dkim::sign;
 use postbell_model::{Address, Domain, Message, Reply};
 use postbell_store::{Directory, SealingKey};
 
+use crate::pool::Pool;
 use crate::render::Unready;
 use crate::stage::Stage;
-use pool::Pool;
 use ring::{KeyRing, Signers, Unreadable};
 
 /// How long a delivery waits for its signature, with the connection open.
@@ -41,7 +40,7 @@ pub struct SigningOptions {
 pub struct Signing {
     operator_domain: Option<Domain>,
     ring: KeyRing,
-    pool: Pool,
+    pub(crate) pool: Pool,
 }
 
 impl Signing {

@@ -4,19 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postbell_deliver::{Signing, SigningOptions};
 use postbell_mail::arc::Chain;
-use postbell_mail::dkim::key::NewKey;
 use postbell_mail::header::Header;
 use postbell_model::{
-    Address, ArcResult, Authentication, BounceClass, Clock, DeliveryId, DeliveryState, Domain,
-    DomainKey, Fact, Forward, ForwardWay, InboundId, KeyAlgorithm, KeyState, Message, Phase, Reply,
-    ReversePath, Verdict,
+    Address, ArcResult, Authentication, BounceClass, DeliveryId, DeliveryState, Domain, Fact,
+    Forward, ForwardWay, InboundId, Message, Phase, Reply, ReversePath, Verdict,
 };
-use postbell_peers::mx::{MxOptions, Received, Script, Stage};
-use postbell_store::SealingKey;
+use postbell_peers::mx::{Received, Script, Stage};
 
-use crate::world::{Setup, World};
+use crate::world::{Setup, World, signing};
 
 const LIMIT: Duration = Duration::from_secs(10);
 const VIA: &str = "support@sender.example";
@@ -188,28 +184,9 @@ async fn a_dead_server_holds_back_what_goes_there_alone() {
 
 /// A world whose domain has a key of each algorithm.
 async fn signing_world() -> World {
-    let sealing = SealingKey::parse(&SealingKey::new_text().unwrap()).unwrap();
-    let clock = postbell_peers::clock::HandClock::default();
-    let keys = [KeyAlgorithm::Ed25519, KeyAlgorithm::Rsa].map(|algorithm| {
-        let pair = NewKey::generate(algorithm).unwrap();
-        let mut key = DomainKey {
-            domain: Domain::parse("sender.example").unwrap(),
-            selector: algorithm.name().replace('-', ""),
-            algorithm,
-            sealed: Vec::new(),
-            public: pair.public,
-            state: KeyState::Active,
-            created_at: clock.now(),
-            activated_at: None,
-            retired_at: None,
-        };
-        key.sealed = sealing.seal(&key.record_name(), &pair.secret).unwrap();
-        key
-    });
-    let signing = Signing::new(SigningOptions::default(), Arc::new(sealing));
+    let (signing, keys, _) = signing();
     World::with(Setup {
-        mx: MxOptions::default(),
-        signing: Some((signing, keys.to_vec())),
+        signing: Some((signing, keys)),
         ..Setup::default()
     })
     .await

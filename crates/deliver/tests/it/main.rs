@@ -20,5 +20,7 @@ mod reuse;
 mod stop;
 mod stored;
 mod tls;
+mod track;
 mod trouble;
+mod unsubscribe;
 mod world;

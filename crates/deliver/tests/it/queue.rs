@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::consequence::consequence;
-use postbell_model::tracking::SetTracking;
+use postbell_model::tracking::{DomainTracking, SetTracking};
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
     Domain, DomainKey, Egress, Fact, Lane, LeftQueue, Secret, Sender, Sending, SendingDomain,
@@ -130,6 +130,23 @@ impl MemoryQueue {
     /// Has these keys sign from now on.
     pub(crate) fn set_keys(&self, keys: Vec<DomainKey>) {
         let changed = Directory::clone(&self.known()).with_domain_keys(keys);
+        *self.directory.lock().unwrap() = Arc::new(changed);
+    }
+
+    /// Has this tracked from now on.
+    pub(crate) fn set_tracking(&self, of_domain: DomainTracking, of_set: SetTracking) {
+        self.change(|domain, set| (domain.tracking, set.tracking) = (of_domain, of_set));
+    }
+
+    /// Changes the domain and the configuration set.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut SendingDomain, &mut ConfigurationSet)) {
+        let known = self.known();
+        let name = Domain::parse("sender.example").unwrap();
+        let mut domain = known.domain(&name).unwrap().clone();
+        let mut set = known.configuration_set(SET).unwrap().clone();
+        change(&mut domain, &mut set);
+        let keys = known.domain_keys(&name).to_vec();
+        let changed = Directory::new([], [domain], [set], []).with_domain_keys(keys);
         *self.directory.lock().unwrap() = Arc::new(changed);
     }
 

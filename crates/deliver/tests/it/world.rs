@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_deliver::{
-    DeliverOptions, Deliverer, Reach, RetryOptions, Signing, TimeoutOptions, TlsPolicy,
+    DeliverOptions, Deliverer, Reach, RetryOptions, Signing, SigningOptions, TimeoutOptions,
+    TlsPolicy, TrackingOptions,
 };
+use postbell_mail::dkim::Signer;
+use postbell_mail::dkim::key::{NewKey, SigningKey};
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Clock, Delivery, DeliveryId, DomainKey, Egress, Fact, Instructions, Message,
-    MessageId, ReportRequest, ReversePath, Timestamp,
+    Address, Clock, Delivery, DeliveryId, Domain, DomainKey, Egress, Fact, Instructions,
+    KeyAlgorithm, KeyState, Message, MessageId, ReportRequest, ReversePath, Timestamp,
 };
 use postbell_net::{DnsOptions, Guard, OpportunisticTls, Resolver};
 use postbell_peers::dns::{self, DnsServer, Entry};
 use postbell_peers::mx::{MxOptions, MxServer};
-use postbell_store::{Bodies, Body, Claimed, Queue, Tenants};
+use postbell_store::{Bodies, Body, Claimed, Links, Queue, SealingKey, Tenants};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -50,6 +53,8 @@ pub(crate) struct Setup {
     pub(crate) change: fn(&mut DeliverOptions),
     /// What signs, and with which keys.
     pub(crate) signing: Option<(Signing, Vec<DomainKey>)>,
+    /// Where links are kept.
+    pub(crate) links: Option<Arc<dyn Links>>,
 }
 
 impl Default for Setup {
@@ -60,6 +65,7 @@ impl Default for Setup {
             egress: Egress::default(),
             change: |_| {},
             signing: None,
+            links: None,
         }
     }
 }
@@ -91,6 +97,10 @@ impl World {
                 queue.set_keys(keys);
                 deliverer.with_signing(signing)
             }
+            None => deliverer,
+        };
+        let deliverer = match setup.links {
+            Some(links) => deliverer.with_links(links),
             None => deliverer,
         };
         let stage = run(deliverer, &tasks, stop.clone());
@@ -197,6 +207,35 @@ impl World {
     }
 }
 
+/// What signs for the domain, with a key of each algorithm, and the same keys.
+pub(crate) fn signing() -> (Signing, Vec<DomainKey>, Vec<Signer>) {
+    let sealing = SealingKey::parse(&SealingKey::new_text().unwrap()).unwrap();
+    let (mut keys, mut signers) = (Vec::new(), Vec::new());
+    for algorithm in [KeyAlgorithm::Ed25519, KeyAlgorithm::Rsa] {
+        let pair = NewKey::generate(algorithm).unwrap();
+        let mut key = DomainKey {
+            domain: Domain::parse("sender.example").unwrap(),
+            selector: algorithm.name().replace('-', ""),
+            algorithm,
+            sealed: Vec::new(),
+            public: pair.public,
+            state: KeyState::Active,
+            created_at: HandClock::default().now(),
+            activated_at: None,
+            retired_at: None,
+        };
+        key.sealed = sealing.seal(&key.record_name(), &pair.secret).unwrap();
+        signers.push(Signer {
+            domain: key.domain.clone(),
+            selector: key.selector.clone(),
+            key: SigningKey::from_pkcs8(algorithm, &pair.secret).unwrap(),
+        });
+        keys.push(key);
+    }
+    let signing = Signing::new(SigningOptions::default(), Arc::new(sealing));
+    (signing, keys, signers)
+}
+
 pub(crate) fn message(now: Timestamp, body: &Bytes) -> Message {
     Message {
         id: MessageId::new(now),
@@ -276,6 +315,7 @@ pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
     DeliverOptions {
         hostname: "us.example".to_owned(),
         inbound_open: true,
+        tracking: TrackingOptions::default(),
         smtp_port,
         source_address: None,
         tls: TlsPolicy::Opportunistic,

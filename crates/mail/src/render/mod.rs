@@ -3,7 +3,8 @@
 //!
 //! RFC 5321 §4.4 (Received), RFC 6409 §8.2 and §8.3 (Date and Message-ID where missing; a Date that
 //! nobody can read),
-//! RFC 5322 §3.6.3 (Bcc is taken away), §3.6.2 (Reply-To, where answers are caught). The body is never copied: the result is the new block
+//! RFC 5322 §3.6.3 (Bcc is taken away), §3.6.2 (Reply-To, where answers are caught), RFC 8058
+//! (List-Unsubscribe, where that is asked for). The body is never copied: the result is the new block
 //! and slices of what was stored.
 //!
 //! A message that came in and goes on ([`forward`]) is not ours to change: next to nothing is taken
@@ -16,6 +17,7 @@ mod forward;
 mod reply_to;
 #[cfg(test)]
 mod tests;
+mod unsubscribe;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -27,6 +29,8 @@ use postbell_model::{Domain, Message, Timestamp};
 
 use crate::control;
 use crate::header::{Field, Header, HeaderError};
+
+pub use unsubscribe::Unsubscribe;
 
 /// What one delivery's message is rendered from.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +45,8 @@ pub struct Rendering<'a> {
     pub header_token: &'a str,
     /// Where answers are caught: the Reply-To of a message that has none, or one that leads nowhere.
     pub reply_to: Option<&'a str>,
+    /// Where the recipient unsubscribes: the List-Unsubscribe of a message that has none.
+    pub unsubscribe: Unsubscribe<'a>,
 }
 
 /// A message as it goes out.
@@ -72,14 +78,21 @@ pub fn render(rendering: &Rendering<'_>) -> Result<Rendered, RenderError> {
     let header = Header::find(body)?;
     let mut has = Has::default();
     let mut removed = Vec::new();
+    let unsubscribes = rendering.unsubscribe.is_missing(header);
     for field in header.fields() {
-        if is_removed(&field) || (rendering.reply_to.is_some() && is_empty_reply_to(&field)) {
+        let is_replaced = (rendering.reply_to.is_some() && is_empty_reply_to(&field))
+            || (unsubscribes && Unsubscribe::replaces(&field));
+        if is_replaced || is_removed(&field) {
             removed.push(field.span().clone());
         } else {
             has.see(field);
         }
     }
-    Ok(put_together(block(rendering, &has), body, &removed))
+    let mut block = block(rendering, &has);
+    if unsubscribes {
+        block.push_str(&rendering.unsubscribe.fields());
+    }
+    Ok(put_together(block, body, &removed))
 }
 
 /// Our block, and what is kept of the message.

@@ -42,8 +42,22 @@ fn rendered(message: &Message, body: &[u8]) -> Rendered {
         hostname: "mail.example.net",
         header_token: TOKEN,
         reply_to: None,
+        unsubscribe: Unsubscribe::default(),
     })
     .unwrap()
+}
+
+/// A message as it goes out to somebody who unsubscribes there.
+pub(super) fn rendered_with(body: &Bytes, unsubscribe: Unsubscribe<'_>) -> Vec<u8> {
+    let rendered = render(&Rendering {
+        message: &message(),
+        body,
+        hostname: "mail.example.net",
+        header_token: TOKEN,
+        reply_to: None,
+        unsubscribe,
+    });
+    rendered.unwrap().chunks.concat()
 }
 
 fn text(message: &Message, body: &str) -> String {
@@ -103,6 +117,7 @@ fn captured(body: &'static str) -> String {
         hostname: "mail.example.net",
         header_token: TOKEN,
         reply_to: Some("reply+token@reply.example.com"),
+        unsubscribe: Unsubscribe::default(),
     });
     String::from_utf8(rendered.unwrap().chunks.concat()).unwrap()
 }
@@ -167,6 +182,7 @@ fn a_message_without_such_fields_is_the_block_and_one_slice() {
         hostname: "mail.example.net",
         header_token: TOKEN,
         reply_to: None,
+        unsubscribe: Unsubscribe::default(),
     })
     .unwrap();
     let [_, kept] = rendered.chunks.as_slice() else {

@@ -40,6 +40,7 @@ fn attempt(host: &str, reply: Reply, from_peer: bool) -> Attempt {
         number: 1,
         started_at: ACCEPTED,
         ended_at: ACCEPTED.after(Duration::from_secs(2)),
+        tracking_notes: Vec::new(),
         tries: vec![HostTry {
             host: Domain::parse(host).unwrap(),
             ip: from_peer.then(|| [192, 0, 2, 25].into()),

@@ -25,16 +25,19 @@ mod links;
 mod options;
 mod parts;
 mod pixel;
+mod placeholder;
 mod plan;
 mod quoted;
 mod render;
+mod survey;
 mod text;
 mod url;
 
 #[cfg(test)]
 mod tests;
 
-pub use options::{Options, Pattern, PlainText};
+pub use options::{Options, Pattern, PlainText, Seek};
+pub use placeholder::Placeholders;
 pub use plan::Plan;
 pub use render::Tracked;
 

@@ -3,6 +3,8 @@
 /// How links are found, and what is added to them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
+    /// What is looked for.
+    pub seek: Seek,
     /// Whether addresses in plain text are tracked.
     pub plain_text: PlainText,
     /// Names and values, not encoded, that are added to the query of each tracked address which
@@ -10,6 +12,16 @@ pub struct Options {
     pub additions: Vec<(String, String)>,
     /// Addresses that are not tracked.
     pub untracked: Vec<Pattern>,
+}
+
+/// What of a message is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Seek {
+    /// Links, the place of the pixel, and placeholders.
+    #[default]
+    Everything,
+    /// Placeholders alone: no page is read.
+    Placeholders,
 }
 
 /// Whether addresses in plain text are tracked.

@@ -110,6 +110,22 @@ impl Plan {
         })
     }
 
+    /// The octets that it keeps in memory, the message among them.
+    pub fn octets(&self) -> usize {
+        let of_part = |part: &PartPlan| {
+            let content = match &part.carrier {
+                Carrier::Plain | Carrier::Quoted => 0,
+                Carrier::Base64 { content, .. } => content.capacity(),
+            };
+            let urls = part.edits.iter().map(|edit| match &edit.with {
+                With::Link { url, .. } => url.capacity(),
+                With::Pixel | With::Unsubscribe { .. } | With::Gap => 0,
+            });
+            content + part.edits.capacity() * size_of::<Edit>() + urls.sum::<usize>()
+        };
+        self.raw.len() + self.parts.iter().map(of_part).sum::<usize>()
+    }
+
     /// What is left alone for every recipient.
     pub fn notes(&self) -> &[Note] {
         &self.notes

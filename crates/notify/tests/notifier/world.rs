@@ -270,6 +270,7 @@ fn attempt(code: u16) -> Attempt {
         number: 1,
         started_at: START,
         ended_at: START,
+        tracking_notes: Vec::new(),
         tries: vec![HostTry {
             host: Domain::parse("mx.customer.example").unwrap(),
             ip: None,

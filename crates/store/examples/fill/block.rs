@@ -192,6 +192,7 @@ fn attempt(number: u32, at: Timestamp, reply: Reply) -> Attempt {
         number,
         started_at: at.before(Duration::from_millis(300)),
         ended_at: at,
+        tracking_notes: Vec::new(),
         tries: host.map(tried).into_iter().collect(),
     }
 }

@@ -46,6 +46,8 @@ struct Payload {
     started_at: i64,
     ended_at: i64,
     tries: Vec<TryRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tracking_notes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -273,6 +275,7 @@ fn attempt_payload(attempt: &Attempt) -> Payload {
         started_at: attempt.started_at.as_micros(),
         ended_at: attempt.ended_at.as_micros(),
         tries: attempt.tries.iter().map(try_record).collect(),
+        tracking_notes: attempt.tracking_notes.clone(),
         ..Payload::default()
     }
 }
@@ -333,6 +336,7 @@ fn read_attempt(payload: &Payload) -> Option<Attempt> {
         started_at: Timestamp::from_micros(payload.started_at),
         ended_at: Timestamp::from_micros(payload.ended_at),
         tries: payload.tries.iter().map(read_try).collect::<Option<_>>()?,
+        tracking_notes: payload.tracking_notes.clone(),
     })
 }
 
@@ -371,6 +375,7 @@ mod tests {
             number: 3,
             started_at: Timestamp::from_micros(5),
             ended_at: Timestamp::from_micros(7),
+            tracking_notes: vec!["left alone".to_owned()],
             tries: vec![
                 HostTry {
                     host: Domain::parse("mx1.example.com").unwrap(),

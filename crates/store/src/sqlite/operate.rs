@@ -193,6 +193,7 @@ impl Found {
             number: self.attempt,
             started_at: at,
             ended_at: at,
+            tracking_notes: Vec::new(),
             tries: vec![operator_try(self.lane.domain.clone(), reply.clone())],
         }
     }

@@ -264,6 +264,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         number,
         started_at: NOW,
         ended_at: NOW,
+        tracking_notes: Vec::new(),
         tries: vec![tried],
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Delivery<'a> {
     tls: Option<Tls<'a>>,
     attempts: u32,
     latency_ms: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tracking_notes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -120,6 +122,7 @@ impl<'a> Delivery<'a> {
             tls: last.and_then(tls),
             attempts: attempt.number,
             latency_ms: u64::try_from(latency).unwrap_or(u64::MAX),
+            tracking_notes: &attempt.tracking_notes,
         }
     }
 }

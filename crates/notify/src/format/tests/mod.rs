@@ -63,6 +63,7 @@ fn attempt(number: u32, phase: Phase, reply: Reply, from_peer: bool) -> Attempt 
         number,
         started_at: ACCEPTED,
         ended_at: ACCEPTED,
+        tracking_notes: Vec::new(),
         tries: vec![HostTry {
             host: Domain::parse("mx1.customer.example").unwrap(),
             ip: Some("192.0.2.25".parse().unwrap()),
@@ -195,6 +196,19 @@ fn postbell_documents_are_those_of_the_fixtures() {
         &expired(),
         golden!("postbell", "bounce-expired"),
     );
+}
+
+#[test]
+fn what_was_left_alone_of_a_message_is_told_with_its_delivery() {
+    let mut attempt = attempt(1, Phase::Message, Reply::new(250, 0, 0, "OK"), true);
+    let note = "what is signed or encrypted is left as it is";
+    attempt.tracking_notes = vec![note.to_owned()];
+    let event = logged(2, Duration::ZERO, Fact::Delivery { attempt });
+    let [document] = &render(Format::Postbell, &event, "default")[..] else {
+        panic!("one document");
+    };
+    let told: Value = serde_json::from_slice(&document.json).unwrap();
+    assert_eq!(told["delivery"]["trackingNotes"], serde_json::json!([note]));
 }
 
 #[test]

@@ -71,6 +71,7 @@ async fn bounce(store: &Arc<dyn Store>) {
         number: 1,
         started_at: now,
         ended_at: now,
+        tracking_notes: Vec::new(),
         tries: vec![HostTry {
             host: domain,
             ip: None,

@@ -1,5 +1,5 @@
-//! The threads that sign: those that the runtime has for work that blocks, as many at a time as
-//! there are processors.
+//! The threads for work on messages that takes long: those that the runtime has for work that blocks, as
+//! many at a time as there are processors.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use std::thread;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// Lets so many messages be signed at a time; the others wait in their order.
-#[derive(Debug)]
-pub(super) struct Pool {
+/// Lets so many messages be worked on at a time; the others wait in their order. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Pool {
     turns: Arc<Semaphore>,
 }
 
 impl Pool {
     /// For this many threads, or one for each processor.
-    pub(super) fn new(threads: Option<usize>) -> Self {
+    pub(crate) fn new(threads: Option<usize>) -> Self {
         let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = threads.unwrap_or_else(processors);
         let threads = threads.clamp(1, Semaphore::MAX_PERMITS);
@@ -25,22 +25,21 @@ impl Pool {
         }
     }
 
-    /// Signs a message, as `work` does it; `None` where a fault of the program kept a thread from
-    /// it.
-    pub(super) async fn run<T: Send + 'static>(
+    /// Does the work; `None` where a fault of the program kept a thread from it.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
-        let signing = spawn_blocking(move || {
+        let working = spawn_blocking(move || {
             // Held to the end, also where nobody waits for it any more.
             let _turn = turn;
             work()
         });
-        let signed = signing.await;
-        if signed.is_err() {
-            tracing::error!("a fault of the program kept a message from being signed");
+        let done = working.await;
+        if done.is_err() {
+            tracing::error!("a fault of the program ended the work on a message");
         }
-        signed.ok()
+        done.ok()
     }
 }
