@@ -73,11 +73,19 @@ pub(crate) enum Mails {
     Outgoing {
         /// How many domains.
         domains: u64,
-        /// Octets of a message.
-        size: usize,
+        /// What is in a message.
+        content: Content,
     },
     /// From others to our domain.
     Incoming(Pool),
+}
+
+/// What is in a message that goes out.
+pub(crate) enum Content {
+    /// Text, of so many octets with the header.
+    Text(usize),
+    /// The rest of the header, and a body.
+    Given(String),
 }
 
 /// Sends all messages.
@@ -198,19 +206,25 @@ impl Load {
 impl Mails {
     fn mail(&self, number: u64) -> Mail {
         match self {
-            Self::Outgoing { domains, size } => outgoing(number, *domains, *size),
+            Self::Outgoing { domains, content } => outgoing(number, *domains, content),
             Self::Incoming(pool) => pool.mail(number),
         }
     }
 }
 
-fn outgoing(number: u64, domains: u64, size: usize) -> Mail {
+fn outgoing(number: u64, domains: u64, content: &Content) -> Mail {
     let from = format!("load@{SENDER_DOMAIN}");
     let to = format!("user{number}@domain{}.test", number % domains);
-    let mut body = format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: Load {number}\r\n\r\n");
-    while body.len() < size {
-        let left = size - body.len();
-        body.push_str(&LINE[LINE.len().saturating_sub(left.max(2))..]);
+    let mut body = format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: Load {number}\r\n");
+    match content {
+        Content::Text(size) => {
+            body.push_str("\r\n");
+            while body.len() < *size {
+                let left = size - body.len();
+                body.push_str(&LINE[LINE.len().saturating_sub(left.max(2))..]);
+            }
+        }
+        Content::Given(rest) => body.push_str(rest),
     }
     Mail {
         from,

@@ -15,6 +15,7 @@ mod incoming;
 mod memory;
 mod report;
 mod signed;
+mod tracked;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,10 +31,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use drive::{Driven, Mails};
+use drive::{Content, Driven, Mails};
 use incoming::Pool;
 use report::Report;
 use signed::{Keys, Signatures};
+use tracked::Tracked;
 
 /// Each message is told of twice: Send and Delivery.
 const EVENTS_PER_MESSAGE: u64 = 2;
@@ -69,6 +71,10 @@ struct Args {
     /// Have the messages signed
     #[arg(long, value_enum)]
     dkim: Option<Keys>,
+    /// Send a newsletter of 50 KB with 60 links, whose links and openings are tracked; needs a program with
+    /// a tracking door, or `--set tracking.base_url=…`
+    #[arg(long, conflicts_with_all = ["inbound", "size"])]
+    newsletter: bool,
     /// Bring mail from outside instead, signed, to a domain that takes it
     #[arg(long, conflicts_with_all = ["dkim", "webhook", "domains"])]
     inbound: bool,
@@ -93,7 +99,11 @@ impl Args {
     fn outgoing(&self) -> Mails {
         Mails::Outgoing {
             domains: u64::from(self.domains),
-            size: self.size as usize,
+            content: if self.newsletter {
+                Content::Given(tracked::mail())
+            } else {
+                Content::Text(self.size as usize)
+            },
         }
     }
 
@@ -205,6 +215,13 @@ async fn measure(
         let (made, asked) = (far_side.signatures.count(), driven.accepted * keys.count());
         ensure!(made == asked, "{made} signatures came, not {asked}");
     }
+    if args.newsletter {
+        let (came, asked) = (far_side.tracked.count(), driven.accepted);
+        ensure!(
+            came == asked,
+            "{came} newsletters came tracked, not {asked}"
+        );
+    }
     let begin = if args.backlog {
         far_side.switch_on(installation, limit).await?
     } else {
@@ -240,6 +257,7 @@ struct FarSide {
     mx: MxServer,
     webhook: WebhookServer,
     signatures: Signatures,
+    tracked: Tracked,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -247,10 +265,15 @@ struct FarSide {
 impl FarSide {
     async fn start(args: &Args) -> anyhow::Result<Self> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let signatures = Signatures::default();
+        let (signatures, tracked) = (Signatures::default(), Tracked::new());
+        let ledger = if args.newsletter {
+            Some(tracked.ledger(signatures.ledger()))
+        } else {
+            args.dkim.map(|_| signatures.ledger())
+        };
         let mx_options = MxOptions {
             keep: Keep::NOTHING,
-            ledger: args.dkim.map(|_| signatures.ledger()),
+            ledger,
             ..MxOptions::default()
         };
         let webhook_options = WebhookOptions {
@@ -263,6 +286,7 @@ impl FarSide {
             mx: MxServer::start(mx_options, &tasks, stop.clone()).await?,
             webhook: WebhookServer::start(webhook_options, &tasks, stop.clone()).await?,
             signatures,
+            tracked,
             tasks,
             stop,
         })

@@ -83,10 +83,11 @@ impl Stage {
     ) -> Result<Letter, Unready> {
         let (body, room) = self.body(parcel).await?;
         let directory = self.tenants.directory();
-        let tracked = self.track(parcel, &directory, body).await?;
+        let sender = sender(&directory, &parcel.claimed.message);
+        let tracked = self.track(parcel, (&directory, sender), body).await?;
         let fitted = fitted(&tracked.body, &parcel.claimed.message, host);
         let fitted = fitted.map_err(Unready::Bad)?;
-        let rendered = self.render(parcel, &directory, &fitted);
+        let rendered = self.render(parcel, (&directory, sender), &fitted);
         let mut transaction = rendered.map_err(Unready::Bad)?;
         // Nothing changes an octet after this.
         transaction.body = self.sign(&parcel.claimed.message, transaction.body).await?;
@@ -133,11 +134,11 @@ impl Stage {
     fn render(
         &self,
         parcel: &Parcel,
-        directory: &Directory,
+        (directory, sender): (&Directory, Option<&SendingDomain>),
         fitted: &Fitted,
     ) -> Result<Transaction, Reply> {
         let (delivery, message) = (&parcel.claimed.delivery, &*parcel.claimed.message);
-        let (claim, sender) = (claim(parcel), sender(directory, message));
+        let claim = claim(parcel);
         let reply_to = self.reply_address(sender, claim);
         let set = directory.configuration_set(message.configuration_set);
         let unsubscribing = self.unsubscribing(message, set, (sender, claim));
@@ -203,7 +204,7 @@ pub(crate) fn claim(parcel: &Parcel) -> Claim {
 
 /// The domain that a message is from: that of From, else of MAIL FROM, while it is the workspace's. Mail from
 /// `<>` (reports, ours among them) is from none, and neither is what came in and goes on.
-pub(crate) fn sender<'d>(directory: &'d Directory, message: &Message) -> Option<&'d SendingDomain> {
+fn sender<'d>(directory: &'d Directory, message: &Message) -> Option<&'d SendingDomain> {
     let mail_from = message.mail_from.mailbox()?;
     if message.forward.is_some() {
         return None;

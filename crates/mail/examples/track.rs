@@ -3,6 +3,8 @@
 //! there, each file before and after, for `tests/outside/track_verify.py`.
 
 mod cost;
+#[path = "cost/newsletter.rs"]
+mod newsletter;
 #[path = "../tests/tracked/mod.rs"]
 mod tracked;
 
@@ -12,14 +14,14 @@ use std::time::Duration;
 use std::{env, fs, io};
 
 use bytes::Bytes;
-use postbell_mail::track::{Options, Plan};
+use postbell_mail::track::{Options, Place, Plan, Tracker};
+use postbell_model::token::{Claim, Link, LinkTarget, Purpose};
+use postbell_model::{DeliveryId, Secret, Timestamp, TokenKeys, WorkspaceId};
 
 use cost::processor;
+use newsletter::LINKS;
 use tracked::Reversible;
 
-/// The newsletter that the figures are about.
-const SIZE: usize = 50 * 1024;
-const LINKS: usize = 60;
 /// Octets of the worst pages.
 const WORST: usize = 10 * 1024 * 1024;
 
@@ -64,27 +66,30 @@ fn main() -> io::Result<()> {
         return write(Path::new(out), &root);
     }
     let root = arguments.first().map_or_else(tracked::root, PathBuf::from);
-    newsletter()?;
+    figures()?;
     collection(&root)?;
     worst()
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the program is for")]
-fn newsletter() -> io::Result<()> {
-    let page = page();
-    println!("a newsletter of {} octets with {LINKS} links", page.len());
+fn figures() -> io::Result<()> {
+    let (page, tokens) = (newsletter::page(), Tokens::new());
+    println!(
+        "a newsletter of {} octets with {LINKS} links, each recipient with tokens",
+        page.len()
+    );
     for (encoding, raw) in tracked::wrapped(&page) {
         let options = Options::default();
         let plan = Plan::of(&raw, &options);
-        assert_eq!(plan.render(&Reversible).links, LINKS);
+        assert_eq!(plan.render(&tokens).links, LINKS);
         let both = rate(|| {
-            black_box(Plan::of(black_box(&raw), &options).render(&Reversible));
+            black_box(Plan::of(black_box(&raw), &options).render(&tokens));
         })?;
         let planned = rate(|| {
             black_box(Plan::of(black_box(&raw), &options));
         })?;
         let rendered = rate(|| {
-            black_box(black_box(&plan).render(&Reversible));
+            black_box(black_box(&plan).render(&tokens));
         })?;
         println!(
             "  {encoding:17} plan and render {both:>7.0}/s, plan {planned:>7.0}/s, render {rendered:>7.0}/s"
@@ -141,6 +146,47 @@ fn worst() -> io::Result<()> {
     Ok(())
 }
 
+/// The addresses that a recipient gets from us, with tokens as delivery makes them.
+struct Tokens {
+    keys: TokenKeys,
+    claim: Claim,
+}
+
+impl Tokens {
+    fn new() -> Self {
+        let keys = TokenKeys::new([(0, &Secret::new([7; 32]))]);
+        Self {
+            keys: keys.expect("invariant: there is a key, and its id is 0"),
+            claim: Claim {
+                workspace: WorkspaceId(1),
+                delivery: DeliveryId::new(Timestamp::from_micros(1_790_000_000_000_000)),
+            },
+        }
+    }
+}
+
+impl Tracker for Tokens {
+    fn link(&self, url: &str, place: Place) -> Option<String> {
+        let link = Link {
+            index: u16::try_from(place.index).ok()?,
+            domain_tag: 7,
+            target: LinkTarget::Url(url.to_owned()),
+        };
+        let token = self.keys.sign_link(self.claim, &link);
+        Some(format!("https://track.sender.example/c/{token}"))
+    }
+
+    fn pixel(&self) -> Option<String> {
+        let token = self.keys.sign_url(Purpose::Open, self.claim);
+        Some(format!("https://track.sender.example/o/{token}"))
+    }
+
+    fn unsubscribe(&self) -> Option<String> {
+        let token = self.keys.sign_url(Purpose::UnsubscribePage, self.claim);
+        Some(format!("https://track.sender.example/u/{token}"))
+    }
+}
+
 /// How often in a second of a processor something can be done, the best of five tries.
 fn rate(mut act: impl FnMut()) -> io::Result<f64> {
     let mut best = f64::MAX;
@@ -158,30 +204,6 @@ fn rate(mut act: impl FnMut()) -> io::Result<f64> {
         best = best.min(took.as_secs_f64() / f64::from(count));
     }
     Ok(1.0 / best)
-}
-
-/// A page as newsletters are: tables, styles in tags, and Outlook's comments.
-fn page() -> Vec<u8> {
-    let block = |link: usize| {
-        format!(
-            "<!--[if mso | IE]><table role=\"presentation\" width=\"600\"><tr><td><![endif]-->\r\n\
-             <table role=\"presentation\" border=\"0\" cellpadding=\"0\" cellspacing=\"0\" width=\"100%\">\r\n\
-             <tr><td align=\"center\" style=\"padding:12px 24px;font-family:Helvetica,Arial,sans-serif;color:#222222\">\r\n\
-             <h2 style=\"margin:0\">Offer {link}</h2><p>Words about it, as many as there have to be.</p>\r\n\
-             <a href=\"https://shop.sender.example/offers/{link}?campaign=may&amp;place={link}\" target=\"_blank\" \
-             style=\"background:#0055aa;color:#ffffff;text-decoration:none\">See it</a>\r\n</td></tr>\r\n</table>\r\n\
-             <!--[if mso | IE]></td></tr></table><![endif]-->\r\n"
-        )
-    };
-    let blocks: String = (0..LINKS).map(block).collect();
-    let mut page = format!(
-        "<!DOCTYPE html>\r\n<html>\r\n<head><title>News</title></head>\r\n<body>\r\n{blocks}"
-    );
-    while page.len() < SIZE {
-        page.push_str("<p>More words, which no link is in.</p>\r\n");
-    }
-    page.push_str("</body>\r\n</html>\r\n");
-    page.into_bytes()
 }
 
 fn again(begin: &str, again: &str) -> Vec<u8> {

@@ -194,6 +194,10 @@ mod tests {
         let mail = kinds(&["email.*"]);
         assert!(mail.contains(&"Held") && !mail.contains(&"DestinationDisabled"));
         assert_eq!(kinds(&["destination.*"]), ["DestinationDisabled"]);
+        assert_eq!(
+            kinds(&["suppression.*"]),
+            ["SuppressionAdded", "SuppressionRemoved"]
+        );
     }
 
     #[test]
@@ -239,7 +243,23 @@ mod tests {
             ),
             (&["NotSpam", "not-spam", "email.not_spam"], "NotSpam"),
             (&["Confirmed", "email.confirmed"], "Confirmed"),
-            (&["reject", "Reject", "email.rejected"], "Reject"),
+            (
+                &["reject", "Reject", "email.rejected", "email.suppressed"],
+                "Reject",
+            ),
+            (&["Open", "opened", "email.opened", "email.open"], "Open"),
+            (
+                &["Click", "clicked", "email.clicked", "email.click"],
+                "Click",
+            ),
+            (
+                &["SuppressionAdded", "suppression.added", "suppression_added"],
+                "SuppressionAdded",
+            ),
+            (
+                &["SuppressionRemoved", "suppression.removed"],
+                "SuppressionRemoved",
+            ),
             (
                 &["DomainVerified", "domain.verified", "domain_verified"],
                 "DomainVerified",
@@ -271,12 +291,11 @@ mod tests {
             "segment.vip-customers.entry",
             "segment.vip.customers.exit",
             "campaign.sent",
-            "suppression.added",
             "custom:signed up",
         ] {
             assert_eq!(kinds(&[name]), Vec::<&str>::new(), "{name}");
         }
-        assert_eq!(kinds(&["bounce", "email.opened"]), ["Bounce"]);
+        assert_eq!(kinds(&["bounce", "campaign.sent"]), ["Bounce"]);
     }
 
     #[test]

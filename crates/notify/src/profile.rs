@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderValue, Uri, header};
+use postbell_model::engagement::Engagement;
 use postbell_model::inbound::Content;
 use postbell_model::{
     Audience, ConfigurationSetId, Delays, Destination, DestinationId, Fact, Telling, Timestamp,
@@ -73,6 +74,7 @@ pub(crate) struct Profile {
     matching: Matching,
     delays: Delays,
     auto_replies: Telling,
+    machines: Telling,
 }
 
 impl Profile {
@@ -101,6 +103,7 @@ impl Profile {
             matching: Matching::parse(&destination.matching_event_types)?,
             delays: settings.delays,
             auto_replies: settings.auto_replies,
+            machines: settings.machines,
         })
     }
 
@@ -129,8 +132,8 @@ impl Profile {
         name.map(String::as_str).unwrap_or_default()
     }
 
-    /// What it has heard already, what is about itself, and answers of programs where it does not
-    /// want those.
+    /// What it has heard already, what is about itself, and what programs answer, open and follow
+    /// where it does not want that.
     fn is_passed_over(&self, event: &Logged) -> bool {
         match event {
             Logged::Delivery(logged) => match &logged.event.fact {
@@ -139,6 +142,8 @@ impl Profile {
                     self.delays == Delays::First && !is_first_delay(logged)
                 }
                 Fact::Reply(reply) => self.is_unwanted_answer(&reply.content),
+                Fact::Open(open) => self.is_unwanted_machine(open),
+                Fact::Click(click) => self.is_unwanted_machine(&click.engagement),
                 _ => false,
             },
             Logged::Workspace(logged) => match &logged.event.fact {
@@ -159,6 +164,10 @@ impl Profile {
 
     fn is_unwanted_answer(&self, content: &Content) -> bool {
         self.auto_replies == Telling::Skip && content.auto_reply.is_some()
+    }
+
+    fn is_unwanted_machine(&self, engagement: &Engagement) -> bool {
+        self.machines == Telling::Skip && engagement.is_machine()
     }
 }
 

@@ -6,8 +6,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+const MADE: &str = "made";
+const REMEMBERED: &str = "remembered";
+
 /// The counters of tracking. Clones share them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct TrackMetrics {
     links: Counter,
     pixels: Counter,
@@ -17,6 +20,20 @@ pub(crate) struct TrackMetrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Plan {
     result: &'static str,
+}
+
+impl Default for TrackMetrics {
+    fn default() -> Self {
+        let plans = Family::default();
+        for result in [MADE, REMEMBERED] {
+            drop(plans.get_or_create(&Plan { result }));
+        }
+        Self {
+            links: Counter::default(),
+            pixels: Counter::default(),
+            plans,
+        }
+    }
 }
 
 impl TrackMetrics {
@@ -46,7 +63,7 @@ impl TrackMetrics {
 
     /// A plan was asked for.
     pub(super) fn planned(&self, is_made: bool) {
-        let result = if is_made { "made" } else { "remembered" };
+        let result = if is_made { MADE } else { REMEMBERED };
         self.plans.get_or_create(&Plan { result }).inc();
     }
 }

@@ -24,7 +24,7 @@ use postbell_model::{ConfigurationSet, Message, Reply, SendingDomain};
 use postbell_store::{Directory, Links, StoreError};
 
 use crate::board::Parcel;
-use crate::render::{Unready, claim, sender};
+use crate::render::{Unready, claim};
 use crate::stage::Stage;
 
 pub(crate) use addresses::Addresses;
@@ -82,12 +82,11 @@ impl Stage {
     pub(crate) async fn track(
         &self,
         parcel: &Parcel,
-        directory: &Directory,
+        (directory, sender): (&Directory, Option<&SendingDomain>),
         body: Bytes,
     ) -> Result<Tracked, Unready> {
         let message = &*parcel.claimed.message;
-        let sender = sender(directory, message).filter(|_| self.options.tracking.open);
-        let Some(domain) = sender else {
+        let Some(domain) = sender.filter(|_| self.options.tracking.open) else {
             return Ok(untouched(body));
         };
         let set = directory.configuration_set(message.configuration_set);
@@ -175,10 +174,10 @@ impl Stage {
             }
             Ok(())
         });
-        keeping
-            .await
-            .map(|()| ())
-            .map_err(|error| unkept(message, &error))
+        if let Err(error) = keeping.await {
+            return Err(unkept(message, &error));
+        }
+        Ok(())
     }
 
     /// The addresses of one recipient's message.

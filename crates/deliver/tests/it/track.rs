@@ -15,7 +15,7 @@ use postbell_model::{
     Phase, ReversePath, Secret, Timestamp, TokenKeys,
 };
 use postbell_peers::mx::MxOptions;
-use postbell_store::{Links, StoreError};
+use postbell_store::{Claimed, Links, StoreError};
 
 use crate::queue::{KEY, WORKSPACE};
 use crate::world::{Setup, World, mail_from};
@@ -127,7 +127,7 @@ async fn each_recipient_has_links_and_a_pixel_of_its_own() {
     for recipient in &recipients {
         let other = world.claimed(recipient, mail_from(), Bytes::from(body.clone()));
         deliveries.push(other.delivery.id);
-        world.accept_this(postbell_store::Claimed {
+        world.accept_this(Claimed {
             message: Arc::clone(&first.message),
             ..other
         });
@@ -370,6 +370,37 @@ async fn links_too_long_for_a_token_are_kept_before_anything_is_sent() {
         LinkTarget::Url(fits),
     ];
     assert_eq!(targets(delivery, &text), wanted, "{text}");
+    assert_eq!(*links.urls.lock().unwrap(), [long]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn links_are_looked_for_and_kept_once_for_all_recipients() {
+    let links = Arc::new(KeptLinks::default());
+    let world = tracking_world(Setup {
+        links: Some(links.clone()),
+        ..Setup::default()
+    })
+    .await;
+    let long = format!("https://a.example/{}", "x".repeat(LINK_URL_MAX));
+    let body = Bytes::from(format!("{HEAD}{HTML}\r\n<a href={long}>x</a>\r\n"));
+    let first = world.claimed("bob@example.com", mail_from(), body.clone());
+    let others = (0..20).map(|n| {
+        let recipient = format!("user{n}@site{n}.example.com");
+        world.claimed(&recipient, mail_from(), body.clone())
+    });
+    let others: Vec<_> = others.collect();
+    let mut deliveries = Vec::new();
+    for other in others {
+        deliveries.push(world.accept_this(Claimed {
+            message: Arc::clone(&first.message),
+            ..other
+        }));
+    }
+    deliveries.push(world.accept_this(first));
+    for delivery in deliveries {
+        world.queue.wait_for_facts(delivery, 1).await;
+    }
     assert_eq!(*links.urls.lock().unwrap(), [long]);
     world.end().await;
 }

@@ -91,19 +91,29 @@ fn numbered(text: &str) -> Option<(char, usize)> {
 
 /// Text as it may stand in a value, in whatever quotes, and in a page: of ASCII alone.
 pub(super) fn encode(text: &str, encoded: &mut String) {
-    for c in text.chars() {
-        match c {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(is_encoded) {
+        let (kept, behind) = rest.split_at_checked(at).unwrap_or_default();
+        encoded.push_str(kept);
+        let mut behind = behind.chars();
+        match behind.next().unwrap_or_default() {
             '&' => encoded.push_str("&amp;"),
             '<' => encoded.push_str("&lt;"),
             '>' => encoded.push_str("&gt;"),
-            '"' | '\'' | '`' | ' ' | '\u{7f}'.. | '\0'..='\u{1f}' => {
+            c => {
                 encoded.push_str("&#");
                 encoded.push_str(&u32::from(c).to_string());
                 encoded.push(';');
             }
-            c => encoded.push(c),
         }
+        rest = behind.as_str();
     }
+    encoded.push_str(rest);
+}
+
+/// Whether a character that begins with this octet is written as a reference.
+const fn is_encoded(octet: u8) -> bool {
+    matches!(octet, b'&' | b'<' | b'>' | b'"' | b'\'' | b'`' | 0..=b' ' | 0x7f..)
 }
 
 #[cfg(test)]

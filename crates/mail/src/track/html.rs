@@ -6,16 +6,16 @@ use std::ops::Range;
 use lol_html::errors::RewritingError;
 use lol_html::html_content::{Attribute, Element};
 use lol_html::{HtmlRewriter, MemorySettings, Settings, doc_comments, element};
-use memchr::{memchr2_iter, memmem};
 
+use super::survey::{Survey, conditional};
 use super::{Form, Note};
 
 /// What the reader may hold: the tags that are open, and a last one that does not end.
 const MEMORY_MAX: usize = 16 * 1024 * 1024;
-/// Tags that link somewhere; among them the shapes of VML.
-const LINKS: &str = "a[href],area[href],base[href],v\\:arc[href],v\\:curve[href],v\\:group[href],\
-    v\\:image[href],v\\:line[href],v\\:oval[href],v\\:polyline[href],v\\:rect[href],\
-    v\\:roundrect[href],v\\:shape[href]";
+/// Shapes of VML that link somewhere.
+const SHAPES: &str = ",v\\:arc[href],v\\:curve[href],v\\:group[href],v\\:image[href],\
+    v\\:line[href],v\\:oval[href],v\\:polyline[href],v\\:rect[href],v\\:roundrect[href],\
+    v\\:shape[href]";
 /// Keeps a link from being tracked.
 const NO_TRACK: &str = "data-postbell-no-track";
 /// What is put at a place to see whether an image would be one there.
@@ -59,11 +59,12 @@ impl Tag {
 #[error("there are too many links")]
 struct TooMany;
 
-/// Reads a page as browsers do. A page of more than `limit` links is not read.
-pub(super) fn read(html: &[u8], limit: usize) -> Result<Page, Note> {
+/// Reads a page as browsers do, for what a survey says that there may be. A page of more than `limit` links is
+/// not read.
+pub(super) fn read(html: &[u8], survey: &Survey, limit: usize) -> Result<Page, Note> {
     let page = RefCell::new(Page::default());
     let mut settings = Settings::new()
-        .append_element_content_handler(element!(LINKS, |tag| {
+        .append_element_content_handler(element!(links(survey), |tag| {
             page.borrow_mut().tag(html, tag);
             within(limit, &page.borrow())
         }))
@@ -76,7 +77,7 @@ pub(super) fn read(html: &[u8], limit: usize) -> Result<Page, Note> {
         .with_strict(false)
         .with_memory_settings(MemorySettings::new().with_max_allowed_memory_usage(MEMORY_MAX));
     // For comments all of a page is read, without them little more than its tags.
-    if has_conditions(html) {
+    if survey.has_conditions {
         settings = settings.append_document_content_handler(doc_comments!(|comment| {
             page.borrow_mut()
                 .comment(html, comment.source_location().bytes());
@@ -91,6 +92,19 @@ pub(super) fn read(html: &[u8], limit: usize) -> Result<Page, Note> {
             _ => Note::TooComplex,
         })?;
     Ok(page.into_inner())
+}
+
+/// The tags that link somewhere. Each that is named costs a step at each tag of the page.
+fn links(survey: &Survey) -> String {
+    let mut links = "a[href]".to_owned();
+    for (is_there, names) in [
+        (survey.has_areas, ",area[href]"),
+        (survey.has_bases, ",base[href]"),
+        (survey.has_shapes, SHAPES),
+    ] {
+        links.push_str(if is_there { names } else { "" });
+    }
+    links
 }
 
 fn within(limit: usize, page: &Page) -> lol_html::HandlerResult {
@@ -152,37 +166,4 @@ fn tag_name(html: &[u8], start: usize) -> &[u8] {
         .iter()
         .position(|octet| octet.is_ascii_whitespace() || matches!(octet, b'/' | b'>'));
     name.get(..end.unwrap_or(name.len())).unwrap_or_default()
-}
-
-/// Whether there may be a conditional comment that has links.
-fn has_conditions(html: &[u8]) -> bool {
-    let mut rest = html;
-    while let Some(comment) = memmem::find(rest, b"<!--").and_then(|at| rest.get(at..)) {
-        let end = memmem::find(comment, b"-->").map_or(comment.len(), |at| at + 3);
-        let (comment, behind) = comment.split_at_checked(end).unwrap_or((comment, b""));
-        if conditional(comment).is_some() {
-            return true;
-        }
-        rest = behind;
-    }
-    false
-}
-
-/// The HTML in `<!--[if mso]>…<![endif]-->`, if there may be a link in it.
-fn conditional(comment: &[u8]) -> Option<Range<usize>> {
-    let behind = comment.strip_prefix(b"<!--")?.trim_ascii_start();
-    if !behind.get(..3)?.eq_ignore_ascii_case(b"[if") {
-        return None;
-    }
-    let begin = comment.len() - behind.len() + memmem::find(behind, b"]>")? + 2;
-    let inside = comment.get(begin..)?;
-    let text = inside.strip_suffix(b"-->").unwrap_or(inside);
-    let end = memmem::rfind(text, b"<![").unwrap_or(text.len());
-    let mut letters = memchr2_iter(b'h', b'H', inside.get(..end)?);
-    let is_href = |at| {
-        inside
-            .get(at..at + 4)
-            .is_some_and(|word| word.eq_ignore_ascii_case(b"href"))
-    };
-    letters.any(is_href).then_some(begin..begin + end)
 }

@@ -1,5 +1,6 @@
 //! What there is to be tracked in a part, and where.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memmem;
@@ -9,6 +10,7 @@ use crate::inbound::mime::to_text;
 use super::html::{self, Page, Tag};
 use super::options::{Options, PlainText, Seek};
 use super::parts::Language;
+use super::survey::Survey;
 use super::{Form, Note, PLACEHOLDERS_MAX, URL_MAX, charset, entity, pixel, text, url};
 
 /// The name between the braces of [`super::PLACEHOLDER`].
@@ -123,10 +125,13 @@ impl Finder<'_> {
                 }
                 page
             }
-            Language::Page | Language::Plain => html::read(ascii, self.limit)?,
+            Language::Page | Language::Plain => html::read(ascii, &Survey::of(ascii), self.limit)?,
         };
         let says = |place: &Range<usize>| {
-            let value = to_text(octets.get(place.clone()).unwrap_or_default(), charset);
+            let value = text_of(octets.get(place.clone()).unwrap_or_default(), charset);
+            if !value.contains('\0') {
+                return entity::decode(&value);
+            }
             // WHATWG HTML, 13.2.5.36: a NUL is no character.
             entity::decode(&value.replace('\0', "\u{fffd}"))
         };
@@ -150,7 +155,7 @@ impl Finder<'_> {
         self.count(tags.len())?;
         for inside in page.conditional {
             let text = ascii.get(inside.clone()).unwrap_or_default();
-            let nested = html::read(text, self.limit)?.links;
+            let nested = html::read(text, &Survey::of(text), self.limit)?.links;
             self.count(nested.len() + 1)?;
             tags.extend(nested.into_iter().map(|tag| tag.behind(inside.start)));
         }
@@ -174,6 +179,16 @@ impl Finder<'_> {
             return None;
         }
         Some(url::with_additions(&url, self.options))
+    }
+}
+
+/// What octets of a part say. Those that are ASCII say the same in all sets that are read, but where one
+/// of them leads to another alphabet.
+fn text_of<'a>(octets: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
+    const ESCAPE: u8 = 0x1b;
+    match str::from_utf8(octets) {
+        Ok(text) if text.is_ascii() && !octets.contains(&ESCAPE) => Cow::Borrowed(text),
+        _ => Cow::Owned(to_text(octets, charset)),
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use memchr::{memchr_iter, memmem, memrchr_iter};
+use memchr::memrchr_iter;
 
 use super::Note;
 use super::charset::MASK;
 use super::html::{self, PROBE, Page, Tag};
+use super::survey::{ENDS_MAX, Survey, is_end_tag};
 
-/// Ends of the body that are looked at, from the last on.
-const ENDS_MAX: usize = 3;
 /// Tags that are looked at where the page ends within something.
 const TAGS_MAX: usize = 8;
 
@@ -21,17 +20,20 @@ const TAGS_MAX: usize = 8;
 /// are; where some are not, the page is read again without these, as they may have changed what
 /// stands behind them.
 pub(super) fn read(page: &[u8], limit: usize) -> Result<(Page, Option<usize>), Note> {
-    let (mut places, mut are_ends) = (ends(page), true);
+    let survey = Survey::of(page);
+    let (mut places, mut are_ends) = (ends(page, &survey), true);
     loop {
         if places.is_empty() && are_ends {
             (places, are_ends) = (last_tags(page), false);
         }
         let probed = Probed::new(page, &places);
-        let read = html::read(&probed.page, limit)?;
+        let read = html::read(&probed.page, &survey, limit)?;
         let seen = probed.seen(&read);
         if seen.len() == places.len() {
             let place = best(page, &places);
-            if places.len() > 1 && is_foreign(page) {
+            // An image within `<svg>` or `<math>` ends it, and what stands behind is read in another
+            // way, so that no more of our tags may be there than in the end.
+            if places.len() > 1 && survey.is_foreign {
                 places = place.into_iter().collect();
                 continue;
             }
@@ -42,15 +44,6 @@ pub(super) fn read(page: &[u8], limit: usize) -> Result<(Page, Option<usize>), N
             places = places.split_off(places.len().saturating_sub(1));
         }
     }
-}
-
-/// Whether there may be `<svg>` or `<math>`: an image within ends it, and what stands behind is read in
-/// another way, so that no more of our tags may be there than in the end.
-fn is_foreign(page: &[u8]) -> bool {
-    memchr_iter(b'<', page).any(|at| {
-        let name = page.get(at + 1..at + 4).unwrap_or_default();
-        name.eq_ignore_ascii_case(b"svg") || name.eq_ignore_ascii_case(b"mat")
-    })
 }
 
 /// Before `</body>`, else before `</html>`, else at the end; each the last one.
@@ -65,24 +58,16 @@ fn best(page: &[u8], places: &[usize]) -> Option<usize> {
 }
 
 /// Places that may be the end, in their order.
-fn ends(page: &[u8]) -> Vec<usize> {
-    let (mut bodies, mut others) = (Vec::new(), Vec::new());
-    for at in memmem::rfind_iter(page, b"</") {
-        let tag = page.get(at..).unwrap_or_default();
-        if is_end_tag(tag, "body") {
-            bodies.push(at);
-        } else if others.is_empty() && is_end_tag(tag, "html") {
-            others.push(at);
-        }
-        if bodies.len() == ENDS_MAX {
-            break;
-        }
-    }
+fn ends(page: &[u8], survey: &Survey) -> Vec<usize> {
+    let first = survey.bodies.first().copied().unwrap_or_default();
+    let is_behind = |html: &usize| survey.bodies.len() < ENDS_MAX || *html > first;
     let end = page.trim_ascii_end().len();
     // Behind half a character there is no place.
     let is_masked = end.checked_sub(1).and_then(|last| page.get(last)) == Some(&MASK);
     let end = (!is_masked).then_some(end);
-    let mut places: Vec<usize> = bodies.into_iter().chain(others).chain(end).collect();
+    let bodies = survey.bodies.iter().copied();
+    let others = survey.html.filter(is_behind).into_iter().chain(end);
+    let mut places: Vec<usize> = bodies.chain(others).collect();
     places.sort_unstable();
     places.dedup();
     places
@@ -92,19 +77,6 @@ fn last_tags(page: &[u8]) -> Vec<usize> {
     let mut places: Vec<usize> = memrchr_iter(b'<', page).take(TAGS_MAX).collect();
     places.reverse();
     places
-}
-
-fn is_end_tag(tag: &[u8], name: &str) -> bool {
-    let Some((written, behind)) = tag
-        .get(2..)
-        .and_then(|tag| tag.split_at_checked(name.len()))
-    else {
-        return false;
-    };
-    let ends = behind
-        .first()
-        .is_none_or(|octet| octet.is_ascii_whitespace() || b"/>".contains(octet));
-    tag.starts_with(b"</") && written.eq_ignore_ascii_case(name.as_bytes()) && ends
 }
 
 /// A page with [`PROBE`] at some places.

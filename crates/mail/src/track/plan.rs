@@ -110,11 +110,6 @@ impl Plan {
         })
     }
 
-    /// Whether every recipient gets the message as it was submitted.
-    pub fn is_empty(&self) -> bool {
-        self.parts.iter().all(|part| part.edits.is_empty())
-    }
-
     /// The octets that it keeps in memory, the message among them.
     pub fn octets(&self) -> usize {
         let of_part = |part: &PartPlan| {

@@ -67,6 +67,10 @@ const fn is_unwritable(c: char) -> bool {
 }
 
 fn is_leftover(url: &str) -> bool {
+    let begins_one = |octet: u8| matches!(octet, b'{' | b'%' | b'[' | b'|' | b'<');
+    if !url.bytes().any(begins_one) {
+        return false;
+    }
     LEFTOVERS.iter().any(|(open, close)| {
         let behind = url.split_once(open).map(|(_, behind)| behind);
         behind.is_some_and(|behind| behind.contains(close))
@@ -164,6 +168,9 @@ fn comparable(url: &str) -> String {
 
 /// The address with the additions that it does not have yet, before its fragment.
 pub(super) fn with_additions(url: &str, options: &Options) -> String {
+    if options.additions.is_empty() {
+        return url.to_owned();
+    }
     let (head, fragment) = cut(url, '#');
     let mut added = head.to_owned();
     let (_, query) = cut(head, '?');

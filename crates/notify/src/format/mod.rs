@@ -10,6 +10,7 @@ mod moment;
 mod postbell;
 mod received;
 mod splashify;
+mod visitor;
 mod workspace;
 
 use std::fmt;
@@ -22,6 +23,8 @@ use serde::Serialize;
 
 // A document is seldom larger; one that is grows its buffer.
 const USUAL_SIZE: usize = 1_024;
+/// Why mail to an address on the suppression list is not sent, in the words of the reference.
+const ON_THE_LIST: &str = "address on suppression list";
 
 /// A vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,7 +55,7 @@ impl Format {
     }
 
     /// Whether events of this kind are told at all.
-    const fn has_word_for(self, kind: EventKind) -> bool {
+    pub(crate) const fn has_word_for(self, kind: EventKind) -> bool {
         match self {
             Self::Postbell => true,
             Self::Splashify => matches!(
@@ -64,6 +67,8 @@ impl Format {
                     | EventKind::Bounce
                     | EventKind::Complaint
                     | EventKind::Reply
+                    | EventKind::Open
+                    | EventKind::Click
             ),
         }
     }

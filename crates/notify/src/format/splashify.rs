@@ -12,8 +12,9 @@ use postbell_store::LoggedEvent;
 use serde::Serialize;
 
 use super::incoming::{Written, one_line};
-use super::last_reply;
 use super::moment::Millis;
+use super::visitor::Visitor;
+use super::{ON_THE_LIST, last_reply};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,6 +35,8 @@ enum Told<'a> {
     Reject(Reject),
     Complaint(Complaint<'a>),
     Reply(Reply<'a>),
+    Open(Open<'a>),
+    Click(Click<'a>),
 }
 
 #[derive(Serialize)]
@@ -50,7 +53,7 @@ struct Send {}
 
 #[derive(Serialize)]
 struct Reject {
-    reason: String,
+    reason: Cow<'static, str>,
 }
 
 #[derive(Serialize)]
@@ -118,6 +121,21 @@ struct Reply<'a> {
     auto_reply: Option<&'static str>,
 }
 
+#[derive(Serialize)]
+struct Open<'a> {
+    timestamp: Millis,
+    #[serde(flatten)]
+    visitor: Visitor<'a>,
+}
+
+#[derive(Serialize)]
+struct Click<'a> {
+    timestamp: Millis,
+    #[serde(flatten)]
+    visitor: Visitor<'a>,
+    link: Cow<'a, str>,
+}
+
 impl<'a> Body<'a> {
     pub(super) fn new(logged: &'a LoggedEvent) -> Self {
         let recipient = logged.recipient.as_str();
@@ -145,13 +163,22 @@ fn told<'a>(event: &'a Event, recipient: &'a str) -> Option<Told<'a>> {
         | Fact::Cancelled
         | Fact::Confirmed { .. }
         | Fact::NotSpam(_)
-        | Fact::Suppressed(_)
-        | Fact::Open(_)
-        | Fact::Click(_)
         | Fact::Unsubscribe { .. } => return None,
         Fact::Send => Told::Send(Send {}),
         Fact::Reject { reason } => Told::Reject(Reject {
-            reason: reason.to_string(),
+            reason: reason.to_string().into(),
+        }),
+        Fact::Suppressed(_) => Told::Reject(Reject {
+            reason: ON_THE_LIST.into(),
+        }),
+        Fact::Open(open) => Told::Open(Open {
+            timestamp,
+            visitor: Visitor::new(open),
+        }),
+        Fact::Click(click) => Told::Click(Click {
+            timestamp,
+            visitor: Visitor::new(&click.engagement),
+            link: one_line(&click.url),
         }),
         Fact::Delivery { .. } => Told::Delivery(Delivery {
             timestamp,

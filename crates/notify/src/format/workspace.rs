@@ -1,10 +1,13 @@
 //! Our own documents about a workspace: the envelope of those about a delivery, without a mail.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use postbell_model::suppression::Suppression;
 use postbell_model::{Domain, SettingChange, WorkspaceEvent, WorkspaceFact};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
+use super::incoming::one_line;
 use super::moment::Micros;
 use super::received::Received;
 
@@ -101,21 +104,17 @@ struct SendingResumed<'a> {
     paused_at: Micros,
 }
 
-/// What stands on the suppression list: for mail of the `stream`, or all where there is none.
+/// What stands on the suppression list: for mail of the `stream`; null: for all.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SuppressionEntry<'a> {
-    address: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    email_address: &'a str,
     stream: Option<&'a str>,
     cause: &'static str,
     since: Micros,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    original_event_id: Option<String>,
     expires_at: Option<Micros>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'a str>,
+    note: Option<Cow<'a, str>>,
 }
 
 impl<'a> Body<'a> {
@@ -186,13 +185,13 @@ fn told(event: &WorkspaceEvent) -> Told<'_> {
 
 fn suppression(entry: &Suppression) -> SuppressionEntry<'_> {
     SuppressionEntry {
-        address: entry.address.as_str(),
+        email_address: entry.address.as_str(),
         stream: entry.scope.stream(),
         cause: entry.cause.name(),
         since: Micros(entry.since),
-        event_id: entry.event.map(|event| event.to_string()),
+        original_event_id: entry.event.map(|event| event.to_string()),
         expires_at: entry.expires_at.map(Micros),
-        note: entry.note.as_deref(),
+        note: entry.note.as_deref().map(one_line),
     }
 }
 

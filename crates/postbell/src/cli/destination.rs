@@ -116,14 +116,18 @@ A replayed event has the id that it had, so that a consumer knows it.")]
         #[command(flatten)]
         output: Output,
     },
-    /// Show an event as a format tells it
+    /// Show an event, or a made-up one, as a format tells it
     #[command(after_help = "\
-Example:
-  postbell destination preview --event evt_0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10 --format splashify")]
+Examples:
+  postbell destination preview --event evt_0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10 --format splashify
+  postbell destination preview --sample click      one to write a consumer against")]
     Preview {
         /// The event's id
-        #[arg(long, value_name = "ID")]
-        event: String,
+        #[arg(long, value_name = "ID", required_unless_present = "sample")]
+        event: Option<String>,
+        /// A made-up event of this kind
+        #[arg(long, value_name = "KIND", conflicts_with = "event")]
+        sample: Option<String>,
         /// The vocabulary: postbell, splashify
         #[arg(long, default_value = "postbell")]
         format: String,
@@ -224,7 +228,7 @@ pub struct SettingsArgs {
     /// Whether answers that programs wrote are told: vacation notes, tickets, challenges
     #[arg(long, value_name = "WHETHER")]
     pub auto_replies: Option<TellingArg>,
-    /// Whether opens and clicks by machines are told (no effect yet)
+    /// Whether opens and clicks by machines are told: proxies that fetch ahead, scanners
     #[arg(long, value_name = "WHETHER")]
     pub machines: Option<TellingArg>,
 }

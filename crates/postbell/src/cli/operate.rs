@@ -164,6 +164,7 @@ pub enum EventsCommand {
     /// Show events, the newest last
     #[command(after_help = "Examples:
   postbell events list --kind Bounce --since 2h
+  postbell events list --kind open,click --recipient bob@example.org
   postbell events list --recipient bob@example.org --json")]
     List {
         #[command(flatten)]
@@ -195,7 +196,7 @@ pub struct WhichEvents {
     /// Of this workspace
     #[arg(long, value_name = "NAME")]
     pub workspace: Option<String>,
-    /// Of these kinds
+    /// Of these kinds, by any name that --events of a destination has for them
     #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
     pub kind: Vec<String>,
     /// About this address

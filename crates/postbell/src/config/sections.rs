@@ -16,7 +16,7 @@ use postbell_receive::{
     BareLineEnds, ClientTimeouts, InboundDoorOptions, InboundLimits, LoginOptions,
     SubmissionLimits, SubmissionOptions,
 };
-use postbell_store::SqliteOptions;
+use postbell_store::{SqliteOptions, SuppressionOptions};
 use serde::Deserialize;
 
 use super::classes::ClassifyOptions;
@@ -64,6 +64,9 @@ pub struct Config {
     pub retention: RetentionSection,
     /// When a workspace whose mail fares badly is paused.
     pub reputation: ReputationSection,
+
+    /// How the suppression list is kept.
+    pub suppression: SuppressionOptions,
     /// What every door refuses.
     pub accept: GateOptions,
     /// What senders are told of.

@@ -1,7 +1,8 @@
 //! From what was typed to what the store is asked.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use postbell_model::{Address, CredentialId, DeliveryState, Domain, EventKind, WorkspaceId};
+use postbell_notify::Matching;
 use postbell_store::{DeliveryFilter, EventFilter};
 
 use super::Window;
@@ -35,11 +36,7 @@ pub(super) fn deliveries(window: &Window<'_>, which: &Which) -> anyhow::Result<D
 pub(super) fn events(window: &Window<'_>, which: &WhichEvents) -> anyhow::Result<EventFilter> {
     Ok(EventFilter {
         workspace: workspace(window, which.workspace.as_deref())?,
-        kinds: which
-            .kind
-            .iter()
-            .map(|name| kind(name))
-            .collect::<Result<_, _>>()?,
+        kinds: kinds(&which.kind)?,
         recipient: recipient(which.recipient.as_deref())?,
         domain: domain(which.domain.as_deref())?,
         since: None,
@@ -77,18 +74,23 @@ fn recipient(text: Option<&str>) -> anyhow::Result<Option<Address>> {
     .transpose()
 }
 
-fn kind(name: &str) -> anyhow::Result<EventKind> {
-    let found = EventKind::ALL
-        .iter()
-        .find(|kind| kind.name().eq_ignore_ascii_case(name));
-    found.copied().with_context(|| {
-        let known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
-        format!(
-            "there are no events of kind \"{}\"; known are {}",
-            name.escape_debug(),
-            known.join(", ")
-        )
-    })
+/// By names of any vocabulary, as destinations have them: `Open`, `opened`, `email.*`.
+fn kinds(names: &[String]) -> anyhow::Result<Vec<EventKind>> {
+    let mut kinds = Vec::new();
+    for name in names {
+        let named = Matching::parse(&[name]).ok();
+        let named = named.as_ref().and_then(Matching::kinds).unwrap_or_default();
+        if named.is_empty() {
+            let known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+            bail!(
+                "there are no events of kind \"{}\"; known are {}",
+                name.escape_debug(),
+                known.join(", ")
+            );
+        }
+        kinds.extend_from_slice(named);
+    }
+    Ok(kinds)
 }
 
 const fn state(state: WaitingState) -> DeliveryState {

@@ -41,7 +41,7 @@ AAECG1syShs=\r\n\
 /// What the base64 in it stands for.
 const PART: &[u8] = b"\x00\x01\x02\x1b[2J\x1b";
 
-async fn open(folder: &Path) -> SqliteStore {
+pub(crate) async fn open(folder: &Path) -> SqliteStore {
     let options = SqliteOptions {
         commit_queue: 64,
         fresh_deliveries: 8,
@@ -185,7 +185,7 @@ impl Kept {
 }
 
 /// Nothing that strangers wrote moves a cursor.
-fn assert_harmless(printed: &str) {
+pub(crate) fn assert_harmless(printed: &str) {
     let moves = |c: char| c.is_control() && c != '\n';
     assert!(!printed.contains(moves), "{printed:?}");
 }

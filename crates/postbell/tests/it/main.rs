@@ -25,6 +25,8 @@ mod reputation;
 mod retention;
 mod sandbox;
 mod serve;
+mod simulator;
+mod suppressed;
 mod tenants;
 mod unsubscribed;
 mod waiting;

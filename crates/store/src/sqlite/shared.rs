@@ -1,8 +1,9 @@
 //! What the committer and the store's handles share in memory.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use postbell_model::Domain;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +11,7 @@ use crate::{Directory, Tenants};
 
 use super::claims::{Claims, FreshLimits};
 use super::engagement::HitCounts;
+use super::suppression::{Recent, Rules};
 use super::tenants::SqliteTenants;
 
 /// Claims, and the signals that ring for other stages.
@@ -25,6 +27,9 @@ pub(super) struct Shared {
     pub hits: HitCounts,
     offers: AtomicBool,
     lane_reported: AtomicBool,
+    recent: Recent,
+    soft_bounces: AtomicU32,
+    simulator: OnceLock<Domain>,
 }
 
 impl Shared {
@@ -40,6 +45,9 @@ impl Shared {
             hits,
             offers: AtomicBool::new(false),
             lane_reported: AtomicBool::new(false),
+            recent: Recent::default(),
+            soft_bounces: AtomicU32::new(0),
+            simulator: OnceLock::new(),
         }
     }
 
@@ -51,6 +59,33 @@ impl Shared {
     /// What operators have set up, as far as it is known here.
     pub(super) fn directory(&self) -> Arc<Directory> {
         self.tenants.directory()
+    }
+
+    /// What was put on the suppression list lately.
+    pub(super) const fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// How the suppression list is kept.
+    pub(super) fn rules(&self) -> Rules {
+        Rules {
+            local_part: self.tenants.compares(),
+            soft_bounces: self.soft_bounces.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The domain whose addresses are simulated: what becomes of mail to them puts nobody on the list.
+    pub(super) fn simulator(&self) -> Option<&Domain> {
+        self.simulator.get()
+    }
+
+    pub(super) fn set_simulator(&self, domain: Domain) {
+        // One who sets it twice sets the same.
+        let _ = self.simulator.set(domain);
+    }
+
+    pub(super) fn set_soft_bounces(&self, soft_bounces: u32) {
+        self.soft_bounces.store(soft_bounces, Ordering::Relaxed);
     }
 
     /// Has lanes looked at anew when something is paused or resumed, until `stop`.

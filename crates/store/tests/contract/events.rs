@@ -1,7 +1,10 @@
-use postbell_model::EventKind;
-use postbell_store::Position;
+use postbell_model::inbound::{Content, MailFact};
+use postbell_model::suppression::{Cause, Scope, Suppression};
+use postbell_model::{Address, Domain, EventKind, InboundId, WorkspaceFact};
+use postbell_store::{EventFilter, From, InboundFact, Position};
 
 use crate::fixture::{Fixture, NOW, about_delivery, delayed, delivered, later, set_of};
+use crate::inbound;
 
 pub(crate) async fn pages_follow_the_log(fixture: &Fixture) {
     let newest = fixture.store.newest();
@@ -66,4 +69,81 @@ pub(crate) async fn sequence_numbers_have_no_gaps(fixture: &Fixture) {
     let ids: std::collections::HashSet<_> = page.events.iter().map(|e| e.event.id).collect();
     assert_eq!(ids.len(), 5);
     assert_eq!(page.events[0].event.at, NOW);
+}
+
+/// Those about a workspace have an address as well: what mail came to, what is on the list.
+pub(crate) async fn what_is_about_an_address_is_found_by_it(fixture: &Fixture) {
+    fixture
+        .accept(&["ann@acme.example", "bob@example.org"])
+        .await;
+    let entry = Suppression {
+        workspace: fixture.workspace,
+        address: address("bob@example.org"),
+        scope: Scope::All,
+        cause: Cause::Manual,
+        since: NOW,
+        event: None,
+        expires_at: None,
+        note: Some("support@acme.example says so".to_owned()),
+    };
+    for fact in [
+        WorkspaceFact::Received(Box::new(came_in())),
+        WorkspaceFact::SuppressionAdded(Box::new(entry.clone())),
+        WorkspaceFact::SuppressionRemoved(Box::new(entry)),
+    ] {
+        let fact = InboundFact::Workspace {
+            workspace: fixture.workspace,
+            configuration_set: fixture.set,
+            fact,
+        };
+        let mail = inbound::mail(fixture, later(1));
+        inbound::take(fixture, inbound::reception(mail, vec![fact])).await;
+    }
+    let inspector = fixture.inspector().await;
+    let find = async |filter: EventFilter| {
+        let found = inspector.events(&filter, From::Newest, 10).await.unwrap();
+        let kinds = found.events.iter().map(|event| event.kind().name());
+        kinds.collect::<Vec<_>>().join(" ")
+    };
+    let of = async |recipient: &str| {
+        let filter = EventFilter {
+            recipient: Some(address(recipient)),
+            ..EventFilter::default()
+        };
+        find(filter).await
+    };
+    let at = async |domain: &str| {
+        let filter = EventFilter {
+            domain: Domain::parse(domain).ok(),
+            ..EventFilter::default()
+        };
+        find(filter).await
+    };
+    assert_eq!(of("support@acme.example").await, "Received");
+    assert_eq!(
+        of("bob@example.org").await,
+        "Send SuppressionAdded SuppressionRemoved"
+    );
+    assert_eq!(at("acme.example").await, "Send Received");
+    assert_eq!(
+        at("example.org").await,
+        "Send SuppressionAdded SuppressionRemoved"
+    );
+    assert_eq!(at("ample.org").await, "");
+}
+
+fn came_in() -> MailFact {
+    MailFact {
+        inbound: InboundId::new(NOW),
+        mail_from: "bob@example.org".to_owned(),
+        recipient: address("support@acme.example"),
+        tag: None,
+        headers: Vec::new(),
+        is_suspicious: false,
+        content: Content::default(),
+    }
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
 }

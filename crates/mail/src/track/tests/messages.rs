@@ -35,6 +35,23 @@ fn plain_text_is_tracked_on_demand() {
 }
 
 #[test]
+fn placeholders_may_be_all_that_is_looked_for() {
+    let page = "<a href=https://a.example>{{ postbell.unsubscribe_url }}</a></body>";
+    let raw = message("Content-Type: text/html", page);
+    let options = Options {
+        seek: Seek::Placeholders,
+        ..Options::default()
+    };
+    let plan = Plan::of(&raw, &options);
+    assert_eq!((plan.links().count(), plan.notes()), (0, &[][..]));
+    let tracked = plan.render(&Plain);
+    assert_eq!((tracked.links, tracked.pixel), (0, false));
+    let filled = "<a href=https://a.example>https://u.example/?a&amp;b</a></body>";
+    assert_eq!(text(&tracked.raw), filled);
+    assert!(plan.octets() >= raw.len());
+}
+
+#[test]
 fn some_links_are_left_alone() {
     let body = "<a href='https://a.example/u?x=1&amp;y'><a href='https://B.example/c'><a href='https://d.example#e'>";
     let raw = message(

@@ -4,6 +4,7 @@
 //! meaning, so that a consumer written for those reads these unchanged. Times have microseconds.
 //! New members may be added; consumers ignore what they don't know.
 
+mod engagement;
 mod refused;
 mod reply;
 mod reports;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use super::moment::Micros;
 
+use engagement::{Click, Open};
 use refused::{Bounce, DeliveryDelay};
 use reply::Reply;
 use reports::{Complaint, Confirmed, NotSpam, Unsubscribe};
@@ -45,12 +47,14 @@ enum Told<'a> {
     Delivery(Delivery<'a>),
     DeliveryDelay(DeliveryDelay<'a>),
     Bounce(Bounce<'a>),
-    Reject(Reject),
+    Reject(Reject<'a>),
     Confirmed(Confirmed<'a>),
     Complaint(Complaint<'a>),
     NotSpam(NotSpam<'a>),
     Reply(Box<Reply<'a>>),
     Unsubscribe(Unsubscribe<'a>),
+    Open(Open<'a>),
+    Click(Click<'a>),
 }
 
 #[derive(Serialize)]
@@ -92,13 +96,12 @@ impl<'a> Body<'a> {
 fn told<'a>(event: &'a Event, to: &'a str, accepted_at: Timestamp) -> Option<Told<'a>> {
     let at = event.at;
     Some(match &event.fact {
-        Fact::Held | Fact::Cancelled | Fact::Suppressed(_) | Fact::Open(_) | Fact::Click(_) => {
-            return None;
-        }
+        Fact::Held | Fact::Cancelled => return None,
         Fact::Scheduled { send_at } => Told::Scheduled(Scheduled::new(*send_at)),
         Fact::Released { state } => Told::Released(Released::new(*state)),
         Fact::Send => Told::Send(Send {}),
-        Fact::Reject { reason } => Told::Reject(Reject::new(*reason)),
+        Fact::Reject { reason } => Told::Reject(Reject::by_policy(*reason)),
+        Fact::Suppressed(by) => Told::Reject(Reject::by_list(by)),
         Fact::Delivery { attempt } => {
             Told::Delivery(Delivery::new(event, attempt, to, accepted_at))
         }
@@ -137,6 +140,8 @@ fn told<'a>(event: &'a Event, to: &'a str, accepted_at: Timestamp) -> Option<Tol
         Fact::Unsubscribe { method, inbound } => {
             Told::Unsubscribe(Unsubscribe::new(at, to, *method, *inbound))
         }
+        Fact::Open(open) => Told::Open(Open::new(at, open)),
+        Fact::Click(click) => Told::Click(Click::new(at, click)),
     })
 }
 

@@ -1,13 +1,15 @@
 //! What happens while a message is sent, but for refusals.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use postbell_model::attempt::Verification;
+use postbell_model::suppression::SuppressedBy;
 use postbell_model::{Attempt, DeliveryState, Event, HostTry, RejectReason, Timestamp};
 use serde::Serialize;
 
-use crate::format::last_reply;
 use crate::format::moment::Micros;
+use crate::format::{ON_THE_LIST, last_reply};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,9 +26,20 @@ pub(super) struct Released {
 pub(super) struct Send {}
 
 #[derive(Serialize)]
-pub(super) struct Reject {
-    reason: String,
+pub(super) struct Reject<'a> {
+    reason: Cow<'static, str>,
     cause: &'static str,
+    #[serde(flatten)]
+    listed: Option<Listed<'a>>,
+}
+
+/// What put the address on the suppression list, and which mail it keeps back: null: all.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    original_event_at: Micros,
+    original_event_id: Option<String>,
+    stream: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -69,11 +82,24 @@ impl Released {
     }
 }
 
-impl Reject {
-    pub(super) fn new(reason: RejectReason) -> Self {
+impl<'a> Reject<'a> {
+    pub(super) fn by_policy(reason: RejectReason) -> Self {
         Self {
-            reason: reason.to_string(),
+            reason: reason.to_string().into(),
             cause: reason.name(),
+            listed: None,
+        }
+    }
+
+    pub(super) fn by_list(by: &'a SuppressedBy) -> Self {
+        Self {
+            reason: ON_THE_LIST.into(),
+            cause: by.cause.name(),
+            listed: Some(Listed {
+                original_event_at: Micros(by.since),
+                original_event_id: by.event.map(|event| event.to_string()),
+                stream: by.scope.stream(),
+            }),
         }
     }
 }

@@ -6,9 +6,8 @@ use postbell_model::inbound::{
     MailFact, MatchedBy, ReplyFact, UnsubscribeMethod, Via,
 };
 use postbell_model::{
-    Aligned, ArcResult, Authentication, Destination, DestinationId, DestinationSettings,
-    DestinationState, DkimResult, DmarcPolicy, DmarcRequest, DmarcResult, EnhancedCode, InboundId,
-    Secret, SpfResult, Telling,
+    Aligned, ArcResult, Authentication, DkimResult, DmarcPolicy, DmarcRequest, DmarcResult,
+    EnhancedCode, InboundId, SpfResult, Telling,
 };
 
 use crate::hears;
@@ -270,11 +269,6 @@ fn splashify_tells_it_in_the_words_of_the_reference() {
     }
 }
 
-fn told(format: Format, event: &Logged) -> Value {
-    let documents = render(format, event, "default");
-    serde_json::from_slice(&documents[0].json).unwrap()
-}
-
 /// The page that users read.
 #[test]
 fn every_event_is_documented() {
@@ -418,21 +412,7 @@ fn assert_lines(name: &str, value: &Value) {
 
 #[test]
 fn a_destination_may_pass_over_what_programs_wrote() {
-    let mut destination = Destination {
-        id: DestinationId::new(ACCEPTED),
-        workspace: WorkspaceId(7),
-        configuration_set: None,
-        name: "hook".to_owned(),
-        url: "https://hooks.example/".to_owned(),
-        secret: Secret::new("s"),
-        previous_secret: None,
-        matching_event_types: Vec::new(),
-        format: "postbell".to_owned(),
-        settings: DestinationSettings::default(),
-        replays: 0,
-        state: DestinationState::Active,
-        created_at: ACCEPTED,
-    };
+    let mut destination = destination();
     let program = || {
         let content = Content {
             auto_reply: Some(AutoReplyClass::Ticket),

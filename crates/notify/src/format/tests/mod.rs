@@ -4,10 +4,11 @@ use std::time::Duration;
 use postbell_model::attempt::{PlaintextReason, TlsUsed, Verification};
 use postbell_model::message::Received;
 use postbell_model::{
-    Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, DisableReason,
-    Domain, DomainSetting, Event, EventId, HostTry, Instructions, Message, MessageId, NewMail,
-    Phase, RejectReason, Reply, ReversePath, SeenRecords, SettingChange, Timestamp, WorkspaceEvent,
-    WorkspaceFact, WorkspaceId,
+    Address, Attempt, BounceClass, BounceType, ConfigurationSetId, DeliveryId, DeliveryState,
+    Destination, DestinationId, DestinationSettings, DestinationState, DisableReason, Domain,
+    DomainSetting, Event, EventId, HostTry, Instructions, Message, MessageId, NewMail, Phase,
+    RejectReason, Reply, ReversePath, Secret, SeenRecords, SettingChange, Timestamp,
+    WorkspaceEvent, WorkspaceFact, WorkspaceId,
 };
 use postbell_store::{LoggedWorkspaceEvent, Position};
 use serde_json::Value;
@@ -125,6 +126,24 @@ fn expired() -> Logged {
     logged(9, Duration::from_hours(120), fact)
 }
 
+fn destination() -> Destination {
+    Destination {
+        id: DestinationId::new(ACCEPTED),
+        workspace: WorkspaceId(7),
+        configuration_set: None,
+        name: "hook".to_owned(),
+        url: "https://hooks.example/".to_owned(),
+        secret: Secret::new("s"),
+        previous_secret: None,
+        matching_event_types: Vec::new(),
+        format: "postbell".to_owned(),
+        settings: DestinationSettings::default(),
+        replays: 0,
+        state: DestinationState::Active,
+        created_at: ACCEPTED,
+    }
+}
+
 fn check(format: Format, event: &Logged, golden: &str) {
     let [document] = &render(format, event, "default")[..] else {
         panic!("one document");
@@ -149,6 +168,7 @@ macro_rules! golden {
     };
 }
 
+mod engagement;
 mod inbound;
 
 #[test]
@@ -179,6 +199,19 @@ fn postbell_documents_are_those_of_the_fixtures() {
 }
 
 #[test]
+fn what_was_left_alone_of_a_message_is_told_with_its_delivery() {
+    let mut attempt = attempt(1, Phase::Message, Reply::new(250, 0, 0, "OK"), true);
+    let note = "what is signed or encrypted is left as it is";
+    attempt.tracking_notes = vec![note.to_owned()];
+    let event = logged(2, Duration::ZERO, Fact::Delivery { attempt });
+    let [document] = &render(Format::Postbell, &event, "default")[..] else {
+        panic!("one document");
+    };
+    let told: Value = serde_json::from_slice(&document.json).unwrap();
+    assert_eq!(told["delivery"]["trackingNotes"], serde_json::json!([note]));
+}
+
+#[test]
 fn splashify_documents_are_those_of_the_fixtures() {
     let send = logged(1, Duration::ZERO, Fact::Send);
     check(Format::Splashify, &send, golden!("splashify", "send"));
@@ -205,12 +238,16 @@ fn splashify_documents_are_those_of_the_fixtures() {
 #[test]
 fn postbell_documents_contain_the_splashify_ones() {
     for event in [delivery(), delay(2, 1), bounce(), expired()] {
-        let told = |format| {
-            let documents = render(format, &event, "default");
-            serde_json::from_slice::<Value>(&documents[0].json).unwrap()
-        };
-        assert_contains(&told(Format::Postbell), &told(Format::Splashify));
+        assert_contains(
+            &told(Format::Postbell, &event),
+            &told(Format::Splashify, &event),
+        );
     }
+}
+
+fn told(format: Format, event: &Logged) -> Value {
+    let documents = render(format, event, "default");
+    serde_json::from_slice(&documents[0].json).unwrap()
 }
 
 fn assert_contains(ours: &Value, theirs: &Value) {
@@ -393,6 +430,31 @@ fn a_rejection_is_told_with_its_reason() {
     let rejected = logged(2, Duration::from_secs(2), Fact::Reject { reason });
     check(Format::Postbell, &rejected, golden!("postbell", "reject"));
     check(Format::Splashify, &rejected, golden!("splashify", "reject"));
+}
+
+#[test]
+fn what_waits_is_told_as_the_fixtures_say() {
+    let send_at = ACCEPTED.after(Duration::from_hours(24));
+    let later = Duration::from_micros(3_600_665_544);
+    let state = DeliveryState::Queued;
+    for (event, golden) in [
+        (
+            logged(1, Duration::ZERO, Fact::Scheduled { send_at }),
+            golden!("postbell", "scheduled"),
+        ),
+        (logged(2, later, Fact::Held), golden!("postbell", "held")),
+        (
+            logged(3, later, Fact::Released { state }),
+            golden!("postbell", "released"),
+        ),
+        (
+            logged(2, later, Fact::Cancelled),
+            golden!("postbell", "cancelled"),
+        ),
+    ] {
+        check(Format::Postbell, &event, golden);
+        assert_eq!(render(Format::Splashify, &event, "default"), []);
+    }
 }
 
 #[test]

@@ -50,9 +50,17 @@ pub(super) async fn run(desk: &Desk, command: &DestinationCommand) -> anyhow::Re
         DestinationCommand::Test { which, output } => trial::run(desk, which, output).await,
         DestinationCommand::Preview {
             event,
+            sample,
             format,
             output,
-        } => preview::run(desk, event, format, output).await,
+        } => {
+            let format = format.parse()?;
+            match (event, sample) {
+                (Some(event), _) => preview::of_event(desk, event, format, output).await,
+                (None, Some(kind)) => preview::made_up(desk, kind, format, output),
+                (None, None) => bail!("say which event with --event, or a kind with --sample"),
+            }
+        }
     }
 }
 

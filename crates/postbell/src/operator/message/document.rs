@@ -71,7 +71,7 @@ fn event_document(
         "inboundId": inbound.map(|id| id.to_string()),
         "webhooks": webhooks.collect::<Vec<_>>(),
     });
-    if inbound.is_some()
+    if attempt.is_none()
         && let Some((name, told)) = block(window, about, history)
     {
         document[name] = told;
@@ -79,8 +79,8 @@ fn event_document(
     document
 }
 
-/// What came by mail has no attempt to tell of: what its webhook says stands here instead, under the
-/// same name, `reply` for instance.
+/// What no attempt brought, but a letter, a visitor or a policy: what its webhook says stands here,
+/// under the same name, `reply` or `click` for instance. `None`: the type says it all.
 fn block(
     window: &Window<'_>,
     about: (&Arc<Message>, &DeliveryHistory),
@@ -95,6 +95,7 @@ fn block(
     members
         .into_iter()
         .find(|(name, _)| !ENVELOPE.contains(&name.as_str()))
+        .filter(|(_, told)| told.as_object().is_some_and(|told| !told.is_empty()))
 }
 
 const ENVELOPE: [&str; 6] = [

@@ -2,6 +2,7 @@
 
 use postbell_model::engagement::Engagement;
 use postbell_model::inbound::{FeedbackReport, LateReport, ReplyFact, Via};
+use postbell_model::suppression::SuppressedBy;
 use postbell_model::{Attempt, Fact, InboundId};
 
 use crate::console::plain;
@@ -54,10 +55,29 @@ pub(super) fn story(fact: &Fact) -> String {
         Fact::Unsubscribe { method, .. } => {
             format!("wants no more of its kind, by {}", method.name())
         }
-        Fact::Suppressed(by) => format!("on the suppression list since {}: {}", by.since, by.cause),
+        Fact::Suppressed(by) => suppressed(by),
         Fact::Open(open) => format!("opened{}", visitor(open)),
-        Fact::Click(click) => format!("{}{}", plain(&click.url), visitor(&click.engagement)),
+        Fact::Click(click) => format!(
+            "followed {}{}",
+            plain(&click.url),
+            visitor(&click.engagement)
+        ),
     }
+}
+
+/// What stands below a story: where to look for more, or what only some ask for.
+pub(super) fn detail(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Suppressed(by) => by.event.map(|event| format!("since event {event}")),
+        Fact::Open(open) => agent(open),
+        Fact::Click(click) => agent(&click.engagement),
+        fact => inbound_of(fact).map(|inbound| format!("mail {inbound}")),
+    }
+}
+
+fn agent(engagement: &Engagement) -> Option<String> {
+    let agent = plain(&engagement.user_agent);
+    (!agent.is_empty()).then(|| format!("with {agent}"))
 }
 
 /// The mail that a fact came by.
@@ -84,17 +104,35 @@ pub(in crate::operator) fn inbound_of(fact: &Fact) -> Option<InboundId> {
     }
 }
 
-/// By a machine, and why it is taken for one.
+/// From where, how often by now, and by which signs of a machine.
 fn visitor(engagement: &Engagement) -> String {
-    if !engagement.is_machine() {
-        return String::new();
+    let mut story = String::new();
+    if let Some(ip) = &engagement.ip {
+        story.push_str(&format!(" from {}", plain(ip)));
     }
-    let reasons = engagement
-        .machine_reasons
-        .iter()
-        .map(|reason| reason.name());
-    let reasons: Vec<_> = reasons.collect();
-    format!(", by a machine: {}", reasons.join(", "))
+    if let Some(proxy) = engagement.proxy {
+        story.push_str(&format!(" by way of {proxy}"));
+    }
+    if let Some(count @ 2..) = engagement.count {
+        story.push_str(&format!(", {count} times by now"));
+    }
+    if engagement.is_machine() {
+        let reasons = engagement.machine_reasons.iter();
+        let reasons: Vec<_> = reasons.map(|reason| reason.name()).collect();
+        story.push_str(&format!(", by a machine ({})", reasons.join(", ")));
+    }
+    story
+}
+
+fn suppressed(by: &SuppressedBy) -> String {
+    let (cause, since) = (by.cause, by.since);
+    match by.scope.stream() {
+        None => format!("address on suppression list ({cause} since {since})"),
+        Some(stream) => format!(
+            "address on suppression list ({cause} since {since}, of the stream {})",
+            plain(stream)
+        ),
+    }
 }
 
 fn attempt_story(attempt: &Attempt) -> String {
@@ -143,8 +181,10 @@ fn answer(reply: &ReplyFact) -> String {
 
 #[cfg(test)]
 mod tests {
+    use postbell_model::engagement::{Click, ImageProxy, MachineReason};
     use postbell_model::inbound::{AutoReplyClass, Confirmation, Content, MatchedBy};
-    use postbell_model::{BounceClass, BounceType, EnhancedCode, Timestamp};
+    use postbell_model::suppression::{Cause, Scope};
+    use postbell_model::{BounceClass, BounceType, EnhancedCode, EventId, Timestamp};
 
     use super::*;
 
@@ -229,6 +269,64 @@ mod tests {
         );
     }
 
+    fn engagement() -> Engagement {
+        Engagement {
+            ip: Some("203.0.113.42".to_owned()),
+            user_agent: "Scanner/1".to_owned(),
+            count: Some(3),
+            machine_reasons: vec![MachineReason::HeadRequest, MachineReason::SeveralLinks],
+            proxy: None,
+        }
+    }
+
+    #[test]
+    fn an_open_and_a_click_are_told_with_who_made_them() {
+        let open = Fact::Open(Box::new(Engagement {
+            ip: None,
+            user_agent: String::new(),
+            count: None,
+            machine_reasons: Vec::new(),
+            proxy: Some(ImageProxy::Google),
+        }));
+        assert_eq!(story(&open), "opened by way of google");
+        assert_eq!(detail(&open), None);
+        let click = Fact::Click(Box::new(Click {
+            url: "https://shop.example/42".to_owned(),
+            index: 0,
+            engagement: engagement(),
+        }));
+        assert_eq!(
+            story(&click),
+            "followed https://shop.example/42 from 203.0.113.42, 3 times by now, \
+             by a machine (headRequest, severalLinks)"
+        );
+        assert_eq!(detail(&click).as_deref(), Some("with Scanner/1"));
+    }
+
+    #[test]
+    fn what_the_suppression_list_keeps_back_is_told_with_its_cause() {
+        let at = Timestamp::from_micros(0);
+        let event = EventId::new(at);
+        let fact = |scope, event| {
+            let (cause, since) = (Cause::Complaint, at);
+            Fact::Suppressed(Box::new(SuppressedBy {
+                scope,
+                cause,
+                since,
+                event,
+            }))
+        };
+        let all = fact(Scope::All, Some(event));
+        assert_eq!(
+            story(&all),
+            "address on suppression list (COMPLAINT since 1970-01-01T00:00:00.000000Z)"
+        );
+        assert_eq!(detail(&all), Some(format!("since event {event}")));
+        let stream = fact(Scope::Stream("news".to_owned()), None);
+        assert!(story(&stream).ends_with("Z, of the stream news)"));
+        assert_eq!(detail(&stream), None);
+    }
+
     #[test]
     fn what_others_wrote_stays_on_its_line() {
         let hostile = "a\r\n\u{1b}[2Jb\u{9b}";
@@ -249,8 +347,15 @@ mod tests {
             source_ip: None,
             reporting_mta: None,
         }));
-        for fact in [bounce, answer, complaint] {
-            assert!(!told(&fact).contains(char::is_control));
+        let open = Fact::Open(Box::new(Engagement {
+            user_agent: hostile.to_owned(),
+            ..engagement()
+        }));
+        for fact in [bounce, answer, complaint, open] {
+            let lines = [Some(story(&fact)), detail(&fact)];
+            for line in lines.into_iter().flatten() {
+                assert!(!line.contains(char::is_control), "{line}");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use postbell_model::attempt::HostTry;
 use postbell_model::{Message, Timestamp};
 use postbell_store::{DeliveryHistory, EventHistory, History, Told};
 
-use super::story::{inbound_of, story};
+use super::story::{detail, story};
 use super::{Has, heard};
 use crate::admin::{set_name, workspace_name};
 use crate::console::{Style, plain, until};
@@ -124,8 +124,8 @@ fn event_lines(
         .iter()
         .map(|tried| format!("      {}", try_line(tried)));
     lines.extend(tries);
-    if let Some(inbound) = inbound_of(&event.fact) {
-        let line = format!("      mail {inbound}");
+    if let Some(detail) = detail(&event.fact) {
+        let line = format!("      {detail}");
         lines.push(window.console.styled(Style::Faint, &line));
     }
     for (name, has) in heard(window, about, history) {

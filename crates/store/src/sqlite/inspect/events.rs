@@ -84,11 +84,30 @@ fn push(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter) {
         query.push(")");
     }
     if let Some(recipient) = &filter.recipient {
-        query.push(" AND COALESCE(d.recipient, l.recipient) = ");
+        query.push(format!(
+            " AND COALESCE(d.recipient, l.recipient, {IN_PAYLOAD}) = "
+        ));
         query.push_bind(recipient.as_str().to_owned());
     }
     if let Some(domain) = &filter.domain {
-        query.push(" AND d.domain = ");
+        query.push(" AND (d.domain = ");
         query.push_bind(domain.as_str().to_owned());
+        // The domain of an address stands in it as domains are written, so its end tells.
+        let end = format!("@{domain}");
+        query.push(format!(
+            " OR (d.id IS NULL AND substr(COALESCE(l.recipient, {IN_PAYLOAD}), -length("
+        ));
+        query.push_bind(end.clone());
+        query.push(")) = ");
+        query.push_bind(end);
+        query.push("))");
     }
 }
+
+/// The address that an event about a workspace is about: it stands in its payload alone, which is
+/// read where the kind has one and nothing else tells.
+const IN_PAYLOAD: &str = "CASE \
+    WHEN e.kind = 'Received' AND json_valid(e.payload) \
+    THEN json_extract(e.payload, '$.recipient') \
+    WHEN e.kind IN ('SuppressionAdded', 'SuppressionRemoved') AND json_valid(e.payload) \
+    THEN json_extract(e.payload, '$.address') END";

@@ -15,6 +15,8 @@ const RECIPIENT_WIDTH: usize = 24;
 const TEXT_MAX: usize = 160;
 /// The last digits of a delivery's id; the first are its time, much the same for all.
 const ID_DIGITS: usize = 6;
+/// The most signs of a machine that are shown; there are eight.
+const SIGNS_MAX: usize = 8;
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +59,8 @@ pub fn line(event: &Value, signature: SignatureCheck, look: Look) -> String {
     let (symbol, colour) = symbol(&kind);
     let block = event.get(lower_camel(&kind)).unwrap_or(&Value::Null);
     let recipient = match text(event, "/mail/destination/0") {
-        // Mail that came to an address of a domain is about no delivery.
-        none if none.is_empty() => text(block, "/recipient"),
+        // Mail that came to an address of a domain is about no delivery, nor is the suppression list.
+        none if none.is_empty() => first_of(block, &["/recipient", "/emailAddress"]),
         recipient => recipient,
     };
     let columns = [
@@ -84,6 +86,7 @@ fn symbol(kind: &str) -> (char, &'static str) {
         "DeliveryDelay" => ('…', YELLOW),
         "Bounce" | "Complaint" | "Reject" | "RenderingFailure" => ('✗', RED),
         "Reply" | "Received" => ('←', CYAN),
+        "Open" | "Click" => ('•', GREEN),
         _ => ('·', CYAN),
     }
 }
@@ -109,18 +112,16 @@ fn story(kind: &str, event: &Value, block: &Value) -> String {
         ),
         "NotSpam" => by("reported as no spam", &text(block, "/reportingMta")),
         "Unsubscribe" => format!("wants no more, by {}", text(block, "/method")),
+        "Open" => visited("opened", block),
+        "Click" => visited(&format!("followed {}", text(block, "/link")), block),
+        "Reject" => rejected(block),
+        "SuppressionAdded" => suppressed("gets no more mail", block),
+        "SuppressionRemoved" => suppressed("may get mail again", block),
         "Reply" => written("answered", block),
         "Received" => written("written", block),
         _ => first_of(
             block,
-            &[
-                "/reason",
-                "/errorMessage",
-                "/link",
-                "/subject",
-                "/from",
-                "/domain",
-            ],
+            &["/reason", "/errorMessage", "/subject", "/from", "/domain"],
         ),
     }
 }
@@ -162,6 +163,60 @@ fn written(done: &str, block: &Value) -> String {
     }
     let from = first_of(block, &["/fromAddress", "/from"]);
     format!("{done} by {from}: {subject}")
+}
+
+/// What was done, from where, how often by now, and by which signs of a machine.
+fn visited(done: &str, block: &Value) -> String {
+    let mut story = done.to_owned();
+    for (before, pointer) in [(" from ", "/ipAddress"), (" by way of ", "/proxy")] {
+        let found = text(block, pointer);
+        if !found.is_empty() {
+            story.push_str(&format!("{before}{found}"));
+        }
+    }
+    if let Some(count @ 2..) = block.get("count").and_then(Value::as_u64) {
+        story.push_str(&format!(", {count} times by now"));
+    }
+    if block.get("machine").and_then(Value::as_bool) == Some(true) {
+        story.push_str(&format!(", by a machine ({})", signs(block)));
+    }
+    story
+}
+
+fn signs(block: &Value) -> String {
+    let signs = (0..SIGNS_MAX).map(|at| text(block, &format!("/machineReasons/{at}")));
+    let signs: Vec<_> = signs.take_while(|sign| !sign.is_empty()).collect();
+    signs.join(", ")
+}
+
+fn rejected(block: &Value) -> String {
+    let (reason, since) = (text(block, "/reason"), text(block, "/originalEventAt"));
+    if since.is_empty() {
+        return reason;
+    }
+    let list = format!("{} since {}", text(block, "/cause"), date(&since));
+    match text(block, "/stream") {
+        none if none.is_empty() => format!("{reason} ({list})"),
+        stream => format!("{reason} ({list}, of the stream {stream})"),
+    }
+}
+
+/// What is so from now on, of which mail, why, until when and what somebody says of it.
+fn suppressed(now: &str, block: &Value) -> String {
+    let mut story = match text(block, "/stream") {
+        none if none.is_empty() => now.to_owned(),
+        stream => format!("{now} of the stream {stream}"),
+    };
+    story.push_str(&format!(": {}", text(block, "/cause")));
+    let until = text(block, "/expiresAt");
+    if !until.is_empty() {
+        story.push_str(&format!(", until {}", date(&until)));
+    }
+    let note = text(block, "/note");
+    if !note.is_empty() {
+        story.push_str(&format!(" ({note})"));
+    }
+    story
 }
 
 /// What was said, and by which server or program, where that is known.
@@ -243,6 +298,11 @@ fn clock_time(timestamp: &str) -> String {
     timestamp.get(11..23).unwrap_or(timestamp).to_owned()
 }
 
+/// `2026-05-03` of an RFC 3339 time.
+fn date(timestamp: &str) -> String {
+    timestamp.get(..10).unwrap_or(timestamp).to_owned()
+}
+
 fn short_id(id: &str) -> String {
     let start = id.len().saturating_sub(ID_DIGITS);
     id.get(start..).unwrap_or(id).to_owned()
@@ -279,137 +339,4 @@ fn text(value: &Value, pointer: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn event(kind: &str, block: Value) -> Value {
-        let mut event = json!({
-            "id": "evt_0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10",
-            "eventType": kind,
-            "timestamp": "2026-05-03T12:34:57.456123Z",
-            "mail": {
-                "deliveryId": "0199b0a6-5d2e-7c31-8f0e-3a1f6c2b9d10",
-                "destination": ["ada@example.org"],
-                "subject": "Welcome aboard",
-            },
-        });
-        event[lower_camel(kind)] = block;
-        event
-    }
-
-    fn plain(kind: &str, block: Value) -> String {
-        line(&event(kind, block), SignatureCheck::Valid, Look::Plain)
-    }
-
-    #[test]
-    fn each_kind_tells_its_story() {
-        let lines = [
-            plain("Send", json!({})),
-            plain(
-                "Delivery",
-                json!({"smtpResponse": "250 2.0.0 OK", "mx": "mx.example.org", "latencyMs": 4120,
-                       "tls": {"version": "TLSv1.3"}}),
-            ),
-            plain(
-                "DeliveryDelay",
-                json!({"reply": "451 4.7.1 Greylisted", "class": "rate_limited",
-                       "nextAttemptAt": "2026-05-03T12:35:02.500000Z"}),
-            ),
-            plain(
-                "Bounce",
-                json!({"bounceType": "Permanent", "bounceSubType": "no_such_user",
-                       "bouncedRecipients": [{"diagnosticCode": "550 5.1.1 No such user"}]}),
-            ),
-            plain("Custom", json!({})),
-        ];
-        insta::assert_snapshot!(lines.join("\n"), @r"
-        12:34:57.456  → Send           ada@example.org           accepted “Welcome aboard”  2b9d10  signed
-        12:34:57.456  ✓ Delivery       ada@example.org           250 2.0.0 OK from mx.example.org over TLSv1.3 after 4.1 s  2b9d10  signed
-        12:34:57.456  … DeliveryDelay  ada@example.org           451 4.7.1 Greylisted (rate_limited), next attempt at 12:35:02.500  2b9d10  signed
-        12:34:57.456  ✗ Bounce         ada@example.org           550 5.1.1 No such user (no_such_user), the address is dead  2b9d10  signed
-        12:34:57.456  · Custom         ada@example.org           2b9d10  signed
-        ");
-    }
-
-    #[test]
-    fn what_came_in_by_mail_tells_its_story() {
-        let lines = [
-            plain(
-                "Bounce",
-                json!({"bounceType": "Permanent", "bounceSubType": "no_such_user", "late": true,
-                       "bouncedRecipients": [{"diagnosticCode": "550 5.1.1 No such user"}],
-                       "reportingMta": "mx.example.org"}),
-            ),
-            plain(
-                "DeliveryDelay",
-                json!({"reply": "4.4.7 still trying", "class": null, "late": true}),
-            ),
-            plain(
-                "Confirmed",
-                json!({"confirmation": "delivered", "reportingMta": "mx.example.org"}),
-            ),
-            plain(
-                "Complaint",
-                json!({"complaintFeedbackType": "abuse", "userAgent": "FBL/1", "reportingMta": null}),
-            ),
-            plain(
-                "Reply",
-                json!({"from": "Ada <ada@example.org>", "fromAddress": "ada@example.org",
-                       "subject": "Re: Welcome", "autoReply": null}),
-            ),
-            plain("Reply", json!({"subject": "Away", "autoReply": "vacation"})),
-            plain("Unsubscribe", json!({"method": "one-click"})),
-        ];
-        insta::assert_snapshot!(lines.join("\n"), @r"
-        12:34:57.456  ✗ Bounce         ada@example.org           mx.example.org reports: 550 5.1.1 No such user (no_such_user), the address is dead  2b9d10  signed
-        12:34:57.456  … DeliveryDelay  ada@example.org           a report says: 4.4.7 still trying  2b9d10  signed
-        12:34:57.456  ✓ Confirmed      ada@example.org           reported delivered by mx.example.org  2b9d10  signed
-        12:34:57.456  ✗ Complaint      ada@example.org           reported as abuse by FBL/1  2b9d10  signed
-        12:34:57.456  ← Reply          ada@example.org           answered by ada@example.org: Re: Welcome  2b9d10  signed
-        12:34:57.456  ← Reply          ada@example.org           a program's answer (vacation): Away  2b9d10  signed
-        12:34:57.456  · Unsubscribe    ada@example.org           wants no more, by one-click  2b9d10  signed
-        ");
-        let received = json!({
-            "eventType": "Received",
-            "timestamp": "2026-05-03T12:34:57.456123Z",
-            "received": {"recipient": "support@acme.example", "from": "ada@example.org",
-                         "subject": "Hello"},
-        });
-        let line = line(&received, SignatureCheck::Unchecked, Look::Plain);
-        insta::assert_snapshot!(line, @"12:34:57.456  ← Received       support@acme.example      written by ada@example.org: Hello");
-    }
-
-    #[test]
-    fn colours_are_for_terminals_only() {
-        let coloured = line(
-            &event("Delivery", json!({})),
-            SignatureCheck::Wrong,
-            Look::Coloured,
-        );
-        assert!(coloured.contains("\u{1b}[32m✓ Delivery"));
-        assert!(coloured.contains("\u{1b}[31mWRONG SIGNATURE"));
-        assert!(!plain("Delivery", json!({})).contains('\u{1b}'));
-    }
-
-    #[test]
-    fn a_far_server_can_not_move_the_cursor() {
-        let said = format!("250 \u{1b}[2J\r\n{}", "x".repeat(1_000));
-        let line = plain("Delivery", json!({"smtpResponse": said}));
-        assert!(!line.chars().any(char::is_control));
-        assert!(line.chars().count() < 300);
-    }
-
-    #[test]
-    fn nonsense_gives_a_line_too() {
-        for event in [
-            json!(null),
-            json!([]),
-            json!({"eventType": 7}),
-            json!({"eventType": "é"}),
-        ] {
-            assert!(!line(&event, SignatureCheck::Missing, Look::Plain).contains('\n'));
-        }
-    }
-}
+mod tests;
