@@ -1,4 +1,4 @@
-//! The far side of the program, for `postbell dev`, the tests and the load program: a scripted
+//! The far side of the program, for the simulator, `postbell dev`, the tests and the load program: a scripted
 //! MX, recipients that answer, a DNS server, a webhook receiver and an SMTP client, all on loopback.
 //!
 //! Nothing here uses the code that it stands against: the MX, the client and the check of
