@@ -7,7 +7,7 @@ use postbell_store::DomainCheck;
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use super::domain;
+use super::{domain, tracking};
 use crate::cli::{DomainNamed, DomainShow};
 use crate::console::Style;
 use crate::identity::{
@@ -32,13 +32,16 @@ pub(super) async fn show(desk: &Desk, show: &DomainShow) -> anyhow::Result<()> {
         return Ok(());
     }
     let coming_in = coming_in(&domain);
+    let tracking = tracking::of_domain(&domain);
     if show.table {
         desk.console.say(coming_in);
+        desk.console.say(tracking);
         let rows: Vec<_> = records.iter().map(row).collect();
         desk.console
             .table(&["NAME", "TYPE", "VALUE", "NEEDED", "FOR"], &rows);
     } else {
         desk.console.say(format!("; {coming_in}"));
+        desk.console.say(format!("; {tracking}"));
         tell_zone(desk, &records);
     }
     Ok(())
@@ -135,7 +138,7 @@ pub(super) async fn rotate(desk: &Desk, named: &DomainNamed) -> anyhow::Result<(
 }
 
 /// Adds the members of a document to another.
-fn merge(document: &mut Value, more: Value) {
+pub(super) fn merge(document: &mut Value, more: Value) {
     if let (Value::Object(document), Value::Object(more)) = (document, more) {
         document.extend(more);
     }
@@ -149,9 +152,11 @@ pub(super) fn find(desk: &Desk, name: &str) -> anyhow::Result<SendingDomain> {
 }
 
 pub(super) fn records_of(desk: &Desk, domain: &SendingDomain) -> Vec<Record> {
+    let directory = desk.directory();
     records(&Identity {
         domain,
-        keys: desk.directory().domain_keys(&domain.name),
+        keys: directory.domain_keys(&domain.name),
+        set: directory.configuration_set(domain.configuration_set),
         host: &desk.config.server.hostname,
         retire_after: desk.config.dkim.retire_after,
         now: desk.clock.now(),

@@ -17,6 +17,7 @@ mod limits;
 mod removal;
 mod revoke;
 mod sending;
+mod tracking;
 mod waiting;
 mod workspace;
 

@@ -16,6 +16,7 @@ mod operate;
 mod safekeeping;
 mod sending;
 mod trace;
+mod tracking;
 mod workspace;
 
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ pub use operate::{
 pub use safekeeping::{BackupArgs, RestoreArgs, VerifyArgs};
 pub use sending::{NewMailArg, PauseArgs};
 pub use trace::{TraceArgs, TraceRole};
+pub use tracking::{BrandColour, BrandName, DomainTracks, NoLonger, Parameter, SetTracks};
 pub use workspace::{WorkspaceCommand, WorkspaceNamed, WorkspaceUpdate};
 
 /// Exit codes, told in `postbell --help`.
