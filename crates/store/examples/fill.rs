@@ -74,6 +74,7 @@ async fn open(folder: &Path, at: Timestamp) -> Outcome<(Arc<dyn Store>, TaskTrac
         fresh_deliveries_per_lane: 1 << 18,
         fresh_octets: 1 << 30,
         segment_octets: 1 << 30,
+        max_hits_waiting: 1_000_000,
     };
     let store = SqliteStore::open(folder, options, Arc::new(Still(at)), &tasks).await?;
     Ok((Arc::new(store), tasks))

@@ -44,6 +44,7 @@ async fn main() -> Outcome<()> {
         fresh_deliveries_per_lane: 16,
         fresh_octets: 1 << 20,
         segment_octets: 64 << 20,
+        max_hits_waiting: 1_000_000,
     };
     let store = SqliteStore::open(&PathBuf::from(folder), options, clock.clone(), &tasks).await?;
     let store: Arc<dyn Store> = Arc::new(store);

@@ -406,6 +406,9 @@ pub trait Store:
     + Domains
     + DomainRemovals
     + Inbound
+    + Engagements
+    + Links
+    + LinkBlocks
     + Forwards
     + InboundRoutes
     + Operate

@@ -35,6 +35,8 @@ pub struct StoreMetrics {
     works: Family<OfKind, Counter>,
     inbound: Counter,
     inbound_octets: Counter,
+    hits: Counter,
+    hits_waiting: Gauge,
     full: Gauge,
     purged: Family<OfKind, Counter>,
     pub(crate) depths: Family<OfState, Gauge>,
@@ -90,6 +92,8 @@ impl Default for StoreMetrics {
             works: Family::default(),
             inbound: Counter::default(),
             inbound_octets: Counter::default(),
+            hits: Counter::default(),
+            hits_waiting: Gauge::default(),
             full: Gauge::default(),
             purged: Family::default(),
             depths: Family::default(),
@@ -141,7 +145,8 @@ impl StoreMetrics {
         );
         registry.register(
             "postbell_store_works",
-            "Pieces of work that were committed or refused: accept, receive, settle, change",
+            "Pieces of work that were committed or refused: accept, receive, hits, settle, \
+             change",
             self.works.clone(),
         );
         registry.register(
@@ -155,6 +160,11 @@ impl StoreMetrics {
             self.inbound_octets.clone(),
         );
         registry.register(
+            "postbell_store_hits",
+            "Requests to tracking hosts that were committed",
+            self.hits.clone(),
+        );
+        registry.register(
             "postbell_store_disk_full",
             "1 while the disk has no room for new mail",
             self.full.clone(),
@@ -162,7 +172,7 @@ impl StoreMetrics {
         registry.register(
             "postbell_store_purged",
             "Removed, being over for longer than it is kept: message, delivery, event, call, key, \
-             slim, file, inbound",
+             slim, file, inbound, link",
             self.purged.clone(),
         );
     }
@@ -182,6 +192,11 @@ impl StoreMetrics {
             "postbell_queue_overdue_seconds",
             "For how long the lane that is due first has been due; 0 where none is",
             self.overdue.clone(),
+        );
+        registry.register(
+            "postbell_hits_waiting",
+            "Requests to tracking hosts that wait to be told",
+            self.hits_waiting.clone(),
         );
         registry.register(
             "postbell_events_newest_position",
@@ -249,6 +264,13 @@ impl StoreMetrics {
         self.inbound_octets.inc_by(octets);
     }
 
+    /// Hits were kept; so many wait now.
+    pub(crate) fn hits(&self, kept: u64, waiting: u64) {
+        self.hits.inc_by(kept);
+        self.hits_waiting
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
     pub(crate) fn purged(&self, purged: &Purged) {
         for (kind, count) in [
             ("message", purged.messages),
@@ -259,6 +281,7 @@ impl StoreMetrics {
             ("slim", purged.slim),
             ("file", purged.files),
             ("inbound", purged.inbound),
+            ("link", purged.links),
         ] {
             self.purged.get_or_create(&OfKind { kind }).inc_by(count);
         }

@@ -26,6 +26,9 @@ pub trait Retention: Send + Sync {
     /// The octets of mail that came in go by the file, each with the newest message in it, and with
     /// the last one in it that is to be forwarded; what is kept beside them goes with messages.
     ///
+    /// Addresses that are too long for a token go when the last message that has them is older than
+    /// [`KeptSince::slim`].
+    ///
     /// # Errors
     /// The database can't be read, or the store did not take it: nothing of the stretch is lost,
     /// and the round may go on or be begun anew.
@@ -42,7 +45,7 @@ pub trait Retention: Send + Sync {
 pub struct KeptSince {
     /// Messages, events, and what is kept of mail that came in beside its octets.
     pub messages: Option<Timestamp>,
-    /// Slim records of deliveries, by when they were made.
+    /// Slim records of deliveries, by when they were made, and addresses of links.
     pub slim: Option<Timestamp>,
     /// The octets of mail that came in.
     pub inbound: Option<Timestamp>,
@@ -78,6 +81,8 @@ pub(crate) enum PurgePart {
     Files,
     /// Mail that came in.
     Inbound(Option<InboundId>),
+    /// Addresses of links.
+    Links,
     Over,
 }
 
@@ -106,6 +111,8 @@ pub struct Purged {
     pub files: u64,
     /// Messages that came in.
     pub inbound: u64,
+    /// Addresses of links.
+    pub links: u64,
 }
 
 impl Purged {
@@ -125,5 +132,6 @@ impl AddAssign for Purged {
         self.slim += more.slim;
         self.files += more.files;
         self.inbound += more.inbound;
+        self.links += more.links;
     }
 }

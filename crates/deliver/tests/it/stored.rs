@@ -24,6 +24,7 @@ const OPTIONS: SqliteOptions = SqliteOptions {
     fresh_deliveries_per_lane: 0,
     fresh_octets: 0,
     segment_octets: 1 << 20,
+    max_hits_waiting: 1_000_000,
 };
 
 #[tokio::test]

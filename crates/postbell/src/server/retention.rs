@@ -113,6 +113,7 @@ impl Purger {
             slim = purged.slim,
             files = purged.files,
             inbound = purged.inbound,
+            links = purged.links,
             duration_ms = self.clock.monotonic().since(begun).as_millis(),
             "removed what is kept no longer"
         );

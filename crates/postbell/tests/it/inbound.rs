@@ -48,6 +48,7 @@ async fn open(folder: &Path) -> SqliteStore {
         fresh_deliveries_per_lane: 8,
         fresh_octets: 1 << 20,
         segment_octets: 1 << 20,
+        max_hits_waiting: 1_000_000,
     };
     let clock = Arc::new(HandClock::default());
     let tasks = TaskTracker::new();

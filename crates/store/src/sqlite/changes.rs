@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::statements::{Query, Statements};
 use super::transaction::Staged;
 use super::work::{Change, Work};
-use super::{forwards, purge, scheduled, webhooks};
+use super::{forwards, links, purge, scheduled, webhooks};
 
 /// Stages what follows from the changes of the batch.
 pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
@@ -26,7 +26,11 @@ pub(super) fn stage(shared: &Shared, batch: &[Work], staged: &mut Staged<'_>) {
             Work::Change(Change::SleepLane(lane), _) => staged.slept.push(lane.clone()),
             Work::Change(Change::Send(due, at), _) => scheduled::stage(due, *at, staged),
             Work::Change(Change::Operate(operation), _) => operation.stage(staged),
-            Work::Change(..) | Work::Accept(..) | Work::Settle(..) | Work::Receive(..) => {}
+            Work::Change(..)
+            | Work::Accept(..)
+            | Work::Settle(..)
+            | Work::Receive(..)
+            | Work::Keep(..) => {}
         }
     }
 }
@@ -96,6 +100,11 @@ pub(super) async fn apply(
             Change::Disable(destination, reason, now) => {
                 let newest = webhooks::disable(connection, *destination, *reason, *now).await?;
                 applied.newest = applied.newest.max(newest);
+            }
+            // Done after all else: see `engagement`.
+            Change::Tell(_) | Change::Unsubscribe(_) => {}
+            Change::KeepLinks(kept, now) => {
+                links::keep(connection, &statements.keep_links, kept, *now).await?;
             }
             Change::Purge(leaving) => {
                 let removed = purge::remove(connection, &statements.purge, leaving).await?;

@@ -1,7 +1,7 @@
 //! Group commit: one thread gathers what many want to change into one transaction.
 //!
-//! While a batch is syncing the next one grows. Outcomes of deliveries alone wait a moment for new
-//! mail, whose client waits for its sync in any case, so that both share one. A rule that one piece of work breaks rolls the
+//! While a batch is syncing the next one grows. Outcomes of deliveries and hits alone wait a moment for
+//! new mail, whose client waits for its sync in any case, so that both share one. A rule that one piece of work breaks rolls the
 //! batch back and the batch is halved until that piece stands alone. A sync that fails is never
 //! tried again: the store stops.
 
@@ -30,7 +30,7 @@ const BATCH_WORKS: usize = 1_024;
 const BATCH_ROWS: usize = 4_096;
 const BATCH_OCTETS: usize = 16 << 20;
 
-// How long outcomes wait for something else to be committed with. Nobody waits for them; a crash
+// How long outcomes and hits wait for something else to be committed with. Nobody waits for them; a crash
 // meanwhile has the same effect as one during the sync, which takes as long on most disks.
 const COMPANY: Duration = Duration::from_millis(2);
 
@@ -142,7 +142,7 @@ impl Committer {
             CommitError::BodiesFull => self.on_a_full_disk(batch).await,
             CommitError::NoDescriptors => {
                 self.note_shortage();
-                self.without_mail(batch, StoreError::Busy).await
+                self.without_new(batch, StoreError::Busy).await
             }
             CommitError::Bodies(error) => {
                 self.shared
@@ -190,17 +190,17 @@ impl Committer {
             self.metrics.set_full(true);
             tracing::error!("the disk is full: new mail is refused, what was accepted goes on");
         }
-        self.without_mail(batch, StoreError::Full).await
+        self.without_new(batch, StoreError::Full).await
     }
 
-    /// Refuses the new mail of a batch for this reason, and commits the rest.
-    async fn without_mail(&mut self, batch: &[Work], reason: StoreError) -> Vec<Outcome> {
-        if !batch.iter().any(Work::is_mail) || batch.iter().all(Work::is_mail) {
+    /// Refuses what is new of a batch for this reason, mail and hits, and commits the rest.
+    async fn without_new(&mut self, batch: &[Work], reason: StoreError) -> Vec<Outcome> {
+        if !batch.iter().any(Work::is_new) || batch.iter().all(Work::is_new) {
             return all(batch, &reason);
         }
         let mut outcomes = Vec::with_capacity(batch.len());
-        for run in batch.chunk_by(|a, b| a.is_mail() == b.is_mail()) {
-            if run.first().is_some_and(Work::is_mail) {
+        for run in batch.chunk_by(|a, b| a.is_new() == b.is_new()) {
+            if run.first().is_some_and(Work::is_new) {
                 outcomes.extend(all(run, &reason));
             } else {
                 outcomes.extend(Box::pin(self.commit(run)).await);
@@ -256,13 +256,13 @@ struct Batch {
     works: Vec<Work>,
     rows: usize,
     octets: usize,
-    /// Somebody waits for it, not only for the outcomes of deliveries to be written down.
+    /// Somebody waits for it, not only for outcomes of deliveries and hits to be written down.
     hurried: bool,
 }
 
 impl Batch {
     fn push(&mut self, work: Work) {
-        self.hurried |= !work.is_settle();
+        self.hurried |= work.is_hurried();
         self.rows += work.rows();
         self.octets += work.octets();
         self.works.push(work);

@@ -35,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0015_inbound.sql"),
     include_str!("0016_forwards.sql"),
     include_str!("0017_tracking.sql"),
+    include_str!("0018_engagement.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

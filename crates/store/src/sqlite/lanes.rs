@@ -370,6 +370,7 @@ mod tests {
             fresh_deliveries_per_lane: 8,
             fresh_octets: 1 << 20,
             segment_octets: 1 << 20,
+            max_hits_waiting: 1_000_000,
         };
         let tasks = TaskTracker::new();
         let store = SqliteStore::open(folder, options, Arc::new(Still(NOW)), &tasks).await;

@@ -17,6 +17,7 @@ mod domain_removals;
 mod domain_settings;
 mod domains;
 mod egress;
+mod engagement;
 mod erase;
 mod errors;
 mod event_rows;
@@ -27,8 +28,11 @@ mod inbound_routes;
 mod inspect;
 mod intake;
 mod lanes;
+mod link_blocks;
+mod links;
 mod opening;
 mod operate;
+mod options;
 mod pauses;
 mod places;
 #[cfg(test)]
@@ -63,7 +67,6 @@ use postbell_model::{
     Clock, ConfigurationSet, Credential, DeliveryId, Destination, Lane, LeftQueue, Secret,
     SendingDomain, Timestamp, Workspace,
 };
-use serde::Deserialize;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, SqliteConnection};
 use tokio::runtime::Handle;
@@ -84,14 +87,16 @@ pub use backup::{
 pub use erase::{Traces, erase, traces};
 pub use errors::OpenError;
 pub use inspect::SqliteInspector;
+pub use options::SqliteOptions;
 pub use tenants::SqliteTenants;
 pub use verify::{Fault as StoreFault, Verified, verify};
 
 use claims::FreshLimits;
 use committer::Committer;
+use engagement::{DueStatements, HitCounts};
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
-use opening::{lock, newest, segments, unusable};
+use opening::{hits, lock, newest, segments, unusable};
 use sampler::Sampler;
 use script::Script;
 use shared::Shared;
@@ -102,23 +107,6 @@ const DATABASE: &str = "postbell.db";
 const BODIES: &str = "bodies";
 /// How long new mail waits for room among what is to be committed.
 const ROOM_PATIENCE: Duration = Duration::from_secs(1);
-
-/// The limits of a store. Their defaults stand in the program's configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SqliteOptions {
-    /// Pieces of work that may wait for the committer; beyond it new mail waits for a second, and
-    /// is then refused.
-    pub commit_queue: usize,
-    /// Freshly accepted deliveries that may wait in memory for the delivery stage.
-    pub fresh_deliveries: usize,
-    /// The same for the deliveries of one lane.
-    pub fresh_deliveries_per_lane: usize,
-    /// Octets of bodies that freshly accepted deliveries may hold in memory.
-    pub fresh_octets: u64,
-    /// Octets after which a new segment file is begun.
-    pub segment_octets: u64,
-}
 
 /// A store in a folder of this machine. One process serves from it at a time.
 #[derive(Debug)]
@@ -134,6 +122,7 @@ pub struct SqliteStore {
     fresh: Mutex<Option<mpsc::Receiver<Claimed>>>,
     claim_queries: ClaimQueries,
     event_queries: EventQueries,
+    due_statements: DueStatements,
     bodies: PathBuf,
     refresher: CancellationToken,
     committer_done: watch::Receiver<()>,
@@ -168,8 +157,10 @@ impl SqliteStore {
             per_lane: options.fresh_deliveries_per_lane,
             octets: options.fresh_octets,
         };
-        let shared = Arc::new(Shared::new(limits, tenants.clone()));
+        let hits = HitCounts::new(hits(&mut writer).await?, options.max_hits_waiting);
         let metrics = StoreMetrics::default();
+        metrics.hits(0, hits.waiting());
+        let shared = Arc::new(Shared::new(limits, tenants.clone(), hits));
         let (work, waiting) = mpsc::channel(options.commit_queue);
         let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
         let (newest_seen, newest_elsewhere) = (newest.subscribe(), newest.clone());
@@ -219,6 +210,7 @@ impl SqliteStore {
             fresh: Mutex::new(Some(offered)),
             claim_queries: ClaimQueries::new(),
             event_queries: EventQueries::new(),
+            due_statements: DueStatements::new(),
             bodies,
             refresher,
             committer_done,

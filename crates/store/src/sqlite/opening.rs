@@ -50,6 +50,14 @@ pub(super) async fn segments(
     SegmentWriter::open(folder, octets, &live).map_err(|source| unusable(folder, source))
 }
 
+/// How many hits wait to be told.
+pub(super) async fn hits(writer: &mut SqliteConnection) -> Result<u64, OpenError> {
+    let waiting: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM hit")
+        .fetch_one(writer)
+        .await?;
+    Ok(waiting.unsigned_abs())
+}
+
 /// The position of the newest event.
 pub(super) async fn newest(writer: &mut SqliteConnection) -> Result<Position, OpenError> {
     let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(position) FROM event")

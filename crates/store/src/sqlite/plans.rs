@@ -4,6 +4,7 @@
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::database::{migrate, writer};
+use super::engagement::{DueStatements, TellStatements};
 use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
 use super::script;
@@ -25,6 +26,9 @@ async fn no_statement_reads_a_whole_table() {
         calls,
         end_forwards,
         receptions,
+        keep_hits,
+        tell,
+        keep_links,
         purge,
     } = Statements::new();
     let batches = [release, send, events, retries, end_retries];
@@ -42,13 +46,23 @@ async fn no_statement_reads_a_whole_table() {
         quiet,
         slim,
         inbound,
+        visits,
+        links,
     } = purge;
     let of_deliveries = [retries_of_deliveries, events_of_deliveries, deliveries];
     let purge = [messages, retries_of_events, events, calls, stirred];
-    let slim = [leave_slim, quiet, slim, inbound];
+    let slim = [leave_slim, quiet, slim, inbound, visits, links];
     let received = of_receptions(receptions);
+    let engaged = of_engagement(tell, DueStatements::new());
+    let kept = [keep_hits, keep_links];
     let batches = batches.iter().chain(&more).chain(&of_deliveries);
-    for statement in batches.chain(&purge).chain(&slim).chain(&received) {
+    for statement in batches
+        .chain(&purge)
+        .chain(&slim)
+        .chain(&received)
+        .chain(&engaged)
+        .chain(&kept)
+    {
         for sql in statement.texts() {
             check(&mut database, sql).await;
         }
@@ -79,6 +93,16 @@ fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 7] {
         change_slim,
         events,
     ]
+}
+
+fn of_engagement(tell: TellStatements, due: DueStatements) -> [BatchStatement; 5] {
+    let TellStatements {
+        waiting,
+        gone,
+        visits,
+    } = tell;
+    let DueStatements { hits, standings } = due;
+    [waiting, gone, visits, hits, standings]
 }
 
 async fn check(database: &mut SqliteConnection, sql: &str) {

@@ -88,7 +88,7 @@ fn plan<'b>(shared: &Shared, batch: &'b [Work]) -> Vec<Settling<'b>> {
 fn settlements(batch: &[Work]) -> impl Iterator<Item = &Settlement> {
     batch.iter().flat_map(|work| match work {
         Work::Settle(settlements, _) => settlements.as_slice(),
-        Work::Accept(..) | Work::Receive(..) | Work::Change(..) => &[],
+        Work::Accept(..) | Work::Receive(..) | Work::Keep(..) | Work::Change(..) => &[],
     })
 }
 
@@ -128,6 +128,7 @@ pub(super) fn outcomes(
 ) -> Vec<Outcome> {
     let mut operated = done.operated.into_iter();
     let mut taken = done.taken.into_iter();
+    let mut unsubscribed = done.unsubscribed.into_iter();
     let mut outcome = |settlement: &Settlement| {
         // A delivery that stands twice in a batch is settled once, by the first.
         if settled.remove(&settlement.delivery) {
@@ -150,6 +151,10 @@ pub(super) fn outcomes(
             Work::Change(Change::Operate(_) | Change::Purge(_), _) => {
                 Outcome::Changed(Ok(operated.next().unwrap_or_default()))
             }
+            Work::Change(Change::Unsubscribe(_), _) => {
+                Outcome::Changed(Ok(unsubscribed.next().unwrap_or_default()))
+            }
+            Work::Keep(..) => Outcome::Kept(Ok(())),
             Work::Change(..) => Outcome::Changed(Ok(0)),
         })
         .collect()

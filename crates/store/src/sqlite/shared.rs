@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Directory, Tenants};
 
 use super::claims::{Claims, FreshLimits};
+use super::engagement::HitCounts;
 use super::tenants::SqliteTenants;
 
 /// Claims, and the signals that ring for other stages.
@@ -21,12 +22,13 @@ pub(super) struct Shared {
     queued: watch::Sender<u64>,
     reports: watch::Sender<u64>,
     forwards: watch::Sender<u64>,
+    pub hits: HitCounts,
     offers: AtomicBool,
     lane_reported: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(limits: FreshLimits, tenants: SqliteTenants) -> Self {
+    pub(super) fn new(limits: FreshLimits, tenants: SqliteTenants, hits: HitCounts) -> Self {
         Self {
             claims: Mutex::default(),
             limits,
@@ -35,6 +37,7 @@ impl Shared {
             queued: watch::Sender::new(0),
             reports: watch::Sender::new(0),
             forwards: watch::Sender::new(0),
+            hits,
             offers: AtomicBool::new(false),
             lane_reported: AtomicBool::new(false),
         }

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
+use super::engagement::TellStatements;
 use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
-use super::{event_rows, forwards, reports};
+use super::{engagement, event_rows, forwards, links, reports};
 
 /// The most rows of one statement.
 pub(super) const ROWS_MAX: usize = 256;
@@ -95,6 +96,11 @@ pub(super) struct Statements {
     /// Inbound message.
     pub end_forwards: BatchStatement,
     pub receptions: ReceptionStatements,
+    /// As `engagement` binds them.
+    pub keep_hits: BatchStatement,
+    pub tell: TellStatements,
+    /// Name, address, time.
+    pub keep_links: BatchStatement,
     pub purge: PurgeStatements,
 }
 
@@ -150,6 +156,15 @@ impl Statements {
                 BatchStatement::new(head, columns, tail)
             },
             receptions: ReceptionStatements::new(),
+            keep_hits: {
+                let (head, columns, tail) = engagement::KEEP;
+                BatchStatement::new(head, columns, tail)
+            },
+            tell: TellStatements::new(),
+            keep_links: {
+                let (head, columns, tail) = links::KEEP;
+                BatchStatement::new(head, columns, tail)
+            },
             purge: PurgeStatements::new(),
         }
     }

@@ -32,7 +32,10 @@ use super::domains::read_domains;
 use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
-use super::{DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, unusable};
+use super::{
+    DATABASE, api_keys, database, destinations, inbound_routes, link_blocks, pauses, places,
+    unusable,
+};
 
 // How soon another process's change shows.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -411,13 +414,15 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let api_keys = api_keys::read(&mut look).await?;
     let routes = inbound_routes::read(&mut look).await?;
     let sending = pauses::read(&mut look).await?;
+    let blocks = link_blocks::read(&mut look).await?;
     look.rollback().await?;
     let directory = Directory::new(workspaces, domains, sets, destinations)
         .with_credentials(credentials)
         .with_domain_keys(keys)
         .with_api_keys(api_keys)
         .with_inbound_routes(routes)
-        .with_sending(sending);
+        .with_sending(sending)
+        .with_link_blocks(blocks);
     Ok((version, directory))
 }
 

@@ -20,7 +20,7 @@ use super::reports::{self, Noted};
 use super::rows::integer;
 use super::script::{Rows, without_event};
 use super::work::{Outcome, Work};
-use super::{changes, places, settle};
+use super::{changes, engagement, places, settle};
 
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
@@ -85,8 +85,10 @@ struct Aftermath {
     reports: bool,
     /// Whether something is to be forwarded.
     forwards: bool,
-    /// Deliveries with the number of their latest event, of which something was told by mail.
+    /// Deliveries with the number of their latest event, of which others have told something.
     told: Vec<(DeliveryId, u32)>,
+    /// Hits that were kept, and that were taken off the list.
+    hits: (u64, u64),
     /// Files of what came in whose time is over.
     kept_ended: Vec<u64>,
     done: Done,
@@ -99,6 +101,8 @@ pub(super) struct Done {
     pub operated: Vec<u64>,
     /// What became of each message that came in.
     pub taken: Vec<Taken>,
+    /// How often each unsubscription was told.
+    pub unsubscribed: Vec<u64>,
 }
 
 impl Staged<'_> {
@@ -316,6 +320,7 @@ impl<'c> Transaction<'c> {
         if rings {
             self.committer.shared.ring_queued();
         }
+        self.count_hits(aftermath.hits);
         if aftermath.reports {
             self.committer.shared.ring_reports();
         }
@@ -327,6 +332,13 @@ impl<'c> Transaction<'c> {
             self.committer.removals.spawn_blocking(remove);
         }
         aftermath.done
+    }
+
+    fn count_hits(&self, (kept, gone): (u64, u64)) {
+        if kept + gone > 0 {
+            let waiting = self.committer.shared.hits.committed(kept, gone);
+            self.committer.metrics.hits(kept, waiting);
+        }
     }
 
     /// What is in flight goes on from what was told of it meanwhile.
@@ -387,6 +399,8 @@ async fn write_rows(
     let reports = reports::apply(connection, statements, &noted, batch).await?;
     // After all else, since what others say of a delivery is about how it stands then.
     let received = inbound::write(connection, &statements.receptions, placed).await?;
+    let engaged = engagement::write(connection, statements, batch).await?;
+    let newest = written.newest.max(applied.newest).max(received.newest);
     let live = written.live.iter().chain(&applied.live).chain(&reports);
     let is_open = |segment| segments.is_current(segment) && !applied.kept_ended.contains(&segment);
     let dead_segments = dead(live, is_open);
@@ -398,15 +412,17 @@ async fn write_rows(
             .await?;
     }
     Ok(Aftermath {
-        newest: written.newest.max(applied.newest).max(received.newest),
+        newest: newest.max(engaged.newest),
         dead_segments,
         reports: !noted.is_empty(),
         forwards: received.forwards,
-        told: received.told,
+        told: received.told.into_iter().chain(engaged.told).collect(),
+        hits: (engaged.kept, engaged.gone),
         kept_ended: applied.kept_ended,
         done: Done {
             operated: applied.operated,
             taken: received.taken,
+            unsubscribed: engaged.unsubscribed,
         },
     })
 }

@@ -8,7 +8,9 @@ use crate::{
     Submission, Taken,
 };
 
+use super::engagement::{Keeping, Telling, Unsubscription};
 use super::inbound::Incoming;
+use super::links::KeptLink;
 use super::operate::Operation;
 use super::purge::Leaving;
 use super::scheduled::Due;
@@ -22,6 +24,7 @@ pub(super) enum Work {
         oneshot::Sender<Vec<Result<(), SettleError>>>,
     ),
     Receive(Box<Incoming>, oneshot::Sender<Result<Taken, StoreError>>),
+    Keep(Keeping, oneshot::Sender<Result<(), StoreError>>),
     Change(Change, oneshot::Sender<Result<u64, StoreError>>),
 }
 
@@ -55,6 +58,12 @@ pub(super) enum Change {
     Disable(DestinationId, DisableReason, Timestamp),
     /// What nobody needs any more is removed.
     Purge(Leaving),
+    /// Hits are told.
+    Tell(Telling),
+    /// A recipient wants no more.
+    Unsubscribe(Box<Unsubscription>),
+    /// Addresses are kept for links, at this time.
+    KeepLinks(Vec<KeptLink>, Timestamp),
 }
 
 /// What became of a piece of work.
@@ -62,13 +71,15 @@ pub(super) enum Change {
 pub(super) enum Outcome {
     /// A submission: committed, or known, or refused.
     Accepted(Result<Stored, StoreError>),
-    /// A change: committed, with how many deliveries an operation changed or how many rows were
-    /// purged; or refused as a whole.
+    /// A change: committed, with how many deliveries an operation changed, how many rows were purged
+    /// or how often an unsubscription was told; or refused as a whole.
     Changed(Result<u64, StoreError>),
     /// What became of each settlement.
     Settled(Vec<Result<(), SettleError>>),
     /// A message that came in: committed, or refused.
     Received(Result<Taken, StoreError>),
+    /// Hits: committed, or refused.
+    Kept(Result<(), StoreError>),
 }
 
 impl Work {
@@ -77,6 +88,7 @@ impl Work {
         match self {
             Self::Accept(submission, _) => submission.body.len(),
             Self::Receive(incoming, _) => incoming.octets(),
+            Self::Keep(keeping, _) => keeping.octets(),
             Self::Settle(..) | Self::Change(..) => 0,
         }
     }
@@ -87,6 +99,7 @@ impl Work {
             Self::Accept(submission, _) => submission.deliveries.len(),
             Self::Settle(batch, _) => batch.len(),
             Self::Receive(incoming, _) => incoming.rows(),
+            Self::Keep(keeping, _) => keeping.rows(),
             Self::Change(Change::Advance { progress, .. }, _) => {
                 1 + progress.failed.len() + progress.calls.len()
             }
@@ -102,7 +115,15 @@ impl Work {
             Self::Change(Change::EndForwards(ended), _) => ended.len(),
             Self::Change(Change::Operate(operation), _) => operation.found.len(),
             Self::Change(Change::Purge(leaving), _) => leaving.rows(),
-            Self::Change(Change::Hold(..) | Change::SleepLane(_) | Change::Disable(..), _) => 1,
+            Self::Change(Change::Tell(telling), _) => telling.rows(),
+            Self::Change(Change::KeepLinks(links, _), _) => links.len(),
+            Self::Change(
+                Change::Hold(..)
+                | Change::SleepLane(_)
+                | Change::Disable(..)
+                | Change::Unsubscribe(_),
+                _,
+            ) => 1,
         }
     }
 
@@ -112,30 +133,44 @@ impl Work {
             Self::Accept(..) => "accept",
             Self::Settle(..) => "settle",
             Self::Receive(..) => "receive",
+            Self::Keep(..) => "hits",
             Self::Change(..) => "change",
         }
     }
 
-    /// Whether it is new mail, which is refused first where there is no room.
+    /// Whether it is new, mail or hits, which is refused first where there is no room.
+    pub(super) const fn is_new(&self) -> bool {
+        matches!(self, Self::Accept(..) | Self::Receive(..) | Self::Keep(..))
+    }
+
+    /// Whether it is new mail.
     pub(super) const fn is_mail(&self) -> bool {
         matches!(self, Self::Accept(..) | Self::Receive(..))
     }
 
-    pub(super) const fn is_settle(&self) -> bool {
-        matches!(self, Self::Settle(..))
+    /// Whether somebody stands still until it is done.
+    pub(super) const fn is_hurried(&self) -> bool {
+        !matches!(self, Self::Settle(..) | Self::Keep(..))
     }
 
     pub(super) fn submission(&self) -> Option<&Submission> {
         match self {
             Self::Accept(submission, _) => Some(submission),
-            Self::Settle(..) | Self::Receive(..) | Self::Change(..) => None,
+            Self::Settle(..) | Self::Receive(..) | Self::Keep(..) | Self::Change(..) => None,
+        }
+    }
+
+    pub(super) const fn hits(&self) -> Option<&Keeping> {
+        match self {
+            Self::Keep(keeping, _) => Some(keeping),
+            Self::Accept(..) | Self::Settle(..) | Self::Receive(..) | Self::Change(..) => None,
         }
     }
 
     pub(super) fn incoming(&self) -> Option<&Incoming> {
         match self {
             Self::Receive(incoming, _) => Some(incoming),
-            Self::Accept(..) | Self::Settle(..) | Self::Change(..) => None,
+            Self::Accept(..) | Self::Settle(..) | Self::Keep(..) | Self::Change(..) => None,
         }
     }
 
@@ -147,6 +182,7 @@ impl Work {
                 Outcome::Settled(vec![Err(SettleError::Store(error.clone())); batch.len()])
             }
             Self::Receive(..) => Outcome::Received(Err(error.clone())),
+            Self::Keep(..) => Outcome::Kept(Err(error.clone())),
             Self::Change(..) => Outcome::Changed(Err(error.clone())),
         }
     }
@@ -161,6 +197,9 @@ impl Work {
                 let _gone = answer.send(result);
             }
             (Self::Receive(_, answer), Outcome::Received(result)) => {
+                let _gone = answer.send(result);
+            }
+            (Self::Keep(_, answer), Outcome::Kept(result)) => {
                 let _gone = answer.send(result);
             }
             (Self::Settle(_, answer), Outcome::Settled(results)) => {

@@ -78,6 +78,8 @@ pub(crate) async fn the_life_of_a_domain_is_told(fixture: &Fixture) {
         setting(DomainSetting::ReplyCapture, "on"),
         setting(DomainSetting::Inbound, "off"),
         setting(DomainSetting::Dmarc, "mark"),
+        setting(DomainSetting::TrackOpens, "off"),
+        setting(DomainSetting::TrackClicks, "off"),
     ];
     let domain = added.name.clone();
     let created = WorkspaceFact::DomainCreated { domain, settings };

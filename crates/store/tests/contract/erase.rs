@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use postbell_model::{Address, InboundId, InboundMail, ReportRequest};
+use postbell_model::{Address, Fact, InboundId, InboundMail, ReportRequest};
 use postbell_store::{
     Action, DeliveryFilter, KeptSince, PurgeRound, Traces, erase, traces, verify,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
+use crate::engagement::{clicked, due, opened, tell_all, told};
 use crate::fixture::{self, Fixture, NOW, bounced};
 use crate::inbound::{answer, mail, reception, take};
 
@@ -261,4 +262,70 @@ async fn what_is_left_of_a_delivery_is_forgotten() {
     let again = erase(fixture.folder(), &ann(), None).await.unwrap();
     assert_eq!(again, Traces::default());
     fixture.close().await;
+}
+
+#[tokio::test]
+async fn whose_visits_they_were_is_forgotten() {
+    let fixture = store().await;
+    let page = fixture.events_after(fixture.set, Default::default(), 10);
+    let events = page.await.events;
+    let of = |to: &str| {
+        let mut events = events.iter();
+        let found = events.find(|event| event.recipient.as_str().eq_ignore_ascii_case(to));
+        found.unwrap().event.delivery
+    };
+    let (anns, bobs) = (of(ANN), of("bob@example.net"));
+    let visits = |agent: &str, id| {
+        let mut hits = vec![opened(&fixture, id, NOW), clicked(&fixture, id, NOW)];
+        for hit in &mut hits {
+            agent.clone_into(&mut hit.user_agent);
+        }
+        hits
+    };
+    fixture
+        .store
+        .keep_hits(visits("Anns/1.0", anns))
+        .await
+        .unwrap();
+    fixture
+        .store
+        .keep_hits(visits("Bobs/1.0", bobs))
+        .await
+        .unwrap();
+    tell_all(&fixture).await;
+    // One is told and one still waits.
+    fixture
+        .store
+        .keep_hits(visits("Anns/2.0", anns))
+        .await
+        .unwrap();
+    fixture
+        .store
+        .keep_hits(visits("Bobs/2.0", bobs))
+        .await
+        .unwrap();
+    erase(fixture.folder(), &ann(), None).await.unwrap();
+
+    let left = due(&fixture).await;
+    assert_eq!((left.len(), left[0].delivery), (1, bobs));
+    let visits = left.iter().map(told).collect();
+    fixture.store.tell_hits(visits).await.unwrap();
+    assert!(due(&fixture).await.is_empty());
+    assert_eq!(fixture.store.hits_waiting(), 0);
+    let page = fixture.events_after(fixture.set, Default::default(), 100);
+    for logged in page.await.events {
+        let Fact::Click(click) = logged.event.fact else {
+            continue;
+        };
+        let of_ann = logged.event.delivery == anns;
+        assert_eq!(click.engagement.user_agent.is_empty(), of_ann);
+        assert_eq!(click.url == "https://shop.example", of_ann, "{}", click.url);
+    }
+    fixture.close().await;
+    for text in ["Anns/1.0", "Anns/2.0"] {
+        assert!(!is_known(fixture.folder(), text), "{text}");
+    }
+    assert!(is_known(fixture.folder(), "Bobs/2.0"));
+    let verified = verify(fixture.folder()).await.unwrap();
+    assert!(verified.faults.is_empty(), "{verified:?}");
 }

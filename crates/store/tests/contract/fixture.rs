@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 pub(crate) const FRESH_ROOM: usize = 8;
 pub(crate) const FRESH_PER_LANE: usize = 4;
+pub(crate) const HITS_MAX: u64 = 1_100;
 
 /// A store on disk, which can be opened again.
 pub(crate) struct Fixture {
@@ -63,6 +64,7 @@ pub(crate) fn options() -> SqliteOptions {
         fresh_deliveries_per_lane: FRESH_PER_LANE,
         fresh_octets: 1 << 20,
         segment_octets: 4_096,
+        max_hits_waiting: HITS_MAX,
     }
 }
 

@@ -20,12 +20,12 @@ use crate::tenants::domain;
 
 const DAY: u64 = 86_400;
 
-fn days(count: u64) -> Timestamp {
+pub(crate) fn days(count: u64) -> Timestamp {
     later(count * DAY)
 }
 
 /// A round at a time, by what is kept how long. Whatever it has removed, the store is sound.
-async fn purge(fixture: &Fixture, now: Timestamp) -> Purged {
+pub(crate) async fn purge(fixture: &Fixture, now: Timestamp) -> Purged {
     let ago = |days: u64| Some(now.before(Duration::from_secs(days * DAY)));
     let since = KeptSince {
         messages: ago(90),
@@ -125,7 +125,7 @@ pub(crate) async fn octets_go_first_and_then_the_rest(fixture: &Fixture) {
     fixture.close().await;
 }
 
-async fn delivered_to(fixture: &Fixture, recipient: &str) -> DeliveryId {
+pub(crate) async fn delivered_to(fixture: &Fixture, recipient: &str) -> DeliveryId {
     let mut submission = fixture.submission(&[recipient], "x");
     let mut message = (*submission.message).clone();
     message.instructions.stream = Some("news".to_owned());

@@ -8,6 +8,7 @@ mod claim;
 mod destinations;
 mod domain_keys;
 mod domains;
+mod engagement;
 mod erase;
 mod events;
 mod fixture;
@@ -16,6 +17,7 @@ mod holder;
 mod idempotency;
 mod inbound;
 mod inbound_kept;
+mod links;
 mod operator;
 mod reports;
 mod retention;
@@ -154,6 +156,19 @@ contract!(sqlite:
     inbound_kept::a_destination_hears_what_came_late_before_it_goes,
     inbound_kept::routes_stand_in_the_directory,
     inbound_kept::many_come_in_at_once,
+    engagement::a_hit_that_was_kept_survives_a_crash,
+    engagement::hits_are_due_by_delivery_when_the_oldest_is,
+    engagement::what_is_told_is_counted_and_goes,
+    engagement::a_hit_is_told_once,
+    engagement::hits_of_what_nobody_knows_are_taken_off,
+    engagement::what_is_told_of_a_delivery_in_flight_leaves_no_gap,
+    engagement::no_more_hits_wait_than_may,
+    engagement::what_is_left_of_a_delivery_is_visited_without_a_count,
+    engagement::who_unsubscribes_does_so_once,
+    engagement::mail_goes_on_beside_many_hits,
+    links::long_addresses_are_found_by_their_name,
+    links::addresses_stay_for_as_long_as_somebody_may_click,
+    links::blocked_links_stand_in_the_directory,
     retention::what_is_over_is_removed,
     retention::what_is_not_old_enough_stays,
     retention::a_message_stays_until_all_its_deliveries_are_over,

@@ -49,6 +49,7 @@ const fn message_of(deliveries: u64) -> Purged {
         slim: 0,
         files: 0,
         inbound: 0,
+        links: 0,
     }
 }
 

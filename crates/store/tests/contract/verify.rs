@@ -61,6 +61,11 @@ async fn all_that_does_not_hold_is_told() {
             "UPDATE event SET sequence = 7 WHERE position = 1",
             "sequences",
         ),
+        ("INSERT INTO visit VALUES (x'00', 1, 1, NULL)", "visits"),
+        (
+            "INSERT INTO visit SELECT id, 1, 0, NULL FROM delivery LIMIT 1",
+            "visits",
+        ),
         ("DELETE FROM lane WHERE domain = 'example.net'", "lanes"),
         ("UPDATE lane SET next_at = next_at + 1000000000000", "lanes"),
         ("UPDATE segment SET live = 1", "segments"),

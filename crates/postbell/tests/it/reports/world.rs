@@ -37,6 +37,7 @@ pub(crate) async fn open(folder: &Path) -> Arc<dyn Store> {
         fresh_octets: 1 << 20,
         // Each message has a file of its own.
         segment_octets: 1,
+        max_hits_waiting: 1_000_000,
     };
     let clock = Arc::new(HandClock::default());
     let tasks = TaskTracker::new();

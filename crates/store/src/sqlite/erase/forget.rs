@@ -15,10 +15,10 @@ use crate::{BodyRef, segment};
 use super::super::BackupError;
 use super::super::rows::{self, blob};
 use super::Traces;
-use super::scrub::Scrub;
+use super::scrub::{self, Scrub};
 
 /// What stands in the place of the address. RFC 2606 §2: no such domain is ever there.
-pub(super) const NOBODY: &str = "erased@erased.invalid";
+pub(in crate::sqlite) const NOBODY: &str = "erased@erased.invalid";
 const NOWHERE: &str = "erased.invalid";
 
 /// The positions of a delivery's events.
@@ -44,8 +44,10 @@ pub(super) async fn forget(
     traces: &mut Traces,
 ) -> Result<(), BackupError> {
     let calls = calls_about(connection, deliveries).await?;
+    let hits = hits_of(connection, deliveries).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     forget_answers(&mut transaction, &calls).await?;
+    forget_hits(&mut transaction, &hits).await?;
     for (delivery, _) in deliveries {
         forget_events(&mut transaction, *delivery, scrub).await?;
     }
@@ -91,6 +93,30 @@ async fn calls_about(
     Ok(query.build_query_as().fetch_all(connection).await?)
 }
 
+/// The numbers of hits of these deliveries that were not told yet. Reads all hits.
+async fn hits_of(
+    connection: &mut SqliteConnection,
+    deliveries: &[(DeliveryId, MessageId)],
+) -> Result<Vec<i64>, BackupError> {
+    let mut query = QueryBuilder::new("SELECT number FROM hit WHERE delivery_id IN (");
+    let mut ids = query.separated(", ");
+    for (delivery, _) in deliveries {
+        ids.push_bind(blob(delivery.as_bytes()));
+    }
+    query.push(")");
+    Ok(query.build_query_scalar().fetch_all(connection).await?)
+}
+
+async fn forget_hits(connection: &mut SqliteConnection, hits: &[i64]) -> Result<(), BackupError> {
+    for number in hits {
+        sqlx::query("DELETE FROM hit WHERE number = ?")
+            .bind(number)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
 async fn forget_answers(
     connection: &mut SqliteConnection,
     calls: &[Call],
@@ -113,13 +139,18 @@ async fn forget_events(
     delivery: DeliveryId,
     scrub: &Scrub,
 ) -> Result<(), BackupError> {
-    let sql = "SELECT position, payload FROM event WHERE delivery_id = ? AND payload IS NOT NULL";
-    let events: Vec<(i64, String)> = sqlx::query_as(sql)
+    let sql = "SELECT position, payload, kind IN ('Open', 'Click') FROM event \
+        WHERE delivery_id = ? AND payload IS NOT NULL";
+    let events: Vec<(i64, String, bool)> = sqlx::query_as(sql)
         .bind(blob(delivery.as_bytes()))
         .fetch_all(&mut *connection)
         .await?;
-    for (position, payload) in events {
-        if let Some(scrubbed) = scrub.payload(&payload) {
+    for (position, payload, is_visit) in events {
+        let scrubbed = match is_visit {
+            true => scrub::visit(&payload),
+            false => scrub.payload(&payload),
+        };
+        if let Some(scrubbed) = scrubbed {
             sqlx::query("UPDATE event SET payload = ? WHERE position = ?")
                 .bind(scrubbed)
                 .bind(position)
@@ -138,6 +169,7 @@ async fn forget_events(
              WHERE id IN (SELECT segment FROM report_due WHERE position IN {OF_IT})"
         ),
         format!("DELETE FROM report_due WHERE position IN {OF_IT}"),
+        "DELETE FROM visit WHERE delivery_id = ?1".to_owned(),
     ] {
         sqlx::query(AssertSqlSafe(sql))
             .bind(blob(delivery.as_bytes()))

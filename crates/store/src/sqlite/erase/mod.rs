@@ -22,6 +22,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use super::rows;
 use super::{BODIES, BackupError, DATABASE, database};
+pub(super) use forget::NOBODY;
 use forget::forget;
 use scrub::Scrub;
 

@@ -111,6 +111,36 @@ impl Scrub {
     }
 }
 
+/// The payload of an open or a click without whose it was: of a link is left where it leads. `None`
+/// where there was nothing to be left out.
+pub(super) fn visit(payload: &str) -> Option<String> {
+    let Ok(Value::Object(mut members)) = serde_json::from_str::<Value>(payload) else {
+        return Some("null".to_owned());
+    };
+    let mut any = members.remove("ip").is_some();
+    for (name, member) in &mut members {
+        let Value::String(text) = member else {
+            continue;
+        };
+        let left = match name.as_str() {
+            "user_agent" => String::new(),
+            "url" => origin(text).unwrap_or_else(|| ERASED.to_owned()),
+            _ => continue,
+        };
+        any |= *text != left;
+        *text = left;
+    }
+    any.then(|| Value::Object(members).to_string())
+}
+
+/// `https://shop.example` of an address: what stands behind it may be the recipient's own.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    let host = authority.rsplit('@').next()?;
+    Some(format!("{scheme}://{host}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +157,18 @@ mod tests {
         assert!(scrubbed.contains("mx.bob.example"), "hosts are no texts");
         assert_eq!(scrub.payload(r#"{"tries":[{"text":"try later"}]}"#), None);
         assert_eq!(scrub.payload("{").as_deref(), Some("null"));
+    }
+
+    #[test]
+    fn of_a_visit_is_left_that_it_was_and_where_to() {
+        let click = r#"{"url":"https://ann:pw@shop.example:8443/p?mail=ann","index":4,"ip":"192.0.2.1","user_agent":"x","count":2}"#;
+        let left = r#"{"count":2,"index":4,"url":"https://shop.example:8443","user_agent":""}"#;
+        assert_eq!(visit(click).as_deref(), Some(left));
+        assert_eq!(visit(left), None);
+        assert_eq!(visit(r#"{"user_agent":"","count":1}"#), None);
+        let odd = visit(r#"{"url":"ann","user_agent":""}"#).unwrap();
+        assert!(!odd.contains("ann"), "{odd}");
+        assert_eq!(visit("{").as_deref(), Some("null"));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::{BodyRef, Position, Taken};
 use super::super::forwards;
 use super::super::rows::{blob, integer};
 use super::super::statements::{BatchStatement, Query};
-use super::Incoming;
 use super::log::Log;
+use super::{Incoming, Told};
 
 /// The statements that take mail.
 #[derive(Debug)]
@@ -110,7 +110,10 @@ pub(in crate::sqlite) async fn write(
     write_mails(connection, statements, placed).await?;
     let forwards = note_forwards(connection, statements, placed).await?;
     keep(connection, first.body.segment, (latest(placed), forwards)).await?;
-    let mut log = Log::look(connection, statements, placed).await?;
+    let mails = placed.iter().flat_map(|placed| &placed.incoming.mails);
+    let facts = mails.flat_map(|mail| &mail.facts);
+    let about = facts.filter_map(Told::delivery);
+    let mut log = Log::look(connection, statements, about).await?;
     let taken = placed.iter().map(|placed| log.take(placed.incoming));
     let taken = taken.collect();
     Ok(Received {

@@ -1,9 +1,10 @@
-//! The events of what mail says, and the states that follow.
+//! The events of what others say of deliveries, by mail or by way of the tracking host, and the states
+//! that follow.
 //!
 //! It is said of deliveries that nobody has claimed for it, so it is read in the transaction how each
 //! of them stands, after all else that the transaction does to them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use postbell_model::consequence::consequence;
 use postbell_model::{ConfigurationSetId, DeliveryId, DeliveryState, Fact, Timestamp, WorkspaceId};
@@ -14,7 +15,7 @@ use crate::{InboundFact, Position, Taken};
 
 use super::super::rows::{self, RowError, blob};
 use super::super::statements::{BatchStatement, Query};
-use super::intake::{Placed, ReceptionStatements};
+use super::intake::ReceptionStatements;
 use super::{Incoming, Told};
 
 /// How a delivery stands.
@@ -41,25 +42,19 @@ struct Line<'b> {
 }
 
 /// What is appended to the log, and how the deliveries stand then.
-pub(super) struct Log<'b> {
+pub(in crate::sqlite) struct Log<'b> {
     lines: Vec<Line<'b>>,
     deliveries: HashMap<DeliveryId, Standing>,
 }
 
 impl<'b> Log<'b> {
     /// Looks how the deliveries stand that something is said of.
-    pub(super) async fn look(
+    pub(in crate::sqlite) async fn look(
         connection: &mut SqliteConnection,
         statements: &ReceptionStatements,
-        placed: &[Placed<'_>],
+        about: impl Iterator<Item = DeliveryId>,
     ) -> Result<Self, sqlx::Error> {
-        let mails = placed.iter().flat_map(|placed| &placed.incoming.mails);
-        let facts = mails.flat_map(|mail| &mail.facts);
-        let about = facts.filter_map(|told| match told.fact {
-            InboundFact::Delivery { delivery, .. } => Some(delivery),
-            InboundFact::Workspace { .. } => None,
-        });
-        let about: HashSet<_> = about.collect();
+        let about: BTreeSet<_> = about.collect();
         let about: Vec<_> = about.into_iter().collect();
         let mut deliveries = HashMap::with_capacity(about.len());
         find(
@@ -82,16 +77,21 @@ impl<'b> Log<'b> {
         let mut taken = Taken::default();
         for mail in &incoming.mails {
             for told in &mail.facts {
-                match self.line(told, mail.mail.at) {
-                    Some(line) => {
-                        self.lines.push(line);
-                        taken.recorded += 1;
-                    }
-                    None => taken.left_out += 1,
+                match self.tell(told, mail.mail.at) {
+                    true => taken.recorded += 1,
+                    false => taken.left_out += 1,
                 }
             }
         }
         taken
+    }
+
+    /// Notes an event of a fact; whether it can be.
+    pub(in crate::sqlite) fn tell(&mut self, told: &'b Told, at: Timestamp) -> bool {
+        let line = self.line(told, at);
+        let can_be = line.is_some();
+        self.lines.extend(line);
+        can_be
     }
 
     /// The event of a fact; `None`: it can't be.
@@ -115,7 +115,7 @@ impl<'b> Log<'b> {
             }
         };
         let standing = self.deliveries.get_mut(&delivery)?;
-        if !comes_by_mail(fact) {
+        if !is_said_by_others(fact) {
             return None;
         }
         let follows = consequence(standing.state, fact).ok()?;
@@ -134,7 +134,7 @@ impl<'b> Log<'b> {
     }
 
     /// Changes the deliveries and appends the events: the place of the last.
-    pub(super) async fn write(
+    pub(in crate::sqlite) async fn write(
         &self,
         connection: &mut SqliteConnection,
         statements: &ReceptionStatements,
@@ -167,7 +167,7 @@ impl<'b> Log<'b> {
     }
 
     /// Deliveries that may be in flight, with the number of their latest event.
-    pub(super) fn told(&self) -> Vec<(DeliveryId, u32)> {
+    pub(in crate::sqlite) fn told(&self) -> Vec<(DeliveryId, u32)> {
         let told = self.deliveries.iter();
         let told = told.filter(|(_, standing)| standing.told_at.is_some() && !standing.is_slim);
         told.map(|(id, standing)| (*id, standing.sequence))
@@ -175,8 +175,8 @@ impl<'b> Log<'b> {
     }
 }
 
-/// Whether it is among what others say of a delivery: nothing else is taken from mail.
-const fn comes_by_mail(fact: &Fact) -> bool {
+/// Whether it is among what others say of a delivery: nothing else is taken from them.
+const fn is_said_by_others(fact: &Fact) -> bool {
     matches!(
         fact,
         Fact::LateBounce { .. }
@@ -186,6 +186,8 @@ const fn comes_by_mail(fact: &Fact) -> bool {
             | Fact::NotSpam(_)
             | Fact::Reply(_)
             | Fact::Unsubscribe { .. }
+            | Fact::Open(_)
+            | Fact::Click(_)
     )
 }
 

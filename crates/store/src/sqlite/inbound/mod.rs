@@ -3,7 +3,7 @@
 mod intake;
 mod log;
 mod look;
-mod sent;
+pub(super) mod sent;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use super::SqliteStore;
 use super::work::Work;
 
 pub(super) use intake::{Placed, ReceptionStatements, write};
+pub(super) use log::Log;
 pub(super) use look::{COLUMNS, WIDTH, one, page, read_mail};
 
 /// A message on its way in, with its payloads as they are stored: made by whoever hands it in, since
@@ -37,7 +38,7 @@ pub(super) struct IncomingMail {
     pub forward: Option<(NewForward, String)>,
 }
 
-/// A fact with its event.
+/// A fact that others tell, with its event.
 #[derive(Debug)]
 pub(super) struct Told {
     pub fact: InboundFact,
@@ -79,7 +80,7 @@ impl Incoming {
 }
 
 impl Told {
-    fn of(fact: InboundFact, at: Timestamp) -> Self {
+    pub(super) fn of(fact: InboundFact, at: Timestamp) -> Self {
         let (kind, payload) = match &fact {
             InboundFact::Delivery { fact, .. } => (fact.kind(), record::write(fact)),
             InboundFact::Workspace { fact, .. } => (fact.kind(), record::write_workspace(fact)),
@@ -89,6 +90,14 @@ impl Told {
             kind,
             payload,
             fact,
+        }
+    }
+
+    /// The delivery that it is about; `None`: a workspace.
+    pub(super) const fn delivery(&self) -> Option<DeliveryId> {
+        match self.fact {
+            InboundFact::Delivery { delivery, .. } => Some(delivery),
+            InboundFact::Workspace { .. } => None,
         }
     }
 }

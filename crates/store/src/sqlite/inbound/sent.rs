@@ -36,7 +36,10 @@ fn select_slim() -> String {
     format!("SELECT {} FROM slim_delivery l", slim::COLUMNS)
 }
 
-pub(super) async fn one(pool: &SqlitePool, id: DeliveryId) -> Result<Option<Sent>, StoreError> {
+pub(in crate::sqlite) async fn one(
+    pool: &SqlitePool,
+    id: DeliveryId,
+) -> Result<Option<Sent>, StoreError> {
     let find = |sql: String| {
         let query = sqlx::query(AssertSqlSafe(sql)).bind(blob(id.as_bytes()));
         query.fetch_optional(pool)

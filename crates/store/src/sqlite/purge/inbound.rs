@@ -44,7 +44,7 @@ impl SqliteStore {
         after: Option<InboundId>,
     ) -> Result<(Purged, PurgePart), StoreError> {
         let Some(before) = since.messages else {
-            return Ok((Purged::default(), PurgePart::Over));
+            return Ok((Purged::default(), PurgePart::Links));
         };
         let sql = "SELECT i.id FROM inbound i LEFT JOIN segment s ON s.id = i.body_segment \
             WHERE i.id > ? AND i.id < ? AND s.kept_at IS NULL AND NOT EXISTS \
@@ -60,7 +60,7 @@ impl SqliteStore {
         let ids: Vec<_> = ids.collect::<Result<_, _>>()?;
         let inbound: Vec<_> = ids.into_iter().map(InboundId::from_bytes).collect();
         let Some(last) = inbound.last().copied() else {
-            return Ok((Purged::default(), PurgePart::Over));
+            return Ok((Purged::default(), PurgePart::Links));
         };
         let purged = Purged {
             inbound: inbound.len() as u64,

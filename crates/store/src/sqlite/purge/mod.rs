@@ -7,6 +7,7 @@
 
 mod horizon;
 mod inbound;
+mod links;
 mod remove;
 mod slim;
 
@@ -62,6 +63,7 @@ impl Retention for SqliteStore {
             PurgePart::Slim(after) => self.purge_slim(since, after).await?,
             PurgePart::Files => self.purge_files(since).await?,
             PurgePart::Inbound(after) => self.purge_inbound(since, after).await?,
+            PurgePart::Links => self.purge_links(since).await?,
             PurgePart::Over => return Ok(Purged::default()),
         };
         round.0 = next;

@@ -30,6 +30,9 @@ pub(in crate::sqlite) struct Leaving {
     pub kept_before: Option<Timestamp>,
     /// Mail that came in.
     pub inbound: Vec<InboundId>,
+    /// Names of addresses of links, unless one is kept again since `links_before`.
+    pub links: Vec<[u8; 16]>,
+    pub links_before: Option<Timestamp>,
     /// Events about workspaces.
     pub events: Vec<Position>,
     /// Of the log of calls, by destination and number.
@@ -41,9 +44,9 @@ pub(in crate::sqlite) struct Leaving {
 impl Leaving {
     /// Rows that it is about, roughly.
     pub(in crate::sqlite) fn rows(&self) -> usize {
-        // A delivery has two or three events, and leaves a row.
-        let deliveries = 5 * self.deliveries.len() + 2 * self.quiet.len() + self.slim.len();
-        let others = self.events.len() + self.calls.len() + self.inbound.len();
+        // A delivery has two or three events, perhaps visits, and leaves a row.
+        let deliveries = 6 * self.deliveries.len() + 2 * self.quiet.len() + self.slim.len();
+        let others = self.events.len() + self.calls.len() + self.inbound.len() + self.links.len();
         self.messages.len() + deliveries + others
     }
 }
@@ -75,6 +78,10 @@ pub(in crate::sqlite) struct PurgeStatements {
     pub slim: BatchStatement,
     /// Inbound message.
     pub inbound: BatchStatement,
+    /// Delivery.
+    pub visits: BatchStatement,
+    /// Name; then before when it was last kept.
+    pub links: BatchStatement,
 }
 
 /// What was removed.
@@ -135,6 +142,8 @@ impl PurgeStatements {
                 1,
             ),
             inbound: remove("DELETE FROM inbound WHERE id IN", 1),
+            visits: remove("DELETE FROM visit WHERE delivery_id IN", 1),
+            links: BatchStatement::new("DELETE FROM link WHERE name IN", 1, "AND kept_at < ?"),
         }
     }
 }
@@ -158,6 +167,12 @@ pub(in crate::sqlite) async fn remove(
     let id = |query: Query<'static>, id: &InboundId| query.bind(blob(id.as_bytes()));
     let inbound = statements.inbound.batch(&leaving.inbound, id);
     removed.rows += run(connection, inbound).await?;
+    if let Some(before) = leaving.links_before {
+        let name = |query: Query<'static>, name: &[u8; 16]| query.bind(name.to_vec());
+        let links = statements.links.batch(&leaving.links, name);
+        let links = links.map(|query| query.bind(before.as_micros()));
+        removed.rows += run(connection, links).await?;
+    }
     if let Some(before) = leaving.kept_before {
         removed.live = end_kept(connection, before).await?;
         removed.kept_ended = removed.live.iter().map(|(segment, _)| *segment).collect();
@@ -222,6 +237,8 @@ async fn remove_deliveries(
     let slim = statements.leave_slim.batch(&leaving.deliveries, delivery);
     let slim = slim.map(|query| query.bind(since.clone()));
     run(connection, slim).await?;
+    let visits = statements.visits.batch(&leaving.deliveries, delivery);
+    run(connection, visits).await?;
     let deliveries = statements.deliveries.batch(&leaving.deliveries, delivery);
     removed += run(connection, deliveries).await?;
     let messages = statements.messages.batch(&leaving.messages, message);

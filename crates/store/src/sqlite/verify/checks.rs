@@ -71,6 +71,18 @@ const CHECKS: &[Check] = &[
         tell: |row| Ok(format!("delivery {} is kept twice", id(row, 0)?)),
     },
     Check {
+        name: "visits",
+        sql: "SELECT t.delivery_id FROM visit t LEFT JOIN delivery d ON d.id = t.delivery_id \
+            WHERE d.id IS NULL OR t.opens + t.clicks > (SELECT COUNT(*) FROM event e \
+            WHERE e.delivery_id = t.delivery_id AND e.kind IN ('Open', 'Click'))",
+        tell: |row| {
+            let id = id(row, 0)?;
+            Ok(format!(
+                "more visits of delivery {id} are counted than told"
+            ))
+        },
+    },
+    Check {
         name: "forwards",
         sql: "SELECT f.inbound_id FROM forward_due f LEFT JOIN inbound i ON i.id = f.inbound_id \
             WHERE i.body_segment IS NOT f.segment",

@@ -1,0 +1,224 @@
+//! Finding hits whose time has come.
+//!
+//! Hits have no index by delivery: it would cost more than the hits. Those of a delivery that is due
+//! are looked for among those that came next, a stretch that is read from one end to the other.
+
+use std::collections::{HashMap, HashSet};
+
+use postbell_model::engagement::Hit;
+use postbell_model::{DeliveryId, Timestamp};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row, SqliteConnection};
+
+use crate::{StoreError, Visited, VisitsBefore, record};
+
+use super::super::errors::read_error;
+use super::super::rows::{self, RowError, integer};
+use super::super::statements::BatchStatement;
+
+/// How far the hits of a delivery are looked for, in hits.
+const AHEAD: u64 = 20_000;
+
+/// The statements that find.
+#[derive(Debug)]
+pub(in crate::sqlite) struct DueStatements {
+    /// Delivery; then from which number, to which, and how many.
+    pub hits: BatchStatement,
+    /// Delivery.
+    pub standings: BatchStatement,
+}
+
+impl DueStatements {
+    pub(in crate::sqlite) fn new() -> Self {
+        Self {
+            hits: BatchStatement::new(
+                "SELECT number, delivery_id, at, request FROM hit WHERE delivery_id IN",
+                1,
+                "AND number >= ? AND number <= ? ORDER BY number LIMIT ?",
+            ),
+            // The first delivery stands near the first event.
+            standings: BatchStatement::new(
+                "SELECT v.column1, d.id IS NOT NULL, t.opens, t.clicks, t.clicked_at, \
+                 (SELECT e.at FROM event e WHERE e.delivery_id = v.column1 \
+                 AND e.kind = 'Delivery' ORDER BY e.sequence LIMIT 1) FROM",
+                1,
+                "AS v LEFT JOIN delivery d ON d.id = v.column1 \
+                 LEFT JOIN visit t ON t.delivery_id = v.column1 WHERE v.column1 IS NOT NULL",
+            ),
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub visited: Vec<Visited>,
+    /// The numbers of hits that can't be read.
+    pub unreadable: Vec<u64>,
+}
+
+/// Deliveries whose oldest hit came before a moment, the longest waiting first, about `limit` hits.
+pub(super) async fn find(
+    pool: &SqlitePool,
+    statements: &DueStatements,
+    (before, limit): (Timestamp, usize),
+) -> Result<Found, StoreError> {
+    let mut reader = pool.acquire().await.map_err(|error| read_error(&error))?;
+    let mut found = Found::default();
+    let Some(due) = look(&mut reader, (before, limit), &mut found).await? else {
+        return Ok(found);
+    };
+    let mut hits: HashMap<_, Vec<_>> = HashMap::with_capacity(due.deliveries.len());
+    let queries = statements.hits.batch(&due.deliveries, super::id);
+    for query in queries {
+        let rows = query
+            .bind(integer(due.first))
+            .bind(integer(due.last.saturating_add(AHEAD)))
+            .bind(i64::try_from(limit.saturating_mul(2)).unwrap_or(i64::MAX))
+            .fetch_all(&mut *reader)
+            .await
+            .map_err(|error| read_error(&error))?;
+        for row in &rows {
+            if let Some((number, hit)) = found.readable(row, read_hit) {
+                hits.entry(hit.delivery).or_default().push((number, hit));
+            }
+        }
+    }
+    let mut standings = standings(&mut reader, statements, &due.deliveries).await?;
+    let visited = due.deliveries.iter().filter_map(|delivery| {
+        let hits = hits.remove(delivery)?;
+        let standing = standings.remove(delivery).unwrap_or_default();
+        Some(Visited {
+            delivery: *delivery,
+            hits,
+            delivered_at: standing.delivered_at,
+            before: standing.before,
+        })
+    });
+    found.visited = visited.collect();
+    Ok(found)
+}
+
+impl Found {
+    /// What a row says, with its number.
+    fn readable<T>(
+        &mut self,
+        row: &SqliteRow,
+        read: impl Fn(&SqliteRow) -> Result<T, RowError>,
+    ) -> Option<(u64, T)> {
+        let number = rows::unsigned(row, 0, "hit.number").ok()?;
+        match read(row) {
+            Ok(read) => Some((number, read)),
+            Err(error) => {
+                tracing::error!(%error, "a hit can't be read and is not told");
+                self.unreadable.push(number);
+                None
+            }
+        }
+    }
+}
+
+/// Whether there are no hits at all.
+pub(super) async fn is_none(pool: &SqlitePool) -> Result<bool, StoreError> {
+    let query = sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM hit)");
+    let found = query.fetch_one(pool).await;
+    found.map_err(|error| read_error(&error))
+}
+
+/// What has waited for the longest time.
+struct Due {
+    first: u64,
+    last: u64,
+    /// In the order of their oldest hits.
+    deliveries: Vec<DeliveryId>,
+}
+
+async fn look(
+    reader: &mut SqliteConnection,
+    (before, limit): (Timestamp, usize),
+    found: &mut Found,
+) -> Result<Option<Due>, StoreError> {
+    let sql = "SELECT number, delivery_id FROM (SELECT number, delivery_id, at FROM hit \
+        ORDER BY number LIMIT ?) WHERE at < ? ORDER BY number";
+    let oldest = sqlx::query(sql)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(before.as_micros())
+        .fetch_all(reader)
+        .await
+        .map_err(|error| read_error(&error))?;
+    let oldest = oldest
+        .iter()
+        .filter_map(|row| found.readable(row, read_delivery));
+    let oldest: Vec<_> = oldest.collect();
+    let (Some((first, _)), Some((last, _))) = (oldest.first(), oldest.last()) else {
+        return Ok(None);
+    };
+    let (first, last) = (*first, *last);
+    let mut seen = HashSet::with_capacity(oldest.len());
+    let mut deliveries: Vec<_> = oldest.into_iter().map(|(_, delivery)| delivery).collect();
+    deliveries.retain(|delivery| seen.insert(*delivery));
+    Ok(Some(Due {
+        first,
+        last,
+        deliveries,
+    }))
+}
+
+fn read_delivery(row: &SqliteRow) -> Result<DeliveryId, RowError> {
+    Ok(DeliveryId::from_bytes(rows::octets(
+        row,
+        1,
+        "hit.delivery_id",
+    )?))
+}
+
+fn read_hit(row: &SqliteRow) -> Result<Hit, RowError> {
+    let about = (read_delivery(row)?, rows::time(row, 2)?);
+    record::read_hit(about, row.try_get(3)?).map_err(|_| RowError::Column("hit.request"))
+}
+
+/// What is known of a delivery.
+#[derive(Default)]
+struct Standing {
+    delivered_at: Option<Timestamp>,
+    before: Option<VisitsBefore>,
+}
+
+async fn standings(
+    reader: &mut SqliteConnection,
+    statements: &DueStatements,
+    deliveries: &[DeliveryId],
+) -> Result<HashMap<DeliveryId, Standing>, StoreError> {
+    let mut standings = HashMap::with_capacity(deliveries.len());
+    for query in statements.standings.batch(deliveries, super::id) {
+        let rows = query.fetch_all(&mut *reader).await;
+        for row in &rows.map_err(|error| read_error(&error))? {
+            let (delivery, standing) = read_standing(row)?;
+            standings.insert(delivery, standing);
+        }
+    }
+    Ok(standings)
+}
+
+fn read_standing(row: &SqliteRow) -> Result<(DeliveryId, Standing), RowError> {
+    let delivery = DeliveryId::from_bytes(rows::octets(row, 0, "hit.delivery_id")?);
+    let is_kept: bool = row.try_get(1)?;
+    let count = |at| {
+        let count = row.try_get::<Option<i64>, _>(at)?.unwrap_or_default();
+        u32::try_from(count).map_err(|_| RowError::Column("visit"))
+    };
+    let moment = |at| -> Result<_, RowError> {
+        let micros: Option<i64> = row.try_get(at)?;
+        Ok(micros.map(Timestamp::from_micros))
+    };
+    let before = VisitsBefore {
+        opens: count(2)?,
+        clicks: count(3)?,
+        clicked_at: moment(4)?,
+    };
+    let standing = Standing {
+        delivered_at: moment(5)?,
+        before: is_kept.then_some(before),
+    };
+    Ok((delivery, standing))
+}

@@ -1,0 +1,199 @@
+//! Hits: kept as they come, found when their time has come, told to their deliveries' events.
+
+mod due;
+mod keep;
+mod tell;
+mod unsubscribe;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use postbell_model::engagement::Hit;
+use postbell_model::inbound::UnsubscribeMethod;
+use postbell_model::token::Claim;
+use postbell_model::{DeliveryId, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::{Engagements, StoreError, ToldVisit, Unsubscribed, Unsubscribing, Visited};
+
+use super::work::{Change, Work};
+use super::{ROOM_PATIENCE, SqliteStore, closed};
+
+pub(super) use due::DueStatements;
+pub(super) use keep::{KEEP, Keeping};
+pub(super) use tell::{TellStatements, Telling, write};
+pub(super) use unsubscribe::Unsubscription;
+
+/// Hits that are handed to the committer as one piece of work.
+const HITS_AT_ONCE: usize = 1_024;
+/// Hits that may wait for the committer, among which mail that comes waits as well: two of its
+/// transactions.
+const HITS_IN_HAND: usize = 8_192;
+
+/// Hits that wait, by number alone.
+#[derive(Debug)]
+pub(super) struct HitCounts {
+    waiting: AtomicU64,
+    /// How many may wait to be told.
+    most: u64,
+    /// The room of those that wait for the committer.
+    room: Arc<Semaphore>,
+    noted: watch::Sender<u64>,
+}
+
+impl HitCounts {
+    pub(super) fn new(waiting: u64, most: u64) -> Self {
+        Self {
+            waiting: AtomicU64::new(waiting),
+            most,
+            room: Arc::new(Semaphore::new(HITS_IN_HAND)),
+            noted: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// So many were kept, and so many taken off the list: how many there are now.
+    pub(super) fn committed(&self, kept: u64, gone: u64) -> u64 {
+        let after = |waiting: u64| (waiting + kept).saturating_sub(gone);
+        let before = self
+            .waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
+                Some(after(waiting))
+            });
+        if kept > 0 {
+            self.noted.send_modify(|count| *count += 1);
+        }
+        after(before.unwrap_or_else(|waiting| waiting))
+    }
+
+    /// There are none, where there were to be so many; those that have come since count.
+    fn found_none(&self, waiting: u64) {
+        let (load, store) = (Ordering::Relaxed, Ordering::Relaxed);
+        let _came = self.waiting.compare_exchange(waiting, 0, store, load);
+    }
+
+    /// Whether so many more may wait. What is being handed in at this moment is not counted.
+    fn check(&self, hits: usize) -> Result<(), StoreError> {
+        match self.waiting() + hits as u64 > self.most {
+            true => Err(StoreError::Busy),
+            false => Ok(()),
+        }
+    }
+
+    /// Room for so many, which is given back when the committer has answered.
+    async fn room_for(&self, hits: usize) -> Result<OwnedSemaphorePermit, StoreError> {
+        let hits = u32::try_from(hits.min(HITS_IN_HAND)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(hits);
+        match timeout(ROOM_PATIENCE, room).await {
+            Ok(room) => room.map_err(|_| closed()),
+            Err(_) => Err(StoreError::Busy),
+        }
+    }
+}
+
+#[async_trait]
+impl Engagements for SqliteStore {
+    async fn keep_hits(&self, hits: Vec<Hit>) -> Result<(), StoreError> {
+        self.shared.hits.check(hits.len())?;
+        let mut answers = Vec::new();
+        for hits in hits.chunks(HITS_AT_ONCE) {
+            answers.push(self.hand_in_hits(hits).await);
+        }
+        let mut kept = Ok(());
+        for answer in answers {
+            let answer = match answer {
+                Ok(answered) => answered.await.unwrap_or_else(|_| Err(self.gone())),
+                Err(error) => Err(error),
+            };
+            kept = kept.and(answer);
+        }
+        kept
+    }
+
+    fn hits_noted(&self) -> watch::Receiver<u64> {
+        self.shared.hits.noted.subscribe()
+    }
+
+    fn hits_waiting(&self) -> u64 {
+        self.shared.hits.waiting()
+    }
+
+    async fn hits_due(&self, before: Timestamp, limit: usize) -> Result<Vec<Visited>, StoreError> {
+        let waiting = self.hits_waiting();
+        let found = due::find(&self.readers, &self.due_statements, (before, limit)).await?;
+        if waiting > 0 && found.visited.is_empty() && due::is_none(&self.readers).await? {
+            // What was erased beside the server is still counted.
+            self.shared.hits.found_none(waiting);
+            self.metrics.hits(0, self.hits_waiting());
+        }
+        if !found.unreadable.is_empty() {
+            let taken_off = self
+                .change(Change::Tell(Telling::nothing(found.unreadable)))
+                .await;
+            super::unless_later(taken_off)?;
+        }
+        Ok(found.visited)
+    }
+
+    async fn tell_hits(&self, told: Vec<ToldVisit>) -> Result<(), StoreError> {
+        self.change(Change::Tell(Telling::of(told))).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        claim: Claim,
+        method: UnsubscribeMethod,
+        at: Timestamp,
+    ) -> Result<Unsubscribed, StoreError> {
+        let Some(known) = self.unsubscribing(claim).await? else {
+            return Ok(Unsubscribed::Unknown);
+        };
+        if known.is_done {
+            return Ok(Unsubscribed::Already);
+        }
+        let unsubscription = Unsubscription::new(claim.delivery, method, at);
+        let done = self.changed(Change::Unsubscribe(Box::new(unsubscription)));
+        if done.await? > 0 {
+            return Ok(Unsubscribed::Now);
+        }
+        // Somebody was faster, or its time was over meanwhile.
+        Ok(match self.unsubscribing(claim).await? {
+            Some(_) => Unsubscribed::Already,
+            None => Unsubscribed::Unknown,
+        })
+    }
+
+    async fn unsubscribing(&self, claim: Claim) -> Result<Option<Unsubscribing>, StoreError> {
+        unsubscribe::look(&self.readers, claim).await
+    }
+}
+
+impl SqliteStore {
+    async fn hand_in_hits(
+        &self,
+        hits: &[Hit],
+    ) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
+        let committer = self.committer()?;
+        let room = self.shared.hits.room_for(hits.len()).await?;
+        let (answer, answered) = oneshot::channel();
+        let work = Work::Keep(Keeping::of(hits, room), answer);
+        match timeout(ROOM_PATIENCE, committer.send(work)).await {
+            Ok(sent) => sent.map_err(|_| self.gone())?,
+            Err(_) => return Err(StoreError::Busy),
+        }
+        Ok(answered)
+    }
+}
+
+/// An id, as bound.
+fn id(
+    query: super::statements::Query<'static>,
+    id: &DeliveryId,
+) -> super::statements::Query<'static> {
+    query.bind(super::rows::blob(id.as_bytes()))
+}
