@@ -17,11 +17,13 @@ use crate::StoreError;
 /// many: two transactions, so that a crash between them loses nothing.
 #[async_trait]
 pub trait Engagements: Send + Sync {
-    /// Keeps hits. When it answers they are on disk.
+    /// Keeps hits. When it answers they are on disk. Up to 1,024 are kept all or none; more are several
+    /// such steps, and where one fails the others may be kept.
     ///
     /// # Errors
     /// [`StoreError::Busy`] where there is no room among what is to be committed, or as many wait to
-    /// be told as the store was opened for; [`StoreError::Full`]; or the store has stopped.
+    /// be told as the store was opened for; [`StoreError::Full`]; or the store has stopped. Where there
+    /// is little room hits are refused before mail is.
     async fn keep_hits(&self, hits: Vec<Hit>) -> Result<(), StoreError>;
 
     /// Rings when there are more.
@@ -31,18 +33,19 @@ pub trait Engagements: Send + Sync {
     fn hits_waiting(&self) -> u64;
 
     /// Those that wait, grouped by delivery: deliveries whose oldest hit came before `before`, the
-    /// longest waiting first, each with all of its hits; about `limit` hits.
+    /// longest waiting first, each with its hits among the 20,000 that came next; about `limit` hits.
     ///
     /// # Errors
-    /// The database can't be read.
+    /// The database can't be read. A hit that can't be read is logged and given up instead.
     async fn hits_due(&self, before: Timestamp, limit: usize) -> Result<Vec<Visited>, StoreError>;
 
     /// Tells of hits: appends the facts to their deliveries' events, counts them and takes the hits
     /// off the list, in one transaction for all. Of deliveries that nothing is known of any more the
-    /// hits are taken off alone. Hits that are not on the list are told of no second time.
+    /// hits are taken off alone. Nothing is told of a visit that has a hit which is not on the list: it
+    /// was told before, and its other hits stay.
     ///
     /// # Errors
-    /// The store has stopped.
+    /// The store can't write now, or has stopped.
     async fn tell_hits(&self, told: Vec<ToldVisit>) -> Result<(), StoreError>;
 
     /// Ends what the recipient of a delivery gets: its `Unsubscribe` and the entry on the suppression

@@ -15,6 +15,9 @@ CREATE TABLE visit (
     clicked_at  INTEGER -- the latest of the clicks
 ) STRICT, WITHOUT ROWID;
 
+-- Whoever has unsubscribed is looked for among the events, of which a delivery may have very many.
+CREATE INDEX event_unsubscribe ON event (delivery_id) WHERE kind = 'Unsubscribe';
+
 -- Addresses that are too long for a token, by the first 16 octets of their SHA-256.
 CREATE TABLE link (
     name    BLOB    PRIMARY KEY,

@@ -1,5 +1,6 @@
 //! What only the store on SQLite promises: its lock, its files, its indexes.
 
+use postbell_model::DeliveryId;
 use postbell_store::{
     Action, DeliveryFilter, OpenError, Position, ReplayOf, SettleError, SqliteStore, SqliteTenants,
     StoreError, Tenants, Webhooks,
@@ -8,6 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::destinations::{beside, made, replay};
+use crate::engagement::{due, opened, tell_all};
 use crate::fixture::{self, Fixture, NOW, delivered, later};
 
 async fn connect(fixture: &Fixture) -> SqliteConnection {
@@ -328,5 +330,54 @@ async fn mail_waits_a_moment_for_room_and_is_then_refused() {
     assert_eq!(stored + busy.count(), rest.len());
     let page = fixture.events_after(fixture.set, Position(0), 2_000).await;
     assert_eq!(page.events.len(), stored, "what was refused is not there");
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn hits_leave_room_for_mail() {
+    let fixture = fixture::sqlite().await;
+    let mut other = connect(&fixture).await;
+    // Another writer: nothing is committed meanwhile.
+    let lock = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let hits = vec![opened(&fixture, DeliveryId::new(NOW), NOW); 1_000];
+        let store = std::sync::Arc::clone(&fixture.store);
+        tasks.spawn(async move { store.keep_hits(hits).await });
+    }
+    let first = tasks.join_next().await.unwrap().unwrap();
+    assert!(matches!(first, Err(StoreError::Busy)), "{first:?}");
+    let submission = fixture.submission(&["a@example.com"], "x");
+    let (stored, _unlocked) =
+        tokio::join!(biased; fixture.store.accept(vec![submission]), lock.rollback());
+    assert!(stored[0].is_ok(), "{stored:?}");
+    let rest = tasks.join_all().await;
+    let kept = rest.iter().filter(|one| one.is_ok()).count();
+    assert_eq!(kept, 8);
+    assert_eq!(fixture.store.hits_waiting(), 8_000);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_hit_that_cannot_be_read_stops_no_other() {
+    let fixture = fixture::sqlite().await;
+    let ids = fixture.accept(&["a@example.com", "b@example.com"]).await;
+    let hits = [ids[0], ids[1], ids[1], ids[0]].map(|id| opened(&fixture, id, NOW));
+    fixture.store.keep_hits(hits.into()).await.unwrap();
+    let mut database = connect(&fixture).await;
+    for sql in [
+        "UPDATE hit SET delivery_id = x'00' WHERE number = 1",
+        "UPDATE hit SET request = '{' WHERE number = 2",
+    ] {
+        sqlx::query(sql).execute(&mut database).await.unwrap();
+    }
+    let found = due(&fixture).await;
+    let found: Vec<_> = found
+        .iter()
+        .map(|one| (one.delivery, one.hits.len()))
+        .collect();
+    assert_eq!(found, [(ids[1], 1), (ids[0], 1)]);
+    assert_eq!(fixture.store.hits_waiting(), 2);
+    tell_all(&fixture).await;
     fixture.close().await;
 }

@@ -77,7 +77,8 @@ async fn is_done(
     executor: impl SqliteExecutor<'_>,
     delivery: DeliveryId,
 ) -> Result<bool, sqlx::Error> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM event WHERE delivery_id = ? AND kind = 'Unsubscribe')";
+    let sql = "SELECT EXISTS (SELECT 1 FROM event INDEXED BY event_unsubscribe \
+        WHERE delivery_id = ? AND kind = 'Unsubscribe')";
     let query = sqlx::query_scalar(sql).bind(blob(delivery.as_bytes()));
     query.fetch_one(executor).await
 }
