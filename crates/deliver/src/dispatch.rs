@@ -45,10 +45,10 @@ pub(crate) async fn close(stage: &Stage) {
 async fn end(stage: &Stage, order: Order) {
     match order {
         Order::Refuse(parcels, refusal) => {
-            let (paused, parcels): (Vec<_>, Vec<_>) = parcels
+            let (back, parcels): (Vec<_>, Vec<_>) = parcels
                 .into_iter()
-                .partition(|parcel| stage.is_paused(parcel));
-            stage.release(paused, Duration::ZERO).await;
+                .partition(|parcel| stage.goes_back(parcel));
+            stage.release(back, Duration::ZERO).await;
             for parcel in &parcels {
                 let tried = unsent(&refusal.host, Phase::Dns, refusal.reply.clone());
                 stage.settle_unsent(parcel, tried, refusal.class).await;

@@ -99,13 +99,12 @@ impl Stage {
             .collect()
     }
 
-    /// Whether a delivery is not to be attempted now. Nothing paused is claimed; this one was
-    /// before.
-    pub(crate) fn is_paused(&self, parcel: &Parcel) -> bool {
+    /// Whether a delivery is to go back without an attempt. Nothing paused is claimed, and nothing
+    /// whose recipient is on the suppression list; this one was before. The next claim knows more.
+    pub(crate) fn goes_back(&self, parcel: &Parcel) -> bool {
         let directory = self.tenants.directory();
-        directory
-            .pause_of_message(&parcel.claimed.message)
-            .is_some()
+        let paused = directory.pause_of_message(&parcel.claimed.message);
+        paused.is_some() || self.queue.suppressed_meanwhile(&parcel.claimed)
     }
 
     /// Settles a delivery with the outcome of its attempt. Waits only where the store is far

@@ -94,7 +94,7 @@ impl Worker {
         self.note(&round.tries);
         let (now, time) = (self.stage.clock.monotonic(), self.stage.clock.now());
         for in_hand in self.seat.unreachable(now, time) {
-            if self.stage.is_paused(&in_hand) {
+            if self.stage.goes_back(&in_hand) {
                 in_hand.give_back(Duration::ZERO);
                 continue;
             }
@@ -141,7 +141,7 @@ impl Worker {
         loop {
             let now = self.stage.clock.monotonic();
             match self.seat.next(now) {
-                NextInHand::Deliver(in_hand) if self.stage.is_paused(&in_hand) => {
+                NextInHand::Deliver(in_hand) if self.stage.goes_back(&in_hand) => {
                     in_hand.give_back(Duration::ZERO);
                     continue;
                 }

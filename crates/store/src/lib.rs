@@ -114,7 +114,8 @@ pub trait Queue: Send + Sync {
     fn queued(&self) -> watch::Receiver<u64>;
 
     /// Takes up to `limit` due deliveries of a lane that nobody has in flight, oldest due first.
-    /// Each is in flight until it is settled or released.
+    /// Each is in flight until it is settled or released. Those whose recipient is on the
+    /// suppression list end instead, with their event, and are not among them.
     ///
     /// A lane without anything due is put to sleep until its next delivery is. What is from a
     /// paused domain is passed over.
@@ -138,6 +139,14 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// The store has stopped.
     async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether the recipient of a delivery in flight may have been put on the suppression list since
+    /// it was claimed: then it is not to be attempted but released, and the next claim looks it up.
+    /// Asked right before an attempt; costs no I/O. What this process has put there shows at once,
+    /// and another one's entries within a second or two.
+    fn suppressed_meanwhile(&self, _claimed: &Claimed) -> bool {
+        false
+    }
 }
 
 /// The bodies of messages, as submitted.
@@ -414,6 +423,7 @@ pub trait Store:
     + Operate
     + Revocations
     + Retention
+    + Suppressions
     + std::fmt::Debug
 {
     /// Why the store has stopped; `None` while it works. Rings when it stops.

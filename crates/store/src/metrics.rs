@@ -172,7 +172,7 @@ impl StoreMetrics {
         registry.register(
             "postbell_store_purged",
             "Removed, being over for longer than it is kept: message, delivery, event, call, key, \
-             slim, file, inbound, link",
+             slim, file, inbound, link, suppression",
             self.purged.clone(),
         );
     }
@@ -282,6 +282,7 @@ impl StoreMetrics {
             ("file", purged.files),
             ("inbound", purged.inbound),
             ("link", purged.links),
+            ("suppression", purged.suppressions),
         ] {
             self.purged.get_or_create(&OfKind { kind }).inc_by(count);
         }

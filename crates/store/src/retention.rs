@@ -17,7 +17,8 @@ pub trait Retention: Send + Sync {
     /// event at [`KeptSince::messages`] or later; has an event that a destination, be it disabled,
     /// has still to hear of, is to be called about again, or that a report is to be made of. An
     /// event about a workspace stays for the same reasons. The newest event of all stays, so that
-    /// its place is not given anew. Idempotency keys go that have expired at `now`.
+    /// its place is not given anew. Idempotency keys and entries of the suppression list go that have
+    /// expired at `now`, and the list of a workspace that was removed.
     ///
     /// Of a delivery that was made at [`KeptSince::slim`] or later a slim record is left, which is
     /// found by its token ([`crate::Inbound::sent`]) and takes what others say of it; its events
@@ -73,6 +74,8 @@ pub(crate) enum PurgePart {
     Calls(Option<(DestinationId, u64)>),
     /// Idempotency keys.
     Keys,
+    /// Entries of the suppression list.
+    Suppressions,
     /// Events of slim records, by the time of the newest and the delivery.
     SlimEvents(Option<(Timestamp, DeliveryId)>),
     /// Slim records.
@@ -113,6 +116,8 @@ pub struct Purged {
     pub inbound: u64,
     /// Addresses of links.
     pub links: u64,
+    /// Entries of the suppression list, and what was counted towards one.
+    pub suppressions: u64,
 }
 
 impl Purged {
@@ -133,5 +138,6 @@ impl AddAssign for Purged {
         self.files += more.files;
         self.inbound += more.inbound;
         self.links += more.links;
+        self.suppressions += more.suppressions;
     }
 }

@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 use postbell_model::suppression::{Cause, LocalPart, Scope, Suppression};
 use postbell_model::{Address, Domain, Timestamp, WorkspaceId};
+use serde::{Deserialize, Deserializer};
 
 use crate::{StoreError, TenantError};
 
@@ -17,14 +18,19 @@ use crate::{StoreError, TenantError};
 pub trait Suppressions: Send + Sync {
     /// Puts addresses on the list, all in one transaction, each with a `SuppressionAdded` where it
     /// was not there: what became of each at its place. One that stands there already gets the later
-    /// expiry and the note, and keeps its cause and since when.
+    /// expiry and the note, and keeps its cause and since when; one that has expired at `now` does
+    /// not stand there any more. Many go in batches of a thousand, say: new mail waits for each.
     ///
     /// # Errors
     /// There is no such workspace.
-    async fn suppress(&self, new: Vec<Suppression>) -> Result<Vec<Listed>, TenantError>;
+    async fn suppress(
+        &self,
+        new: Vec<Suppression>,
+        now: Timestamp,
+    ) -> Result<Vec<Listed>, TenantError>;
 
-    /// Takes an address off, with a `SuppressionRemoved` for each entry: what stood there. Of one
-    /// scope, or of all where there is none.
+    /// Takes an address off, with a `SuppressionRemoved` for each entry that holds at `now`: what
+    /// stood there. Of one scope, or of all where there is none.
     ///
     /// # Errors
     /// There is no such workspace.
@@ -60,7 +66,8 @@ pub trait Suppressions: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Option<Suppression>>, StoreError>;
 
-    /// A page of a workspace's list, by address.
+    /// A page of a workspace's list, in the order in which addresses are compared. What has
+    /// expired is among it until it is removed ([`crate::Retention`]).
     ///
     /// # Errors
     /// The database can't be read.
@@ -78,6 +85,32 @@ pub trait Suppressions: Send + Sync {
 
     /// How local parts are compared here.
     fn local_part(&self) -> LocalPart;
+}
+
+/// How the suppression list is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuppressionOptions {
+    /// How local parts are compared.
+    #[serde(deserialize_with = "local_part")]
+    pub local_part: LocalPart,
+    /// An address that mail was given up for so often in a row, although it is not known to be
+    /// dead, is put on the list; 0: none is.
+    pub soft_bounces: u32,
+}
+
+fn local_part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LocalPart, D::Error> {
+    /// The names in the configuration.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Name {
+        Fold,
+        Exact,
+    }
+    Ok(match Name::deserialize(deserializer)? {
+        Name::Fold => LocalPart::Fold,
+        Name::Exact => LocalPart::Exact,
+    })
 }
 
 /// What became of an entry.

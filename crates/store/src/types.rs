@@ -95,6 +95,18 @@ pub struct BodyRef {
     pub(crate) length: u32,
 }
 
+impl BodyRef {
+    /// Of a message whose body nobody needs: no file has the number 0.
+    pub(crate) const fn nowhere(message: MessageId) -> Self {
+        Self {
+            message,
+            segment: 0,
+            offset: 0,
+            length: 0,
+        }
+    }
+}
+
 /// The outcome of an attempt.
 #[derive(Debug, Clone)]
 pub struct Settlement {

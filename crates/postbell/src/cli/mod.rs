@@ -200,7 +200,11 @@ Examples:
   postbell erase ann@example.org --yes              cancels what waits, and erases it
 
 A server may be running; it then takes back what waits. Backups, and whoever was told by webhooks,
-keep what they have.")]
+keep what they have.
+
+Who has complained, has unsubscribed or was put on the suppression list by hand stays on it, so that
+this is heeded from then on; take the address off first where it must not stay. An address that is
+there because it is dead goes.")]
     Erase(EraseArgs),
     /// Check or show the configuration
     #[command(subcommand)]

@@ -17,6 +17,7 @@ const FIXED: &[&str] = &[
     "inbound.limits.max_checks",
     "store.",
     "retention.",
+    "suppression.",
     "dns.",
     "deliver.smtp_port",
     "deliver.max_body_octets",

@@ -15,7 +15,7 @@ use postbell_receive::{
     BareLineEnds, ClientTimeouts, InboundDoorOptions, InboundLimits, LoginOptions,
     SubmissionLimits, SubmissionOptions,
 };
-use postbell_store::SqliteOptions;
+use postbell_store::{SqliteOptions, SuppressionOptions};
 use serde::Deserialize;
 
 use super::classes::ClassifyOptions;
@@ -60,6 +60,8 @@ pub struct Config {
     pub store: SqliteOptions,
     /// What is removed once it is over.
     pub retention: RetentionSection,
+    /// How the suppression list is kept.
+    pub suppression: SuppressionOptions,
     /// What every door refuses.
     pub accept: GateOptions,
     /// What senders are told of.

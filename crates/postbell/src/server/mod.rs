@@ -271,9 +271,11 @@ async fn open_store(
     make_data_folder(folder)
         .with_context(|| format!("the data folder {} can't be made", folder.display()))?;
     let options = config.store.clone();
-    let store = SqliteStore::open(folder, options, Arc::clone(clock), tasks)
-        .await
-        .with_context(|| format!("the store in {} can't be opened", folder.display()))?;
+    let unusable = || format!("the store in {} can't be opened", folder.display());
+    let store = SqliteStore::open(folder, options, Arc::clone(clock), tasks).await;
+    let store = store.with_context(unusable)?;
+    let store = store.suppressing(config.suppression).await;
+    let store = store.with_context(unusable)?;
     let metrics = store.metrics().clone();
     Ok((Arc::new(store), metrics))
 }

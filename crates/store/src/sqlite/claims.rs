@@ -17,6 +17,8 @@ pub(super) struct Claim {
     /// Octets that its body holds in memory; zero where it was claimed by the index.
     pub octets: u64,
     pub origin: Origin,
+    /// The newest entry of the suppression list that was surely seen when it was looked up.
+    pub seen: i64,
 }
 
 /// How a delivery was claimed.
@@ -304,6 +306,7 @@ mod tests {
             reports: None,
             octets: 10,
             origin,
+            seen: 0,
         }
     }
 

@@ -36,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0016_forwards.sql"),
     include_str!("0017_tracking.sql"),
     include_str!("0018_engagement.sql"),
+    include_str!("0019_suppression.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postbell_model::{Delivery, DeliveryState, Fact, Lane, Timestamp};
+use postbell_model::{Delivery, DeliveryId, DeliveryState, Fact, Lane, Timestamp};
 use tokio::sync::mpsc;
 
 use crate::{Body, BodyRef, Claimed, NewDelivery, Submission};
@@ -13,6 +13,7 @@ use super::reports;
 use super::rows::{self, blob};
 use super::shared::Shared;
 use super::statements::Query;
+use super::suppression::{self, Key, Rules, Sought};
 use super::transaction::Staged;
 
 /// A submission with the place of its body.
@@ -23,6 +24,8 @@ pub(super) struct Arrival<'b> {
     pub deliveries: Vec<ArrivingDelivery<'b>>,
     /// Its sender is paused, by what the claims knew of pauses then.
     paused: Option<u64>,
+    /// The newest entry of the suppression list that the look at it is sure to see.
+    seen: i64,
 }
 
 /// A new delivery, and whether it goes to the delivery stage from memory.
@@ -45,6 +48,7 @@ pub(super) fn plan<'b>(
     let mut room = if taken { fresh.capacity() } else { 0 };
     // Known before it is looked up: a pause that ends in between is one that the claims hear of later.
     let pauses = shared.claims().pauses();
+    let seen = shared.recent().known_to();
     let directory = shared.directory();
     let claims = shared.claims();
     let mut octets_offered = 0;
@@ -57,6 +61,7 @@ pub(super) fn plan<'b>(
                 let lane = lane_of(submission, new);
                 let offered = room > 0
                     && !waits
+                    && new.ends_with.is_none()
                     && claims.has_room(&lane, octets_offered + octets, shared.limits);
                 if offered {
                     room -= 1;
@@ -68,10 +73,17 @@ pub(super) fn plan<'b>(
                 submission,
                 body,
                 paused: paused.map(|_| pauses),
+                seen,
                 deliveries: deliveries.collect(),
             }
         })
         .collect()
+}
+
+/// Whether anything of a submission is to be sent: else nobody needs its body.
+pub(super) fn is_sent(submission: &Submission) -> bool {
+    let mut deliveries = submission.deliveries.iter();
+    deliveries.any(|delivery| delivery.ends_with.is_none())
 }
 
 fn lane_of(submission: &Submission, delivery: &NewDelivery) -> Lane {
@@ -92,19 +104,22 @@ impl Arrival<'_> {
         }
     }
 
-    /// The state that deliveries begin in.
-    const fn state(&self) -> DeliveryState {
-        match self.submission.send_at {
-            Some(_) => DeliveryState::Scheduled,
-            None => DeliveryState::Queued,
+    /// The first event of a delivery.
+    fn fact(&self, delivery: &NewDelivery) -> Fact {
+        match (&delivery.ends_with, self.submission.send_at) {
+            (Some(fact), _) => fact.clone(),
+            (None, Some(send_at)) => Fact::Scheduled { send_at },
+            (None, None) => Fact::Send,
         }
     }
 
-    /// The first event of each delivery.
-    fn fact(&self) -> Fact {
-        match self.submission.send_at {
-            Some(send_at) => Fact::Scheduled { send_at },
-            None => Fact::Send,
+    /// The state that a delivery begins in: what follows from its first event.
+    fn state(&self, delivery: &NewDelivery) -> DeliveryState {
+        match (&delivery.ends_with, self.submission.send_at) {
+            (Some(Fact::Suppressed(_)), _) => DeliveryState::Suppressed,
+            (Some(_), _) => DeliveryState::Rejected,
+            (None, Some(_)) => DeliveryState::Scheduled,
+            (None, None) => DeliveryState::Queued,
         }
     }
 
@@ -118,6 +133,7 @@ impl Arrival<'_> {
             reports: reports::wanted(message, &delivery.new.report),
             octets: u64::from(self.body.length),
             origin: Origin::Fresh,
+            seen: self.seen,
         }
     }
 
@@ -161,30 +177,78 @@ impl DeliveryRow<'_> {
             .bind(delivery.new.recipient.as_str().to_owned())
             .bind(arrival.next_at(delivery).as_micros())
             .bind(delivery.new.expires_at.as_micros())
-            .bind(arrival.state().name())
+            .bind(arrival.state(delivery.new).name())
             .bind(delivery.new.report.notify.map(|notify| notify.to_string()))
             .bind(delivery.new.report.orcpt.as_ref().map(ToString::to_string))
     }
 }
 
-/// Stages the rows of messages, deliveries and events.
-pub(super) fn stage<'b>(arrivals: &'b [Arrival<'b>], staged: &mut Staged<'b>) {
+impl DeliveryRow<'_> {
+    pub(super) const fn id(&self) -> DeliveryId {
+        self.delivery.new.id
+    }
+
+    /// The stream of its message.
+    pub(super) fn stream(&self) -> Option<&str> {
+        let instructions = &self.arrival.submission.message.instructions;
+        instructions.stream.as_deref()
+    }
+
+    pub(super) fn accepted_at(&self) -> Timestamp {
+        self.arrival.submission.message.accepted_at
+    }
+
+    /// Where its body is.
+    pub(super) const fn segment(&self) -> u64 {
+        self.arrival.body.segment
+    }
+}
+
+/// Stages the rows of messages, deliveries and events, and whom the suppression list is asked about.
+pub(super) fn stage<'b>(arrivals: &'b [Arrival<'b>], rules: Rules, staged: &mut Staged<'b>) {
     for arrival in arrivals {
         staged.rows.messages.push(arrival);
+        let mut sent = 0;
         for delivery in &arrival.deliveries {
-            staged
-                .rows
-                .deliveries
-                .push(DeliveryRow { arrival, delivery });
+            let row = DeliveryRow { arrival, delivery };
+            if delivery.new.ends_with.is_none() {
+                sent += 1;
+                seek(&row, rules, staged);
+            }
+            staged.rows.deliveries.push(row);
             stage_delivery(arrival, delivery, staged);
         }
-        let count = i64::try_from(arrival.deliveries.len()).unwrap_or(i64::MAX);
-        staged.count_bodies(arrival.body.segment, count);
+        if sent > 0 {
+            staged.count_bodies(arrival.body.segment, sent);
+        }
     }
+}
+
+fn seek(row: &DeliveryRow<'_>, rules: Rules, staged: &mut Staged<'_>) {
+    let message = &row.arrival.submission.message;
+    if suppression::is_exempt(message) {
+        return;
+    }
+    let recipient = &row.delivery.new.recipient;
+    staged.rows.sought.push(Sought {
+        delivery: staged.rows.deliveries.len(),
+        key: Key::of(message.workspace, recipient, rules.local_part),
+    });
 }
 
 fn stage_delivery(arrival: &Arrival<'_>, delivery: &ArrivingDelivery<'_>, staged: &mut Staged<'_>) {
     let message = &arrival.submission.message;
+    let fact = arrival.fact(delivery.new);
+    let state = arrival.state(delivery.new);
+    staged.rows.events.push(EventRow::new(
+        (message.workspace, message.configuration_set),
+        delivery.new.id,
+        1,
+        (message.accepted_at, &fact, state),
+    ));
+    if state.is_final() {
+        return;
+    }
     // A scheduled delivery is in no lane before its time.
     if arrival.submission.send_at.is_none() {
         let at = arrival.next_at(delivery);
@@ -194,10 +258,4 @@ fn stage_delivery(arrival: &Arrival<'_>, delivery: &ArrivingDelivery<'_>, staged
         }
     }
     staged.rings |= !delivery.offered;
-    staged.rows.events.push(EventRow::new(
-        (message.workspace, message.configuration_set),
-        delivery.new.id,
-        1,
-        (message.accepted_at, &arrival.fact(), arrival.state()),
-    ));
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use postbell_model::suppression::{LocalPart, SuppressedBy};
 use postbell_model::{Delivery, DeliveryId, Lane, Timestamp, WorkspaceId};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
@@ -16,6 +17,7 @@ use super::reports;
 use super::rows::{self, RowError};
 use super::scheduled;
 use super::shared::Shared;
+use super::suppression::{self, Holds, Key, ListStatements};
 
 // How many lanes are remembered; beyond that the memory is emptied and fills again.
 const KNOWN_MAX: usize = 50_000;
@@ -150,18 +152,25 @@ fn read_lane(row: &SqliteRow) -> Result<Lane, RowError> {
     })
 }
 
+/// Whether a workspace has anybody on its suppression list, and where that stands.
+const LISTED: &str = "EXISTS (SELECT 1 FROM suppression WHERE workspace_id = ?1)";
+const LISTED_AT: usize = 7 + rows::MESSAGE_WIDTH;
+
 /// The statements of a claim.
 #[derive(Debug)]
 pub(super) struct ClaimQueries {
     due: Arc<str>,
     /// The same, where domains of the workspace are paused.
     due_and_sent: Arc<str>,
+    list: ListStatements,
 }
 
 /// What a claim found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub claimed: Vec<Claimed>,
+    /// Claimed as well, to be ended: their recipients are on the suppression list.
+    pub suppressed: Vec<(DeliveryId, SuppressedBy)>,
     /// Deliveries whose rows can't be read, with the reason.
     pub unreadable: Vec<(DeliveryId, String)>,
     /// Nothing is due and nothing is in flight: the lane's row is out of date.
@@ -175,15 +184,16 @@ impl ClaimQueries {
         let due = |sent: &str| {
             format!(
                 "SELECT d.id, d.recipient, d.attempt, d.sequence, d.expires_at, d.notify, d.orcpt, \
-                 {columns} FROM delivery d INDEXED BY delivery_due \
+                 {columns}, {LISTED} FROM delivery d INDEXED BY delivery_due \
                  LEFT JOIN message m ON m.id = d.message_id \
-                 WHERE d.workspace_id = ? AND d.domain = ? AND d.state = 'queued' \
-                 AND d.next_at <= ? {sent} ORDER BY d.next_at LIMIT ?"
+                 WHERE d.workspace_id = ?1 AND d.domain = ?2 AND d.state = 'queued' \
+                 AND d.next_at <= ?3 {sent} ORDER BY d.next_at LIMIT ?4"
             )
         };
         Self {
             due: due("").into(),
             due_and_sent: due(&format!("AND {DOMAIN_SENDS}")).into(),
+            list: ListStatements::new(),
         }
     }
 
@@ -195,9 +205,11 @@ impl ClaimQueries {
         (lane, now): (&Lane, Timestamp),
         limit: usize,
     ) -> Result<Found, StoreError> {
+        let caught_up = shared.catch_up(pool).await;
+        caught_up.map_err(|error| read_error(&error))?;
         let look = Look::begin(shared);
         let seen = self.see(pool, shared, (lane, now), limit).await?;
-        Ok(look.take(lane, &seen, limit))
+        Ok(look.take((lane, now), &seen, limit))
     }
 
     async fn see(
@@ -207,6 +219,7 @@ impl ClaimQueries {
         (lane, now): (&Lane, Timestamp),
         limit: usize,
     ) -> Result<Seen, StoreError> {
+        let local_part = shared.rules().local_part;
         let wanted = limit.saturating_add(shared.claims().in_lane(lane));
         let some_paused = shared.directory().has_paused_domains(lane.workspace);
         let sql = if some_paused {
@@ -227,7 +240,12 @@ impl ClaimQueries {
         } else {
             None
         };
+        let holds = self
+            .holds(pool, &rows, (lane.workspace, local_part))
+            .await?;
         Ok(Seen {
+            holds,
+            local_part,
             all_paused: some_paused && rows.is_empty(),
             rows,
             resumes_at,
@@ -235,9 +253,33 @@ impl ClaimQueries {
     }
 }
 
+impl ClaimQueries {
+    /// What stands on the suppression list of the recipients, where the workspace has one.
+    async fn holds(
+        &self,
+        pool: &SqlitePool,
+        rows: &[SqliteRow],
+        (workspace, local_part): (WorkspaceId, LocalPart),
+    ) -> Result<Holds, StoreError> {
+        let is_listed = |row: &SqliteRow| row.try_get::<bool, _>(LISTED_AT).unwrap_or(true);
+        if !rows.first().is_some_and(is_listed) {
+            return Ok(Holds::default());
+        }
+        // What can't be read is passed over here, and reported once it is claimed.
+        let keys = rows.iter().filter_map(|row| {
+            let address = rows::address(row.try_get(1).ok()?, "delivery.recipient").ok()?;
+            Some(Key::of(workspace, &address, local_part))
+        });
+        suppression::of_lane(pool, &self.list, &keys.collect::<Vec<_>>()).await
+    }
+}
+
 /// What a claim has read.
 struct Seen {
     rows: Vec<SqliteRow>,
+    /// What keeps recipients from getting mail.
+    holds: Holds,
+    local_part: LocalPart,
     /// When the lane has more, where all that is due was read.
     resumes_at: Option<Timestamp>,
     /// All that is due is paused, if anything is.
@@ -287,16 +329,23 @@ struct Look<'s> {
     shared: &'s Shared,
     /// What the claims had seen of pauses when it began.
     pauses: u64,
+    /// The newest entry of the suppression list that it is sure to see.
+    newest: i64,
 }
 
 impl<'s> Look<'s> {
     fn begin(shared: &'s Shared) -> Self {
+        let newest = shared.recent().known_to();
         let pauses = shared.claims().look();
-        Self { shared, pauses }
+        Self {
+            shared,
+            pauses,
+            newest,
+        }
     }
 
     /// Claims what was seen and is free.
-    fn take(&self, lane: &Lane, seen: &Seen, limit: usize) -> Found {
+    fn take(&self, (lane, now): (&Lane, Timestamp), seen: &Seen, limit: usize) -> Found {
         let mut found = Found::default();
         let mut claims = self.shared.claims();
         let mut resumes_at = claims.still(lane, seen.resumes_at, self.pauses);
@@ -313,14 +362,18 @@ impl<'s> Look<'s> {
                 }
                 continue;
             }
-            if found.claimed.len() >= limit {
+            if found.claimed.len() + found.suppressed.len() >= limit {
                 resumes_at = None;
                 break;
             }
             match read_claimed(row, id) {
                 Ok((claimed, body)) => {
-                    claims.insert(id, index_claim(lane, &claimed, body));
-                    found.claimed.push(claimed);
+                    let claim = index_claim(lane, &claimed, (body, self.newest));
+                    claims.insert(id, claim);
+                    match seen.holds.of_claimed(&claimed, (seen.local_part, now)) {
+                        Some(by) => found.suppressed.push((id, by)),
+                        None => found.claimed.push(claimed),
+                    }
                 }
                 Err(error) => found.unreadable.push((id, error.to_string())),
             }
@@ -337,7 +390,7 @@ impl Drop for Look<'_> {
     }
 }
 
-fn index_claim(lane: &Lane, claimed: &Claimed, body: BodyRef) -> Claim {
+fn index_claim(lane: &Lane, claimed: &Claimed, (body, seen): (BodyRef, i64)) -> Claim {
     Claim {
         lane: lane.clone(),
         configuration_set: claimed.message.configuration_set,
@@ -346,6 +399,7 @@ fn index_claim(lane: &Lane, claimed: &Claimed, body: BodyRef) -> Claim {
         reports: reports::wanted(&claimed.message, &claimed.delivery.report),
         octets: 0,
         origin: Origin::Index,
+        seen,
     }
 }
 
@@ -412,7 +466,7 @@ mod tests {
             let all = DeliveryFilter::default();
             let operated = store.operate(&all, &action, NOW).await.unwrap();
             assert_eq!(operated.changed, 1);
-            let found = look.take(&lane, &seen, 9).claimed;
+            let found = look.take((&lane, NOW), &seen, 9).claimed;
             assert!(
                 found.is_empty(),
                 "{action:?}: it was not queued, or is not any more"
@@ -432,14 +486,16 @@ mod tests {
         let (readers, shared) = (&store.readers, &store.shared);
         let paused = Seen {
             rows: Vec::new(),
+            holds: Holds::default(),
+            local_part: LocalPart::Fold,
             resumes_at: Some(NEVER),
             all_paused: true,
         };
-        Look::begin(shared).take(&lane, &paused, 9);
+        Look::begin(shared).take((&lane, NOW), &paused, 9);
         assert_eq!(due(readers, shared, NOW, 9).await.unwrap(), []);
         let look = Look::begin(shared);
         shared.claims().look_anew();
-        look.take(&lane, &paused, 9);
+        look.take((&lane, NOW), &paused, 9);
         assert_eq!(due(readers, shared, NOW, 9).await.unwrap(), [lane]);
         drop(look);
         store.close().await;

@@ -38,6 +38,7 @@ mod places;
 #[cfg(test)]
 mod plans;
 mod purge;
+mod queue;
 mod removals;
 mod replays;
 mod reports;
@@ -50,6 +51,7 @@ mod settle;
 mod shared;
 mod slim;
 mod statements;
+mod suppression;
 mod tenants;
 mod transaction;
 mod verify;
@@ -64,8 +66,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::{
-    Clock, ConfigurationSet, Credential, DeliveryId, Destination, Lane, LeftQueue, Secret,
-    SendingDomain, Timestamp, Workspace,
+    Clock, ConfigurationSet, Credential, Destination, LeftQueue, Secret, SendingDomain, Timestamp,
+    Workspace,
 };
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, SqliteConnection};
@@ -77,8 +79,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     Bodies, BodyRef, Claimed, Directory, Intake, NewConfigurationSet, NewCredential, Position,
-    Queue, SettleError, Settlement, Store, StoreError, StoreMetrics, Stored, Submission,
-    TenantError, Tenants, segment,
+    Store, StoreError, StoreMetrics, Stored, Submission, TenantError, Tenants, segment,
 };
 
 pub use backup::{
@@ -161,6 +162,9 @@ impl SqliteStore {
         let metrics = StoreMetrics::default();
         metrics.hits(0, hits.waiting());
         let shared = Arc::new(Shared::new(limits, tenants.clone(), hits));
+        shared
+            .recent()
+            .begin_behind(suppression::newest(&mut writer).await?);
         let (work, waiting) = mpsc::channel(options.commit_queue);
         let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
         let (newest_seen, newest_elsewhere) = (newest.subscribe(), newest.clone());
@@ -196,6 +200,8 @@ impl SqliteStore {
             clock: Arc::clone(&clock),
         };
         tasks.spawn(sampler.run(refresher.clone()));
+        let list = Arc::clone(&shared);
+        tasks.spawn(list.watch_list(readers.clone(), Arc::clone(&clock), refresher.clone()));
         tasks.spawn(refreshing.refresh(clock, newest_elsewhere, refresher.clone()));
         let watching = Arc::clone(&shared);
         let known = tenants.directory();
@@ -263,30 +269,6 @@ impl SqliteStore {
             .stopped()
             .map_or_else(closed, StoreError::Stopped)
     }
-
-    /// Deliveries whose rows can't be read must not be found by every claim.
-    async fn hold(
-        &self,
-        unreadable: Vec<(DeliveryId, String)>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        for (delivery, error) in unreadable {
-            tracing::error!(delivery.id = %delivery, %error, "a delivery can't be read and is held");
-            self.change(Change::Hold(delivery, now)).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Passes over a change that the store has no room for now and that can be made later.
-fn unless_later(changed: Result<(), StoreError>) -> Result<(), StoreError> {
-    match changed {
-        Err(error @ (StoreError::Busy | StoreError::Full)) => {
-            tracing::debug!(%error, "a change is left for later");
-            Ok(())
-        }
-        changed => changed,
-    }
 }
 
 fn closed() -> StoreError {
@@ -310,82 +292,6 @@ impl Intake for SqliteStore {
             });
         }
         results
-    }
-}
-
-#[async_trait]
-impl Queue for SqliteStore {
-    fn fresh(&self) -> Option<mpsc::Receiver<Claimed>> {
-        let taken = self
-            .fresh
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if taken.is_some() {
-            self.shared.begin_offers();
-        }
-        taken
-    }
-
-    async fn lanes_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Lane>, StoreError> {
-        lanes::due(&self.readers, &self.shared, now, limit).await
-    }
-
-    async fn send_scheduled(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let due = scheduled::due(&self.readers, now, limit).await?;
-        let count = due.len();
-        if count > 0 {
-            self.change(Change::Send(due, now)).await?;
-        }
-        Ok(count)
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        lanes::next_due(&self.readers, &self.shared).await
-    }
-
-    fn queued(&self) -> watch::Receiver<u64> {
-        self.shared.queued()
-    }
-
-    async fn claim(
-        &self,
-        lane: &Lane,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Claimed>, StoreError> {
-        let found = self
-            .claim_queries
-            .claim(&self.readers, &self.shared, (lane, now), limit)
-            .await?;
-        // What was claimed counts as in flight, so it is handed out whatever becomes of the rest,
-        // which the next claim finds again.
-        unless_later(self.hold(found.unreadable, now).await)?;
-        if found.asleep {
-            unless_later(self.change(Change::SleepLane(lane.clone())).await)?;
-        }
-        Ok(found.claimed)
-    }
-
-    async fn settle(&self, batch: Vec<Settlement>) -> Vec<Result<(), SettleError>> {
-        let count = batch.len();
-        let (answer, answered) = oneshot::channel();
-        let sent = match self.committer() {
-            Ok(committer) => committer
-                .send(Work::Settle(batch, answer))
-                .await
-                .map_err(|_| self.gone()),
-            Err(error) => Err(error),
-        };
-        let answer = match sent {
-            Ok(()) => answered.await.map_err(|_| self.gone()),
-            Err(error) => Err(error),
-        };
-        answer.unwrap_or_else(|error| vec![Err(SettleError::Store(error)); count])
-    }
-
-    async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError> {
-        self.change(Change::Release(claims, at)).await
     }
 }
 

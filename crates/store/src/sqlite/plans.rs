@@ -9,6 +9,7 @@ use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
 use super::script;
 use super::statements::{BatchStatement, ROOMS, Statements};
+use super::suppression::ListStatements;
 
 #[tokio::test]
 async fn no_statement_reads_a_whole_table() {
@@ -30,6 +31,7 @@ async fn no_statement_reads_a_whole_table() {
         tell,
         keep_links,
         purge,
+        list,
     } = Statements::new();
     let batches = [release, send, events, retries, end_retries];
     let more = [note_reports, end_reports, calls, end_forwards];
@@ -56,13 +58,9 @@ async fn no_statement_reads_a_whole_table() {
     let engaged = of_engagement(tell, DueStatements::new());
     let kept = [keep_hits, keep_links];
     let batches = batches.iter().chain(&more).chain(&of_deliveries);
-    for statement in batches
-        .chain(&purge)
-        .chain(&slim)
-        .chain(&received)
-        .chain(&engaged)
-        .chain(&kept)
-    {
+    let list = of_list(list);
+    let batches = batches.chain(&purge).chain(&slim).chain(&received);
+    for statement in batches.chain(&engaged).chain(&kept).chain(&list) {
         for sql in statement.texts() {
             check(&mut database, sql).await;
         }
@@ -103,6 +101,28 @@ fn of_engagement(tell: TellStatements, due: DueStatements) -> [BatchStatement; 5
     } = tell;
     let DueStatements { hits, standings } = due;
     [waiting, gone, visits, hits, standings]
+}
+
+fn of_list(statements: ListStatements) -> [BatchStatement; 12] {
+    let ListStatements {
+        look,
+        standing,
+        insert,
+        change,
+        delete,
+        events,
+        recipients,
+        slim,
+        end_deliveries,
+        end_events,
+        forget_soft,
+        count_soft,
+    } = statements;
+    let list = [look, standing, insert, change, delete, events];
+    let others = [recipients, slim, end_deliveries, end_events];
+    let mut all = list.into_iter().chain(others);
+    let mut all = all.by_ref().chain([forget_soft, count_soft]);
+    std::array::from_fn(|_| all.next().expect("there are twelve"))
 }
 
 async fn check(database: &mut SqliteConnection, sql: &str) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use postbell_model::{DeliveryId, Lane, Timestamp};
-use sqlx::sqlite::SqliteQueryResult;
+use sqlx::sqlite::{SqliteQueryResult, SqliteRow};
 use sqlx::{AssertSqlSafe, Either, Row, SqliteConnection};
 
 use crate::Position;
@@ -20,6 +20,7 @@ use super::intake::{Arrival, DeliveryRow};
 use super::rows::{blob, integer, unsigned};
 use super::settle::Settling;
 use super::statements::{Query, ROOMS, ROWS_MAX, placeholders};
+use super::suppression::{self, Hold, OF_KEYS, Sought};
 
 /// Rows of one transaction.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ pub(super) struct Rows<'b> {
     pub lanes: Vec<(Lane, Timestamp)>,
     /// Bodies more or fewer in each segment.
     pub segments: Vec<(u64, i64)>,
+    /// Recipients of the deliveries, to be looked up on the suppression list.
+    pub sought: Vec<Sought>,
 }
 
 /// What a script has done.
@@ -41,6 +44,8 @@ pub(super) struct Written {
     pub newest: Option<Position>,
     /// What each segment that was counted is still needed for.
     pub live: Vec<(u64, i64)>,
+    /// Entries of the suppression list, with the delivery whose recipient each is about by its place.
+    pub listed: Vec<(usize, Hold)>,
 }
 
 /// The scripts of all sizes.
@@ -59,7 +64,7 @@ struct Part {
     tail: &'static str,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part {
         head: "INSERT INTO message (id, workspace_id, configuration_set_id, mail_from, source, \
                subject, header_message_id, accepted_at, size, eight_bit, smtputf8, \
@@ -75,8 +80,8 @@ const PARTS: [Part; 6] = [
         tail: "WHERE column1 IS NOT NULL",
     },
     Part {
-        head: "UPDATE delivery SET state = v.column2, attempt = v.column3, next_at = v.column4, \
-               sequence = sequence + 1 FROM",
+        head: "UPDATE delivery SET state = v.column2, attempt = COALESCE(v.column3, attempt), \
+               next_at = v.column4, sequence = sequence + 1 FROM",
         columns: 4,
         // Found by its id: see `statements` for the `+`.
         tail: "AS v WHERE delivery.id = v.column1 AND +delivery.state = 'queued'",
@@ -98,7 +103,13 @@ const PARTS: [Part; 6] = [
         tail: "WHERE column1 IS NOT NULL \
                ON CONFLICT (id) DO UPDATE SET live = live + excluded.live RETURNING id, live",
     },
+    Part {
+        head: "SELECT v.column1, s.stream, s.cause, s.since, s.event_id, s.expires_at FROM",
+        columns: 3,
+        tail: OF_KEYS,
+    },
 ];
+
 /// The text of each part, with so much room.
 #[cfg(test)]
 pub(super) fn texts(room: usize) -> impl Iterator<Item = String> {
@@ -109,8 +120,9 @@ pub(super) fn texts(room: usize) -> impl Iterator<Item = String> {
 }
 
 const BEGIN: &str = "BEGIN IMMEDIATE;";
-/// Which of the parts tells of the events.
+/// Which of the parts tells of the events, and which of the suppression list.
 const EVENTS: usize = 3;
+const LISTED: usize = 6;
 
 impl Script {
     pub(super) fn new() -> Self {
@@ -145,10 +157,10 @@ impl Script {
         let mut written = Written::default();
         // BEGIN has a result of its own.
         let begin = self.query(&self.begin[size], rows, (0, 1 << size));
-        written.take(connection, begin, 1 + EVENTS).await?;
+        written.take(connection, begin, 1).await?;
         for from in (ROWS_MAX..most).step_by(ROWS_MAX) {
             let go_on = self.query(&self.go_on, rows, (from, ROWS_MAX));
-            written.take(connection, go_on, EVENTS).await?;
+            written.take(connection, go_on, 0).await?;
         }
         Ok(written)
     }
@@ -180,6 +192,7 @@ impl Script {
         binder.bind(&rows.segments, |query, (segment, count)| {
             query.bind(integer(*segment)).bind(*count)
         });
+        binder.bind(&rows.sought, Sought::bind);
         binder.query
     }
 }
@@ -221,19 +234,19 @@ impl Rows<'_> {
             self.events.len(),
             self.lanes.len(),
             self.segments.len(),
+            self.sought.len(),
         ];
         counts.into_iter().max().unwrap_or(0)
     }
 }
 
 impl Written {
-    /// Runs a script and takes down what it has done; the result at `events` is that of the
-    /// events.
+    /// Runs a script and takes down what it has done; so many statements stand before its parts.
     async fn take(
         &mut self,
         connection: &mut SqliteConnection,
         query: Query<'static>,
-        events: usize,
+        before: usize,
     ) -> Result<(), sqlx::Error> {
         #[expect(
             deprecated,
@@ -243,17 +256,26 @@ impl Written {
         let mut ended = 0;
         while let Some(result) = results.try_next().await? {
             match result {
-                Either::Left(done) if ended == events => {
+                Either::Left(done) if ended == before + EVENTS => {
                     self.take_events(&done);
                     ended += 1;
                 }
                 Either::Left(_) => ended += 1,
+                Either::Right(row) if ended == before + LISTED => self.take_listed(&row)?,
                 Either::Right(row) => {
                     let segment = unsigned(&row, 0, "segment.id").unwrap_or_default();
                     self.live.push((segment, row.try_get(1)?));
                 }
             }
         }
+        Ok(())
+    }
+
+    fn take_listed(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
+        let delivery = row.try_get::<i64, _>(0)?;
+        let hold = suppression::readable(suppression::read_hold(row, 1));
+        let listed = usize::try_from(delivery).ok().zip(hold);
+        self.listed.extend(listed);
         Ok(())
     }
 

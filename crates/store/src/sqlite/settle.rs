@@ -15,6 +15,7 @@ use super::reports::Noted;
 use super::rows::blob;
 use super::shared::Shared;
 use super::statements::Query;
+use super::suppression::{Follow, Rules};
 use super::transaction::{Done, Staged};
 use super::work::{Change, Outcome, Work};
 
@@ -24,7 +25,8 @@ pub(super) struct Settling<'b> {
     settlement: &'b Settlement,
     claim: Claim,
     state: DeliveryState,
-    attempt: u32,
+    /// `None`: there was none, and the number stays.
+    attempt: Option<u32>,
     next_at: Timestamp,
 }
 
@@ -33,7 +35,7 @@ impl Settling<'_> {
         query
             .bind(blob(row.settlement.delivery.as_bytes()))
             .bind(row.state.name())
-            .bind(i64::from(row.attempt))
+            .bind(row.attempt.map(i64::from))
             .bind(row.next_at.as_micros())
     }
 
@@ -50,9 +52,10 @@ pub(super) fn stage<'b>(
     staged: &mut Staged<'b>,
 ) -> HashSet<DeliveryId> {
     let rows = plan(shared, batch);
+    let rules = shared.rules();
     for row in &rows {
         staged.ended.push(row.settlement.delivery);
-        stage_one(row, staged);
+        stage_one(row, rules, staged);
     }
     let settled = rows.iter().map(|row| row.settlement.delivery).collect();
     staged.rows.settlings = rows;
@@ -68,11 +71,8 @@ fn plan<'b>(shared: &Shared, batch: &'b [Work]) -> Vec<Settling<'b>> {
         .filter_map(|settlement| {
             let claim = claims.get(settlement.delivery)?.clone();
             let follows = consequence(DeliveryState::Queued, &settlement.fact).ok()?;
-            let number = settlement
-                .fact
-                .attempt()
-                .map_or(1, |attempt| attempt.number);
-            let attempt = number + u32::from(follows.next_attempt_at.is_some());
+            let number = settlement.fact.attempt().map(|attempt| attempt.number);
+            let attempt = number.map(|n| n + u32::from(follows.next_attempt_at.is_some()));
             let next_at = follows.next_attempt_at.unwrap_or(settlement.at);
             seen.insert(settlement.delivery).then_some(Settling {
                 settlement,
@@ -92,7 +92,7 @@ fn settlements(batch: &[Work]) -> impl Iterator<Item = &Settlement> {
     })
 }
 
-fn stage_one(row: &Settling<'_>, staged: &mut Staged<'_>) {
+fn stage_one<'b>(row: &Settling<'b>, rules: Rules, staged: &mut Staged<'b>) {
     let Settling {
         settlement, claim, ..
     } = row;
@@ -111,12 +111,21 @@ fn stage_one(row: &Settling<'_>, staged: &mut Staged<'_>) {
             segment: claim.segment,
         });
     }
-    staged.rows.events.push(EventRow::new(
+    let event = EventRow::new(
         (claim.lane.workspace, claim.configuration_set),
         settlement.delivery,
         row.sequence(),
         (settlement.at, &settlement.fact, row.state),
-    ));
+    );
+    if rules.ask(&settlement.fact) {
+        staged.follow.push(Follow {
+            delivery: settlement.delivery,
+            event: event.id,
+            at: settlement.at,
+            fact: &settlement.fact,
+        });
+    }
+    staged.rows.events.push(event);
 }
 
 /// One outcome for each piece of work at its place, all committed.

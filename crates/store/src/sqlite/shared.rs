@@ -1,6 +1,6 @@
 //! What the committer and the store's handles share in memory.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -10,6 +10,7 @@ use crate::{Directory, Tenants};
 
 use super::claims::{Claims, FreshLimits};
 use super::engagement::HitCounts;
+use super::suppression::{Recent, Rules};
 use super::tenants::SqliteTenants;
 
 /// Claims, and the signals that ring for other stages.
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     pub hits: HitCounts,
     offers: AtomicBool,
     lane_reported: AtomicBool,
+    recent: Recent,
+    soft_bounces: AtomicU32,
 }
 
 impl Shared {
@@ -40,6 +43,8 @@ impl Shared {
             hits,
             offers: AtomicBool::new(false),
             lane_reported: AtomicBool::new(false),
+            recent: Recent::default(),
+            soft_bounces: AtomicU32::new(0),
         }
     }
 
@@ -51,6 +56,23 @@ impl Shared {
     /// What operators have set up, as far as it is known here.
     pub(super) fn directory(&self) -> Arc<Directory> {
         self.tenants.directory()
+    }
+
+    /// What was put on the suppression list lately.
+    pub(super) const fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// How the suppression list is kept.
+    pub(super) fn rules(&self) -> Rules {
+        Rules {
+            local_part: self.tenants.compares(),
+            soft_bounces: self.soft_bounces.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn set_soft_bounces(&self, soft_bounces: u32) {
+        self.soft_bounces.store(soft_bounces, Ordering::Relaxed);
     }
 
     /// Has lanes looked at anew when something is paused or resumed, until `stop`.

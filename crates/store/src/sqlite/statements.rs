@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, Sqlite};
 use super::engagement::TellStatements;
 use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
+use super::suppression::ListStatements;
 use super::{engagement, event_rows, forwards, links, reports};
 
 /// The most rows of one statement.
@@ -102,6 +103,7 @@ pub(super) struct Statements {
     /// Name, address, time.
     pub keep_links: BatchStatement,
     pub purge: PurgeStatements,
+    pub list: ListStatements,
 }
 
 impl Statements {
@@ -166,6 +168,7 @@ impl Statements {
                 BatchStatement::new(head, columns, tail)
             },
             purge: PurgeStatements::new(),
+            list: ListStatements::new(),
         }
     }
 }

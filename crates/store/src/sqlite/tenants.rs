@@ -5,11 +5,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::rand;
+use postbell_model::suppression::LocalPart;
 use postbell_model::{
     Clock, ConfigurationSet, ConfigurationSetId, Credential, Destination, LeftQueue, Secret,
     SendingDomain, SendingLimits, Timestamp, Workspace, WorkspaceId,
@@ -34,7 +36,7 @@ use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
 use super::{
     DATABASE, api_keys, database, destinations, inbound_routes, link_blocks, pauses, places,
-    unusable,
+    suppression, unusable,
 };
 
 // How soon another process's change shows.
@@ -53,6 +55,8 @@ struct Inner {
     directory: ArcSwap<Directory>,
     version: watch::Sender<u64>,
     token_keys: Vec<(u8, Secret)>,
+    /// Whether local parts on the suppression list are compared with case.
+    exact: AtomicBool,
 }
 
 impl SqliteTenants {
@@ -66,6 +70,7 @@ impl SqliteTenants {
         let mut connection = database::writer(&folder.join(DATABASE)).await?;
         database::migrate(&mut connection).await?;
         let token_keys = token_keys(&mut connection).await?;
+        let exact = suppression::local_part(&mut connection).await? == LocalPart::Exact;
         let (version, directory) = read_directory(&mut connection)
             .await
             .map_err(|error| OpenError::Damaged(error.to_string()))?;
@@ -75,8 +80,22 @@ impl SqliteTenants {
                 directory: ArcSwap::from_pointee(directory),
                 version: watch::Sender::new(version),
                 token_keys,
+                exact: AtomicBool::new(exact),
             }),
         })
+    }
+
+    /// How local parts on the suppression list are compared.
+    pub(super) fn compares(&self) -> LocalPart {
+        match self.inner.exact.load(Ordering::Relaxed) {
+            true => LocalPart::Exact,
+            false => LocalPart::Fold,
+        }
+    }
+
+    pub(super) fn set_compares(&self, local_part: LocalPart) {
+        let exact = local_part == LocalPart::Exact;
+        self.inner.exact.store(exact, Ordering::Relaxed);
     }
 
     /// Closes the connection.

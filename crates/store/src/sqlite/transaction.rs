@@ -1,7 +1,7 @@
 //! One transaction of the committer: bodies and rows are written at the same time, the commit
 //! stands after both.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use postbell_model::{DeliveryId, Lane, MessageId, Monotonic, Timestamp};
@@ -9,7 +9,7 @@ use sqlx::{Executor, SqliteConnection};
 
 use crate::metrics::Synced;
 use crate::segment::{Append, Class};
-use crate::{Claimed, Position, Submission, Taken};
+use crate::{BodyRef, Claimed, Position, Submission, Taken};
 
 use super::claims::Claim;
 use super::committer::Committer;
@@ -19,6 +19,7 @@ use super::intake::{self, Arrival};
 use super::reports::{self, Noted};
 use super::rows::integer;
 use super::script::{Rows, without_event};
+use super::suppression::{self, Follow, News};
 use super::work::{Outcome, Work};
 use super::{changes, engagement, places, settle};
 
@@ -74,6 +75,8 @@ pub(super) struct Staged<'b> {
     pub ended: Vec<DeliveryId>,
     /// Lanes whose row was made anew from the deliveries.
     pub slept: Vec<Lane>,
+    /// Facts that may put somebody on the suppression list.
+    pub follow: Vec<Follow<'b>>,
 }
 
 /// What the script leaves to be done after the commit.
@@ -91,6 +94,10 @@ struct Aftermath {
     hits: (u64, u64),
     /// Files of what came in whose time is over.
     kept_ended: Vec<u64>,
+    /// New deliveries whose recipient is on the suppression list.
+    unsent: HashSet<DeliveryId>,
+    /// What was put on it.
+    news: News,
     done: Done,
 }
 
@@ -154,7 +161,7 @@ impl<'c> Transaction<'c> {
         let (received, append_kept) = self.place_received(batch);
         let appends = append.into_iter().chain(append_kept).collect();
         let mut staged = Staged::default();
-        intake::stage(&arrivals, &mut staged);
+        intake::stage(&arrivals, self.committer.shared.rules(), &mut staged);
         let settled = settle::stage(&self.committer.shared, batch, &mut staged);
         changes::stage(&self.committer.shared, batch, &mut staged);
         for segment in self.committer.segments.left() {
@@ -173,7 +180,7 @@ impl<'c> Transaction<'c> {
             }
         };
         // In flight before anybody can read the rows, so that no claim takes them twice.
-        let fresh = self.claim_fresh(&arrivals);
+        let fresh = self.claim_fresh(&arrivals, &aftermath.unsent);
         let begun = self.committer.clock.monotonic();
         let committed = execute(&mut self.committer.connection, "COMMIT").await;
         self.synced(Synced::Database, begun);
@@ -195,16 +202,22 @@ impl<'c> Transaction<'c> {
         if submissions.is_empty() {
             return (Vec::new(), None);
         }
-        let bodies = submissions.iter().map(|s| (s.message.id, s.body.clone()));
-        let now = self.committer.clock.now();
-        let segments = &mut self.committer.segments;
-        let (places, append) = segments.place(Class::Queue, bodies.collect(), now);
-        let arrivals = intake::plan(
-            submissions.into_iter().zip(places),
-            &self.committer.shared,
-            &self.committer.fresh,
-        );
-        (arrivals, Some(append))
+        // What ends at once needs no body.
+        let bodies = submissions.iter().filter(|s| intake::is_sent(s));
+        let bodies: Vec<_> = bodies.map(|s| (s.message.id, s.body.clone())).collect();
+        let append = (!bodies.is_empty()).then(|| {
+            let now = self.committer.clock.now();
+            self.committer.segments.place(Class::Queue, bodies, now)
+        });
+        let (places, append) = append.unzip();
+        let mut places = places.unwrap_or_default().into_iter();
+        let placed = submissions.into_iter().map(|submission| {
+            let place = intake::is_sent(submission).then(|| places.next()).flatten();
+            let nowhere = BodyRef::nowhere(submission.message.id);
+            (submission, place.unwrap_or(nowhere))
+        });
+        let (shared, fresh) = (&self.committer.shared, &self.committer.fresh);
+        (intake::plan(placed, shared, fresh), append)
     }
 
     /// What came in bears the id of its first message.
@@ -275,12 +288,12 @@ impl<'c> Transaction<'c> {
         }
     }
 
-    fn claim_fresh(&self, arrivals: &[Arrival<'_>]) -> Vec<Claimed> {
+    fn claim_fresh(&self, arrivals: &[Arrival<'_>], unsent: &HashSet<DeliveryId>) -> Vec<Claimed> {
         let mut claims = self.committer.shared.claims();
         let mut fresh = Vec::new();
         for arrival in arrivals {
             for delivery in &arrival.deliveries {
-                if delivery.offered {
+                if delivery.offered && !unsent.contains(&delivery.new.id) {
                     claims.insert(delivery.new.id, arrival.claim(delivery));
                     fresh.push(arrival.claimed(delivery));
                 }
@@ -300,6 +313,8 @@ impl<'c> Transaction<'c> {
     /// What is answered comes back.
     fn committed(self, staged: &Staged<'_>, aftermath: Aftermath, fresh: Vec<Claimed>) -> Done {
         self.tell_claims(&aftermath.told);
+        // Before anybody is answered, so that what waits in memory stays here from then on.
+        self.committer.shared.recent().put(&aftermath.news);
         let rings = self.end_claims(staged) || staged.rings;
         let known_lanes = &mut self.committer.known_lanes;
         known_lanes.committed(&staged.paused_lanes, &[]);
@@ -391,6 +406,8 @@ async fn write_rows(
         let ended = without_event(connection, &staged.rows.events).await?;
         return Err(CommitError::Ended(ended));
     }
+    let (list, sought) = (&statements.list, &staged.rows.deliveries);
+    let unsent = suppression::end_arrivals(connection, list, sought, written.listed).await?;
     for submission in unknown(batch, known) {
         idempotency::write(connection, submission).await?;
     }
@@ -398,10 +415,14 @@ async fn write_rows(
     let noted: Vec<_> = staged.reports.iter().chain(&applied.noted).collect();
     let reports = reports::apply(connection, statements, &noted, batch).await?;
     // After all else, since what others say of a delivery is about how it stands then.
-    let received = inbound::write(connection, &statements.receptions, placed).await?;
-    let engaged = engagement::write(connection, statements, batch).await?;
-    let newest = written.newest.max(applied.newest).max(received.newest);
-    let live = written.live.iter().chain(&applied.live).chain(&reports);
+    let rules = shared.rules();
+    let received = inbound::write(connection, &statements.receptions, placed, rules).await?;
+    let engaged = engagement::write(connection, statements, batch, rules).await?;
+    let follow = staged.follow.iter().chain(&received.follow);
+    let follow = follow.chain(&engaged.follow);
+    let added = suppression::follow(connection, list, rules, follow).await?;
+    let live = written.live.iter().chain(&unsent.live).chain(&applied.live);
+    let live = live.chain(&reports);
     let is_open = |segment| segments.is_current(segment) && !applied.kept_ended.contains(&segment);
     let dead_segments = dead(live, is_open);
     for segment in &dead_segments {
@@ -412,13 +433,22 @@ async fn write_rows(
             .await?;
     }
     Ok(Aftermath {
-        newest: newest.max(engaged.newest),
+        newest: [
+            applied.newest,
+            received.newest,
+            engaged.newest,
+            added.newest,
+        ]
+        .into_iter()
+        .fold(written.newest, Option::max),
         dead_segments,
         reports: !noted.is_empty(),
         forwards: received.forwards,
         told: received.told.into_iter().chain(engaged.told).collect(),
         hits: (engaged.kept, engaged.gone),
         kept_ended: applied.kept_ended,
+        unsent: unsent.deliveries,
+        news: added.news,
         done: Done {
             operated: applied.operated,
             taken: received.taken,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use postbell_model::suppression::{Cause, Scope, Suppression};
 use postbell_model::{Address, Fact, InboundId, InboundMail, ReportRequest};
 use postbell_store::{
     Action, DeliveryFilter, KeptSince, PurgeRound, Traces, erase, traces, verify,
@@ -12,6 +13,7 @@ use sqlx::{Connection, SqliteConnection};
 use crate::engagement::{clicked, due, opened, tell_all, told};
 use crate::fixture::{self, Fixture, NOW, bounced};
 use crate::inbound::{answer, mail, reception, take};
+use crate::suppression;
 
 const ANN: &str = "ann.someone@example.com";
 
@@ -328,4 +330,30 @@ async fn whose_visits_they_were_is_forgotten() {
     assert!(is_known(fixture.folder(), "Bobs/2.0"));
     let verified = verify(fixture.folder()).await.unwrap();
     assert!(verified.faults.is_empty(), "{verified:?}");
+}
+
+#[tokio::test]
+async fn what_somebody_has_wished_stays() {
+    let fixture = store().await;
+    let listed = async || {
+        let ann = ann();
+        let found = fixture.store.suppressions_of(fixture.workspace, &ann, NOW);
+        let found = found.await.unwrap();
+        found.iter().map(|entry| entry.cause).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, [Cause::Bounce], "it is dead");
+    let wish = Suppression {
+        cause: Cause::Unsubscribe,
+        scope: Scope::Stream("news".to_owned()),
+        note: Some("ann.someone has called".to_owned()),
+        ..suppression::entry(&fixture, ANN)
+    };
+    fixture.store.suppress(vec![wish], NOW).await.unwrap();
+    erase(fixture.folder(), &ann(), None).await.unwrap();
+    assert_eq!(listed().await, [Cause::Unsubscribe]);
+    fixture.close().await;
+    assert!(
+        !is_known(fixture.folder(), "\"ann.someone has called"),
+        "events do not say it"
+    );
 }

@@ -167,6 +167,12 @@ impl Fixture {
         }
     }
 
+    /// All that was told of deliveries of the usual set.
+    pub(crate) async fn events_of_deliveries(&self) -> Vec<LoggedEvent> {
+        let page = self.events_after(self.set, Position(0), 1_000).await;
+        page.events
+    }
+
     pub(crate) fn lane(&self, domain: &str) -> Lane {
         Lane {
             workspace: self.workspace,
@@ -277,6 +283,20 @@ pub(crate) fn bounced(delivery: DeliveryId) -> Settlement {
         attempt: attempt(1),
         class: BounceClass::NoSuchUser,
         bounce_type: BounceType::Permanent,
+    };
+    Settlement {
+        delivery,
+        at: later(1),
+        fact,
+    }
+}
+
+/// Refused for what it says: its address is not dead.
+pub(crate) fn refused(delivery: DeliveryId) -> Settlement {
+    let fact = Fact::Bounce {
+        attempt: attempt(1),
+        class: BounceClass::SpamRejected,
+        bounce_type: BounceType::Transient,
     };
     Settlement {
         delivery,

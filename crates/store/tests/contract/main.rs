@@ -24,8 +24,10 @@ mod retention;
 mod scheduled;
 mod settle;
 mod sqlite_only;
+mod suppression;
 mod tenancy;
 mod tenants;
+mod unsent;
 mod verify;
 mod webhooks;
 
@@ -126,6 +128,22 @@ contract!(sqlite:
     domains::who_adds_it_anew_loses_nothing,
     domains::what_comes_in_while_a_domain_is_swept_stays,
     domains::tokens_outlive_the_domain,
+    suppression::who_is_on_the_list_is_found_as_mail_compares,
+    suppression::what_stands_there_keeps_its_cause,
+    suppression::an_entry_holds_until_it_expires,
+    suppression::a_dead_address_is_put_on_it,
+    suppression::what_mail_says_is_heeded_at_once,
+    suppression::the_list_is_paged_and_counted,
+    suppression::an_address_is_taken_off_for_one_scope_or_all,
+    suppression::what_has_expired_is_removed,
+    unsent::mail_to_whoever_is_on_it_ends_at_once,
+    unsent::a_message_to_nobody_keeps_no_body,
+    unsent::what_ends_at_once_is_told_so,
+    unsent::a_stream_is_left_without_the_others,
+    unsent::scheduled_mail_is_looked_up_twice,
+    unsent::what_waits_is_looked_up_when_it_is_claimed,
+    unsent::what_is_in_memory_hears_of_it,
+    unsent::what_nobody_has_had_enough_of_is_sent,
     webhooks::a_cursor_begins_at_the_newest_event_and_never_goes_back,
     webhooks::retries_come_due_in_order,
     webhooks::dead_retries_are_never_due,

@@ -5,7 +5,7 @@ use postbell_store::{
     Action, DeliveryFilter, IdempotencyKey, ReportDue, ReportEnd, Settlement, Stored, Submission,
 };
 
-use crate::fixture::{Fixture, NOW, attempt, bounced, delayed, delivered, later, message};
+use crate::fixture::{Fixture, NOW, attempt, bounced, delayed, delivered, later, message, refused};
 
 /// Accepts a message that fills a segment, to these recipients, and claims all.
 async fn accept(fixture: &Fixture, request: &ReportRequest, to: &[&str]) -> Submission {
@@ -57,7 +57,7 @@ pub(crate) async fn only_what_was_asked_for_is_noted(fixture: &Fixture) {
         let accepted = accept(fixture, &request, &to).await;
         let ids: Vec<_> = accepted.deliveries.iter().map(|new| new.id).collect();
         let outcomes = vec![
-            bounced(ids[0]),
+            refused(ids[0]),
             relayed(ids[1]),
             delayed(ids[2], 1, later(60)),
         ];

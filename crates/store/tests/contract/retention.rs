@@ -9,7 +9,7 @@ use postbell_store::{
     WhichCalls, verify,
 };
 
-use crate::fixture::{Fixture, NOW, bounced, delivered, later, set_of};
+use crate::fixture::{Fixture, NOW, delivered, later, refused, set_of};
 use crate::tenants::destination;
 
 /// Long after all that happens here.
@@ -50,6 +50,7 @@ const fn message_of(deliveries: u64) -> Purged {
         files: 0,
         inbound: 0,
         links: 0,
+        suppressions: 0,
     }
 }
 
@@ -270,7 +271,7 @@ pub(crate) async fn what_a_report_is_to_be_made_of_stays(fixture: &Fixture) {
         .unwrap();
     let lane = fixture.lane("example.com");
     fixture.store.claim(&lane, NOW, 1).await.unwrap();
-    fixture.store.settle(vec![bounced(id)]).await[0]
+    fixture.store.settle(vec![refused(id)]).await[0]
         .as_ref()
         .unwrap();
     newest(fixture).await;

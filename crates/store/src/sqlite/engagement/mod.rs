@@ -135,7 +135,7 @@ impl Engagements for SqliteStore {
             let taken_off = self
                 .change(Change::Tell(Telling::nothing(found.unreadable)))
                 .await;
-            super::unless_later(taken_off)?;
+            super::queue::unless_later(taken_off)?;
         }
         Ok(found.visited)
     }

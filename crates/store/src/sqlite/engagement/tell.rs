@@ -10,6 +10,7 @@ use crate::{InboundFact, Position, ToldVisit};
 use super::super::inbound::{Log, ReceptionStatements, Told};
 use super::super::rows::{blob, integer};
 use super::super::statements::{BatchStatement, Query, Statements};
+use super::super::suppression::{Follow, Rules};
 use super::super::work::{Change, Work};
 use super::keep;
 use super::unsubscribe;
@@ -115,7 +116,7 @@ impl Visit {
 
 /// What a batch has done by way of the tracking host.
 #[derive(Debug, Default)]
-pub(in crate::sqlite) struct Engaged {
+pub(in crate::sqlite) struct Engaged<'b> {
     /// Hits that were kept.
     pub kept: u64,
     /// Hits that were taken off the list.
@@ -123,16 +124,19 @@ pub(in crate::sqlite) struct Engaged {
     pub newest: Option<Position>,
     /// Deliveries with the number of their latest event.
     pub told: Vec<(DeliveryId, u32)>,
+    /// What may put somebody on the suppression list.
+    pub follow: Vec<Follow<'b>>,
     /// How often each unsubscription of the batch was told: once, or not at all.
     pub unsubscribed: Vec<u64>,
 }
 
 /// Carries out what a batch has of it, after everything else that it does to deliveries.
-pub(in crate::sqlite) async fn write(
+pub(in crate::sqlite) async fn write<'b>(
     connection: &mut SqliteConnection,
     statements: &Statements,
-    batch: &[Work],
-) -> Result<Engaged, sqlx::Error> {
+    batch: &'b [Work],
+    rules: Rules,
+) -> Result<Engaged<'b>, sqlx::Error> {
     let mut engaged = Engaged {
         kept: keep::write(connection, &statements.keep_hits, batch).await?,
         ..Engaged::default()
@@ -140,10 +144,11 @@ pub(in crate::sqlite) async fn write(
     for work in batch {
         match work {
             Work::Change(Change::Tell(telling), _) => {
-                tell(connection, statements, telling, &mut engaged).await?;
+                tell(connection, statements, telling, (&mut engaged, rules)).await?;
             }
             Work::Change(Change::Unsubscribe(wish), _) => {
-                let told = unsubscribe::tell(connection, statements, wish, &mut engaged).await?;
+                let told =
+                    unsubscribe::tell(connection, statements, wish, (&mut engaged, rules)).await?;
                 engaged.unsubscribed.push(u64::from(told));
             }
             _ => {}
@@ -152,11 +157,11 @@ pub(in crate::sqlite) async fn write(
     Ok(engaged)
 }
 
-async fn tell(
+async fn tell<'b>(
     connection: &mut SqliteConnection,
     statements: &Statements,
-    telling: &Telling,
-    engaged: &mut Engaged,
+    telling: &'b Telling,
+    (engaged, rules): (&mut Engaged<'b>, Rules),
 ) -> Result<(), sqlx::Error> {
     let mut waiting = waiting(connection, &statements.tell, telling).await?;
     // Of what was told before nothing is told, and what is on the list of it stays there.
@@ -168,7 +173,7 @@ async fn tell(
         engaged.gone += query.execute(&mut *connection).await?.rows_affected();
     }
     let facts = visits.iter().flat_map(|visit| &visit.facts);
-    append(connection, &statements.receptions, facts, engaged).await?;
+    append(connection, &statements.receptions, facts, (engaged, rules)).await?;
     let counted = visits.iter().filter(|visit| visit.opens + visit.clicks > 0);
     let counted: Vec<_> = counted.collect();
     for query in statements.tell.visits.batch(&counted, bind_visit) {
@@ -213,13 +218,14 @@ pub(super) async fn append<'t>(
     connection: &mut SqliteConnection,
     statements: &ReceptionStatements,
     facts: impl Iterator<Item = &'t (Timestamp, Told)> + Clone,
-    engaged: &mut Engaged,
+    (engaged, rules): (&mut Engaged<'t>, Rules),
 ) -> Result<usize, sqlx::Error> {
     let about = facts.clone().filter_map(|(_, told)| told.delivery());
     let mut log = Log::look(connection, statements, about).await?;
     let appended = facts.filter(|(at, told)| log.tell(told, *at)).count();
     engaged.newest = engaged.newest.max(log.write(connection, statements).await?);
     engaged.told.extend(log.told());
+    engaged.follow.extend(log.follow(rules));
     Ok(appended)
 }
 

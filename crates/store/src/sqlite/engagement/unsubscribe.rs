@@ -16,6 +16,7 @@ use super::super::errors::read_error;
 use super::super::inbound::{Told, sent};
 use super::super::rows::blob;
 use super::super::statements::Statements;
+use super::super::suppression::Rules;
 use super::tell::{Engaged, append};
 
 /// A wish to get no more.
@@ -59,17 +60,17 @@ pub(super) async fn look(
 }
 
 /// Whether it was told, which it is once.
-pub(super) async fn tell(
+pub(super) async fn tell<'b>(
     connection: &mut SqliteConnection,
     statements: &Statements,
-    wish: &Unsubscription,
-    engaged: &mut Engaged,
+    wish: &'b Unsubscription,
+    (engaged, rules): (&mut Engaged<'b>, Rules),
 ) -> Result<bool, sqlx::Error> {
     if is_done(&mut *connection, wish.delivery).await? {
         return Ok(false);
     }
     let fact = std::iter::once(&wish.fact);
-    let told = append(connection, &statements.receptions, fact, engaged).await?;
+    let told = append(connection, &statements.receptions, fact, (engaged, rules)).await?;
     Ok(told > 0)
 }
 

@@ -6,12 +6,16 @@
 //! That something was sent, when, and what became of it stays, about an address that says nothing.
 //! A hash of it would let anybody who has the database try addresses until one fits.
 //!
+//! On the suppression list stays what the recipient has wished, and what somebody has put there: it is
+//! the one way to heed it. That the address is dead goes.
+//!
 //! Works beside a running server, on what has ended. What waits has to be cancelled first, by
 //! whoever has the store. Not reached: copies that others hold (backups, snapshots, webhooks'
 //! consumers, the disk's spare blocks), and mail in which the address is mentioned to others.
 
 mod forget;
 mod inbound;
+mod list;
 mod scrub;
 
 use std::path::Path;
@@ -91,6 +95,7 @@ pub async fn erase(
     }
     traces.inbound = 0;
     inbound::forget(&mut connection, (address, &scrub), folder, &mut traces).await?;
+    list::forget(&mut connection, address, workspace).await?;
     // What was written over is in the write-ahead log until it is emptied, which a reader may put
     // off; the server empties it, too.
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -8,6 +8,7 @@ use crate::{BodyRef, Position, Taken};
 use super::super::forwards;
 use super::super::rows::{blob, integer};
 use super::super::statements::{BatchStatement, Query};
+use super::super::suppression::{Follow, Rules};
 use super::log::Log;
 use super::{Incoming, Told};
 
@@ -88,7 +89,7 @@ pub(in crate::sqlite) struct Placed<'b> {
 
 /// What the mail of a transaction has done.
 #[derive(Debug, Default)]
-pub(in crate::sqlite) struct Received {
+pub(in crate::sqlite) struct Received<'b> {
     /// What became of each message, in the order of the batch.
     pub taken: Vec<Taken>,
     pub newest: Option<Position>,
@@ -96,14 +97,17 @@ pub(in crate::sqlite) struct Received {
     pub told: Vec<(DeliveryId, u32)>,
     /// Whether something is to be forwarded.
     pub forwards: bool,
+    /// What may put somebody on the suppression list.
+    pub follow: Vec<Follow<'b>>,
 }
 
 /// Writes all of it, after everything else that the transaction does to deliveries.
-pub(in crate::sqlite) async fn write(
+pub(in crate::sqlite) async fn write<'b>(
     connection: &mut SqliteConnection,
     statements: &ReceptionStatements,
-    placed: &[Placed<'_>],
-) -> Result<Received, sqlx::Error> {
+    placed: &[Placed<'b>],
+    rules: Rules,
+) -> Result<Received<'b>, sqlx::Error> {
     let Some(first) = placed.first() else {
         return Ok(Received::default());
     };
@@ -121,6 +125,7 @@ pub(in crate::sqlite) async fn write(
         newest: log.write(connection, statements).await?,
         told: log.told(),
         forwards: forwards > 0,
+        follow: log.follow(rules),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::{InboundFact, Position, Taken};
 
 use super::super::rows::{self, RowError, blob};
 use super::super::statements::{BatchStatement, Query};
+use super::super::suppression::{Follow, Rules};
 use super::intake::ReceptionStatements;
 use super::{Incoming, Told};
 
@@ -164,6 +165,23 @@ impl<'b> Log<'b> {
             newest = Some(Position(written.last_insert_rowid().unsigned_abs()));
         }
         Ok(newest)
+    }
+
+    /// What may put somebody on the suppression list.
+    pub(in crate::sqlite) fn follow(&self, rules: Rules) -> Vec<Follow<'b>> {
+        let follow = self.lines.iter().filter_map(|line| {
+            let told: &'b Told = line.told;
+            let InboundFact::Delivery { delivery, fact } = &told.fact else {
+                return None;
+            };
+            rules.ask(fact).then_some(Follow {
+                delivery: *delivery,
+                event: told.id,
+                at: line.at,
+                fact,
+            })
+        });
+        follow.collect()
     }
 
     /// Deliveries that may be in flight, with the number of their latest event.

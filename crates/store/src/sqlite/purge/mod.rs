@@ -28,6 +28,7 @@ use super::errors::read_error;
 use super::event_rows;
 use super::places;
 use super::rows::{self, RowError, blob, integer};
+use super::suppression::ListOver;
 use super::work::Change;
 use horizon::Horizon;
 
@@ -59,6 +60,7 @@ impl Retention for SqliteStore {
             PurgePart::Workspaces(after) => self.purge_workspaces(since, after).await?,
             PurgePart::Calls(after) => self.purge_calls(after).await?,
             PurgePart::Keys => self.purge_keys(now).await?,
+            PurgePart::Suppressions => self.purge_suppressions(since, now).await?,
             PurgePart::SlimEvents(after) => self.purge_slim_events(since, after).await?,
             PurgePart::Slim(after) => self.purge_slim(since, after).await?,
             PurgePart::Files => self.purge_files(since).await?,
@@ -214,7 +216,7 @@ impl SqliteStore {
             .await
             .map_err(|error| read_error(&error))?;
         if !found {
-            return Ok((Purged::default(), PurgePart::SlimEvents(None)));
+            return Ok((Purged::default(), PurgePart::Suppressions));
         }
         let leaving = Leaving {
             expired: Some(now),
@@ -225,6 +227,29 @@ impl SqliteStore {
             ..Purged::default()
         };
         Ok((purged, PurgePart::Keys))
+    }
+
+    async fn purge_suppressions(
+        &self,
+        since: KeptSince,
+        now: Timestamp,
+    ) -> Result<(Purged, PurgePart), StoreError> {
+        let over = ListOver {
+            expired_at: now,
+            counted_before: since.slim,
+        };
+        if !self.is_list_over(over).await? {
+            return Ok((Purged::default(), PurgePart::SlimEvents(None)));
+        }
+        let leaving = Leaving {
+            list: Some(over),
+            ..Leaving::default()
+        };
+        let purged = Purged {
+            suppressions: self.changed(Change::Purge(leaving)).await?,
+            ..Purged::default()
+        };
+        Ok((purged, PurgePart::Suppressions))
     }
 
     async fn remove_some(&self, leaving: Leaving, purged: Purged) -> Result<(), StoreError> {

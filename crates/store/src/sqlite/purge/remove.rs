@@ -8,6 +8,7 @@ use crate::Position;
 use super::super::idempotency;
 use super::super::rows::{blob, integer};
 use super::super::statements::{BatchStatement, Query};
+use super::super::suppression::{self, ListOver};
 
 /// Keys that are removed at a time.
 const KEYS: i64 = 256;
@@ -39,6 +40,8 @@ pub(in crate::sqlite) struct Leaving {
     pub calls: Vec<(DestinationId, u64)>,
     /// Some of the keys that have expired at this time.
     pub expired: Option<Timestamp>,
+    /// Some of what is over of the suppression list.
+    pub list: Option<ListOver>,
 }
 
 impl Leaving {
@@ -265,6 +268,9 @@ async fn remove_others(
     removed += run(connection, calls).await?;
     if let Some(now) = leaving.expired {
         removed += idempotency::forget(connection, now, KEYS).await?;
+    }
+    if let Some(over) = leaving.list {
+        removed += suppression::remove_some(connection, over).await?;
     }
     Ok(removed)
 }

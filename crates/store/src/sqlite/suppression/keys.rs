@@ -1,0 +1,135 @@
+//! How addresses are compared, which is the same for all entries: it stands in the database, so that a
+//! command beside the server compares as the server does.
+
+use std::collections::HashMap;
+
+use postbell_model::Address;
+use postbell_model::suppression::LocalPart;
+use sqlx::{Row, SqliteConnection};
+
+use super::super::rows;
+use super::super::statements::{BatchStatement, Query};
+
+// Entries that are read at a time.
+const STRETCH: i64 = 2_048;
+
+/// How the keys of the list are made.
+pub(in crate::sqlite) async fn local_part(
+    connection: &mut SqliteConnection,
+) -> Result<LocalPart, sqlx::Error> {
+    let name: String = sqlx::query_scalar("SELECT local_part FROM suppression_keys")
+        .fetch_one(connection)
+        .await?;
+    Ok(match name.as_str() {
+        "exact" => LocalPart::Exact,
+        _ => LocalPart::Fold,
+    })
+}
+
+const fn name(local_part: LocalPart) -> &'static str {
+    match local_part {
+        LocalPart::Fold => "fold",
+        LocalPart::Exact => "exact",
+    }
+}
+
+/// Makes all keys anew, in the caller's transaction: how many have changed. Entries that become one
+/// are one from then on, which holds for as long as any of them.
+pub(super) async fn make_anew(
+    connection: &mut SqliteConnection,
+    local_part: LocalPart,
+) -> Result<u64, sqlx::Error> {
+    let mut changed = 0;
+    let mut after = 0;
+    loop {
+        let sql = "SELECT id, key, COALESCE(address, key) FROM suppression WHERE id > ? \
+            ORDER BY id LIMIT ?";
+        let found = sqlx::query(sql)
+            .bind(after)
+            .bind(STRETCH)
+            .fetch_all(&mut *connection)
+            .await?;
+        let Some(last) = found.last() else { break };
+        after = last.try_get(0)?;
+        let mut others = Vec::new();
+        for row in &found {
+            let (id, key, text) = (row.try_get(0)?, row.try_get::<&str, _>(1)?, row.try_get(2)?);
+            let Ok(address) = rows::address(text, "suppression.address") else {
+                continue;
+            };
+            let other = local_part.key(&address);
+            if other != key {
+                others.push(Rekeyed {
+                    id,
+                    key: other,
+                    address,
+                });
+            }
+        }
+        changed += others.len() as u64;
+        rekey(connection, &others).await?;
+    }
+    sqlx::query("DELETE FROM soft_bounce")
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE suppression_keys SET local_part = ?")
+        .bind(name(local_part))
+        .execute(connection)
+        .await?;
+    Ok(changed)
+}
+
+/// An entry with its other key.
+struct Rekeyed {
+    id: i64,
+    key: String,
+    address: Address,
+}
+
+async fn rekey(connection: &mut SqliteConnection, others: &[Rekeyed]) -> Result<(), sqlx::Error> {
+    // What stands there already keeps its key: it is told by the rows that are not changed.
+    let statement = BatchStatement::new(
+        "UPDATE OR IGNORE suppression SET key = v.column2, address = v.column3 FROM",
+        3,
+        "AS v WHERE suppression.id = v.column1 RETURNING id, key",
+    );
+    let bind = |query: Query<'static>, other: &Rekeyed| {
+        let address = other.address.as_str();
+        query
+            .bind(other.id)
+            .bind(other.key.clone())
+            .bind((address != other.key).then(|| address.to_owned()))
+    };
+    let mut done = HashMap::new();
+    for query in statement.batch(others, bind) {
+        for row in query.fetch_all(&mut *connection).await? {
+            done.insert(row.try_get::<i64, _>(0)?, row.try_get::<String, _>(1)?);
+        }
+    }
+    let kept = others
+        .iter()
+        .filter(|other| done.get(&other.id) != Some(&other.key));
+    for other in kept {
+        merge(connection, other).await?;
+    }
+    Ok(())
+}
+
+/// One entry takes in another, of an address that is the same now.
+async fn merge(connection: &mut SqliteConnection, other: &Rekeyed) -> Result<(), sqlx::Error> {
+    let merge = "UPDATE suppression SET expires_at = CASE WHEN expires_at IS NULL \
+        OR gone.until IS NULL THEN NULL ELSE MAX(expires_at, gone.until) END \
+        FROM (SELECT workspace_id AS whose, stream AS what, expires_at AS until \
+        FROM suppression WHERE id = ?1) AS gone \
+        WHERE workspace_id = gone.whose AND key = ?2 AND stream = gone.what";
+    sqlx::query(merge)
+        .bind(other.id)
+        .bind(other.key.clone())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("DELETE FROM suppression WHERE id = ?")
+        .bind(other.id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

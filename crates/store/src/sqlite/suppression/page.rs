@@ -1,0 +1,112 @@
+//! Reading the list for whoever asks.
+
+use postbell_model::suppression::Suppression;
+use postbell_model::{Address, Timestamp, WorkspaceId};
+use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, SqliteConnection};
+
+use crate::{StoreError, SuppressionFilter, SuppressionPage};
+
+use super::super::errors::read_error;
+use super::super::rows::RowError;
+use super::rows::{ENTRY_COLUMNS, Key, ListStatements, read_entry, stream};
+use super::{Holds, keys};
+
+/// The entries of an address that hold.
+pub(super) async fn of(
+    connection: &mut SqliteConnection,
+    (workspace, address): (WorkspaceId, &Address),
+    now: Timestamp,
+) -> Result<Vec<Suppression>, StoreError> {
+    let local_part = keys::local_part(connection).await;
+    let local_part = local_part.map_err(|error| read_error(&error))?;
+    let key = Key::of(workspace, address, local_part);
+    let sql = format!(
+        "SELECT {ENTRY_COLUMNS} FROM suppression WHERE workspace_id = ? AND key = ? \
+         AND (expires_at IS NULL OR expires_at > ?) ORDER BY stream"
+    );
+    let query = key.bind(sqlx::query(AssertSqlSafe(sql)));
+    let found = query.bind(now.as_micros()).fetch_all(connection).await;
+    let found = found.map_err(|error| read_error(&error))?;
+    let read: Result<_, RowError> = found.iter().map(read_entry).collect();
+    Ok(read?)
+}
+
+/// For each address the entry that keeps it from getting mail of a stream.
+pub(super) async fn suppressed(
+    connection: &mut SqliteConnection,
+    (workspace, stream): (WorkspaceId, Option<&str>),
+    addresses: &[Address],
+    now: Timestamp,
+) -> Result<Vec<Option<Suppression>>, StoreError> {
+    let local_part = keys::local_part(connection).await;
+    let local_part = local_part.map_err(|error| read_error(&error))?;
+    let keys = addresses
+        .iter()
+        .map(|to| Key::of(workspace, to, local_part));
+    let keys: Vec<_> = keys.collect();
+    let holds = Holds::look(connection, &ListStatements::new(), &keys).await;
+    let holds = holds.map_err(|error| read_error(&error))?;
+    let mut found = Vec::with_capacity(addresses.len());
+    for (key, address) in keys.iter().zip(addresses) {
+        found.push(match holds.find(key, stream, now) {
+            // The few that are found are read as they stand.
+            Some(by) => {
+                let entries = of(connection, (workspace, address), now).await?;
+                entries.into_iter().find(|entry| entry.scope == by.scope)
+            }
+            None => None,
+        });
+    }
+    Ok(found)
+}
+
+/// A page of the list.
+pub(super) async fn page(
+    connection: &mut SqliteConnection,
+    filter: &SuppressionFilter,
+    page: &SuppressionPage,
+) -> Result<Vec<Suppression>, StoreError> {
+    let mut query = QueryBuilder::new(format!(
+        "SELECT {ENTRY_COLUMNS} FROM suppression INDEXED BY suppression_key \
+         WHERE workspace_id = "
+    ));
+    query.push_bind(i64::from(filter.workspace.0));
+    push_filter(&mut query, filter);
+    if let Some((address, scope)) = &page.after {
+        let local_part = keys::local_part(connection).await;
+        let local_part = local_part.map_err(|error| read_error(&error))?;
+        query.push(" AND (key, stream) > (");
+        query.push_bind(local_part.key(address));
+        query.push(", ");
+        query.push_bind(stream(scope).to_owned());
+        query.push(")");
+    }
+    query.push(" ORDER BY key, stream LIMIT ");
+    query.push_bind(i64::try_from(page.limit).unwrap_or(i64::MAX));
+    let found = query.build().fetch_all(connection).await;
+    let found = found.map_err(|error| read_error(&error))?;
+    let read: Result<_, RowError> = found.iter().map(read_entry).collect();
+    Ok(read?)
+}
+
+fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &SuppressionFilter) {
+    if let Some(cause) = filter.cause {
+        query.push(" AND cause = ");
+        query.push_bind(cause.name());
+    }
+    if let Some(scope) = &filter.scope {
+        query.push(" AND stream = ");
+        query.push_bind(stream(scope).to_owned());
+    }
+    if let Some(domain) = &filter.domain {
+        let ending = format!("@{}", domain.as_str().to_ascii_lowercase());
+        query.push(" AND substr(key, -length(");
+        query.push_bind(ending.clone());
+        query.push(")) = ");
+        query.push_bind(ending);
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND since >= ");
+        query.push_bind(since.as_micros());
+    }
+}

@@ -1,0 +1,220 @@
+//! The rows of the list, and the statements for many of them.
+
+use postbell_model::suppression::{Cause, LocalPart, Scope, SuppressedBy, Suppression};
+use postbell_model::{Address, EventId, Timestamp, WorkspaceId};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::rows::{self, RowError, blob};
+use super::super::statements::{BatchStatement, Query};
+
+/// The address of an entry, as it is found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::sqlite) struct Key {
+    pub workspace: WorkspaceId,
+    pub text: String,
+}
+
+impl Key {
+    pub(in crate::sqlite) fn of(
+        workspace: WorkspaceId,
+        address: &Address,
+        local_part: LocalPart,
+    ) -> Self {
+        let text = local_part.key(address);
+        Self { workspace, text }
+    }
+
+    pub(super) fn bind(&self, query: Query<'static>) -> Query<'static> {
+        query
+            .bind(i64::from(self.workspace.0))
+            .bind(self.text.clone())
+    }
+}
+
+/// What decides of an entry.
+#[derive(Debug, Clone)]
+pub(in crate::sqlite) struct Hold {
+    pub by: SuppressedBy,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The columns that [`read_hold`] expects, of an entry `s`.
+pub(super) const HOLD_COLUMNS: &str = "s.stream, s.cause, s.since, s.event_id, s.expires_at";
+
+/// What stands behind the keys of a look at the list: from each of them to its entries.
+pub(in crate::sqlite) const OF_KEYS: &str = "AS v CROSS JOIN suppression s \
+    ON s.workspace_id = v.column2 AND s.key = v.column3";
+
+impl Hold {
+    /// Whether it keeps mail of a stream from being sent at this time.
+    pub(in crate::sqlite) fn holds(&self, stream: Option<&str>, at: Timestamp) -> bool {
+        let is_meant = match &self.by.scope {
+            Scope::All => true,
+            Scope::Stream(name) => stream == Some(name.as_str()),
+        };
+        is_meant && self.expires_at.is_none_or(|expires_at| expires_at > at)
+    }
+}
+
+/// Reads what decides, whose columns begin at `at`.
+pub(in crate::sqlite) fn read_hold(row: &SqliteRow, at: usize) -> Result<Hold, RowError> {
+    let cause = row.try_get::<&str, _>(at + 1)?.parse::<Cause>();
+    let event = row.try_get::<Option<&[u8]>, _>(at + 3)?;
+    let event = event.map(|id| <[u8; 16]>::try_from(id).map(EventId::from_bytes));
+    let expires_at = row.try_get::<Option<i64>, _>(at + 4)?;
+    Ok(Hold {
+        by: SuppressedBy {
+            scope: scope(row.try_get(at)?),
+            cause: cause.map_err(|_| RowError::Column("suppression.cause"))?,
+            since: rows::time(row, at + 2)?,
+            event: event
+                .transpose()
+                .map_err(|_| RowError::Column("suppression.event_id"))?,
+        },
+        expires_at: expires_at.map(Timestamp::from_micros),
+    })
+}
+
+fn scope(stream: &str) -> Scope {
+    Scope::of_stream((!stream.is_empty()).then_some(stream))
+}
+
+/// A scope as stored.
+pub(super) fn stream(scope: &Scope) -> &str {
+    scope.stream().unwrap_or_default()
+}
+
+/// The columns that [`read_entry`] expects.
+pub(super) const ENTRY_COLUMNS: &str = "stream, cause, since, event_id, expires_at, workspace_id, \
+    COALESCE(address, key), note";
+
+/// Reads a whole entry.
+pub(super) fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
+    let Hold { by, expires_at } = read_hold(row, 0)?;
+    Ok(Suppression {
+        workspace: WorkspaceId(rows::number(row, 5, "suppression.workspace_id")?),
+        address: rows::address(row.try_get(6)?, "suppression.address")?,
+        scope: by.scope,
+        cause: by.cause,
+        since: by.since,
+        event: by.event,
+        expires_at,
+        note: row.try_get(7)?,
+    })
+}
+
+/// The statements of the list.
+#[derive(Debug)]
+pub(in crate::sqlite) struct ListStatements {
+    /// Number, workspace, key.
+    pub look: BatchStatement,
+    /// Number, workspace, key.
+    pub standing: BatchStatement,
+    /// As [`bind_entry`] binds them.
+    pub insert: BatchStatement,
+    /// Entry, expiry, note.
+    pub change: BatchStatement,
+    /// Entry.
+    pub delete: BatchStatement,
+    /// Event, workspace, kind, time, payload.
+    pub events: BatchStatement,
+    /// Delivery.
+    pub recipients: BatchStatement,
+    /// Delivery.
+    pub slim: BatchStatement,
+    /// Delivery.
+    pub end_deliveries: BatchStatement,
+    /// Delivery, payload.
+    pub end_events: BatchStatement,
+    /// Workspace, key.
+    pub forget_soft: BatchStatement,
+    /// Workspace, key, how often, the last time.
+    pub count_soft: BatchStatement,
+}
+
+impl ListStatements {
+    pub(in crate::sqlite) fn new() -> Self {
+        Self {
+            look: BatchStatement::new(
+                &format!("SELECT v.column1, {HOLD_COLUMNS} FROM"),
+                3,
+                OF_KEYS,
+            ),
+            standing: BatchStatement::new(
+                "SELECT v.column1, s.id, s.stream, s.expires_at, s.note FROM",
+                3,
+                OF_KEYS,
+            ),
+            insert: BatchStatement::new(
+                "INSERT INTO suppression (workspace_id, key, stream, address, cause, since, \
+                 event_id, expires_at, note) SELECT * FROM",
+                9,
+                "WHERE column1 IS NOT NULL",
+            ),
+            change: BatchStatement::new(
+                "UPDATE suppression SET expires_at = v.column2, note = v.column3 FROM",
+                3,
+                "AS v WHERE suppression.id = v.column1",
+            ),
+            delete: BatchStatement::new("DELETE FROM suppression WHERE id IN", 1, ""),
+            events: BatchStatement::new(
+                "INSERT INTO event (id, workspace_id, configuration_set_id, delivery_id, \
+                 sequence, kind, at, payload) \
+                 SELECT column1, column2, 0, NULL, 0, column3, column4, column5 FROM",
+                5,
+                "WHERE column1 IS NOT NULL",
+            ),
+            // CROSS JOIN keeps the order: from what is asked for to its rows.
+            recipients: BatchStatement::new(
+                "SELECT d.id, d.workspace_id, d.recipient, m.configuration_set_id, \
+                 m.forward IS NOT NULL, \
+                 CASE WHEN json_valid(m.instructions) THEN m.instructions ->> '$.stream' END FROM",
+                1,
+                "AS v CROSS JOIN delivery d ON d.id = v.column1 \
+                 CROSS JOIN message m ON m.id = d.message_id",
+            ),
+            slim: BatchStatement::new(
+                "SELECT l.id, l.workspace_id, l.recipient, l.configuration_set_id, 0, l.stream FROM",
+                1,
+                "AS v CROSS JOIN slim_delivery l ON l.id = v.column1",
+            ),
+            end_deliveries: BatchStatement::new(
+                "UPDATE delivery SET state = 'suppressed' WHERE id IN",
+                1,
+                "",
+            ),
+            end_events: BatchStatement::new(
+                "UPDATE event SET kind = 'Reject', payload = v.column2 FROM",
+                2,
+                "AS v WHERE event.delivery_id = v.column1 AND event.sequence = 1",
+            ),
+            forget_soft: BatchStatement::new(
+                "DELETE FROM soft_bounce WHERE (workspace_id, key) IN",
+                2,
+                "",
+            ),
+            count_soft: BatchStatement::new(
+                "INSERT INTO soft_bounce (workspace_id, key, count, last_at) SELECT * FROM",
+                4,
+                "WHERE column1 IS NOT NULL ON CONFLICT (workspace_id, key) DO UPDATE SET \
+                 count = count + excluded.count, last_at = excluded.last_at \
+                 RETURNING workspace_id, key, count",
+            ),
+        }
+    }
+}
+
+/// Binds a row of the list.
+pub(super) fn bind_entry(query: Query<'static>, key: &Key, entry: &Suppression) -> Query<'static> {
+    let address = entry.address.as_str();
+    let event = entry.event.map(|event| blob(event.as_bytes()));
+    key.bind(query)
+        .bind(stream(&entry.scope).to_owned())
+        .bind((address != key.text).then(|| address.to_owned()))
+        .bind(entry.cause.name())
+        .bind(entry.since.as_micros())
+        .bind(event)
+        .bind(entry.expires_at.map(Timestamp::as_micros))
+        .bind(entry.note.clone())
+}

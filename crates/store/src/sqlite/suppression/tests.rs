@@ -1,0 +1,183 @@
+//! What takes more than one process, or another configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use postbell_model::clock::Still;
+use postbell_model::suppression::{Cause, LocalPart, Scope, Suppression};
+use postbell_model::{
+    Address, Attempt, BounceClass, BounceType, DeliveryId, EventId, Fact, Timestamp, WorkspaceId,
+};
+use sqlx::SqliteConnection;
+use tokio_util::task::TaskTracker;
+
+use super::super::{DATABASE, SqliteOptions, database};
+use super::*;
+use crate::Store;
+
+const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+const ACME: WorkspaceId = WorkspaceId(1);
+
+async fn open(folder: &Path, local_part: LocalPart) -> SqliteStore {
+    let options = SqliteOptions {
+        commit_queue: 8,
+        fresh_deliveries: 8,
+        fresh_deliveries_per_lane: 8,
+        fresh_octets: 1 << 20,
+        segment_octets: 1 << 20,
+        max_hits_waiting: 8,
+    };
+    let tasks = TaskTracker::new();
+    let store = SqliteStore::open(folder, options, Arc::new(Still(NOW)), &tasks).await;
+    let suppression = SuppressionOptions {
+        local_part,
+        soft_bounces: 3,
+    };
+    store.unwrap().suppressing(suppression).await.unwrap()
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn entry(text: &str, expires_at: Option<Timestamp>) -> Suppression {
+    Suppression {
+        workspace: ACME,
+        address: address(text),
+        scope: Scope::All,
+        cause: Cause::Manual,
+        since: NOW,
+        event: None,
+        expires_at,
+        note: None,
+    }
+}
+
+async fn with_workspace(folder: &Path) -> SqliteConnection {
+    drop(SqliteTenants::open(folder).await.unwrap());
+    let mut database = database::writer(&folder.join(DATABASE)).await.unwrap();
+    let sql = "INSERT INTO workspace (id, name, created_at) VALUES (1, 'acme', 1)";
+    sqlx::query(sql).execute(&mut database).await.unwrap();
+    database
+}
+
+#[tokio::test]
+async fn addresses_are_compared_in_another_way_after_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_workspace(folder.path()).await);
+    let store = open(folder.path(), LocalPart::Exact).await;
+    let until = Timestamp::from_micros(NOW.as_micros() + 5);
+    let new = vec![
+        entry("Ann@example.com", Some(until)),
+        entry("ann@example.com", None),
+        entry("Bob@example.com", Some(until)),
+    ];
+    let listed = store.suppress(new, NOW).await.unwrap();
+    assert_eq!(listed, [Listed::Added; 3]);
+    let bob = [address("bob@example.com")];
+    let found = store.suppressed(ACME, None, &bob, NOW).await.unwrap();
+    assert_eq!(found, [None], "it is another address");
+    store.close().await;
+
+    let store = open(folder.path(), LocalPart::Fold).await;
+    assert_eq!(store.suppression_count(ACME).await.unwrap(), 2);
+    let asked = [address("ANN@example.com"), bob[0].clone()];
+    let found = store.suppressed(ACME, None, &asked, until).await.unwrap();
+    assert!(found[0].is_some(), "it holds for as long as any of them");
+    assert_eq!(found[1], None);
+    store.close().await;
+
+    // Nobody says how: it stays as it is, also for a command beside it.
+    let tenants = SqliteTenants::open(folder.path()).await.unwrap();
+    assert_eq!(tenants.local_part(), LocalPart::Fold);
+    tenants.close().await;
+    let store = open(folder.path(), LocalPart::Exact).await;
+    let asked = [address("Bob@example.com")];
+    let found = store.suppressed(ACME, None, &asked, NOW);
+    assert!(found.await.unwrap()[0].is_some(), "as it was written");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn another_process_is_heard_of() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_workspace(folder.path()).await);
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let recent = store.shared.recent();
+    let seen = recent.known_to();
+    let beside = SqliteTenants::open(folder.path()).await.unwrap();
+    let many = (0..5_000).map(|n| entry(&format!("a{n}@example.com"), None));
+    beside.suppress(many.collect(), NOW).await.unwrap();
+    assert!(!recent.is_newer(seen));
+    store.shared.learn_list(&store.readers).await.unwrap();
+    assert!(recent.is_newer(seen));
+    for (text, may_have) in [("A4999@example.com", true), ("b@example.com", false)] {
+        let key = Key::of(ACME, &address(text), LocalPart::Fold);
+        assert_eq!(recent.may_have(&key, seen), may_have, "{text}");
+        assert!(!recent.may_have(&key, recent.known_to()));
+    }
+    beside.close().await;
+    store.close().await;
+}
+
+fn soft(delivered: bool) -> Fact {
+    let attempt = Attempt {
+        number: 1,
+        started_at: NOW,
+        ended_at: NOW,
+        tries: Vec::new(),
+    };
+    if delivered {
+        return Fact::Delivery { attempt };
+    }
+    Fact::Bounce {
+        attempt,
+        class: BounceClass::MailboxFull,
+        bounce_type: BounceType::Transient,
+    }
+}
+
+#[tokio::test]
+async fn soft_bounces_in_a_row_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = with_workspace(folder.path()).await;
+    for sql in [
+        "INSERT INTO message VALUES (zeroblob(16), 1, 1, '', 'app@example.org', '', '', 1, 1, 0, 0, \
+         '', NULL, '', 1, 0, 1, 0, NULL, NULL, NULL)",
+        "INSERT INTO delivery (id, message_id, workspace_id, domain, recipient, next_at, \
+         expires_at, state, attempt, sequence) VALUES (zeroblob(16), zeroblob(16), 1, \
+         'example.com', 'Ann@example.com', 1, 2, 'expired', 1, 1)",
+    ] {
+        sqlx::query(sql).execute(&mut database).await.unwrap();
+    }
+    let statements = ListStatements::new();
+    let rules = Rules {
+        local_part: LocalPart::Fold,
+        soft_bounces: 3,
+    };
+    let mut told = Vec::new();
+    for delivered in [false, false, true, false, false, false] {
+        let fact = soft(delivered);
+        assert!(rules.ask(&fact));
+        let facts = [Follow {
+            delivery: DeliveryId::from_bytes([0; 16]),
+            event: EventId::new(NOW),
+            at: NOW,
+            fact: &fact,
+        }];
+        let added = follow(&mut database, &statements, rules, facts.iter()).await;
+        told.push(added.unwrap().listed.len());
+    }
+    assert_eq!(told, [0, 0, 0, 0, 0, 1]);
+    let tenants = SqliteTenants::open(folder.path()).await.unwrap();
+    let ann = address("ann@example.com");
+    let found = tenants.suppressions_of(ACME, &ann, NOW);
+    let found = found.await.unwrap();
+    assert_eq!(found[0].cause, Cause::Bounce);
+    assert_eq!(found[0].note.as_deref(), Some("3 soft bounces in a row"));
+    let off = Rules {
+        soft_bounces: 0,
+        ..rules
+    };
+    assert!(!off.ask(&soft(false)) && !off.ask(&soft(true)));
+}
