@@ -79,6 +79,8 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::ApiKey(command) => set_up(named, &Request::ApiKey(command), console),
         Command::ConfigSet(command) => set_up(named, &Request::ConfigSet(command), console),
         Command::Destination(command) => set_up(named, &Request::Destination(command), console),
+        Command::Suppression(command) => set_up(named, &Request::Suppression(command), console),
+        Command::Link(command) => set_up(named, &Request::Link(command), console),
         Command::Inbound(InboundCommand::Route(command)) => {
             set_up(named, &Request::InboundRoute(command), console)
         }
@@ -167,6 +169,8 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             removals: Arc::new(tenants.clone()),
             api_keys: Arc::new(tenants.clone()),
             routes: Arc::new(tenants.clone()),
+            suppressions: Arc::new(tenants.clone()),
+            link_blocks: Arc::new(tenants.clone()),
             clock: Arc::new(SystemClock::new()),
             console,
         };

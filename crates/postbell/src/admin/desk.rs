@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
 use postbell_store::{
-    Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, Logged, Pauses, Removals,
-    SealingKey, Tenants, Webhooks,
+    Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, LinkBlocks, Logged, Pauses,
+    Removals, SealingKey, Suppressions, Tenants, Webhooks,
 };
 use serde_json::Value;
 
@@ -29,6 +29,8 @@ pub(crate) struct Desk {
     pub(crate) removals: Arc<dyn Removals>,
     pub(crate) api_keys: Arc<dyn ApiKeys>,
     pub(crate) routes: Arc<dyn InboundRoutes>,
+    pub(crate) suppressions: Arc<dyn Suppressions>,
+    pub(crate) link_blocks: Arc<dyn LinkBlocks>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }

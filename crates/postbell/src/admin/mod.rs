@@ -1,5 +1,5 @@
 //! The commands that set things up: workspaces, domains, credentials, API keys, configuration
-//! sets, destinations.
+//! sets, destinations, suppression lists, blocked links.
 //!
 //! They open the database beside a running server, which sees what changed within a second or
 //! two.
@@ -14,9 +14,11 @@ mod egress;
 mod identity;
 mod inbound_route;
 mod limits;
+mod link;
 mod removal;
 mod revoke;
 mod sending;
+mod suppression;
 mod tracking;
 mod waiting;
 mod workspace;
@@ -28,7 +30,7 @@ pub(crate) use workspace::make_workspace;
 
 use crate::cli::{
     ApiKeyCommand, ConfigSetCommand, CredentialCommand, DestinationCommand, DomainCommand,
-    InWorkspace, InboundRouteCommand, Output, WorkspaceCommand,
+    InWorkspace, InboundRouteCommand, LinkCommand, Output, SuppressionCommand, WorkspaceCommand,
 };
 
 /// A command about what is set up.
@@ -41,6 +43,8 @@ pub(crate) enum Request {
     ConfigSet(ConfigSetCommand),
     Destination(DestinationCommand),
     InboundRoute(InboundRouteCommand),
+    Suppression(SuppressionCommand),
+    Link(LinkCommand),
 }
 
 impl Request {
@@ -61,5 +65,7 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         Request::ConfigSet(command) => config_set::run(desk, command).await,
         Request::Destination(command) => destination::run(desk, command).await,
         Request::InboundRoute(command) => inbound_route::run(desk, command).await,
+        Request::Suppression(command) => suppression::run(desk, command).await,
+        Request::Link(command) => link::run(desk, command).await,
     }
 }
