@@ -151,7 +151,6 @@ fn changed_sentence(domain: &SendingDomain, changes: &[SettingChange]) -> String
         return format!("{} has these settings already", domain.name);
     }
     let told = changes.iter().map(|change| {
-        let or_nothing = |text| if text == "" { "nothing" } else { text };
         let old = or_nothing(change.old.as_deref().unwrap_or_default());
         format!(
             "{} from {old} to {}",
@@ -166,6 +165,11 @@ fn changed_sentence(domain: &SendingDomain, changes: &[SettingChange]) -> String
         told.join(", "),
         domain.name
     )
+}
+
+/// A setting that is not there is told as nothing.
+fn or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
 }
 
 async fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {

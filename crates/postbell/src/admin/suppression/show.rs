@@ -12,9 +12,12 @@ pub(super) async fn run(desk: &Desk, which: &WhichAddress, output: &Output) -> a
     let directory = desk.directory();
     let workspace = desk::workspace(&directory, &which.workspace)?;
     let entries = entries_of(desk, workspace.id, &which.address).await?;
+    let mut known = vec![key(desk, &which.address)];
     let mut others = Vec::new();
     for other in others_of(&which.address) {
-        if desk.suppressions.local_part().key(&other) != key(desk, &which.address) {
+        let key = key(desk, &other);
+        if !known.contains(&key) {
+            known.push(key);
             others.extend(entries_of(desk, workspace.id, &other).await?);
         }
     }
