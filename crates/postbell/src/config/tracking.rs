@@ -26,7 +26,9 @@ pub(crate) fn files(options: &TrackingOptions) -> Vec<HostFiles> {
 
 /// In A-labels and lower case, as clients ask for it.
 fn written_alike(host: &str) -> String {
-    let (star, name) = host.strip_prefix("*.").map_or(("", host), |name| ("*.", name));
+    let (star, name) = host
+        .strip_prefix("*.")
+        .map_or(("", host), |name| ("*.", name));
     let name = Domain::parse(name).map_or_else(|_| name.to_owned(), |name| name.to_string());
     format!("{star}{name}")
 }
@@ -53,21 +55,34 @@ impl Rules {
                 tls.key";
             self.broken("tracking.listen_tls", message);
         }
-        if tracking.base_url.as_deref().is_some_and(|base| !is_base(base)) {
-            let message = "must be a scheme and a host, such as \"https://t.example.com\", without a path";
+        if tracking
+            .base_url
+            .as_deref()
+            .is_some_and(|base| !is_base(base))
+        {
+            let message =
+                "must be a scheme and a host, such as \"https://t.example.com\", without a path";
             self.broken("tracking.base_url", message);
         }
         if !(HEAD_MIN..=HEAD_MAX).contains(&tracking.limits.max_head) {
-            self.broken("tracking.limits.max_head", "must be 8 KiB or more, and 1 MiB or less");
+            self.broken(
+                "tracking.limits.max_head",
+                "must be 8 KiB or more, and 1 MiB or less",
+            );
         }
     }
 }
 
 /// `http://127.0.0.1:8080`
 fn is_base(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|host| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
     })
 }
 
@@ -77,10 +92,21 @@ mod tests {
 
     #[test]
     fn a_base_is_a_scheme_and_a_host() {
-        for good in ["http://127.0.0.1:8080", "https://t.example.com", "http://[::1]:80"] {
+        for good in [
+            "http://127.0.0.1:8080",
+            "https://t.example.com",
+            "http://[::1]:80",
+        ] {
             assert!(is_base(good), "{good}");
         }
-        for bad in ["", "t.example.com", "https://", "https://t.example.com/", "https://a b", "ftp://a"] {
+        for bad in [
+            "",
+            "t.example.com",
+            "https://",
+            "https://t.example.com/",
+            "https://a b",
+            "ftp://a",
+        ] {
             assert!(!is_base(bad), "{bad}");
         }
     }

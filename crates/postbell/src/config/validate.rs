@@ -72,10 +72,15 @@ pub(super) fn check_files(config: &Config) -> Option<Violation> {
     if let Some(Err(error)) = tls {
         return Some(bad_certificate("tls", &error));
     }
-    (0..).zip(tracking::files(&config.tracking)).find_map(|(index, entry)| {
-        let error = ServerTls::load(entry.files).err()?;
-        Some(bad_certificate(&format!("tracking.certificate[{index}]"), &error))
-    })
+    (0..)
+        .zip(tracking::files(&config.tracking))
+        .find_map(|(index, entry)| {
+            let error = ServerTls::load(entry.files).err()?;
+            Some(bad_certificate(
+                &format!("tracking.certificate[{index}]"),
+                &error,
+            ))
+        })
 }
 
 fn bad_certificate(at: &str, error: &CertificateError) -> Violation {

@@ -64,7 +64,13 @@ pub(super) fn tracking(
         certificates = Some(Arc::new(loaded));
     }
     let terms = tracking.terms.clone();
-    Ok((tracking, Followed { terms, certificates }))
+    Ok((
+        tracking,
+        Followed {
+            terms,
+            certificates,
+        },
+    ))
 }
 
 impl Server {

@@ -24,6 +24,7 @@ mod reports;
 mod retention;
 mod serve;
 mod tenants;
+mod tracking;
 mod unsubscribed;
 mod waiting;
 mod world;
