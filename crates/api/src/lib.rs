@@ -1,16 +1,18 @@
 //! The HTTP doors of the program.
 //!
-//! What is here: `GET /livez`, `/readyz` and `/metrics`, the control door on a Unix socket, and answers to everything else as problem documents (RFC 9457).
+//! What is here: `GET /livez`, `/readyz` and `/metrics`, the control door on a Unix socket, and answers to everything else as problem documents (RFC 9457);
+//! and, on listeners of its own, the tracking host ([`tracking`]).
 //! A door holds a bounded number of connections, gives each a deadline to send its request, and
 //! is left open while the program drains, so that whoever asks can see that it does.
 //!
-//! It refuses to terminate TLS: a reverse proxy does that, or a later listener of its own.
+//! The door of health and metrics refuses to terminate TLS: a reverse proxy does that.
 
 pub mod control;
 mod door;
 mod health;
 mod metrics;
 mod problem;
+pub mod tracking;
 
 pub use door::{HttpDoor, HttpDoorOptions};
 pub use health::{Health, Pulse};

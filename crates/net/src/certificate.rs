@@ -24,7 +24,7 @@ use tracing::{error, info};
 use crate::validity::not_after;
 
 // How soon a new certificate is seen. Those who renew do so days ahead.
-const WATCH_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 /// Where the certificate is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +120,11 @@ impl ServerTls {
     /// The settings, which show the certificate of the moment.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// The certificate of the moment.
+    pub(crate) fn current(&self) -> Arc<CertifiedKey> {
+        self.current.0.load_full()
     }
 
     /// Where it is read from.

@@ -11,9 +11,11 @@ mod certificate;
 mod connect;
 pub mod control;
 mod guard;
+mod host_certificates;
 pub mod http;
 mod metrics;
 mod opportunistic;
+mod peers;
 mod resolver;
 mod shortage;
 mod stream;
@@ -23,9 +25,11 @@ mod validity;
 pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refresh, ServerTls};
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
+pub use host_certificates::{HostCertificates, HostFiles};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
 pub use metrics::DnsMetrics;
 pub use opportunistic::{HandshakeError, OpportunisticTls};
+pub use peers::{Peers, Place};
 pub use resolver::{
     Addresses, DnsOptions, LookupError, MxAnswer, Probed, Record, RecordKind, Records, Resolver,
     ResolverError, name_servers, probe,

@@ -74,6 +74,12 @@ fn tell_ready(config: &Config, addresses: &Addresses, console: Console) {
     for address in &addresses.inbound {
         console.say(format!("  inbound     {address}"));
     }
+    for address in &addresses.tracking {
+        console.say(format!("  tracking    http://{address}"));
+    }
+    for address in &addresses.tracking_tls {
+        console.say(format!("  tracking    https://{address}"));
+    }
     for address in &addresses.http {
         console.say(format!("  metrics     http://{address}/metrics"));
         console.say(format!("  health      http://{address}/readyz"));

@@ -430,7 +430,6 @@ pub trait Store:
     + Revocations
     + Retention
     + Reputation
-
     + Suppressions
     + std::fmt::Debug
 {

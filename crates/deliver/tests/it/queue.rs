@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::consequence::consequence;
-use postbell_model::tracking::{DomainTracking, SetTracking};
 use postbell_model::suppression::{Cause, Scope, SuppressedBy};
+use postbell_model::tracking::{DomainTracking, SetTracking};
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
     Domain, DomainKey, Egress, Fact, Lane, LeftQueue, Secret, Sender, Sending, SendingDomain,

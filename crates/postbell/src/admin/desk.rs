@@ -5,7 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
 use postbell_store::{
-    Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, Logged, Pauses, Removals, Sandboxes, SealingKey, Tenants, VerifiedAddresses, Webhooks, LinkBlocks, Suppressions,
+    Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, LinkBlocks, Logged, Pauses,
+    Removals, Sandboxes, SealingKey, Suppressions, Tenants, VerifiedAddresses, Webhooks,
 };
 use serde_json::Value;
 

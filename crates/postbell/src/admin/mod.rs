@@ -31,7 +31,8 @@ pub(crate) use workspace::make_workspace;
 
 use crate::cli::{
     ApiKeyCommand, ConfigSetCommand, CredentialCommand, DestinationCommand, DomainCommand,
-    InWorkspace, InboundRouteCommand, Output, VerifiedAddressCommand, WorkspaceCommand, LinkCommand, SuppressionCommand,
+    InWorkspace, InboundRouteCommand, LinkCommand, Output, SuppressionCommand,
+    VerifiedAddressCommand, WorkspaceCommand,
 };
 
 /// A command about what is set up.

@@ -55,11 +55,14 @@ pub use operate::{
 };
 pub use safekeeping::{BackupArgs, RestoreArgs, VerifyArgs};
 pub use sending::{NewMailArg, PauseArgs, SandboxArgs, SandboxMailArg};
-pub use trace::{TraceArgs, TraceRole};
-pub use verified_address::{VerifiedAddressCommand, WhichVerified};
-pub use suppression::{Entry, SuppressionAdd, SuppressionCommand, SuppressionExport, SuppressionImport, SuppressionList, SuppressionRemove, WhichAddress, WhichEntries};
+pub use suppression::{
+    Entry, SuppressionAdd, SuppressionCommand, SuppressionExport, SuppressionImport,
+    SuppressionList, SuppressionRemove, WhichAddress, WhichEntries,
+};
 pub(crate) use suppression::{note as suppression_note, stream as stream_name};
+pub use trace::{TraceArgs, TraceRole};
 pub use tracking::{BrandColour, BrandName, DomainTracks, NoLonger, Parameter, SetTracks};
+pub use verified_address::{VerifiedAddressCommand, WhichVerified};
 pub use workspace::{WorkspaceCommand, WorkspaceNamed, WorkspaceUpdate};
 
 /// Exit codes, told in `postbell --help`.

@@ -15,6 +15,7 @@ mod sections;
 mod show;
 mod signing;
 mod suggest;
+pub(crate) mod tracking;
 mod units;
 mod validate;
 mod value;

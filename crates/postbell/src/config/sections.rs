@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use postbell_accept::ReportOptions;
 use postbell_api::HttpDoorOptions;
+use postbell_api::tracking::TrackingOptions;
 use postbell_deliver::DeliverOptions;
 use postbell_model::{Domain, WorkspaceId};
 use postbell_net::{CertificateFiles, DnsOptions, HttpOptions};
@@ -90,6 +91,8 @@ pub struct Config {
     pub http_client: HttpOptions,
     /// The HTTP door.
     pub http: HttpDoorOptions,
+    /// The tracking host.
+    pub tracking: TrackingOptions,
     /// When new mail is put off.
     pub overload: OverloadOptions,
     /// What is logged, and how.

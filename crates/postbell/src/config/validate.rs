@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postbell_model::Domain;
-use postbell_net::{CertificateFile, ServerTls};
+use postbell_net::{CertificateError, CertificateFile, ServerTls};
 use toml::{Table, Value};
 
 use super::resolve::{leaf, leaf_keys};
 use super::sections::Config;
+use super::tracking;
 use super::units::{format_duration, parse_duration, parse_size};
 
 /// Where nothing is something: no grace ends at once, and no pace is too slow.
@@ -51,6 +52,7 @@ pub(super) fn check(config: &Config, defaults: &Table, tree: &Table) -> Vec<Viol
     rules.trusted(config);
     rules.inbound(config);
     rules.tls(config);
+    rules.tracking(config);
     rules.relays(config);
     rules.sites(config);
     rules.login(config);
@@ -71,24 +73,39 @@ pub(super) fn check_files(config: &Config) -> Option<Violation> {
             });
         }
     }
-    let error = ServerTls::load(config.tls.files()?).err()?;
+    let tls = config.tls.files().map(ServerTls::load);
+    if let Some(Err(error)) = tls {
+        return Some(bad_certificate("tls", &error));
+    }
+    (0..)
+        .zip(tracking::files(&config.tracking))
+        .find_map(|(index, entry)| {
+            let error = ServerTls::load(entry.files).err()?;
+            Some(bad_certificate(
+                &format!("tracking.certificate[{index}]"),
+                &error,
+            ))
+        })
+}
+
+fn bad_certificate(at: &str, error: &CertificateError) -> Violation {
     let key = match error.file() {
-        CertificateFile::Certificate => "tls.certificate",
-        CertificateFile::Key => "tls.key",
+        CertificateFile::Certificate => "certificate",
+        CertificateFile::Key => "key",
     };
-    Some(Violation {
-        keys: vec![key.to_owned()],
+    Violation {
+        keys: vec![format!("{at}.{key}")],
         message: error.to_string(),
-    })
+    }
 }
 
 #[derive(Debug, Default)]
-struct Rules {
+pub(super) struct Rules {
     violations: Vec<Violation>,
 }
 
 impl Rules {
-    fn broken(&mut self, key: &str, message: impl Into<String>) {
+    pub(super) fn broken(&mut self, key: &str, message: impl Into<String>) {
         self.violations.push(Violation {
             keys: vec![key.to_owned()],
             message: message.into(),
@@ -204,7 +221,7 @@ impl Rules {
         self.proxies("submission", &config.submission.proxy_from);
     }
 
-    fn proxies(&mut self, section: &str, networks: &[IpNet]) {
+    pub(super) fn proxies(&mut self, section: &str, networks: &[IpNet]) {
         for (index, network) in networks.iter().enumerate() {
             if network.prefix_len() == 0 {
                 let key = format!("{section}.proxy_from[{index}]");

@@ -27,8 +27,14 @@ fn connections(config: &Config) -> usize {
         true => 0,
         false => config.inbound.limits.max_connections,
     };
+    let tracks = !config.tracking.listen.is_empty() || !config.tracking.listen_tls.is_empty();
+    let tracking = match tracks {
+        true => config.tracking.limits.max_connections,
+        false => 0,
+    };
     config.submission.limits.max_connections
         + inbound
+        + tracking
         + config.deliver.max_connections
         + config.http.max_connections
         + config.http_client.requests_per_host

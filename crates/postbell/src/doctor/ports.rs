@@ -38,6 +38,8 @@ pub(super) async fn listeners(config: &Config, machine: &Machine) -> Vec<Check> 
         ("submission.listen_tls", &submission.listen_tls, false),
         ("inbound.listen", &config.inbound.listen, true),
         ("http.listen", &config.http.listen, false),
+        ("tracking.listen", &config.tracking.listen, false),
+        ("tracking.listen_tls", &config.tracking.listen_tls, false),
     ] {
         for address in addresses {
             let reached = if greets {

@@ -9,11 +9,13 @@ use anyhow::{Context, bail};
 use listenfd::ListenFd;
 
 /// The keys of listeners.
-const KEYS: [&str; 4] = [
+const KEYS: [&str; 6] = [
     "submission.listen",
     "submission.listen_tls",
     "inbound.listen",
     "http.listen",
+    "tracking.listen",
+    "tracking.listen_tls",
 ];
 /// The names of the sockets, divided by colons.
 const NAMES: &str = "LISTEN_FDNAMES";

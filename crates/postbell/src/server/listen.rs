@@ -21,6 +21,8 @@ pub(super) struct Listeners {
     pub(super) submission_tls: Vec<TcpListener>,
     pub(super) inbound: Vec<TcpListener>,
     pub(super) http: Vec<TcpListener>,
+    pub(super) tracking: Vec<TcpListener>,
+    pub(super) tracking_tls: Vec<TcpListener>,
     pub(super) addresses: Addresses,
 }
 
@@ -34,17 +36,24 @@ impl Listeners {
         let submission_tls = open_all("submission.listen_tls", implicit, from)?;
         let inbound = open_all("inbound.listen", &config.inbound.listen, from)?;
         let http = open_all("http.listen", &config.http.listen, from)?;
+        let tracking = open_all("tracking.listen", &config.tracking.listen, from)?;
+        let implicit = &config.tracking.listen_tls;
+        let tracking_tls = open_all("tracking.listen_tls", implicit, from)?;
         let addresses = Addresses {
             submission: local_addresses(&submission)?,
             submission_tls: local_addresses(&submission_tls)?,
             inbound: local_addresses(&inbound)?,
             http: local_addresses(&http)?,
+            tracking: local_addresses(&tracking)?,
+            tracking_tls: local_addresses(&tracking_tls)?,
         };
         Ok(Self {
             submission,
             submission_tls,
             inbound,
             http,
+            tracking,
+            tracking_tls,
             addresses,
         })
     }

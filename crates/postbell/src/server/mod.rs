@@ -13,6 +13,7 @@ mod reputation;
 mod retention;
 mod revocations;
 mod stages;
+mod tracking;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct Server {
     reports: Stage,
     notify: Stage,
     http: Stage,
+    tracking: Stage,
+    visits: Stage,
     addresses: Addresses,
     terms: Terms,
     grace: Duration,
@@ -74,6 +77,10 @@ pub struct Addresses {
     pub inbound: Vec<SocketAddr>,
     /// Health over HTTP.
     pub http: Vec<SocketAddr>,
+    /// The tracking host, in the clear.
+    pub tracking: Vec<SocketAddr>,
+    /// The same under TLS.
+    pub tracking_tls: Vec<SocketAddr>,
 }
 
 /// Why a server can't go on.
@@ -165,6 +172,9 @@ impl Server {
         observed.register_reputation(&reputation);
         let listeners = Listeners::open(config, inherited)?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
+        let around = (&listeners, tls.as_ref());
+        let (tracking, followed) = tracking::tracking(config, &store, around, &clock)?;
+        observed.register_tracking(&tracking, &store);
         let server = Self {
             store,
             store_tasks,
@@ -175,6 +185,8 @@ impl Server {
             reports: Stage::new("reports"),
             notify: Stage::new("notify"),
             http: Stage::new("http"),
+            tracking: Stage::new("tracking"),
+            visits: Stage::new("visits"),
             addresses: listeners.addresses.clone(),
             terms: Terms {
                 gate,
@@ -187,6 +199,7 @@ impl Server {
                 reputation: reputation.terms(),
                 guards,
                 tls: tls.clone(),
+                tracking: followed,
             },
             grace: config.server.grace,
         };
@@ -204,6 +217,9 @@ impl Server {
         server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);
         server.run_inbound(&inbound, listeners.inbound);
+        server.run_visits(tracking.recorder, tracking.teller);
+        let listeners = (listeners.tracking, listeners.tracking_tls);
+        server.run_tracking(&tracking.door, listeners, Arc::clone(&clock));
         server.run_tls(tls, Arc::clone(&clock));
         server.run_control(config, live, tracer, clock);
         Ok(server)
@@ -234,6 +250,8 @@ impl Server {
             name = self.reports.broken() => name,
             name = self.notify.broken() => name,
             name = self.http.broken() => name,
+            name = self.tracking.broken() => name,
+            name = self.visits.broken() => name,
         };
         // Stages end by themselves when the store has stopped; the cause is what counts.
         match failure.borrow().clone() {
@@ -248,10 +266,19 @@ impl Server {
         info!(duration_ms = self.grace.as_millis(), "ending");
         self.admission.set(Obstacle::Draining);
         let share = self.grace.mul_f64(DOORS_SHARE);
-        tokio::join!(self.doors.finish(share), self.inbound.finish(share));
+        tokio::join!(
+            self.doors.finish(share),
+            self.inbound.finish(share),
+            self.tracking.finish(share)
+        );
         self.deliver.finish(self.grace.mul_f64(DELIVER_SHARE)).await;
         let share = self.grace.mul_f64(NOTIFY_SHARE);
-        tokio::join!(self.reports.finish(share), self.notify.finish(share));
+        // Nobody comes any more: who has come is written down.
+        tokio::join!(
+            self.reports.finish(share),
+            self.notify.finish(share),
+            self.visits.finish(share)
+        );
         if tokio::time::timeout(CLOSE_LIMIT, self.close_store())
             .await
             .is_err()

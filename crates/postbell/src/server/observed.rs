@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use postbell_accept::inbound::InboundGate;
 use postbell_accept::{Admission, Forwarder, Obstacle};
+use postbell_api::tracking::Tracking;
 use postbell_api::{Health, Pulse, Router};
 use postbell_deliver::Deliverer;
 use postbell_model::Clock;
@@ -109,6 +110,12 @@ impl Observed {
     /// Names what is counted of workspaces whose mail fares badly.
     pub(super) fn register_reputation(&mut self, watch: &ReputationWatch) {
         watch.metrics().register(&mut self.registry);
+    }
+
+    /// Names what is counted of visits.
+    pub(super) fn register_tracking(&mut self, tracking: &Tracking, store: &Arc<dyn Store>) {
+        let metrics = &tracking.metrics;
+        metrics.register(&mut self.registry, store.clone());
     }
 
     /// What the HTTP door answers.

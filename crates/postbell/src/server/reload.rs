@@ -12,6 +12,7 @@ use postbell_notify::NotifyTerms;
 use postbell_receive::{InboundDoor, SubmissionDoor};
 
 use super::reputation::ReputationTerms;
+use super::tracking::Followed;
 use super::{Server, inbound, stages};
 use crate::config::Config;
 
@@ -28,6 +29,7 @@ pub(super) struct Terms {
     pub(super) reputation: ReputationTerms,
     pub(super) guards: Guards,
     pub(super) tls: Option<Arc<ServerTls>>,
+    pub(super) tracking: Followed,
 }
 
 /// What may be dialled.
@@ -66,6 +68,7 @@ impl Server {
         if let (Some(tls), Some(files)) = (&terms.tls, config.tls.files()) {
             tls.reload(files).context("the certificate of [tls]")?;
         }
+        terms.tracking.reload_certificates(config)?;
 
         // Nothing can fail from here on.
         terms.reports.change(config.reports.clone())?;
@@ -79,6 +82,7 @@ impl Server {
         terms.inbound_gate.classify_by(classifier);
         let inbound = config.inbound.door_options(&config.server.hostname);
         terms.inbound.change(inbound);
+        terms.tracking.terms.change(config.tracking.clone());
         terms.notify.change(stages::notify_options(config));
         terms.reputation.send_replace(config.reputation);
         let allowed = &config.guard;

@@ -114,7 +114,6 @@ impl Purger {
             files = purged.files,
             inbound = purged.inbound,
             links = purged.links,
-
             suppressions = purged.suppressions,
             duration_ms = self.clock.monotonic().since(begun).as_millis(),
             "removed what is kept no longer"

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Admission, Forwarder, Gate, Reporter};
 use postbell_api::HttpDoor;
-use postbell_deliver::{DeliverOptions, Deliverer, Reach, Signing};
+use postbell_deliver::{DeliverOptions, Deliverer, Reach, Signing, TrackingOptions};
 use postbell_mail::Classifier;
 use postbell_model::{Clock, Domain, WorkspaceId};
 use postbell_net::{DnsMetrics, HttpClient, OpportunisticTls, Resolver, ServerTls};
@@ -70,7 +70,8 @@ pub(super) fn deliverer(
     )?;
     let deliverer = deliverer
         .with_signing(signing(config, store)?)
-        .with_logged_addresses(config.log.addresses);
+        .with_logged_addresses(config.log.addresses)
+        .with_links(store.clone());
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
 }
 
@@ -80,6 +81,11 @@ pub(super) fn deliver_options(config: &Config) -> DeliverOptions {
         grace: config.server.grace.mul_f64(DELIVER_SHARE * WORK_SHARE),
         // Where no mail comes in, an answer to us would be lost.
         inbound_open: !config.inbound.listen.is_empty(),
+        // Nor does a link lead anywhere where nobody answers.
+        tracking: TrackingOptions {
+            open: config.tracking.is_open(),
+            base_url: config.tracking.base_url.clone(),
+        },
         ..config.deliver.clone()
     }
 }

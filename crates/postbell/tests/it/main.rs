@@ -29,6 +29,7 @@ mod serve;
 mod suppressed;
 mod suppression;
 mod tenants;
+mod tracking;
 mod tracking_settings;
 mod unsubscribed;
 mod waiting;

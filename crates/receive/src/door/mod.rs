@@ -8,7 +8,6 @@
 pub(crate) mod buckets;
 mod entrance;
 mod metrics;
-mod peers;
 pub(crate) mod proxy;
 mod session;
 mod socket;
@@ -39,7 +38,7 @@ use entrance::{Arrival, Entrance};
 
 pub use metrics::DoorMetrics;
 pub(crate) use metrics::LoginOutcome;
-pub(crate) use peers::{Peers, Place};
+pub(crate) use postbell_net::{Peers, Place};
 pub use timeouts::ClientTimeouts;
 pub use turns::Activity;
 pub(crate) use turns::{Turns, in_turn};

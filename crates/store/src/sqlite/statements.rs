@@ -15,8 +15,8 @@ use sqlx::{AssertSqlSafe, Sqlite};
 use super::engagement::TellStatements;
 use super::inbound::ReceptionStatements;
 use super::purge::PurgeStatements;
-use super::{engagement, event_rows, forwards, links, reports};
 use super::suppression::ListStatements;
+use super::{engagement, event_rows, forwards, links, reports};
 
 /// The most rows of one statement.
 pub(super) const ROWS_MAX: usize = 256;

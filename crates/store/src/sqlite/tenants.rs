@@ -35,7 +35,8 @@ use super::egress;
 use super::errors::{OpenError, read_error};
 use super::rows::{self, RowError};
 use super::{
-    DATABASE, api_keys, database, destinations, inbound_routes, pauses, places, policy, unusable, link_blocks, suppression,
+    DATABASE, api_keys, database, destinations, inbound_routes, link_blocks, pauses, places,
+    policy, suppression, unusable,
 };
 
 // How soon another process's change shows.

@@ -428,9 +428,14 @@ async fn write_rows(
             .await?;
     }
     Ok(Aftermath {
-        newest: [applied.newest, received.newest, engaged.newest, added.newest]
-            .into_iter()
-            .fold(written.newest, Option::max),
+        newest: [
+            applied.newest,
+            received.newest,
+            engaged.newest,
+            added.newest,
+        ]
+        .into_iter()
+        .fold(written.newest, Option::max),
         dead_segments,
         reports: !noted.is_empty(),
         forwards: received.forwards,

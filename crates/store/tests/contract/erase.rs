@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use postbell_model::{Address, Fact, InboundId, InboundMail, ReportRequest};
 use postbell_model::suppression::{Cause, Scope, Suppression};
+use postbell_model::{Address, Fact, InboundId, InboundMail, ReportRequest};
 use postbell_store::{
     Action, DeliveryFilter, KeptSince, PurgeRound, Traces, erase, traces, verify,
 };

@@ -49,7 +49,8 @@ const fn message_of(deliveries: u64) -> Purged {
         slim: 0,
         files: 0,
         inbound: 0,
-    links: 0, suppressions: 0,
+        links: 0,
+        suppressions: 0,
     }
 }
 

@@ -15,8 +15,8 @@ use crate::{InboundFact, Position, Taken};
 
 use super::super::rows::{self, RowError, blob};
 use super::super::statements::{BatchStatement, Query};
-use super::intake::ReceptionStatements;
 use super::super::suppression::{Follow, Rules};
+use super::intake::ReceptionStatements;
 use super::{Incoming, Told};
 
 /// How a delivery stands.

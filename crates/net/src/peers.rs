@@ -1,4 +1,4 @@
-//! How often each may be in at a time.
+//! How often each may be in at a time, at the doors.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,20 +7,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts the open sessions of each address, or of each network.
 #[derive(Debug)]
-pub(crate) struct Peers<K> {
+pub struct Peers<K> {
     max: AtomicUsize,
     open: Arc<Mutex<HashMap<K, usize>>>,
 }
 
 /// One open session; dropped, it no longer counts.
 #[derive(Debug)]
-pub(crate) struct Place<K: Eq + Hash> {
+pub struct Place<K: Eq + Hash> {
     of: K,
     open: Arc<Mutex<HashMap<K, usize>>>,
 }
 
 impl<K: Copy + Eq + Hash> Peers<K> {
-    pub(crate) fn new(max: usize) -> Self {
+    /// So many open sessions of each.
+    pub fn new(max: usize) -> Self {
         Self {
             max: AtomicUsize::new(max),
             open: Arc::default(),
@@ -28,12 +29,12 @@ impl<K: Copy + Eq + Hash> Peers<K> {
     }
 
     /// So many sessions of an address from now on; those that are open stay.
-    pub(crate) fn limit_to(&self, max: usize) {
+    pub fn limit_to(&self, max: usize) {
         self.max.store(max, Ordering::Relaxed);
     }
 
     /// A place for one more session, unless there are as many as may be.
-    pub(crate) fn enter(&self, of: K) -> Option<Place<K>> {
+    pub fn enter(&self, of: K) -> Option<Place<K>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.get(&of).copied().unwrap_or(0);
         if count >= self.max.load(Ordering::Relaxed) {

@@ -1,0 +1,103 @@
+//! The tracking host, made from its part of the configuration: what answers, what writes down, what
+//! tells.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use postbell_api::tracking::{
+    Encryption, Recorder, Teller, Tracking, TrackingDoor, TrackingParts, TrackingTerms,
+};
+use postbell_model::{Clock, TokenKeys};
+use postbell_net::{HostCertificates, ServerTls};
+use postbell_store::Store;
+use tokio::net::TcpListener;
+
+use super::Server;
+use super::listen::Listeners;
+use crate::config::Config;
+use crate::config::tracking::files;
+
+/// What of tracking can be changed while it runs.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) terms: TrackingTerms,
+    /// `None`: nobody comes in over TLS.
+    pub(super) certificates: Option<Arc<HostCertificates>>,
+}
+
+impl Followed {
+    /// Reads the certificates of hosts anew.
+    ///
+    /// # Errors
+    /// One is no good; all stay as they were.
+    pub(super) fn reload_certificates(&self, config: &Config) -> anyhow::Result<()> {
+        let Some(certificates) = &self.certificates else {
+            return Ok(());
+        };
+        let reloaded = certificates.reload(files(&config.tracking));
+        reloaded.context("the certificates of [tracking]")
+    }
+}
+
+/// Tracking, with certificates where anybody comes in over TLS.
+pub(super) fn tracking(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    (listeners, tls): (&Listeners, Option<&Arc<ServerTls>>),
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Tracking, Followed)> {
+    let keys = store.token_keys();
+    let keys = TokenKeys::new(keys.iter().map(|(id, key)| (*id, key)));
+    let parts = TrackingParts {
+        keys: keys.context("the store has no keys for tokens")?,
+        tenants: store.clone(),
+        engagements: store.clone(),
+        links: store.clone(),
+        clock: Arc::clone(clock),
+    };
+    let mut tracking = Tracking::new(config.tracking.clone(), parts, None)?;
+    let mut certificates = None;
+    if !listeners.tracking_tls.is_empty() {
+        let loaded = HostCertificates::load(files(&config.tracking), None, tls.cloned());
+        let loaded = loaded.context("the certificates of [tracking]")?;
+        tracking.door = tracking.door.with_certificates(&loaded);
+        certificates = Some(Arc::new(loaded));
+    }
+    let terms = tracking.terms.clone();
+    Ok((
+        tracking,
+        Followed {
+            terms,
+            certificates,
+        },
+    ))
+}
+
+impl Server {
+    /// Writes down who comes, and tells of it.
+    pub(super) fn run_visits(&self, recorder: Recorder, teller: Teller) {
+        let (stop, stop_too) = (self.visits.stop(), self.visits.stop());
+        self.visits.run(async move { recorder.run(stop).await });
+        self.visits.run(async move { teller.run(stop_too).await });
+    }
+
+    pub(super) fn run_tracking(
+        &self,
+        door: &TrackingDoor,
+        (plain, tls): (Vec<TcpListener>, Vec<TcpListener>),
+        clock: Arc<dyn Clock>,
+    ) {
+        let plain = plain.into_iter().map(|l| (l, Encryption::None));
+        let tls = tls.into_iter().map(|l| (l, Encryption::Tls));
+        for (listener, encryption) in plain.chain(tls) {
+            let (tasks, stop) = (self.tracking.tasks().clone(), self.tracking.stop());
+            let serving = door.clone().serve(listener, encryption, tasks, stop);
+            self.tracking.run(serving);
+        }
+        if let Some(certificates) = self.terms.tracking.certificates.clone() {
+            let stop = self.tracking.stop();
+            self.tracking
+                .run(async move { certificates.watch(clock, stop).await });
+        }
+    }
+}
