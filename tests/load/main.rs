@@ -3,12 +3,14 @@
 //! ```text
 //! cargo run --release -p postbell-tests --bin load -- --messages 20000 --sessions 50 --webhook
 //! cargo run --release -p postbell-tests --bin load -- --inbound --size 10240 --keep
+//! cargo run --release -p postbell-tests --bin load -- --messages 1000 --clicks 400000
 //! ```
 //!
 //! The load, the MX, the name server and the webhook receiver run in this process, the server in
 //! another, on the same processors; so the figures compare versions on one machine, not machines.
 //! Messages, sessions and time are bounded.
 
+mod clicks;
 mod disk;
 mod drive;
 mod incoming;
@@ -31,6 +33,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use clicks::{ClickArgs, TrackingHost};
 use drive::{Content, Driven, Mails};
 use incoming::Pool;
 use report::Report;
@@ -78,6 +81,8 @@ struct Args {
     /// Bring mail from outside instead, signed, to a domain that takes it
     #[arg(long, conflicts_with_all = ["dkim", "webhook", "domains"])]
     inbound: bool,
+    #[command(flatten)]
+    click: ClickArgs,
     /// The program [default: postbell, beside this one]
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -108,12 +113,14 @@ impl Args {
     }
 
     /// The configuration: what was asked for comes last.
-    fn settings(&self) -> Vec<(String, String)> {
+    fn settings(&self, tracking: TrackingHost) -> Vec<(String, String)> {
         let limits = incoming::LIMITS
             .iter()
             .filter(|_| self.inbound)
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        limits.chain(self.set.iter().cloned()).collect()
+        let tracking = self.click.clicks.map(|_| tracking.setting());
+        let made = limits.chain(tracking);
+        made.chain(self.set.iter().cloned()).collect()
     }
 }
 
@@ -126,7 +133,8 @@ fn setting(text: &str) -> Result<(String, String), String> {
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let far_side = FarSide::start(&args).await?;
-    let installation = Installation::make(far_side.plan(&args)).await?;
+    let tracking = TrackingHost::choose().await?;
+    let installation = Installation::make(far_side.plan(&args, tracking)).await?;
     if let Some(keys) = args.dkim {
         signed::publish(keys, &installation, far_side.dns.table()).await?;
     }
@@ -147,6 +155,14 @@ async fn main() -> anyhow::Result<()> {
         measured.with_context(|| format!("the server said:\n{}", server.last_lines()))?;
     let sync_after = disk::median_sync(installation.folder().to_owned()).await?;
     let sync = sync_before.min(sync_after);
+    let clicked = match args.click.clicks {
+        Some(_) => Some(
+            tracking
+                .follow(&args.click, installation.folder(), &server)
+                .await?,
+        ),
+        None => None,
+    };
     server.stop().await?;
     far_side.end().await;
     if args.inbound {
@@ -159,6 +175,13 @@ async fn main() -> anyhow::Result<()> {
     } else {
         report.to_table()
     });
+    if let Some(clicked) = clicked {
+        report::say(&if args.json {
+            clicked.to_json()
+        } else {
+            clicked.to_table()
+        });
+    }
     Ok(())
 }
 
@@ -304,14 +327,14 @@ impl FarSide {
         Ok(Instant::now())
     }
 
-    fn plan(&self, args: &Args) -> Plan {
+    fn plan(&self, args: &Args, tracking: TrackingHost) -> Plan {
         Plan {
             binary: args.binary.clone(),
             parent: args.folder.clone(),
             dns: self.dns.addr(),
             mx_port: self.mx.addr().port(),
             webhook: args.webhook.then(|| self.webhook.url("hook")),
-            settings: args.settings(),
+            settings: args.settings(tracking),
         }
     }
 

@@ -167,3 +167,126 @@ impl ResolvesServerCert for ByHost {
         issued.or_else(server)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rustls::client::ClientConnection;
+    use rustls::pki_types::ServerName;
+    use rustls::server::Acceptor;
+    use rustls::{ClientConfig, RootCertStore};
+
+    use super::*;
+
+    fn files(name: &str) -> CertificateFiles {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../certs"));
+        CertificateFiles {
+            certificate: folder.join(format!("{name}.pem")),
+            key: folder.join(format!("{name}-key.pem")),
+        }
+    }
+
+    fn entry(hosts: &[&str], name: &str) -> HostFiles {
+        HostFiles {
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            files: files(name),
+        }
+    }
+
+    fn server(name: &str) -> Option<Arc<ServerTls>> {
+        Some(Arc::new(ServerTls::load(files(name)).unwrap()))
+    }
+
+    fn certificate(name: &str) -> Vec<u8> {
+        server(name).unwrap().current().cert[0].to_vec()
+    }
+
+    /// The first words of a client, and what it is shown then.
+    fn shown(certificates: &HostCertificates, host: &str, protocol: &[u8]) -> Option<Vec<u8>> {
+        let mut config =
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let host = ServerName::try_from(host.to_owned()).unwrap();
+        let mut client = ClientConnection::new(Arc::new(config), host).unwrap();
+        let mut said = Vec::new();
+        client.write_tls(&mut said).unwrap();
+        let mut acceptor = Acceptor::default();
+        acceptor.read_tls(&mut said.as_slice()).unwrap();
+        let accepted = acceptor.accept().ok().flatten().unwrap();
+        let shown = certificates.by_host.resolve(accepted.client_hello())?;
+        Some(shown.cert[0].to_vec())
+    }
+
+    #[test]
+    fn a_host_has_its_certificate_and_others_the_servers() {
+        let own = vec![entry(&["track.acme.example", "*.t.acme.example"], "dev")];
+        let certificates = HostCertificates::load(own, None, server("ca")).unwrap();
+        for (host, name) in [
+            ("track.acme.example", "dev"),
+            ("TRACK.acme.example", "dev"),
+            ("a.t.acme.example", "dev"),
+            ("a.b.t.acme.example", "ca"),
+            ("t.acme.example", "ca"),
+            ("192.0.2.1", "ca"),
+        ] {
+            let shown = shown(&certificates, host, b"http/1.1");
+            assert_eq!(shown, Some(certificate(name)), "{host}");
+        }
+        // Nobody proves anything here.
+        let challenged = shown(
+            &certificates,
+            "track.acme.example",
+            HostCertificates::CHALLENGE,
+        );
+        assert_eq!(challenged, None);
+    }
+
+    #[test]
+    fn what_is_issued_stands_between_and_alone_answers_challenges() {
+        let issued = ByHost {
+            own: ArcSwap::default(),
+            issued: None,
+            server: server("ca"),
+        };
+        let own = vec![entry(&["track.acme.example"], "dev")];
+        let certificates = HostCertificates::load(own, Some(Arc::new(issued)), None).unwrap();
+        let show = |host, protocol| shown(&certificates, host, protocol);
+        assert_eq!(
+            show("track.acme.example", b"http/1.1"),
+            Some(certificate("dev"))
+        );
+        assert_eq!(
+            show("track.other.example", b"http/1.1"),
+            Some(certificate("ca"))
+        );
+        let protocols = &certificates.config().alpn_protocols;
+        assert!(
+            protocols
+                .iter()
+                .any(|one| one == HostCertificates::CHALLENGE)
+        );
+    }
+
+    #[test]
+    fn other_files_are_taken_up_all_or_none() {
+        let own = |name| vec![entry(&["track.acme.example"], name)];
+        let certificates = HostCertificates::load(own("dev"), None, None).unwrap();
+        let shown = || shown(&certificates, "track.acme.example", b"http/1.1");
+        certificates.reload(own("ca")).unwrap();
+        assert_eq!(shown(), Some(certificate("ca")));
+        let bad = vec![
+            entry(&["track.acme.example"], "dev"),
+            entry(&["x.example"], "none"),
+        ];
+        assert!(certificates.reload(bad).is_err());
+        assert_eq!(shown(), Some(certificate("ca")));
+        // Without any, who names an unknown host is not shown another's.
+        certificates.reload(Vec::new()).unwrap();
+        assert_eq!(shown(), None);
+    }
+}

@@ -82,6 +82,8 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         Command::VerifiedAddress(command) => {
             set_up(named, &Request::VerifiedAddress(command), console)
         }
+        Command::Suppression(command) => set_up(named, &Request::Suppression(command), console),
+        Command::Link(command) => set_up(named, &Request::Link(command), console),
         Command::Inbound(InboundCommand::Route(command)) => {
             set_up(named, &Request::InboundRoute(command), console)
         }
@@ -172,6 +174,8 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             routes: Arc::new(tenants.clone()),
             verified: Arc::new(tenants.clone()),
             sandboxes: Arc::new(tenants.clone()),
+            suppressions: Arc::new(tenants.clone()),
+            link_blocks: Arc::new(tenants.clone()),
             clock: Arc::new(SystemClock::new()),
             console,
         };

@@ -17,7 +17,7 @@ use crate::StoreError;
 /// many: two transactions, so that a crash between them loses nothing.
 #[async_trait]
 pub trait Engagements: Send + Sync {
-    /// Keeps hits. When it answers they are on disk. Up to 1,024 are kept all or none; more are several
+    /// Keeps hits. When it answers they are on disk. Up to 2,048 are kept all or none; more are several
     /// such steps, and where one fails the others may be kept.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use postbell_mail::inbound::Mail;
-use postbell_mail::track::{Options, Pattern, Place, PlainText, Plan, Tracker};
+use postbell_mail::track::{Options, Pattern, Place, PlainText, Plan, Seek, Tracker};
 
 const LINK: &str = "https://t.test/c/";
 const PIXEL: &str = "https://t.test/o";
@@ -45,6 +45,7 @@ impl Tracker for Silence {
 pub fn html_rewrite(data: &[u8]) {
     let raw = Bytes::copy_from_slice(data);
     let options = Options {
+        seek: Seek::default(),
         plain_text: PlainText::Rewrite,
         additions: vec![("s".to_owned(), "a b".to_owned())],
         untracked: vec![Pattern::new("*.left.*/*")],

@@ -99,6 +99,7 @@ fn attempt(reply: Reply) -> Attempt {
             from_peer: true,
             dsn: false,
         }],
+        tracking_notes: Vec::new(),
     }
 }
 

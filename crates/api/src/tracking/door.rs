@@ -9,6 +9,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
@@ -31,8 +32,8 @@ use super::routes::Routes;
 use super::visitor::is_within;
 use crate::door::ACCEPT_REST;
 
-/// Header fields of a request.
-const FIELDS_MAX: usize = 64;
+/// How long the last answer of a connection may take: who does not take it by then never will.
+const LAST_ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// What the HTTP library asks for at least.
 const HEAD_MIN: usize = 8 << 10;
 
@@ -169,7 +170,11 @@ impl TrackingDoor {
         let Some(tls) = &self.tls else {
             return;
         };
-        match timeout(timeouts.handshake, tls.accept(stream)).await {
+        let handshake = timeout(timeouts.handshake, tls.accept(stream));
+        let Some(secured) = stop.run_until_cancelled(handshake).await else {
+            return;
+        };
+        match secured {
             // RFC 8737 §3: the handshake was all that it was for.
             Ok(Ok(stream)) if is_challenge(stream.get_ref().1.alpn_protocol()) => {}
             Ok(Ok(stream)) => self.talk(stream, peer, (limits, timeouts), stop).await,
@@ -206,7 +211,6 @@ impl TrackingDoor {
             .header_read_timeout(timeouts.head)
             .max_buf_size(limits.max_head.max(HEAD_MIN))
             .max_header_size(limits.max_head)
-            .max_headers(FIELDS_MAX)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
@@ -218,8 +222,7 @@ impl TrackingDoor {
             Some(ended) => ended,
             None => {
                 connection.as_mut().graceful_shutdown();
-                // Who takes no answer for so long will not take it any more.
-                match timeout(timeouts.head, connection).await {
+                match timeout(LAST_ANSWER_LIMIT, connection).await {
                     Ok(ended) => ended,
                     Err(_) => return,
                 }

@@ -5,5 +5,6 @@ mod fake;
 mod forgery;
 mod limits;
 mod pages;
+mod tls;
 mod visits;
 mod world;

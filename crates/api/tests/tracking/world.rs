@@ -1,12 +1,13 @@
 //! A tracking host on a port of its own, and clients that say exactly what a test writes.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use postbell_api::tracking::{
-    AgentKept, Encryption, IpKept, Teller, Tracking, TrackingLimits, TrackingOptions,
+    AgentKept, Encryption, IpKept, Teller, Tracking, TrackingDoor, TrackingLimits, TrackingOptions,
     TrackingParts, TrackingTerms, TrackingTimeouts,
 };
 use postbell_model::clock::Sleep;
@@ -18,6 +19,7 @@ use postbell_model::{
     Monotonic, ReversePath, Secret, SendingDomain, SendingLimits, Timestamp, TokenKeys, Workspace,
     WorkspaceId,
 };
+use postbell_net::{CertificateFiles, HostCertificates, HostFiles};
 use postbell_store::{BlockedLinks, Directory, Unsubscribing};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -31,6 +33,7 @@ use crate::fake::FakeStore;
 pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 pub(crate) const BROWSER: &str =
     "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0";
+pub(crate) const CERTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../certs");
 const SOON: Duration = Duration::from_secs(20);
 
 /// A tracking host.
@@ -41,6 +44,7 @@ pub(crate) struct World {
     pub(crate) teller: Teller,
     pub(crate) terms: TrackingTerms,
     pub(crate) addr: SocketAddr,
+    pub(crate) tls_addr: SocketAddr,
     registry: Registry,
     doors: (TaskTracker, CancellationToken),
     recorder: (TaskTracker, CancellationToken),
@@ -63,15 +67,13 @@ impl World {
             clock: clock.clone(),
         };
         let tracking = Tracking::new(options, parts, None).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
+        let door = tracking.door.with_certificates(&certificates());
         let doors = (TaskTracker::new(), CancellationToken::new());
         let recorder = (TaskTracker::new(), CancellationToken::new());
-        let serving =
-            tracking
-                .door
-                .serve(listener, Encryption::None, doors.0.clone(), doors.1.clone());
-        doors.0.spawn(serving);
+        let [addr, tls_addr] = [
+            listen(&door, Encryption::None, &doors).await,
+            listen(&door, Encryption::Tls, &doors).await,
+        ];
         recorder.0.spawn(tracking.recorder.run(recorder.1.clone()));
         let mut registry = Registry::default();
         tracking.metrics.register(&mut registry, store.clone());
@@ -82,6 +84,7 @@ impl World {
             teller: tracking.teller,
             terms: tracking.terms,
             addr,
+            tls_addr,
             registry,
             doors,
             recorder,
@@ -185,6 +188,31 @@ impl World {
         let found = lines.find_map(|line| line.strip_prefix(name));
         found.unwrap_or_default().trim().to_owned()
     }
+}
+
+async fn listen(
+    door: &TrackingDoor,
+    encryption: Encryption,
+    (tasks, stop): &(TaskTracker, CancellationToken),
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let door = door.clone();
+    tasks.spawn(door.serve(listener, encryption, tasks.clone(), stop.clone()));
+    addr
+}
+
+/// The development certificate, for `localhost`.
+fn certificates() -> HostCertificates {
+    let file = |name| PathBuf::from(CERTS).join(name);
+    let entry = HostFiles {
+        hosts: vec!["localhost".to_owned()],
+        files: CertificateFiles {
+            certificate: file("dev.pem"),
+            key: file("dev-key.pem"),
+        },
+    };
+    HostCertificates::load(vec![entry], None, None).unwrap()
 }
 
 /// An answer, in its parts.

@@ -1,9 +1,9 @@
-//! What was claimed before somebody paused it.
+//! What was claimed before somebody paused it, or its recipient wanted no more.
 
 use postbell_model::{Fact, NewMail, Pause, Sending, Timestamp};
 use postbell_peers::dns::Entry;
 
-use crate::world::World;
+use crate::world::{World, mail_from};
 
 fn paused() -> Sending {
     Sending::Paused(Pause {
@@ -31,5 +31,19 @@ async fn what_was_claimed_before_a_pause_is_given_back_without_an_attempt() {
         panic!("it was not delivered");
     };
     assert_eq!(attempt.number, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_wants_no_more_gets_nothing_that_is_on_its_way() {
+    let world = World::new().await;
+    let claimed = world.claimed("bob@example.com", mail_from(), "Subject: x\r\n\r\n".into());
+    let delivery = claimed.delivery.id;
+    world.queue.suppress(delivery);
+    // Offered, as it would have been a moment before.
+    world.accept_this(claimed);
+    let outcome = world.outcome(delivery).await;
+    assert!(matches!(outcome, Fact::Suppressed(_)), "{outcome:?}");
+    assert_eq!(world.mx.counts().messages, 0);
     world.end().await;
 }

@@ -1,12 +1,13 @@
 //! A store in memory: a queue that keeps what was settled, and one workspace with one domain.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use postbell_model::consequence::consequence;
+use postbell_model::suppression::{Cause, Scope, SuppressedBy};
 use postbell_model::tracking::{DomainTracking, SetTracking};
 use postbell_model::{
     ConfigurationSet, ConfigurationSetId, Credential, DeliveryId, DeliveryState, Destination,
@@ -55,6 +56,8 @@ struct Rows {
     rows: HashMap<DeliveryId, Row>,
     batches: usize,
     trouble: Option<Trouble>,
+    /// Deliveries whose recipient is on the suppression list.
+    suppressed: HashSet<DeliveryId>,
 }
 
 #[derive(Debug)]
@@ -67,6 +70,21 @@ struct Row {
 }
 
 impl Row {
+    /// Ends it where its recipient is on the suppression list.
+    fn unless_suppressed(&mut self, suppressed: &HashSet<DeliveryId>) -> Option<&mut Self> {
+        if suppressed.contains(&self.claimed.delivery.id) {
+            self.state = DeliveryState::Suppressed;
+            self.facts.push(Fact::Suppressed(Box::new(SuppressedBy {
+                scope: Scope::All,
+                cause: Cause::Manual,
+                since: self.due,
+                event: None,
+            })));
+            return None;
+        }
+        Some(self)
+    }
+
     fn is_due(&self, now: Timestamp) -> bool {
         self.state == DeliveryState::Queued && !self.in_flight && self.due <= now
     }
@@ -117,6 +135,11 @@ impl MemoryQueue {
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap()
+    }
+
+    /// Puts the recipient of a delivery on the suppression list, for this one.
+    pub(crate) fn suppress(&self, delivery: DeliveryId) {
+        self.lock().suppressed.insert(delivery);
     }
 
     /// Has mail of the workspace sent, or not.
@@ -281,17 +304,22 @@ impl Queue for MemoryQueue {
         limit: usize,
     ) -> Result<Vec<Claimed>, StoreError> {
         let mut rows = self.lock();
+        let Rows {
+            rows, suppressed, ..
+        } = &mut *rows;
         let due = rows
-            .rows
             .values_mut()
-            .filter(|row| row.is_due(now) && row.lane() == *lane);
-        Ok(due
+            .filter(|row| row.is_due(now) && row.lane() == *lane)
+            .filter_map(|row| row.unless_suppressed(suppressed));
+        let claimed = due
             .take(limit)
             .map(|row| {
                 row.in_flight = true;
                 row.claimed.clone()
             })
-            .collect())
+            .collect();
+        self.changed.send_modify(|changes| *changes += 1);
+        Ok(claimed)
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Vec<Result<(), SettleError>> {
@@ -303,6 +331,10 @@ impl Queue for MemoryQueue {
         self.changed.send_modify(|changes| *changes += 1);
         self.queued.send_modify(|rung| *rung += 1);
         results
+    }
+
+    fn suppressed_meanwhile(&self, claimed: &Claimed) -> bool {
+        self.lock().suppressed.contains(&claimed.delivery.id)
     }
 
     async fn release(&self, claims: Vec<DeliveryId>, at: Timestamp) -> Result<(), StoreError> {

@@ -99,16 +99,32 @@ fn keep(out: &mut transfer::Quoted, mut kept: &[u8]) {
 }
 
 fn write(out: &mut transfer::Quoted, text: &[u8]) {
-    for (at, &octet) in text.iter().enumerate() {
+    let mut rest = text;
+    while let Some((&octet, behind)) = rest.split_first() {
+        let room = QUOTED_LINE.saturating_sub(out.column);
+        let begins_line = out.column == 0 && octet == b'-';
+        let plain = rest.iter().take(room).take_while(|octet| is_plain(**octet));
+        let (run, after) = rest.split_at_checked(plain.count()).unwrap_or_default();
+        if !run.is_empty() && !begins_line {
+            out.push(run);
+            rest = after;
+            continue;
+        }
         match octet {
             // RFC 2045 §6.7 (3): not at the end of a line.
-            b' ' if at + 1 < text.len() => out.push(b" "),
+            b' ' if !behind.is_empty() => out.push(b" "),
             // Nothing that is put on a line of its own may look like a boundary.
             b'-' if out.column == 0 || out.column >= QUOTED_LINE => out.push_escaped(octet),
-            b'!'..=b'<' | b'>'..=b'~' => out.push(&[octet]),
+            _ if is_plain(octet) => out.push(&[octet]),
             _ => out.push_escaped(octet),
         }
+        rest = behind;
     }
+}
+
+/// Whether an octet stands for itself.
+const fn is_plain(octet: u8) -> bool {
+    matches!(octet, b'!'..=b'<' | b'>'..=b'~')
 }
 
 #[cfg(test)]

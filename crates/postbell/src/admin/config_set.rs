@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::InWorkspace;
 use super::desk::{self, Desk};
-use super::egress;
 use super::workspace::DEFAULT_SET;
+use super::{egress, identity, tracking};
 use crate::cli::{ConfigSetAdd, ConfigSetCommand, ConfigSetNamed, ConfigSetUpdate};
 use crate::config::format_duration;
 
@@ -36,7 +36,7 @@ async fn add(desk: &Desk, add: &ConfigSetAdd) -> anyhow::Result<()> {
         expire_after: add.expire_after,
         reports: add.reports,
         egress: add.egress.over(Egress::default()),
-        tracking: SetTracking::default(),
+        tracking: add.tracks.over(SetTracking::default())?,
     };
     let set = desk
         .tenants
@@ -61,6 +61,8 @@ async fn update(desk: &Desk, update: &ConfigSetUpdate) -> anyhow::Result<()> {
         changed.reports = choice.into_option();
     }
     changed.egress = update.egress.over(changed.egress);
+    let kept = update.no_longer.out_of(changed.tracking)?;
+    changed.tracking = update.tracks.over(kept)?;
     let sentence = format!(
         "changed configuration set {}",
         described(&directory, &changed)
@@ -85,20 +87,24 @@ fn show(desk: &Desk, named: &ConfigSetNamed) -> anyhow::Result<()> {
         .filter(|destination| destination.configuration_set == Some(set.id))
         .map(|destination| destination.name.as_str())
         .collect();
-    let lines = [
+    let mut lines = vec![
         format!("{} ({})", set.name, set.id),
         format!("  workspace      {}", workspace.name),
         format!("  retries        {}", retries(set)),
         format!("  expiry         {}", expiry(set)),
         format!("  reports        {}", reports(set)),
         format!("  egress         {}", egress::told(&set.egress)),
+    ];
+    let tracking = tracking::of_set(&set.tracking).into_iter();
+    lines.extend(tracking.map(|(what, told)| format!("  {what:<14} {told}")));
+    lines.extend([
         format!("  domains        {}", desk::listed(domains.iter().copied())),
         format!(
             "  destinations   {}",
             desk::listed(destinations.iter().copied())
         ),
         format!("  created        {}", set.created_at),
-    ];
+    ]);
     let mut document = document(&directory, set);
     document["domains"] = json!(domains);
     document["destinations"] = json!(destinations);
@@ -153,7 +159,7 @@ fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
 }
 
 fn document(directory: &Directory, set: &ConfigurationSet) -> Value {
-    json!({
+    let mut document = json!({
         "name": set.name,
         "workspace": desk::workspace_name(directory, set.workspace),
         "maxRetries": set.max_retries,
@@ -161,7 +167,9 @@ fn document(directory: &Directory, set: &ConfigurationSet) -> Value {
         "reports": set.reports,
         "egress": egress::document(&set.egress),
         "createdAt": set.created_at.to_string(),
-    })
+    });
+    identity::merge(&mut document, tracking::document(&set.tracking));
+    document
 }
 
 fn row(directory: &Directory, set: &ConfigurationSet) -> Vec<String> {
@@ -175,7 +183,7 @@ fn row(directory: &Directory, set: &ConfigurationSet) -> Vec<String> {
 }
 
 fn described(directory: &Directory, set: &ConfigurationSet) -> String {
-    format!(
+    let mut described = format!(
         "{} of workspace {}: retries {}, expiry {}, reports {}, {}",
         set.name,
         desk::workspace_name(directory, set.workspace),
@@ -183,7 +191,15 @@ fn described(directory: &Directory, set: &ConfigurationSet) -> String {
         expiry(set),
         reports(set),
         egress::told(&set.egress)
-    )
+    );
+    if set.tracking != SetTracking::default() {
+        let switches = tracking::switches(&set.tracking);
+        let unsubscribe = tracking::switch(set.tracking.unsubscribe);
+        described.push_str(&format!(
+            "; tracking: {switches}; unsubscribe {unsubscribe}"
+        ));
+    }
+    described
 }
 
 fn retries(set: &ConfigurationSet) -> String {

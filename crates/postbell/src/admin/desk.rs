@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
 use postbell_store::{
-    Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, Logged, Pauses, Removals,
-    Sandboxes, SealingKey, Tenants, VerifiedAddresses, Webhooks,
+    Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, LinkBlocks, Logged, Pauses,
+    Removals, Sandboxes, SealingKey, Suppressions, Tenants, VerifiedAddresses, Webhooks,
 };
 use serde_json::Value;
 
@@ -31,6 +31,8 @@ pub(crate) struct Desk {
     pub(crate) routes: Arc<dyn InboundRoutes>,
     pub(crate) verified: Arc<dyn VerifiedAddresses>,
     pub(crate) sandboxes: Arc<dyn Sandboxes>,
+    pub(crate) suppressions: Arc<dyn Suppressions>,
+    pub(crate) link_blocks: Arc<dyn LinkBlocks>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::desk::{self, Desk};
 use super::sending::{self, Whose};
 use super::{InWorkspace, identity, removal};
-use crate::cli::{ComingIn, DomainAdd, DomainCommand, DomainUpdate};
+use crate::cli::{ComingIn, DomainAdd, DomainCommand, DomainTracks, DomainUpdate};
 use crate::identity::make_keys;
 
 /// A domain to be added.
@@ -26,6 +26,7 @@ pub(crate) struct NewDomain<'a> {
     pub(crate) workspace: WorkspaceId,
     pub(crate) set: ConfigurationSetId,
     pub(crate) coming_in: ComingIn,
+    pub(crate) tracks: DomainTracks,
 }
 
 pub(super) async fn run(desk: &Desk, command: &DomainCommand) -> anyhow::Result<()> {
@@ -69,6 +70,7 @@ async fn add(desk: &Desk, add: &DomainAdd) -> anyhow::Result<()> {
         workspace: workspace.id,
         set: set.id,
         coming_in: add.coming_in,
+        tracks: add.tracks.clone(),
     };
     // What can't be sealed is not begun.
     let sealing = if add.no_dkim {
@@ -121,7 +123,10 @@ async fn update(desk: &Desk, update: &DomainUpdate) -> anyhow::Result<()> {
         reply_capture: update.coming_in.reply_capture,
         inbound: update.coming_in.inbound,
         dmarc: update.coming_in.dmarc,
-        ..DomainChange::default()
+        track_opens: update.tracks.track_opens,
+        track_clicks: update.tracks.track_clicks,
+        brand_name: update.tracks.brand_name.clone().map(|name| name.0),
+        brand_colour: update.tracks.brand_colour.map(|colour| colour.0),
     };
     let now = desk.clock.now();
     let changes = desk
@@ -146,8 +151,12 @@ fn changed_sentence(domain: &SendingDomain, changes: &[SettingChange]) -> String
         return format!("{} has these settings already", domain.name);
     }
     let told = changes.iter().map(|change| {
-        let old = change.old.as_deref().unwrap_or("nothing");
-        format!("{} from {old} to {}", change.setting, change.new)
+        let old = or_nothing(change.old.as_deref().unwrap_or_default());
+        format!(
+            "{} from {old} to {}",
+            change.setting,
+            or_nothing(&change.new)
+        )
     });
     let told: Vec<_> = told.collect();
     format!(
@@ -156,6 +165,11 @@ fn changed_sentence(domain: &SendingDomain, changes: &[SettingChange]) -> String
         told.join(", "),
         domain.name
     )
+}
+
+/// A setting that is not there is told as nothing.
+fn or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
 }
 
 async fn list(desk: &Desk, list: &InWorkspace) -> anyhow::Result<()> {
@@ -207,6 +221,8 @@ pub(crate) async fn make_domain(
         reply_capture: reply_capture.unwrap_or(usual.reply_capture),
         inbound: inbound.unwrap_or(usual.inbound),
         dmarc: dmarc.unwrap_or(usual.dmarc),
+        tracking: new.tracks.tracking(),
+        brand: new.tracks.brand(),
         ..usual
     };
     tenants.add_domain(domain.clone()).await?;
@@ -257,6 +273,10 @@ pub(super) fn document(
         "replyCapture": domain.reply_capture,
         "inbound": domain.inbound,
         "dmarc": domain.dmarc.name(),
+        "trackOpens": domain.tracking.opens,
+        "trackClicks": domain.tracking.clicks,
+        "brandName": domain.brand.name,
+        "brandColour": domain.brand.colour.map(|colour| colour.to_string()),
         "sending": sending::document(directory.sending(&Sender::Domain(domain.name.clone()))),
         "createdAt": domain.created_at.to_string(),
         "verified": known.is_some_and(|known| known.verified_at.is_some()),

@@ -7,7 +7,7 @@ use postbell_store::DomainCheck;
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use super::{domain, sending, waiting};
+use super::{domain, sending, tracking, waiting};
 use crate::cli::{DomainNamed, DomainShow};
 use crate::console::Style;
 use crate::identity::{
@@ -36,7 +36,7 @@ pub(super) async fn show(desk: &Desk, show: &DomainShow) -> anyhow::Result<()> {
         desk.console.say(told.to_string());
         return Ok(());
     }
-    let mut lines = vec![coming_in(&domain)];
+    let mut lines = vec![coming_in(&domain), tracking::of_domain(&domain)];
     let directory = desk.directory();
     let sending = directory.sending(&sender);
     if *sending != Sending::Active {
@@ -151,7 +151,7 @@ pub(super) async fn rotate(desk: &Desk, named: &DomainNamed) -> anyhow::Result<(
 }
 
 /// Adds the members of a document to another.
-fn merge(document: &mut Value, more: Value) {
+pub(super) fn merge(document: &mut Value, more: Value) {
     if let (Value::Object(document), Value::Object(more)) = (document, more) {
         document.extend(more);
     }
@@ -165,9 +165,11 @@ pub(super) fn find(desk: &Desk, name: &str) -> anyhow::Result<SendingDomain> {
 }
 
 pub(super) fn records_of(desk: &Desk, domain: &SendingDomain) -> Vec<Record> {
+    let directory = desk.directory();
     records(&Identity {
         domain,
-        keys: desk.directory().domain_keys(&domain.name),
+        keys: directory.domain_keys(&domain.name),
+        set: directory.configuration_set(domain.configuration_set),
         host: &desk.config.server.hostname,
         retire_after: desk.config.dkim.retire_after,
         now: desk.clock.now(),

@@ -1,5 +1,5 @@
 //! The commands that set things up: workspaces, domains, credentials, API keys, configuration
-//! sets, destinations.
+//! sets, destinations, suppression lists, blocked links.
 //!
 //! They open the database beside a running server, which sees what changed within a second or
 //! two.
@@ -14,9 +14,12 @@ mod egress;
 mod identity;
 mod inbound_route;
 mod limits;
+mod link;
 mod removal;
 mod revoke;
 mod sending;
+mod suppression;
+mod tracking;
 mod verified_address;
 mod waiting;
 mod workspace;
@@ -28,7 +31,8 @@ pub(crate) use workspace::make_workspace;
 
 use crate::cli::{
     ApiKeyCommand, ConfigSetCommand, CredentialCommand, DestinationCommand, DomainCommand,
-    InWorkspace, InboundRouteCommand, Output, VerifiedAddressCommand, WorkspaceCommand,
+    InWorkspace, InboundRouteCommand, LinkCommand, Output, SuppressionCommand,
+    VerifiedAddressCommand, WorkspaceCommand,
 };
 
 /// A command about what is set up.
@@ -42,6 +46,8 @@ pub(crate) enum Request {
     Destination(DestinationCommand),
     InboundRoute(InboundRouteCommand),
     VerifiedAddress(VerifiedAddressCommand),
+    Suppression(SuppressionCommand),
+    Link(LinkCommand),
 }
 
 impl Request {
@@ -63,5 +69,7 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         Request::Destination(command) => destination::run(desk, command).await,
         Request::InboundRoute(command) => inbound_route::run(desk, command).await,
         Request::VerifiedAddress(command) => verified_address::run(desk, command).await,
+        Request::Suppression(command) => suppression::run(desk, command).await,
+        Request::Link(command) => link::run(desk, command).await,
     }
 }

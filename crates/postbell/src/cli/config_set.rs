@@ -4,30 +4,34 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{EgressArgs, InWorkspace, Output, duration, on_or_off};
+use super::{EgressArgs, InWorkspace, NoLonger, Output, SetTracks, duration, on_or_off};
 
 /// `postbell config-set …`
 #[derive(Debug, Subcommand)]
 pub enum ConfigSetCommand {
     /// Make a configuration set
     #[command(after_help = "\
-Example:
-  postbell config-set add urgent --workspace acme --max-retries 3 --expire-after 1h")]
-    Add(ConfigSetAdd),
+Examples:
+  postbell config-set add urgent --workspace acme --max-retries 3 --expire-after 1h
+  postbell config-set add news --workspace acme --track-clicks on --unsubscribe on \\
+      --add-parameter utm_source=news --untracked '*/legal/*'")]
+    Add(Box<ConfigSetAdd>),
     /// List configuration sets
     #[command(after_help = "Example:\n  postbell config-set list --workspace acme")]
     List(InWorkspace),
     /// Show a configuration set, with its domains and destinations
     #[command(after_help = "Example:\n  postbell config-set show urgent --workspace acme")]
     Show(ConfigSetNamed),
-    /// Change a configuration set, for mail that is accepted from now on
+    /// Change a configuration set: attempts for mail that is accepted from now on, tracking for mail
+    /// that is sent from now on
     #[command(after_help = "\
 Examples:
   postbell config-set update urgent --workspace acme --reports off
   postbell config-set update urgent --workspace acme --max-retries default
   postbell config-set update urgent --workspace acme --source-address 192.0.2.7,2001:db8::7
-  postbell config-set update urgent --workspace acme --ehlo-name out7.acme.example")]
-    Update(ConfigSetUpdate),
+  postbell config-set update urgent --workspace acme --ehlo-name out7.acme.example
+  postbell config-set update news --workspace acme --track-opens domain --remove-parameter all")]
+    Update(Box<ConfigSetUpdate>),
     /// Remove a configuration set that no domain, destination or waiting mail uses
     #[command(after_help = "\
 Examples:
@@ -56,6 +60,7 @@ pub struct ConfigSetNamed {
 
 /// `postbell config-set add`
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").multiple(true))]
 pub struct ConfigSetAdd {
     /// Its name: letters, digits, "-", "_" and "."
     pub name: String,
@@ -73,6 +78,8 @@ pub struct ConfigSetAdd {
     pub reports: Option<bool>,
     #[command(flatten)]
     pub egress: EgressArgs,
+    #[command(flatten)]
+    pub tracks: SetTracks,
     #[command(flatten)]
     pub output: Output,
 }
@@ -102,6 +109,10 @@ pub struct ConfigSetUpdate {
     pub reports: Option<Choice<bool>>,
     #[command(flatten)]
     pub egress: EgressArgs,
+    #[command(flatten)]
+    pub tracks: SetTracks,
+    #[command(flatten)]
+    pub no_longer: NoLonger,
     #[command(flatten)]
     pub output: Output,
 }
@@ -134,11 +145,20 @@ fn or_default<T, F>(read: F) -> impl Fn(&str) -> Result<Choice<T>, String> + Clo
 where
     F: Fn(&str) -> Result<T, String> + Clone,
 {
-    move |text| match text {
-        "default" => Ok(Choice::Default),
-        _ => match read(text) {
-            Ok(value) => Ok(Choice::This(value)),
-            Err(how) => Err(format!("{how}, or default")),
-        },
+    or_word("default", read)
+}
+
+/// Reads this word, or what `read` reads.
+pub(super) fn or_word<T, F>(
+    word: &'static str,
+    read: F,
+) -> impl Fn(&str) -> Result<Choice<T>, String> + Clone
+where
+    F: Fn(&str) -> Result<T, String> + Clone,
+{
+    move |text| match read(text) {
+        _ if text == word => Ok(Choice::Default),
+        Ok(value) => Ok(Choice::This(value)),
+        Err(how) => Err(format!("{how}, or {word}")),
     }
 }

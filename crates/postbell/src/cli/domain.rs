@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{ComingIn, InWorkspace, Output, PauseArgs, SandboxArgs};
+use super::{ComingIn, DomainTracks, InWorkspace, Output, PauseArgs, SandboxArgs};
 
 /// `postbell domain …`
 #[derive(Debug, Subcommand)]
@@ -12,19 +12,23 @@ pub enum DomainCommand {
 Examples:
   postbell domain add acme.example --workspace acme
   postbell domain add acme.example --workspace acme --return-path mail.acme.example
-  postbell domain add acme.example --workspace acme --inbound on")]
-    Add(DomainAdd),
-    /// Change the hosts of a domain, the configuration set of its mail, or what comes in for it
+  postbell domain add acme.example --workspace acme --inbound on
+  postbell domain add acme.example --workspace acme --track-clicks on --brand-name Acme")]
+    Add(Box<DomainAdd>),
+    /// Change the hosts of a domain, the configuration set of its mail, what is tracked of it, or what
+    /// comes in for it
     #[command(after_help = "\
 Examples:
   postbell domain update acme.example --tracking-host links.acme.example
   postbell domain update acme.example --config-set newsletter
   postbell domain update acme.example --inbound on --dmarc enforce
   postbell domain update acme.example --reply-capture off
+  postbell domain update acme.example --track-opens off --track-clicks on
+  postbell domain update acme.example --brand-name 'Acme Shop' --brand-colour '#1a7f37'
 
 Publish the records of a new host before: `postbell domain show` prints them afterwards. Mail that is
 under way keeps the host that it left with.")]
-    Update(DomainUpdate),
+    Update(Box<DomainUpdate>),
     /// Remove a domain with its keys; what waits of its mail is rejected
     #[command(after_help = "\
 Examples:
@@ -91,6 +95,7 @@ sandbox, its terms hold. What was accepted before is sent. `postbell domain resu
 
 /// `postbell domain add`
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").multiple(true))]
 pub struct DomainAdd {
     /// The domain: acme.example
     pub name: String,
@@ -115,6 +120,8 @@ pub struct DomainAdd {
     #[command(flatten)]
     pub coming_in: ComingIn,
     #[command(flatten)]
+    pub tracks: DomainTracks,
+    #[command(flatten)]
     pub output: Output,
 }
 
@@ -138,6 +145,8 @@ pub struct DomainUpdate {
     pub config_set: Option<String>,
     #[command(flatten)]
     pub coming_in: ComingIn,
+    #[command(flatten)]
+    pub tracks: DomainTracks,
     #[command(flatten)]
     pub output: Output,
 }

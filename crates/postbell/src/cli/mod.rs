@@ -11,11 +11,14 @@ mod erase;
 mod inbound;
 mod inbound_route;
 mod limits;
+mod link;
 mod manual;
 mod operate;
 mod safekeeping;
 mod sending;
+mod suppression;
 mod trace;
+mod tracking;
 mod verified_address;
 mod workspace;
 
@@ -44,6 +47,7 @@ pub use inbound_route::{
     ComingIn, InboundRouteCommand, InboundRouteNamed, InboundRouteSet, WhichRoute,
 };
 pub use limits::{ChangedLimits, Limit, NewLimits};
+pub use link::{LinkCommand, WhichLinks};
 pub use manual::ManArgs;
 pub use operate::{
     Act, EventsCommand, MessageCommand, QueueArgs, QueueCommand, QueueList, QueueSort,
@@ -51,7 +55,13 @@ pub use operate::{
 };
 pub use safekeeping::{BackupArgs, RestoreArgs, VerifyArgs};
 pub use sending::{NewMailArg, PauseArgs, SandboxArgs, SandboxMailArg};
+pub use suppression::{
+    Entry, SuppressionAdd, SuppressionCommand, SuppressionExport, SuppressionImport,
+    SuppressionList, SuppressionRemove, WhichAddress, WhichEntries,
+};
+pub(crate) use suppression::{note as suppression_note, stream as stream_name};
 pub use trace::{TraceArgs, TraceRole};
+pub use tracking::{BrandColour, BrandName, DomainTracks, NoLonger, Parameter, SetTracks};
 pub use verified_address::{VerifiedAddressCommand, WhichVerified};
 pub use workspace::{WorkspaceCommand, WorkspaceNamed, WorkspaceUpdate};
 
@@ -230,6 +240,12 @@ there because it is dead goes.")]
     /// Verified addresses: who the sandboxes of a workspace may send to
     #[command(subcommand)]
     VerifiedAddress(VerifiedAddressCommand),
+    /// Suppression lists: addresses that a workspace sends no mail
+    #[command(subcommand)]
+    Suppression(SuppressionCommand),
+    /// Tracked links: what one is, and which lead nowhere
+    #[command(subcommand)]
+    Link(LinkCommand),
     /// Print what makes a shell complete these commands
     #[command(after_help = "\
 Examples:

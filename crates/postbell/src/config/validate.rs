@@ -12,12 +12,13 @@ use super::sections::Config;
 use super::tracking;
 use super::units::{format_duration, parse_duration, parse_size};
 
-/// Where nothing is something: no grace ends at once, and no pace is too slow.
-const MAY_BE_ZERO: [&str; 4] = [
+/// Where nothing is something: no grace ends at once, no pace is too slow, and no bounce too many.
+const MAY_BE_ZERO: [&str; 5] = [
     "server.grace",
     "submission.limits.min_data_rate",
     "inbound.limits.min_data_rate",
     "overload.min_free_disk",
+    "suppression.soft_bounces",
 ];
 
 /// More of anything than a machine could hold is a slip of the pen.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{NewDomain, make_credential, make_domain, make_workspace};
-use crate::cli::{ComingIn, DevArgs};
+use crate::cli::{ComingIn, DevArgs, DomainTracks};
 use crate::config::{self, Config, Sources, TlsSection, TrustedNetwork};
 use crate::identity::{make_keys, sealing_key_in};
 use crate::lifecycle::make_data_folder;
@@ -235,6 +235,7 @@ async fn make_tenants(
                 inbound: Some(true),
                 ..ComingIn::default()
             },
+            tracks: DomainTracks::default(),
         };
         make_domain(tenants, clock, &domain).await?;
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use postbell_model::Timestamp;
-use postbell_net::{ServerTls, valid_until};
+use postbell_net::{CertificateFiles, ServerTls, valid_until};
 
 use super::check::Check;
-use crate::config::Config;
+use crate::config::{Config, tracking};
 
 const NAME: &str = "certificate";
 const DAY: Duration = Duration::from_hours(24);
@@ -14,23 +14,35 @@ const DAY: Duration = Duration::from_hours(24);
 const SOON: Duration = Duration::from_hours(24 * 14);
 
 pub(super) fn look(config: &Config, now: Timestamp) -> Vec<Check> {
+    let mut checks = of_server(config, now);
+    for entry in tracking::files(&config.tracking) {
+        checks.extend(of_files(entry.files, "tracking.certificate", now));
+    }
+    checks
+}
+
+fn of_server(config: &Config, now: Timestamp) -> Vec<Check> {
     let Some(files) = config.tls.files() else {
         let found = "none is configured: passwords and mail come in over loopback alone";
         let advice = "set tls.certificate and tls.key before clients come from elsewhere";
         return vec![Check::warning(NAME, found, advice)];
     };
+    of_files(files, "tls.certificate", now)
+}
+
+fn of_files(files: CertificateFiles, set_at: &str, now: Timestamp) -> Vec<Check> {
     let file = files.certificate.display().to_string();
     let until = match valid_until(&files.certificate) {
         Ok(until) => until,
         Err(error) => {
-            let advice = "put a certificate in PEM there (tls.certificate)";
+            let advice = format!("put a certificate in PEM there ({set_at})");
             return vec![Check::fault(NAME, format!("{file}: {error}"), advice)];
         }
     };
     let key = match ServerTls::load(files) {
         Ok(_) => Check::ok("its key", "belongs to the certificate"),
         Err(error) => {
-            let advice = "put the key of this certificate there (tls.key)";
+            let advice = "put the key of this certificate there (the key beside it)";
             Check::fault("its key", error.to_string(), advice)
         }
     };

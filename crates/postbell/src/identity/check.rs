@@ -158,7 +158,7 @@ async fn look(resolver: &Resolver, record: &Record, name: &Domain, server: &Serv
             ),
         },
         Expected::Mx(what) => mx(resolver, name, server, what).await,
-        Expected::Host => leads_here(resolver, name, server).await,
+        Expected::Host => leads_here(resolver, (name, record), server).await,
         Expected::Spf => spf(resolver, name, server).await,
         Expected::Dmarc => dmarc(resolver, name).await,
     }
@@ -222,7 +222,15 @@ async fn mx(resolver: &Resolver, name: &Domain, server: &Server<'_>, what: &str)
 }
 
 /// Whether a host has an address of this server, by an alias or by itself.
-async fn leads_here(resolver: &Resolver, name: &Domain, server: &Server<'_>) -> Looked {
+async fn leads_here(
+    resolver: &Resolver,
+    (name, record): (&Domain, &Record),
+    server: &Server<'_>,
+) -> Looked {
+    let how = match record.kind {
+        "CNAME" => "make it an alias of",
+        _ => "give it the addresses of",
+    };
     match resolver.addresses(name).await {
         Ok(addresses) => {
             let found = addresses.ips.iter().map(ToString::to_string).collect();
@@ -230,7 +238,10 @@ async fn leads_here(resolver: &Resolver, name: &Domain, server: &Server<'_>) -> 
             if addresses.ips.iter().any(is_ours) {
                 return (Verdict::Found, "leads to this server".to_owned(), found);
             }
-            let sentence = format!("leads elsewhere: make it an alias of {}", server.host);
+            let sentence = format!(
+                "leads elsewhere, and so do links that are tracked: {how} {}",
+                server.host
+            );
             (Verdict::Wrong, sentence, found)
         }
         Err(error) => nothing(&error, "publish it, or links that are tracked lead nowhere"),

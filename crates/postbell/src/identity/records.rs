@@ -4,18 +4,26 @@ use std::fmt;
 use std::time::Duration;
 
 use postbell_mail::dkim::record;
-use postbell_model::{Domain, DomainKey, KeyState, SendingDomain, Timestamp};
+use postbell_model::tracking::Tracking;
+use postbell_model::{
+    ConfigurationSet, Domain, DomainKey, Instructions, KeyState, SendingDomain, Timestamp,
+};
 
 use super::keys::is_over;
 
 /// A string of a TXT record has one octet for its length (RFC 1035 §3.3).
 const STRING_MAX: usize = 255;
 
+/// The kind of a record whose value only the owner of the server's name can fill in.
+const ADDRESSES: &str = "A/AAAA";
+
 /// What a domain's records follow from.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity<'a> {
     pub(crate) domain: &'a SendingDomain,
     pub(crate) keys: &'a [DomainKey],
+    /// The configuration set of its mail.
+    pub(crate) set: Option<&'a ConfigurationSet>,
     /// The name of this server.
     pub(crate) host: &'a str,
     pub(crate) retire_after: Duration,
@@ -59,7 +67,7 @@ impl fmt::Display for Importance {
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) name: String,
-    /// `TXT`, `MX`, `CNAME`
+    /// `TXT`, `MX`, `CNAME`, `A/AAAA`
     pub(crate) kind: &'static str,
     pub(crate) value: String,
     pub(crate) importance: Importance,
@@ -72,8 +80,10 @@ impl Record {
     /// As a line of a zone file, its text in strings of at most 255 octets.
     pub(crate) fn zone_line(&self) -> String {
         let Self { name, kind, .. } = self;
-        if *kind != "TXT" {
-            return format!("{name}. 3600 IN {kind} {}.", self.value);
+        match *kind {
+            "TXT" => {}
+            ADDRESSES => return format!("; {name}. 3600 IN {kind} {}", self.value),
+            _ => return format!("{name}. 3600 IN {kind} {}.", self.value),
         }
         let strings = self.value.as_bytes().chunks(STRING_MAX).map(|string| {
             let text = String::from_utf8_lossy(string);
@@ -120,6 +130,7 @@ pub(crate) fn records(identity: &Identity<'_>) -> Vec<Record> {
     }
     records.push(dmarc(&domain.name));
     records.extend(hosts(domain, host));
+    records.extend(identity.tracking_host());
     records
 }
 
@@ -136,7 +147,7 @@ fn dmarc(domain: &Domain) -> Record {
     }
 }
 
-/// The hosts that replies, mail to the domain and links lead to, where they have names of their own.
+/// The hosts that replies and mail to the domain lead to, where they have names of their own.
 fn hosts(domain: &SendingDomain, host: &str) -> Vec<Record> {
     let mut records = Vec::new();
     let mx = |name: &Domain, importance, purpose: &str, what| Record {
@@ -161,20 +172,43 @@ fn hosts(domain: &SendingDomain, host: &str) -> Vec<Record> {
         let importance = Importance::Advised;
         records.push(mx(&domain.name, importance, purpose, "messages to it"));
     }
-    if domain.tracking_host.as_str() != host {
-        records.push(Record {
-            name: domain.tracking_host.to_string(),
-            kind: "CNAME",
-            value: host.to_owned(),
-            importance: Importance::Advised,
-            purpose: "links and pixels that are tracked lead to this server".to_owned(),
-            expected: Expected::Host,
-        });
-    }
     records
 }
 
 impl Identity<'_> {
+    /// The host that links lead to, where it has a name of its own. Mail that is tracked needs it.
+    fn tracking_host(&self) -> Option<Record> {
+        let Self { domain, host, .. } = self;
+        let name = &domain.tracking_host;
+        if name.as_str() == *host {
+            return None;
+        }
+        let tracking = Tracking::of(&Instructions::default(), self.set, Some(domain));
+        let is_used = tracking.opens || tracking.clicks || tracking.unsubscribe;
+        // RFC 1034 §3.6.2: beside an alias there is no other record of that name.
+        let is_shared = *name == domain.name
+            || *name == domain.return_path_host
+            || domain.reply_capture && *name == domain.reply_host;
+        let purpose = "links and pixels that are tracked lead to this server";
+        Some(Record {
+            name: name.to_string(),
+            kind: if is_shared { ADDRESSES } else { "CNAME" },
+            value: match is_shared {
+                true => format!("the addresses of {host}"),
+                false => (*host).to_owned(),
+            },
+            importance: match is_used {
+                true => Importance::Required,
+                false => Importance::Advised,
+            },
+            purpose: match is_used {
+                true => format!("{purpose}; without it those of mail that is sent lead nowhere"),
+                false => purpose.to_owned(),
+            },
+            expected: Expected::Host,
+        })
+    }
+
     fn key(&self, key: &DomainKey) -> Record {
         let gone = is_over(key, self.retire_after, self.now);
         // New keys are asked for while the old ones sign; mail does not suffer meanwhile.
@@ -237,6 +271,7 @@ mod tests {
         let identity = Identity {
             domain: &domain,
             keys: &[key],
+            set: None,
             host: "mx.acme.example",
             retire_after: Duration::from_secs(1),
             now,
@@ -276,6 +311,7 @@ mod tests {
             let identity = Identity {
                 domain: &domain,
                 keys: &[],
+                set: None,
                 host: "mx.acme.example",
                 retire_after: Duration::from_secs(1),
                 now,
@@ -296,5 +332,37 @@ mod tests {
             d.reply_host = d.name.clone();
         };
         assert_eq!(mx(at_itself), "bounce.acme.example acme.example");
+    }
+
+    #[test]
+    fn mail_that_is_tracked_needs_its_host() {
+        let name = Domain::parse("acme.example").unwrap();
+        let now = Timestamp::from_micros(0);
+        let usual = SendingDomain::new(name.clone(), WorkspaceId(1), ConfigurationSetId(1), now);
+        let host = |change: fn(&mut SendingDomain)| {
+            let mut domain = usual.clone();
+            change(&mut domain);
+            let identity = Identity {
+                domain: &domain,
+                keys: &[],
+                set: None,
+                host: "mx.acme.example",
+                retire_after: Duration::from_secs(1),
+                now,
+            };
+            let record = identity.tracking_host()?;
+            Some((record.importance, record.zone_line()))
+        };
+        let alias = "track.acme.example. 3600 IN CNAME mx.acme.example.".to_owned();
+        assert_eq!(host(|_| {}), Some((Importance::Advised, alias.clone())));
+        let tracked = |d: &mut SendingDomain| d.tracking.clicks = true;
+        assert_eq!(host(tracked), Some((Importance::Required, alias)));
+        let at_itself = |d: &mut SendingDomain| d.tracking_host = d.name.clone();
+        let line = "; acme.example. 3600 IN A/AAAA the addresses of mx.acme.example".to_owned();
+        assert_eq!(host(at_itself), Some((Importance::Advised, line)));
+        let at_server = |d: &mut SendingDomain| {
+            d.tracking_host = Domain::parse("mx.acme.example").unwrap();
+        };
+        assert_eq!(host(at_server), None);
     }
 }

@@ -47,6 +47,7 @@ impl Names {
         let records = records(&Identity {
             domain: &domain,
             keys,
+            set: None,
             host: HOST,
             retire_after: WEEK,
             now,

@@ -122,6 +122,7 @@ impl Verifier {
         let records = records(&Identity {
             domain,
             keys: directory.domain_keys(&domain.name),
+            set: directory.configuration_set(domain.configuration_set),
             host: &self.host,
             retire_after: self.retire_after,
             now: self.clock.now(),

@@ -74,7 +74,8 @@ pub(super) fn deliverer(
     )?;
     let deliverer = deliverer
         .with_signing(signing(config, store)?)
-        .with_logged_addresses(config.log.addresses);
+        .with_logged_addresses(config.log.addresses)
+        .with_links(store.clone());
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
 }
 

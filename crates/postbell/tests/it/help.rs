@@ -31,6 +31,8 @@ fn help_says_what_there_is_and_how_to_begin() {
       api-key      API keys: what programs show to the HTTP API
       config-set   Configuration sets: named choices of destinations and retry policy
       destination  Destinations: webhooks that hear of events
+      suppression  Suppression lists: addresses that a workspace sends no mail
+      link         Tracked links: what one is, and which lead nowhere
       completions  Print what makes a shell complete these commands
       man          Print the manual page, or write one of each command
 

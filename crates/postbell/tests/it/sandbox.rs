@@ -98,6 +98,39 @@ async fn a_domain_has_a_sandbox_of_its_own() {
     world.end().await;
 }
 
+#[tokio::test]
+async fn what_is_rejected_is_told_and_goes_nowhere() {
+    let world = World::start().await;
+    world.command(&["verified-address", "add", ANN]);
+    let sandbox = ["workspace", "sandbox", "acme", "--new-mail", "reject"];
+    world.run(&[&sandbox[..], &["--daily-limit", "1"]].concat());
+    world.seen(boxed).await;
+    assert!(offer_to(&world, &[ANN, BOB]).await.is_taken());
+    let rejected = world.told("hook", BOB, &["Reject"]).await;
+    assert_eq!(
+        rejected["reject"]["reason"],
+        "sandbox: address not verified"
+    );
+    assert_eq!(rejected["sequence"], 1);
+    world.told("hook", ANN, &["Delivery"]).await;
+    assert_eq!(world.kinds("hook", BOB), ["Reject"]);
+
+    let message = world.offer(ANN, "").await;
+    assert!(message.is_taken(), "{}", message.deciding());
+    let full = world.told("hook", ANN, &["Reject"]).await;
+    assert_eq!(full["reject"]["reason"], "sandbox limit reached");
+
+    let pause = ["workspace", "pause", "acme", "--new-mail", "reject"];
+    world.run(&pause);
+    world.seen(|directory| !boxed(directory)).await;
+    world.submit("eve@recipient.test", "").await;
+    let paused = world.told("hook", "eve@recipient.test", &["Reject"]).await;
+    assert_eq!(paused["reject"]["reason"], "sending paused");
+    assert_eq!(world.mx.counts().messages, 1);
+    world.run(&["verify"]);
+    world.end().await;
+}
+
 fn json(place: &Place, words: &[&str]) -> Value {
     serde_json::from_str(&place.ok(&[words, &["--json"]].concat())).unwrap()
 }

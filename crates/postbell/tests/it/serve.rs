@@ -209,14 +209,19 @@ fn serves_says_so_and_ends_in_order() {
         line["stage"].as_str().map(str::to_owned)
     });
     let stages: Vec<_> = lines.flatten().collect();
-    let (doors, others) = stages.split_at(2);
-    // The doors close together; so do those that read the log of events.
+    let (doors, others) = stages.split_at(3);
+    // The doors close together; so do those that read the log of events, and what the tracking
+    // host has seen is written down.
     let mut doors = doors.to_vec();
     doors.sort();
-    assert_eq!(doors, ["inbound", "submission"], "{log}");
+    assert_eq!(doors, ["inbound", "submission", "tracking"], "{log}");
     let mut others = others.to_vec();
-    others[1..3].sort();
-    assert_eq!(others, ["deliver", "notify", "reports", "http"], "{log}");
+    others[1..4].sort();
+    assert_eq!(
+        others,
+        ["deliver", "notify", "reports", "visits", "http"],
+        "{log}"
+    );
 }
 
 #[test]

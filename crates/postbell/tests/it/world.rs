@@ -9,12 +9,13 @@ use bytes::Bytes;
 use postbell::config::{Sources, load};
 use postbell::observe::Panics;
 use postbell::server::Server;
+use postbell_model::EventKind;
 use postbell_peers::Keep;
 use postbell_peers::client::{ClientOptions, Mail, Outcome, SmtpClient};
 use postbell_peers::dns::{DnsOptions, DnsServer, Entry};
 use postbell_peers::mx::{MxOptions, MxServer, Received};
 use postbell_peers::webhook::{Post, WebhookOptions, WebhookServer};
-use postbell_store::Directory;
+use postbell_store::{Directory, EventFilter, From, Inspect, Logged, SqliteInspector};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -172,6 +173,19 @@ impl World {
         self.server.as_ref().unwrap()
     }
 
+    /// What stands in the log of this kind, oldest first.
+    pub(crate) async fn events(&self, kind: EventKind) -> Vec<Logged> {
+        let store = SqliteInspector::open(&self.place.path().join("data")).await;
+        let store = store.unwrap();
+        let filter = EventFilter {
+            kinds: vec![kind],
+            ..EventFilter::default()
+        };
+        let found = store.events(&filter, From::Newest, 100).await.unwrap();
+        store.close().await;
+        found.events
+    }
+
     /// A session with the submission door.
     pub(crate) async fn client(&self) -> SmtpClient {
         let door = self.server.as_ref().unwrap().addresses().submission[0];
@@ -294,6 +308,7 @@ guard.allow_deliver = ["127.0.0.0/8"]
 guard.allow_notify = ["127.0.0.0/8"]
 deliver.smtp_port = {mx_port}
 http.listen = ["127.0.0.1:0"]
+tracking.listen = ["127.0.0.1:0"]
 "#,
         data = folder.join("data").display(),
     )

@@ -50,10 +50,15 @@ impl Links for SqliteStore {
     }
 
     async fn link(&self, name: [u8; 16]) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query_scalar("SELECT url FROM link WHERE name = ?").bind(name.to_vec());
-        let found = query.fetch_optional(&self.readers).await;
-        found.map_err(|error| read_error(&error))
+        find(&self.readers, name).await
     }
+}
+
+/// The address of this name.
+pub(super) async fn find(pool: &SqlitePool, name: [u8; 16]) -> Result<Option<String>, StoreError> {
+    let query = sqlx::query_scalar("SELECT url FROM link WHERE name = ?").bind(name.to_vec());
+    let found = query.fetch_optional(pool).await;
+    found.map_err(|error| read_error(&error))
 }
 
 /// Whether somebody wanted it kept since.

@@ -93,12 +93,11 @@ pub use options::SqliteOptions;
 pub use tenants::SqliteTenants;
 pub use verify::{Fault as StoreFault, Verified, verify};
 
-use claims::FreshLimits;
 use committer::Committer;
-use engagement::{DueStatements, HitCounts};
+use engagement::DueStatements;
 use event_rows::EventQueries;
 use lanes::{ClaimQueries, KnownLanes};
-use opening::{hits, lock, newest, segments, unusable};
+use opening::{lock, newest, segments, shared, unusable};
 use sampler::Sampler;
 use script::Script;
 use shared::Shared;
@@ -155,17 +154,9 @@ impl SqliteStore {
         let bodies = folder.join(BODIES);
         let segments = segments(&mut writer, &bodies, options.segment_octets).await?;
         let newest = watch::Sender::new(newest(&mut writer).await?);
-        let limits = FreshLimits {
-            per_lane: options.fresh_deliveries_per_lane,
-            octets: options.fresh_octets,
-        };
-        let hits = HitCounts::new(hits(&mut writer).await?, options.max_hits_waiting);
+        let shared = shared(&mut writer, &options, tenants.clone()).await?;
         let metrics = StoreMetrics::default();
-        metrics.hits(0, hits.waiting());
-        let shared = Arc::new(Shared::new(limits, tenants.clone(), hits));
-        shared
-            .recent()
-            .begin_behind(suppression::newest(&mut writer).await?);
+        metrics.hits(0, shared.hits.waiting());
         let (work, waiting) = mpsc::channel(options.commit_queue);
         let (fresh, offered) = mpsc::channel(options.fresh_deliveries);
         let (newest_seen, newest_elsewhere) = (newest.subscribe(), newest.clone());

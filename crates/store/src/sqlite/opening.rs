@@ -3,13 +3,18 @@
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
+use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
 use crate::Position;
 use crate::segment::SegmentWriter;
 
-use super::OpenError;
+use super::claims::FreshLimits;
+use super::engagement::HitCounts;
+use super::shared::Shared;
+use super::tenants::SqliteTenants;
+use super::{OpenError, SqliteOptions, suppression};
 
 pub(super) const LOCK: &str = "postbell.lock";
 
@@ -50,8 +55,26 @@ pub(super) async fn segments(
     SegmentWriter::open(folder, octets, &live).map_err(|source| unusable(folder, source))
 }
 
+/// What the parts of the store share.
+pub(super) async fn shared(
+    writer: &mut SqliteConnection,
+    options: &SqliteOptions,
+    tenants: SqliteTenants,
+) -> Result<Arc<Shared>, OpenError> {
+    let limits = FreshLimits {
+        per_lane: options.fresh_deliveries_per_lane,
+        octets: options.fresh_octets,
+    };
+    let hits = HitCounts::new(hits(&mut *writer).await?, options.max_hits_waiting);
+    let shared = Shared::new(limits, tenants, hits);
+    shared
+        .recent()
+        .begin_behind(suppression::newest(writer).await?);
+    Ok(Arc::new(shared))
+}
+
 /// How many hits wait to be told.
-pub(super) async fn hits(writer: &mut SqliteConnection) -> Result<u64, OpenError> {
+async fn hits(writer: &mut SqliteConnection) -> Result<u64, OpenError> {
     let waiting: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM hit")
         .fetch_one(writer)
         .await?;

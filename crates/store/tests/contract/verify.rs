@@ -81,6 +81,11 @@ async fn all_that_does_not_hold_is_told() {
             "references",
         ),
         (
+            "INSERT INTO suppression (workspace_id, key, stream, cause, since) \
+             VALUES (99, 'x@example.com', '', 'MANUAL', 0)",
+            "suppressions",
+        ),
+        (
             "PRAGMA user_version = 999; UPDATE lane SET next_at = next_at",
             "schema",
         ),

@@ -27,7 +27,7 @@ pub(super) use tell::{TellStatements, Telling, write};
 pub(super) use unsubscribe::Unsubscription;
 
 /// Hits that are handed to the committer as one piece of work.
-const HITS_AT_ONCE: usize = 1_024;
+const HITS_AT_ONCE: usize = 2_048;
 /// Hits that may wait for the committer, among which mail that comes waits as well: two of its
 /// transactions.
 const HITS_IN_HAND: usize = 8_192;

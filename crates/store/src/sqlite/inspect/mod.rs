@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::errors::OpenError;
-use super::{BODIES, DATABASE, database, unusable};
+use super::{BODIES, DATABASE, database, links, unusable};
 
 pub(super) use filter::{Waits, push as push_filter};
 pub(super) use lanes::depths;
@@ -45,6 +45,14 @@ impl SqliteInspector {
             pool: database::readers(&file).await?,
             bodies: folder.join(BODIES),
         })
+    }
+
+    /// The address of this name that is too long for a token.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub async fn link(&self, name: [u8; 16]) -> Result<Option<String>, StoreError> {
+        links::find(&self.pool, name).await
     }
 
     /// Closes the connections.

@@ -126,6 +126,7 @@ fn soft(delivered: bool) -> Fact {
         started_at: NOW,
         ended_at: NOW,
         tries: Vec::new(),
+        tracking_notes: Vec::new(),
     };
     if delivered {
         return Fact::Delivery { attempt };

@@ -92,6 +92,19 @@ const CHECKS: &[Check] = &[
         },
     },
     Check {
+        name: "suppressions",
+        sql: "SELECT s.workspace_id, COUNT(*) FROM suppression s \
+            LEFT JOIN workspace w ON w.id = s.workspace_id WHERE w.id IS NULL \
+            GROUP BY s.workspace_id",
+        tell: |row| {
+            let (workspace, count): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            Ok(format!(
+                "{count} entries of the suppression list are of workspace {workspace}, which was \
+                 never there"
+            ))
+        },
+    },
+    Check {
         name: "lanes",
         sql: "SELECT d.workspace_id, d.domain, COUNT(*), l.next_at IS NULL FROM delivery d \
             LEFT JOIN lane l ON l.workspace_id = d.workspace_id AND l.domain = d.domain \

@@ -1,0 +1,133 @@
+//! `postbell link`: what a link is, and which lead nowhere.
+
+use postbell_model::token::{Claim, Link, LinkTarget, Purpose, domain_tag};
+use postbell_model::{DeliveryId, Domain, TokenKeys, WorkspaceId};
+use postbell_store::{SqliteTenants, Tenants};
+use serde_json::{Value, json};
+
+use crate::kit::Place;
+
+fn with_domain() -> Place {
+    let place = Place::new();
+    place.ok(&["workspace", "add", "acme"]);
+    place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
+    place
+}
+
+fn read(place: &Place, arguments: &[&str]) -> Value {
+    let printed = place.ok(&[&["link"], arguments, &["--json"]].concat());
+    serde_json::from_str(&printed).unwrap()
+}
+
+/// The keys of a place's tokens.
+fn keys(place: &Place) -> TokenKeys {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let keys = runtime.block_on(async {
+        let tenants = SqliteTenants::open(&place.path().join("data"))
+            .await
+            .unwrap();
+        let keys = tenants.token_keys();
+        tenants.close().await;
+        keys
+    });
+    TokenKeys::new(keys.iter().map(|(id, secret)| (*id, secret))).unwrap()
+}
+
+/// Always the same.
+fn claim() -> Claim {
+    Claim {
+        workspace: WorkspaceId(1),
+        delivery: DeliveryId::from_bytes([7; 16]),
+    }
+}
+
+fn link_to(url: &str) -> Link {
+    Link {
+        index: 3,
+        domain_tag: domain_tag(&Domain::parse("acme.example").unwrap()),
+        target: LinkTarget::Url(url.to_owned()),
+    }
+}
+
+#[test]
+fn a_link_says_whose_it_is() {
+    let place = with_domain();
+    let keys = keys(&place);
+    let token = keys.sign_link(claim(), &link_to("https://shop.example/a?b=c"));
+    let link = format!("https://track.acme.example/c/{token}");
+    let shown = read(&place, &["show", &link]);
+    let delivery = claim().delivery.to_string();
+    assert_eq!(
+        shown,
+        json!({"kind": "link", "workspace": "acme", "delivery": delivery,
+               "domain": "acme.example", "index": 3, "url": "https://shop.example/a?b=c",
+               "blocked": false, "blocks": []})
+    );
+    assert_eq!(read(&place, &["show", &token]), shown);
+    for (purpose, kind) in [
+        (Purpose::Open, "pixel"),
+        (Purpose::UnsubscribePage, "unsubscribe"),
+    ] {
+        let token = keys.sign_url(purpose, claim());
+        let shown = read(&place, &["show", &token]);
+        assert_eq!(
+            (&shown["kind"], &shown["url"]),
+            (&json!(kind), &Value::Null)
+        );
+    }
+    let cut = &link[..link.len() - 1];
+    for wrong in [cut, "https://shop.example/", ""] {
+        let told = place.fails(&["link", "show", wrong]);
+        assert!(told.contains("is no link of this server"), "{told}");
+    }
+}
+
+#[test]
+fn links_are_blocked_and_lead_on_again() {
+    let place = with_domain();
+    let url = "https://shop.example/stolen";
+    let token = keys(&place).sign_link(claim(), &link_to(url));
+    let said = place.ok(&["link", "block", "--url", &token, "--reason", "phishing"]);
+    assert_eq!(
+        said,
+        "links to https://shop.example/stolen lead nowhere from now on\n"
+    );
+    let again = place.ok(&["link", "block", "--url", url]);
+    assert!(again.contains("were blocked already"), "{again}");
+    place.ok(&["link", "block", "--domain", "example"]);
+    place.ok(&["link", "block", "--domain", "acme.example"]);
+    place.ok(&["link", "block", "--workspace", "acme"]);
+
+    let listed = read(&place, &["list"]);
+    let listed: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| &b["value"])
+        .collect();
+    assert_eq!(listed, [url, "example", "acme.example", "acme"]);
+    let shown = read(&place, &["show", &token]);
+    assert_eq!(shown["blocked"], true);
+    let kinds: Vec<_> = shown["blocks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| &b["kind"])
+        .collect();
+    assert_eq!(kinds, ["url", "domain", "domain", "workspace"]);
+    assert_eq!(shown["blocks"][0]["reason"], "phishing");
+
+    place.ok(&["link", "unblock", "--url", &token]);
+    place.ok(&["link", "unblock", "--domain", "example"]);
+    place.ok(&["link", "unblock", "--domain", "acme.example"]);
+    place.ok(&["link", "unblock", "--workspace", "acme"]);
+    assert_eq!(read(&place, &["show", &token])["blocked"], false);
+    let told = place.fails(&["link", "unblock", "--url", url]);
+    assert!(told.contains("are not blocked"), "{told}");
+    for wrong in ["javascript:alert(1)", "shop.example", ""] {
+        let told = place.fails(&["link", "block", "--url", wrong]);
+        assert!(told.contains("is no web address"), "{told}");
+    }
+    let both = ["link", "block", "--url", url, "--workspace", "acme"];
+    assert_eq!(place.run(&both).code, Some(2));
+}
