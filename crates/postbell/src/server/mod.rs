@@ -217,9 +217,7 @@ impl Server {
         server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);
         server.run_inbound(&inbound, listeners.inbound);
-        server.run_visits(tracking.recorder, tracking.teller);
-        let listeners = (listeners.tracking, listeners.tracking_tls);
-        server.run_tracking(&tracking.door, listeners, Arc::clone(&clock));
+        server.run_tracking(tracking, listeners.tracking, Arc::clone(&clock));
         server.run_tls(tls, Arc::clone(&clock));
         server.run_control(config, live, tracer, clock);
         Ok(server)
