@@ -203,6 +203,9 @@ impl InboundSection {
 pub struct SimulatorSection {
     /// Whether there are simulated addresses.
     pub enabled: bool,
+    /// Who stands behind them in the place of the server itself. Set by the program.
+    #[serde(skip)]
+    pub stand_in: Option<SocketAddr>,
 }
 
 /// The `[tls]` section.

@@ -54,7 +54,7 @@ impl Expected {
     }
 }
 
-/// `Bounce of bounce@example.org, …`
+/// `Bounce of bounce@simulator.localhost, …`
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let missing: Vec<_> = self
@@ -94,7 +94,7 @@ mod tests {
         two_missing.0.retain(|(to, _)| to.starts_with("bounce@"));
         assert_eq!(
             two_missing.to_string(),
-            "Bounce of bounce@example.org, Send of bounce@example.org"
+            "Bounce of bounce@simulator.localhost, Send of bounce@simulator.localhost"
         );
     }
 }

@@ -28,8 +28,9 @@ use super::far_side::FarSide;
 
 /// The domains that mail may be sent from.
 pub(super) const FROM_DOMAINS: [&str; 2] = ["example.com", "example.net"];
-/// Where the sample goes.
-pub(super) const TO_DOMAIN: &str = "example.org";
+/// Where the sample goes: what becomes of it puts nobody on the suppression list, so that the next run
+/// on the same data can send it again.
+pub(super) const TO_DOMAIN: &str = "simulator.localhost";
 
 /// Username and password alike: nobody outside this machine reaches the listeners.
 pub(super) const CREDENTIAL: &str = "dev";
@@ -283,6 +284,7 @@ pub(super) fn config(
     }];
     config.http.listen = vec![on_loopback(args.http_port)];
     config.dns.servers = vec![far_side.dns];
+    config.simulator.stand_in = Some(far_side.mx);
     config.guard.allow_deliver = vec![loopback];
     config.guard.allow_notify = vec![loopback];
     config.deliver.smtp_port = far_side.mx.port();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
+use postbell_api::tracking::Encryption;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::Addresses;
@@ -21,8 +22,7 @@ pub(super) struct Listeners {
     pub(super) submission_tls: Vec<TcpListener>,
     pub(super) inbound: Vec<TcpListener>,
     pub(super) http: Vec<TcpListener>,
-    pub(super) tracking: Vec<TcpListener>,
-    pub(super) tracking_tls: Vec<TcpListener>,
+    pub(super) tracking: Vec<(TcpListener, Encryption)>,
     pub(super) addresses: Addresses,
 }
 
@@ -47,13 +47,14 @@ impl Listeners {
             tracking: local_addresses(&tracking)?,
             tracking_tls: local_addresses(&tracking_tls)?,
         };
+        let tracking = tracking.into_iter().map(|l| (l, Encryption::None));
+        let tracking_tls = tracking_tls.into_iter().map(|l| (l, Encryption::Tls));
         Ok(Self {
             submission,
             submission_tls,
             inbound,
             http,
-            tracking,
-            tracking_tls,
+            tracking: tracking.chain(tracking_tls).collect(),
             addresses,
         })
     }

@@ -183,35 +183,22 @@ impl Server {
         let around = (&listeners, tls.as_ref());
         let (tracking, followed) = tracking::tracking(config, &store, around, &clock)?;
         observed.register_tracking(&tracking, &store);
-        let server = Self {
-            store,
-            store_tasks,
-            admission: observed.admission(),
-            doors: Stage::new("submission"),
-            inbound: Stage::new("inbound"),
-            deliver: Stage::new("deliver"),
-            reports: Stage::new("reports"),
-            notify: Stage::new("notify"),
-            http: Stage::new("http"),
-            tracking: Stage::new("tracking"),
-            visits: Stage::new("visits"),
-            simulated,
-            addresses: listeners.addresses.clone(),
-            terms: Terms {
-                gate,
-                door: Arc::clone(&door),
-                inbound_gate,
-                inbound: Arc::clone(&inbound),
-                reports: reporter.terms(),
-                deliver: deliverer.terms(),
-                notify: notifier.terms(),
-                reputation: reputation.terms(),
-                guards,
-                tls: tls.clone(),
-                tracking: followed,
-            },
-            grace: config.server.grace,
+        let terms = Terms {
+            gate,
+            door: Arc::clone(&door),
+            inbound_gate,
+            inbound: Arc::clone(&inbound),
+            reports: reporter.terms(),
+            deliver: deliverer.terms(),
+            notify: notifier.terms(),
+            reputation: reputation.terms(),
+            guards,
+            tls: tls.clone(),
+            tracking: followed,
         };
+        let addresses = listeners.addresses.clone();
+        let around = (observed.admission(), addresses, config.server.grace);
+        let server = Self::idle((store, store_tasks), (terms, simulated), around);
         server.run_pressure(observed.pressure(config)).await;
         server.run_http(config, listeners.http, observed);
         server.run_notify(notifier);
@@ -226,12 +213,35 @@ impl Server {
         server.admission.clear(Obstacle::Starting);
         server.run_submission(&door, listeners.submission, listeners.submission_tls);
         server.run_inbound(&inbound, listeners.inbound);
-        server.run_visits(tracking.recorder, tracking.teller);
-        let listeners = (listeners.tracking, listeners.tracking_tls);
-        server.run_tracking(&tracking.door, listeners, Arc::clone(&clock));
+        server.run_tracking(tracking, listeners.tracking, Arc::clone(&clock));
         server.run_tls(tls, Arc::clone(&clock));
         server.run_control(config, live, tracer, clock);
         Ok(server)
+    }
+
+    /// All that it is made of, before anything runs.
+    fn idle(
+        (store, store_tasks): (Arc<dyn Store>, TaskTracker),
+        (terms, simulated): (Terms, Simulated),
+        (admission, addresses, grace): (Arc<Admission>, Addresses, Duration),
+    ) -> Self {
+        Self {
+            store,
+            store_tasks,
+            admission,
+            doors: Stage::new("submission"),
+            inbound: Stage::new("inbound"),
+            deliver: Stage::new("deliver"),
+            reports: Stage::new("reports"),
+            notify: Stage::new("notify"),
+            http: Stage::new("http"),
+            tracking: Stage::new("tracking"),
+            visits: Stage::new("visits"),
+            simulated,
+            addresses,
+            terms,
+            grace,
+        }
     }
 
     /// Where it listens; port 0 of the configuration is a real port here.

@@ -16,7 +16,9 @@ use crate::simulator::{Simulation, Simulator, doors};
 #[derive(Debug)]
 pub(super) struct Simulated {
     pub(super) stage: Stage,
-    simulator: Option<(Simulator, SimulatorRoute)>,
+    route: Option<SimulatorRoute>,
+    /// `None`: there is none, or another stands in.
+    simulator: Option<Simulator>,
     /// A server that does not come up leaves nobody behind.
     _end: DropGuard,
 }
@@ -26,16 +28,23 @@ impl Simulated {
     pub(super) async fn start(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let stage = Stage::new("simulator");
         let end = stage.stop().drop_guard();
-        let mut simulator = None;
+        let (mut route, mut simulator) = (None, None);
         if let Some(domain) = domain(config) {
-            let simulation = Simulation::of_domain(&domain, config.tracking.early);
-            let started = Simulator::start(simulation, clock, stage.tasks(), stage.stop()).await;
-            let started = started.context("the simulator can't listen on loopback")?;
-            let address = started.address();
-            simulator = Some((started, SimulatorRoute { domain, address }));
+            let address = match config.simulator.stand_in {
+                Some(address) => address,
+                None => {
+                    let simulation = Simulation::of_domain(&domain, config.tracking.early);
+                    let (tasks, stop) = (stage.tasks(), stage.stop());
+                    let started = Simulator::start(simulation, clock, tasks, stop).await;
+                    let started = started.context("the simulator can't listen on loopback")?;
+                    simulator.insert(started).address()
+                }
+            };
+            route = Some(SimulatorRoute { domain, address });
         }
         Ok(Self {
             stage,
+            route,
             simulator,
             _end: end,
         })
@@ -43,12 +52,12 @@ impl Simulated {
 
     /// Where mail to simulated addresses goes.
     pub(super) fn route(&self) -> Option<SimulatorRoute> {
-        self.simulator.as_ref().map(|(_, route)| route.clone())
+        self.route.clone()
     }
 
     /// Says by which doors answers come in.
     pub(super) fn answer_by(&self, config: &Config, addresses: &Addresses) {
-        if let Some((simulator, _)) = &self.simulator {
+        if let Some(simulator) = &self.simulator {
             simulator.answer_at(doors(config, addresses));
         }
     }

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use postbell_api::tracking::{
-    Encryption, Recorder, Teller, Tracking, TrackingDoor, TrackingParts, TrackingTerms,
-};
+use postbell_api::tracking::{Encryption, Tracking, TrackingParts, TrackingTerms};
 use postbell_model::{Clock, TokenKeys};
 use postbell_net::{HostCertificates, ServerTls};
 use postbell_store::Store;
@@ -57,7 +55,8 @@ pub(super) fn tracking(
     };
     let mut tracking = Tracking::new(config.tracking.clone(), parts, None)?;
     let mut certificates = None;
-    if !listeners.tracking_tls.is_empty() {
+    let mut encryptions = listeners.tracking.iter().map(|(_, encryption)| encryption);
+    if encryptions.any(|encryption| *encryption == Encryption::Tls) {
         let loaded = HostCertificates::load(files(&config.tracking), None, tls.cloned());
         let loaded = loaded.context("the certificates of [tracking]")?;
         tracking.door = tracking.door.with_certificates(&loaded);
@@ -74,22 +73,23 @@ pub(super) fn tracking(
 }
 
 impl Server {
-    /// Writes down who comes, and tells of it.
-    pub(super) fn run_visits(&self, recorder: Recorder, teller: Teller) {
+    /// Answers at these listeners, writes down who comes, and tells of it.
+    pub(super) fn run_tracking(
+        &self,
+        tracking: Tracking,
+        listeners: Vec<(TcpListener, Encryption)>,
+        clock: Arc<dyn Clock>,
+    ) {
+        let Tracking {
+            door,
+            recorder,
+            teller,
+            ..
+        } = tracking;
         let (stop, stop_too) = (self.visits.stop(), self.visits.stop());
         self.visits.run(async move { recorder.run(stop).await });
         self.visits.run(async move { teller.run(stop_too).await });
-    }
-
-    pub(super) fn run_tracking(
-        &self,
-        door: &TrackingDoor,
-        (plain, tls): (Vec<TcpListener>, Vec<TcpListener>),
-        clock: Arc<dyn Clock>,
-    ) {
-        let plain = plain.into_iter().map(|l| (l, Encryption::None));
-        let tls = tls.into_iter().map(|l| (l, Encryption::Tls));
-        for (listener, encryption) in plain.chain(tls) {
+        for (listener, encryption) in listeners {
             let (tasks, stop) = (self.tracking.tasks().clone(), self.tracking.stop());
             let serving = door.clone().serve(listener, encryption, tasks, stop);
             self.tracking.run(serving);

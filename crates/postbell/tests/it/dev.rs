@@ -37,7 +37,10 @@ fn once_shows_every_event_of_the_sample_and_ends() {
     // What comes back by mail, of each recipient that answers.
     let of = |to: &str| lines.iter().rfind(|line| line.contains(to)).unwrap();
     for (to, parts) in [
-        ("reply@", ["← Reply", "answered by reply@example.org"]),
+        (
+            "reply@",
+            ["← Reply", "answered by reply@simulator.localhost"],
+        ),
         ("vacation@", ["← Reply", "a program's answer (vacation)"]),
         (
             "bounce-later@",
@@ -56,7 +59,7 @@ fn once_shows_every_event_of_the_sample_and_ends() {
         "colours without a terminal: {shown}"
     );
 
-    let to = "vacation@example.org";
+    let to = "vacation@simulator.localhost";
     place.write("look.toml", "server.data_dir = \"try/data\"\n");
     let list = ["events", "list", "--recipient", to, "--json"];
     let printed = place.ok(&[&list[..], &["--config", "look.toml"]].concat());
@@ -70,7 +73,7 @@ fn once_shows_every_event_of_the_sample_and_ends() {
     let mails = std::fs::read_dir(place.path().join("try/mail")).unwrap();
     let names = mails.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let (recipients, sender): (Vec<_>, Vec<_>) =
-        names.partition(|name| name.contains("@example.org"));
+        names.partition(|name| name.contains("@simulator.localhost"));
     assert_eq!(recipients.len(), 6, "{recipients:?}");
     // The sender is told of the two bounces; the end does not wait for it.
     assert!(sender.len() <= 2, "{sender:?}");
