@@ -32,7 +32,7 @@ use super::errors::read_error;
 use super::tenants::{SqliteTenants, store_error};
 
 pub(super) use arrivals::{Sought, end_arrivals};
-pub(super) use follow::{Follow, Rules, follow};
+pub(super) use follow::{Follow, Rules, follow, is_heeded};
 pub(super) use keys::local_part;
 pub(super) use list::News;
 use list::{Added, NewEntry, add, tell};
