@@ -49,7 +49,8 @@ pub trait Engagements: Send + Sync {
     async fn tell_hits(&self, told: Vec<ToldVisit>) -> Result<(), StoreError>;
 
     /// Ends what the recipient of a delivery gets: its `Unsubscribe` and the entry on the suppression
-    /// list in one transaction, on disk when it answers. A second time adds no second event.
+    /// list in one transaction, on disk when it answers. A second time adds no second event, unless
+    /// the recipient was taken off the list since.
     ///
     /// # Errors
     /// The store did not take it.
@@ -107,7 +108,7 @@ pub struct ToldVisit {
 pub enum Unsubscribed {
     /// It is done.
     Now,
-    /// It was done before.
+    /// It was done before, and the list keeps to it.
     Already,
     /// Nothing is known of the delivery any more, so that nobody knows whose mail it was.
     Unknown,
@@ -120,6 +121,7 @@ pub struct Unsubscribing {
     pub recipient: postbell_model::Address,
     /// The message; of one that was purged what is left.
     pub message: Arc<Message>,
-    /// Whether the recipient gets no more mail of its kind.
+    /// Whether the recipient has unsubscribed and gets no more mail of its kind: who was taken off the
+    /// list since does.
     pub is_done: bool,
 }

@@ -128,6 +128,7 @@ pub struct SqliteStore {
     refresher: CancellationToken,
     committer_done: watch::Receiver<()>,
     metrics: StoreMetrics,
+    clock: Arc<dyn Clock>,
     /// From when on it knows what operators have set up.
     opened_at: Timestamp,
     /// Held until the store is closed.
@@ -197,7 +198,7 @@ impl SqliteStore {
         tasks.spawn(sampler.run(refresher.clone()));
         let list = Arc::clone(&shared);
         tasks.spawn(list.watch_list(readers.clone(), Arc::clone(&clock), refresher.clone()));
-        tasks.spawn(refreshing.refresh(clock, newest_elsewhere, refresher.clone()));
+        tasks.spawn(refreshing.refresh(Arc::clone(&clock), newest_elsewhere, refresher.clone()));
         let watching = Arc::clone(&shared);
         let known = tenants.directory();
         tasks.spawn(watching.watch_pauses(known, refresher.clone()));
@@ -216,6 +217,7 @@ impl SqliteStore {
             refresher,
             committer_done,
             metrics,
+            clock,
             opened_at,
             lock: Mutex::new(Some(lock)),
         })

@@ -103,9 +103,10 @@ fn of_engagement(tell: TellStatements, due: DueStatements) -> [BatchStatement; 5
     [waiting, gone, visits, hits, standings]
 }
 
-fn of_list(statements: ListStatements) -> [BatchStatement; 12] {
+fn of_list(statements: ListStatements) -> [BatchStatement; 13] {
     let ListStatements {
         look,
+        entries,
         standing,
         insert,
         change,
@@ -118,11 +119,11 @@ fn of_list(statements: ListStatements) -> [BatchStatement; 12] {
         forget_soft,
         count_soft,
     } = statements;
-    let list = [look, standing, insert, change, delete, events];
+    let list = [look, entries, standing, insert, change, delete, events];
     let others = [recipients, slim, end_deliveries, end_events];
     let mut all = list.into_iter().chain(others);
     let mut all = all.by_ref().chain([forget_soft, count_soft]);
-    std::array::from_fn(|_| all.next().expect("there are twelve"))
+    std::array::from_fn(|_| all.next().expect("there are thirteen"))
 }
 
 async fn check(database: &mut SqliteConnection, sql: &str) {

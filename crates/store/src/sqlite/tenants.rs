@@ -57,6 +57,7 @@ struct Inner {
     token_keys: Vec<(u8, Secret)>,
     /// Whether local parts on the suppression list are compared with case.
     exact: AtomicBool,
+    list: suppression::ListStatements,
 }
 
 impl SqliteTenants {
@@ -81,6 +82,7 @@ impl SqliteTenants {
                 version: watch::Sender::new(version),
                 token_keys,
                 exact: AtomicBool::new(exact),
+                list: suppression::ListStatements::new(),
             }),
         })
     }
@@ -96,6 +98,11 @@ impl SqliteTenants {
     pub(super) fn set_compares(&self, local_part: LocalPart) {
         let exact = local_part == LocalPart::Exact;
         self.inner.exact.store(exact, Ordering::Relaxed);
+    }
+
+    /// The statements of the suppression list.
+    pub(super) fn list(&self) -> &suppression::ListStatements {
+        &self.inner.list
     }
 
     /// Closes the connection.

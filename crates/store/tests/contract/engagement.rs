@@ -2,15 +2,18 @@
 
 use postbell_model::engagement::{Click, Engagement, Hit, HitTarget, ImageProxy, MachineReason};
 use postbell_model::inbound::UnsubscribeMethod;
+use postbell_model::suppression::{Scope, Suppression};
 use postbell_model::token::Claim;
-use postbell_model::{DeliveryId, EventKind, Fact, Timestamp, WorkspaceId};
+use postbell_model::{Address, DeliveryId, EventKind, Fact, Timestamp, WorkspaceId};
 use postbell_store::{
-    Position, StoreError, ToldVisit, Unsubscribed, Visited, VisitsBefore, verify,
+    InboundFact, Listed, Position, StoreError, ToldVisit, Unsubscribed, Visited, VisitsBefore,
+    verify,
 };
 
 use crate::fixture::{Fixture, HITS_MAX, NOW, delayed, delivered, later};
-use crate::inbound::{answer, take};
+use crate::inbound::{answer, mail, reception, take};
 use crate::inbound_kept::{days, delivered_to, purge};
+use crate::suppression::{entry, listed, suppress};
 
 const BOB: &str = "bob@example.com";
 
@@ -386,6 +389,78 @@ pub(crate) async fn who_unsubscribes_does_so_once(fixture: &Fixture) {
     }
     sound(&fixture).await;
     fixture.close().await;
+}
+
+pub(crate) async fn who_was_taken_off_the_list_unsubscribes_anew(fixture: &Fixture) {
+    let id = delivered_to(fixture, BOB).await;
+    let (claim, link) = (claim_of(fixture, id), UnsubscribeMethod::Link);
+    let wish = |at| fixture.store.unsubscribe(claim, link, at);
+    let is_done = async || {
+        let seen = fixture.store.unsubscribing(claim).await;
+        seen.unwrap().unwrap().is_done
+    };
+    assert_eq!(wish(later(5)).await.unwrap(), Unsubscribed::Now);
+    assert!(is_done().await);
+    take_off(fixture, BOB).await;
+    assert!(!is_done().await);
+    let (one, two) = tokio::join!(wish(later(9)), wish(later(9)));
+    let mut both = [one.unwrap(), two.unwrap()];
+    both.sort_by_key(|done| *done == Unsubscribed::Already);
+    assert_eq!(both, [Unsubscribed::Now, Unsubscribed::Already]);
+    assert!(is_done().await);
+    let entries = listed(fixture, BOB).await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].since, later(9));
+    let told = kinds(fixture, id).await;
+    assert_eq!(
+        told[2..],
+        [(3, EventKind::Unsubscribe), (4, EventKind::Unsubscribe)]
+    );
+
+    // By mail it is the same.
+    take_off(fixture, BOB).await;
+    let mail = mail(fixture, later(20));
+    let fact = Fact::Unsubscribe {
+        method: UnsubscribeMethod::OneClick,
+        inbound: Some(mail.id),
+    };
+    let facts = vec![InboundFact::Delivery { delivery: id, fact }];
+    assert_eq!(take(fixture, reception(mail, facts)).await.recorded, 1);
+    assert_eq!(listed(fixture, BOB).await[0].since, later(20));
+    assert!(is_done().await);
+    sound(fixture).await;
+}
+
+pub(crate) async fn a_list_of_other_mail_unsubscribes_nobody(fixture: &Fixture) {
+    let id = delivered_to(fixture, BOB).await;
+    let (claim, link) = (claim_of(fixture, id), UnsubscribeMethod::Link);
+    let wish = |at| fixture.store.unsubscribe(claim, link, at);
+    // Who is there for another reason has not unsubscribed.
+    suppress(fixture, &[BOB]).await;
+    assert_eq!(wish(later(5)).await.unwrap(), Unsubscribed::Now);
+    take_off(fixture, BOB).await;
+    // What is about another stream, or has expired, keeps nothing from being sent.
+    let other = Suppression {
+        scope: Scope::Stream("offers".to_owned()),
+        ..entry(fixture, BOB)
+    };
+    let expired = Suppression {
+        expires_at: Some(later(6)),
+        ..entry(fixture, BOB)
+    };
+    let added = fixture.store.suppress(vec![other, expired], NOW).await;
+    assert_eq!(added.unwrap(), [Listed::Added, Listed::Added]);
+    assert_eq!(wish(later(5)).await.unwrap(), Unsubscribed::Already);
+    assert_eq!(wish(later(7)).await.unwrap(), Unsubscribed::Now);
+    assert_eq!(wish(later(8)).await.unwrap(), Unsubscribed::Already);
+    sound(fixture).await;
+}
+
+async fn take_off(fixture: &Fixture, address: &str) {
+    let address = Address::parse(address).unwrap();
+    let store = &fixture.store;
+    let removed = store.unsuppress(fixture.workspace, &address, None, later(6));
+    assert!(!removed.await.unwrap().is_empty());
 }
 
 pub(crate) async fn mail_goes_on_beside_many_hits(fixture: &Fixture) {

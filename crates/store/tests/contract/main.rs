@@ -193,6 +193,8 @@ contract!(sqlite:
     engagement::no_more_hits_wait_than_may,
     engagement::what_is_left_of_a_delivery_is_visited_without_a_count,
     engagement::who_unsubscribes_does_so_once,
+    engagement::who_was_taken_off_the_list_unsubscribes_anew,
+    engagement::a_list_of_other_mail_unsubscribes_nobody,
     engagement::mail_goes_on_beside_many_hits,
     links::long_addresses_are_found_by_their_name,
     links::addresses_stay_for_as_long_as_somebody_may_click,

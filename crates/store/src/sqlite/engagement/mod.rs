@@ -150,7 +150,7 @@ impl Engagements for SqliteStore {
         method: UnsubscribeMethod,
         at: Timestamp,
     ) -> Result<Unsubscribed, StoreError> {
-        let Some(known) = self.unsubscribing(claim).await? else {
+        let Some(known) = self.unsubscribing_at(claim, at).await? else {
             return Ok(Unsubscribed::Unknown);
         };
         if known.is_done {
@@ -162,18 +162,27 @@ impl Engagements for SqliteStore {
             return Ok(Unsubscribed::Now);
         }
         // Somebody was faster, or its time was over meanwhile.
-        Ok(match self.unsubscribing(claim).await? {
+        Ok(match self.unsubscribing_at(claim, at).await? {
             Some(_) => Unsubscribed::Already,
             None => Unsubscribed::Unknown,
         })
     }
 
     async fn unsubscribing(&self, claim: Claim) -> Result<Option<Unsubscribing>, StoreError> {
-        unsubscribe::look(&self.readers, claim).await
+        self.unsubscribing_at(claim, self.clock.now()).await
     }
 }
 
 impl SqliteStore {
+    async fn unsubscribing_at(
+        &self,
+        claim: Claim,
+        at: Timestamp,
+    ) -> Result<Option<Unsubscribing>, StoreError> {
+        let about = (self.shared.rules(), at);
+        unsubscribe::look(&self.readers, self.tenants.list(), claim, about).await
+    }
+
     async fn hand_in_hits(
         &self,
         hits: &[Hit],

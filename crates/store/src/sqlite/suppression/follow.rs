@@ -13,7 +13,7 @@ use sqlx::{Row, SqliteConnection};
 use super::super::rows::{self, RowError, blob};
 use super::super::statements::{BatchStatement, Query};
 use super::list::{Added, NewEntry, add};
-use super::look::is_of_ours;
+use super::look::{Holds, is_of_ours};
 use super::rows::{Key, ListStatements};
 
 /// A fact that may put the recipient of a delivery on the list.
@@ -78,7 +78,8 @@ pub(in crate::sqlite) async fn follow<'f, 'b: 'f>(
     if facts.is_empty() {
         return Ok(Added::default());
     }
-    let recipients = recipients(connection, statements, &facts).await?;
+    let about: Vec<_> = facts.iter().map(|follow| follow.delivery).collect();
+    let recipients = recipients(connection, statements, &about).await?;
     let told = facts.into_iter().filter_map(|follow| {
         let recipient = recipients.get(&follow.delivery)?;
         // A simulated bounce can be had again, and simulated addresses are nobody's.
@@ -120,14 +121,35 @@ fn new_entry(
     }
 }
 
+/// Whether mail like a delivery's is not sent to its recipient at this time, or is sent whatever the
+/// list says.
+pub(in crate::sqlite) async fn is_heeded(
+    connection: &mut SqliteConnection,
+    statements: &ListStatements,
+    local_part: LocalPart,
+    (delivery, at): (DeliveryId, Timestamp),
+) -> Result<bool, sqlx::Error> {
+    let found = recipients(connection, statements, &[delivery]).await?;
+    let Some(recipient) = found.get(&delivery) else {
+        return Ok(false);
+    };
+    if recipient.is_exempt {
+        return Ok(true);
+    }
+    let key = Key::of(recipient.workspace, &recipient.address, local_part);
+    let holds = Holds::look(connection, statements, std::slice::from_ref(&key)).await?;
+    let stream = recipient.stream.as_deref();
+    Ok(holds.find(&key, stream, at).is_some())
+}
+
 async fn recipients(
     connection: &mut SqliteConnection,
     statements: &ListStatements,
-    facts: &[&Follow<'_>],
+    ids: &[DeliveryId],
 ) -> Result<HashMap<DeliveryId, Recipient>, sqlx::Error> {
-    let mut found = HashMap::with_capacity(facts.len());
-    let mut ids: Vec<_> = facts.iter().map(|follow| follow.delivery).collect();
-    find(connection, &statements.recipients, &ids, &mut found).await?;
+    let mut found = HashMap::with_capacity(ids.len());
+    find(connection, &statements.recipients, ids, &mut found).await?;
+    let mut ids = ids.to_vec();
     ids.retain(|delivery| !found.contains_key(delivery));
     find(connection, &statements.slim, &ids, &mut found).await?;
     Ok(found)

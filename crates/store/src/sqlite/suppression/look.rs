@@ -82,9 +82,9 @@ impl Holds {
 }
 
 /// An entry that can't be read is reported; without it the address gets mail.
-pub(in crate::sqlite) fn readable(hold: Result<Hold, RowError>) -> Option<Hold> {
-    let error = match hold {
-        Ok(hold) => return Some(hold),
+pub(in crate::sqlite) fn readable<E>(entry: Result<E, RowError>) -> Option<E> {
+    let error = match entry {
+        Ok(entry) => return Some(entry),
         Err(error) => error,
     };
     tracing::error!(%error, "a suppression can't be read and is passed over");

@@ -32,7 +32,7 @@ use super::errors::read_error;
 use super::tenants::{SqliteTenants, store_error};
 
 pub(super) use arrivals::{Sought, end_arrivals};
-pub(super) use follow::{Follow, Rules, follow};
+pub(super) use follow::{Follow, Rules, follow, is_heeded};
 pub(super) use keys::local_part;
 pub(super) use list::News;
 use list::{Added, NewEntry, add, tell};
@@ -54,7 +54,7 @@ impl SqliteTenants {
         let new: Vec<_> = new.collect();
         let added = async {
             let local_part = local_part(&mut transaction).await?;
-            let added = add(&mut transaction, &ListStatements::new(), local_part, &new).await?;
+            let added = add(&mut transaction, self.list(), local_part, &new).await?;
             transaction.commit().await?;
             Ok(added)
         };
@@ -146,7 +146,7 @@ impl Suppressions for SqliteTenants {
         let removed = removed.await.map_err(|error| store_error(&error))?;
         let removed = removed
             .iter()
-            .map(read_entry)
+            .map(|row| read_entry(row, 0))
             .collect::<Result<Vec<_>, _>>();
         let mut removed = removed.map_err(StoreError::from)?;
         removed.retain(|entry| entry.expires_at.is_none_or(|expires_at| expires_at > now));
@@ -156,7 +156,7 @@ impl Suppressions for SqliteTenants {
         });
         let events: Vec<_> = events.collect();
         let told = async {
-            tell(&mut transaction, &ListStatements::new(), &events).await?;
+            tell(&mut transaction, self.list(), &events).await?;
             transaction.commit().await
         };
         told.await.map_err(|error| store_error(&error))?;
@@ -181,7 +181,8 @@ impl Suppressions for SqliteTenants {
         now: Timestamp,
     ) -> Result<Vec<Option<Suppression>>, StoreError> {
         let mut connection = self.connection().await?;
-        page::suppressed(&mut connection, (workspace, stream), addresses, now).await
+        let whose = (workspace, stream);
+        page::suppressed(&mut connection, self.list(), whose, addresses, now).await
     }
 
     async fn suppression_page(

@@ -7,9 +7,10 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, SqliteConnection};
 use crate::{StoreError, SuppressionFilter, SuppressionPage};
 
 use super::super::errors::read_error;
-use super::super::rows::RowError;
-use super::rows::{ENTRY_COLUMNS, Key, ListStatements, read_entry, stream};
-use super::{Holds, keys};
+use super::super::rows::{self, RowError};
+use super::super::statements::Query;
+use super::rows::{ENTRY_COLUMNS, Key, ListStatements, does_hold, read_entry, stream};
+use super::{keys, readable};
 
 /// The entries of an address that hold.
 pub(super) async fn of(
@@ -27,13 +28,14 @@ pub(super) async fn of(
     let query = key.bind(sqlx::query(AssertSqlSafe(sql)));
     let found = query.bind(now.as_micros()).fetch_all(connection).await;
     let found = found.map_err(|error| read_error(&error))?;
-    let read: Result<_, RowError> = found.iter().map(read_entry).collect();
+    let read: Result<_, RowError> = found.iter().map(|row| read_entry(row, 0)).collect();
     Ok(read?)
 }
 
 /// For each address the entry that keeps it from getting mail of a stream.
 pub(super) async fn suppressed(
     connection: &mut SqliteConnection,
+    statements: &ListStatements,
     (workspace, stream): (WorkspaceId, Option<&str>),
     addresses: &[Address],
     now: Timestamp,
@@ -43,19 +45,20 @@ pub(super) async fn suppressed(
     let keys = addresses
         .iter()
         .map(|to| Key::of(workspace, to, local_part));
-    let keys: Vec<_> = keys.collect();
-    let holds = Holds::look(connection, &ListStatements::new(), &keys).await;
-    let holds = holds.map_err(|error| read_error(&error))?;
-    let mut found = Vec::with_capacity(addresses.len());
-    for (key, address) in keys.iter().zip(addresses) {
-        found.push(match holds.find(key, stream, now) {
-            // The few that are found are read as they stand.
-            Some(by) => {
-                let entries = of(connection, (workspace, address), now).await?;
-                entries.into_iter().find(|entry| entry.scope == by.scope)
-            }
-            None => None,
-        });
+    let rows: Vec<_> = (0_i64..).zip(keys).collect();
+    let bind = |query: Query<'static>, (at, key): &(i64, Key)| key.bind(query.bind(*at));
+    let mut found = vec![None; addresses.len()];
+    for query in statements.entries.batch(&rows, bind) {
+        let rows = query.fetch_all(&mut *connection).await;
+        for row in &rows.map_err(|error| read_error(&error))? {
+            let at = rows::unsigned(row, 0, "suppression.key")?;
+            let place = usize::try_from(at).ok().and_then(|at| found.get_mut(at));
+            let Some(place @ None) = place else { continue };
+            *place = readable(read_entry(row, 1)).filter(|entry| {
+                let entry = (&entry.scope, entry.expires_at);
+                does_hold(entry, stream, now)
+            });
+        }
     }
     Ok(found)
 }
@@ -85,7 +88,7 @@ pub(super) async fn page(
     query.push_bind(i64::try_from(page.limit).unwrap_or(i64::MAX));
     let found = query.build().fetch_all(connection).await;
     let found = found.map_err(|error| read_error(&error))?;
-    let read: Result<_, RowError> = found.iter().map(read_entry).collect();
+    let read: Result<_, RowError> = found.iter().map(|row| read_entry(row, 0)).collect();
     Ok(read?)
 }
 

@@ -49,12 +49,21 @@ pub(in crate::sqlite) const OF_KEYS: &str = "AS v CROSS JOIN suppression s \
 impl Hold {
     /// Whether it keeps mail of a stream from being sent at this time.
     pub(in crate::sqlite) fn holds(&self, stream: Option<&str>, at: Timestamp) -> bool {
-        let is_meant = match &self.by.scope {
-            Scope::All => true,
-            Scope::Stream(name) => stream == Some(name.as_str()),
-        };
-        is_meant && self.expires_at.is_none_or(|expires_at| expires_at > at)
+        does_hold((&self.by.scope, self.expires_at), stream, at)
     }
+}
+
+/// Whether an entry of a scope, until it expires, keeps mail of a stream from being sent at this time.
+pub(super) fn does_hold(
+    (scope, expires_at): (&Scope, Option<Timestamp>),
+    stream: Option<&str>,
+    at: Timestamp,
+) -> bool {
+    let is_meant = match scope {
+        Scope::All => true,
+        Scope::Stream(name) => stream == Some(name.as_str()),
+    };
+    is_meant && expires_at.is_none_or(|expires_at| expires_at > at)
 }
 
 /// Reads what decides, whose columns begin at `at`.
@@ -89,18 +98,18 @@ pub(super) fn stream(scope: &Scope) -> &str {
 pub(super) const ENTRY_COLUMNS: &str = "stream, cause, since, event_id, expires_at, workspace_id, \
     COALESCE(address, key), note";
 
-/// Reads a whole entry.
-pub(super) fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
-    let Hold { by, expires_at } = read_hold(row, 0)?;
+/// Reads a whole entry, whose columns begin at `at`.
+pub(super) fn read_entry(row: &SqliteRow, at: usize) -> Result<Suppression, RowError> {
+    let Hold { by, expires_at } = read_hold(row, at)?;
     Ok(Suppression {
-        workspace: WorkspaceId(rows::number(row, 5, "suppression.workspace_id")?),
-        address: rows::address(row.try_get(6)?, "suppression.address")?,
+        workspace: WorkspaceId(rows::number(row, at + 5, "suppression.workspace_id")?),
+        address: rows::address(row.try_get(at + 6)?, "suppression.address")?,
         scope: by.scope,
         cause: by.cause,
         since: by.since,
         event: by.event,
         expires_at,
-        note: row.try_get(7)?,
+        note: row.try_get(at + 7)?,
     })
 }
 
@@ -109,6 +118,8 @@ pub(super) fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
 pub(in crate::sqlite) struct ListStatements {
     /// Number, workspace, key.
     pub look: BatchStatement,
+    /// Number, workspace, key.
+    pub entries: BatchStatement,
     /// Number, workspace, key.
     pub standing: BatchStatement,
     /// As [`bind_entry`] binds them.
@@ -138,6 +149,11 @@ impl ListStatements {
         Self {
             look: BatchStatement::new(
                 &format!("SELECT v.column1, {HOLD_COLUMNS} FROM"),
+                3,
+                OF_KEYS,
+            ),
+            entries: BatchStatement::new(
+                &format!("SELECT v.column1, {ENTRY_COLUMNS} FROM"),
                 3,
                 OF_KEYS,
             ),
