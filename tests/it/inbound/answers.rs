@@ -5,7 +5,7 @@ use postbell_peers::answer::Answering;
 use postbell_peers::client::Mail;
 use postbell_tests::World;
 
-use super::{bring, documents, sent, told_of, written};
+use super::{answer, bring, documents, sent, told_of, written};
 use crate::destination::{json, until};
 
 const ANN: &str = "ann@recipient.test";
@@ -16,7 +16,7 @@ async fn a_person_answers_the_stamped_address() -> anyhow::Result<()> {
     let original = sent(&world, ANN).await?;
     let reply_to = original.field("Reply-To").expect("it is stamped");
     assert!(reply_to.contains("reply+"), "{reply_to}");
-    let mail = Answering::Reply.answer(&original).expect("it answers");
+    let mail = answer(Answering::Reply, &original);
     let id = bring(&world, &mail).await?;
 
     let told = world.told("Reply", ANN).await?.document;
@@ -73,7 +73,7 @@ async fn a_message_keeps_a_reply_to_of_its_own() -> anyhow::Result<()> {
 async fn a_vacation_note_comes_to_the_return_path() -> anyhow::Result<()> {
     let world = World::start().await?;
     let original = sent(&world, ANN).await?;
-    let mail = Answering::Vacation.answer(&original).expect("it answers");
+    let mail = answer(Answering::Vacation, &original);
     assert_eq!(mail.from, "");
     bring(&world, &mail).await?;
     let told = world.told("Reply", ANN).await?.document;
@@ -88,7 +88,7 @@ async fn a_vacation_note_comes_to_the_return_path() -> anyhow::Result<()> {
 async fn a_report_makes_a_delivered_mail_bounced_once() -> anyhow::Result<()> {
     let world = World::start().await?;
     let original = sent(&world, ANN).await?;
-    let mail = Answering::Report.answer(&original).expect("it answers");
+    let mail = answer(Answering::Report, &original);
     let id = bring(&world, &mail).await?;
     let told = world.told("Bounce", ANN).await?.document;
     let bounce = &told["bounce"];
@@ -114,7 +114,7 @@ async fn a_report_makes_a_delivered_mail_bounced_once() -> anyhow::Result<()> {
 
     // The same again, and what proves that it was looked at.
     bring(&world, &mail).await?;
-    let note = Answering::Vacation.answer(&original).expect("it answers");
+    let note = answer(Answering::Vacation, &original);
     bring(&world, &note).await?;
     world.told("Reply", ANN).await?;
     assert_eq!(
@@ -136,7 +136,7 @@ async fn a_report_of_a_delay_never_is_a_bounce() -> anyhow::Result<()> {
             .replace("User unknown", "No answer")
     };
     let mail = changed(
-        &Answering::Report.answer(&original).expect("it answers"),
+        &answer(Answering::Report, &original),
         delayed,
     );
     bring(&world, &mail).await?;
@@ -152,7 +152,7 @@ async fn a_report_of_a_delay_never_is_a_bounce() -> anyhow::Result<()> {
             .replace("User unknown", "Stored")
     };
     let mail = changed(
-        &Answering::Report.answer(&original).expect("it answers"),
+        &answer(Answering::Report, &original),
         relayed,
     );
     bring(&world, &mail).await?;
@@ -166,7 +166,7 @@ async fn a_report_of_a_delay_never_is_a_bounce() -> anyhow::Result<()> {
 async fn a_complaint_is_led_by_what_it_gives_back() -> anyhow::Result<()> {
     let world = World::start().await?;
     let original = sent(&world, ANN).await?;
-    let mail = Answering::Complaint.answer(&original).expect("it answers");
+    let mail = answer(Answering::Complaint, &original);
     // Nothing in it but the header that came back leads to the delivery, and of that only ours.
     let bare = changed(&mail, |line| {
         let token = line.contains("reply+") || line.contains("bounce+");

@@ -10,7 +10,7 @@ use postbell_peers::dns::Entry;
 use postbell_peers::mx::Received;
 use postbell_tests::{LIMIT, World};
 
-use super::{bring, documents, taking_mail, told_of, written};
+use super::{MX_HOST, answer, bring, documents, taking_mail, told_of, written};
 use crate::identity::{publish, show};
 
 const STRANGER: &str = "joe@peer.test";
@@ -59,9 +59,9 @@ async fn mail_goes_on_sealed_and_its_bounce_comes_back_as_an_event() -> anyhow::
     assert_eq!(told["mail"]["forwardOf"], id.as_str());
 
     // Its server finds later that there is no such box, and tells the return path.
-    let original = Original::read(&received, "bob@other.test", 1, START);
+    let original = Original::read(&received, ("bob@other.test", MX_HOST), 1, START);
     let original = original.context("nobody reports this")?;
-    let report = Answering::Report.answer(&original).context("a report")?;
+    let report = answer(Answering::Report, &original);
     bring(&world, &report).await?;
     let told = world.told("Bounce", "bob@other.test").await?.document;
     assert_eq!(told["bounce"]["late"], true);

@@ -7,7 +7,7 @@ use postbell_peers::answer::Answering;
 use postbell_tests::{LIMIT, World};
 use tokio::time::{Instant, sleep};
 
-use super::{bring, sent, told_of, written};
+use super::{answer, bring, sent, told_of, written};
 
 const ANN: &str = "ann@recipient.test";
 
@@ -15,7 +15,7 @@ const ANN: &str = "ann@recipient.test";
 async fn an_answer_to_an_old_host_and_to_a_removed_domain_is_told() -> anyhow::Result<()> {
     let world = World::start().await?;
     let original = sent(&world, ANN).await?;
-    let mail = Answering::Reply.answer(&original).expect("it answers");
+    let mail = answer(Answering::Reply, &original);
     assert!(mail.to[0].ends_with("@reply.sender.test"), "{:?}", mail.to);
 
     let update = ["domain", "update", "sender.test"];
@@ -45,7 +45,7 @@ async fn an_answer_to_an_old_host_and_to_a_removed_domain_is_told() -> anyhow::R
         .await?;
     let id = bring(&world, &mail).await?;
     told_of(&world, "hook", "Reply", &id).await?;
-    let report = Answering::Report.answer(&original).expect("it answers");
+    let report = answer(Answering::Report, &original);
     bring(&world, &report).await?;
     let told = world.told("Bounce", ANN).await?.document;
     assert_eq!(told["bounce"]["late"], true);
@@ -70,15 +70,15 @@ async fn an_answer_outlives_the_rows_of_its_message() -> anyhow::Result<()> {
     let list = ["events", "list", "--recipient", ANN];
     until_gone(&world, &list).await?;
 
-    let mail = Answering::Reply.answer(&original).expect("it answers");
+    let mail = answer(Answering::Reply, &original);
     let id = bring(&world, &mail).await?;
     let reply = told_of(&world, "hook", "Reply", &id).await?;
     assert_eq!(reply["reply"]["outbox_id"], told["mail"]["deliveryId"]);
     assert_eq!(reply["reply"]["original_recipient"], ANN);
-    let complaint = Answering::Complaint.answer(&original).expect("it answers");
+    let complaint = answer(Answering::Complaint, &original);
     let id = bring(&world, &complaint).await?;
     told_of(&world, "hook", "Complaint", &id).await?;
-    let report = Answering::Report.answer(&original).expect("it answers");
+    let report = answer(Answering::Report, &original);
     let id = bring(&world, &report).await?;
     let bounce = told_of(&world, "hook", "Bounce", &id).await?;
     assert_eq!(bounce["bounce"]["late"], true);

@@ -30,7 +30,15 @@ async fn taking_mail(settings: &[(&str, &str)]) -> anyhow::Result<World> {
 async fn taken(world: &World, to: &str) -> anyhow::Result<Original> {
     let received = world.delivered(to).await?;
     world.told("Delivery", to).await?;
-    Original::read(&received, to, 1, START).context("nobody answers this")
+    Original::read(&received, (to, MX_HOST), 1, START).context("nobody answers this")
+}
+
+/// The mail by which a recipient answers.
+fn answer(how: Answering, original: &Original) -> Mail {
+    match how.answer(original) {
+        Some(Answer::Mail(mail)) => mail,
+        other => panic!("no mail but {other:?}"),
+    }
 }
 
 /// Submits a mail; what the far side knows of it.

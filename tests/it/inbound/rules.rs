@@ -7,7 +7,7 @@ use postbell_peers::answer::Answering;
 use postbell_tests::{LIMIT, World};
 use tokio::time::{Instant, sleep};
 
-use super::{bring, sent, told_of};
+use super::{answer, bring, sent, told_of};
 
 fn rules(class: &str) -> String {
     format!("[[rule]]\nclass = \"{class}\"\nany = [\"user unknown\"]\n")
@@ -24,7 +24,7 @@ async fn the_rules_of_the_operator_hold_at_the_start_and_anew() -> anyhow::Resul
     world.start_program().await?;
     let class = async |to: &str| {
         let original = sent(&world, to).await?;
-        let report = Answering::Report.answer(&original).expect("it answers");
+        let report = answer(Answering::Report, &original);
         let id = bring(&world, &report).await?;
         let told = told_of(&world, "hook", "Bounce", &id).await?;
         anyhow::Ok(told["bounce"]["bounceSubType"].clone())
