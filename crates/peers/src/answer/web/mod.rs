@@ -1,4 +1,4 @@
-//! Asking the tracking host for something, as a browser would (RFC 9112): one request, and of the
+//! Asking the tracking host for something, as a browser would: one request, and of the
 //! answer no more than its status. Where an answer leads to is never asked: it is outside.
 
 mod trusting;
