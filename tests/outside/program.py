@@ -42,6 +42,12 @@ smtp_port = {mx}
 [http]
 listen = ["127.0.0.1:{http}"]
 
+[tracking]
+listen = ["127.0.0.1:{tracking}"]
+base_url = "http://127.0.0.1:{tracking}"
+hold = "1s"
+early = "0s"
+
 [dkim]
 operator_domain = "{operator}"
 """
@@ -68,10 +74,10 @@ class Postbell:
         self.binary = binary
         self.folder = Path(folder)
         self.environment = os.environ | (environment or {})
-        self.smtp, self.smtps, self.http, self.inbound = free_ports(4)
+        self.smtp, self.smtps, self.http, self.inbound, self.tracking = free_ports(5)
         self.config = self.folder / "postbell.toml"
         facts = {"folder": folder, "smtp": self.smtp, "smtps": self.smtps, "http": self.http}
-        facts |= {"dns": dns, "mx": mx, "certs": CERTS, "inbound": self.inbound}
+        facts |= {"dns": dns, "mx": mx, "certs": CERTS, "inbound": self.inbound, "tracking": self.tracking}
         facts |= {"bare_line_ends": bare_line_ends, "operator": operator or "none"}
         self.config.write_text(CONFIG.format(**facts))
         self.log = self.folder / "log"

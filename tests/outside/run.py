@@ -26,11 +26,12 @@ import seven_bit
 import signatures
 import signed
 import smuggling
+import tracked
 from world import Case, World
 
 # Those that need the world, and those that need our programs alone.
 PEERS = (clients.Clients, hosts.Hosts, inbound.Inbound, smuggling.Smuggling)
-PEERS += (signatures.Signatures, signed.Signed)
+PEERS += (signatures.Signatures, signed.Signed, tracked.Tracked)
 READERS = (reports.Reports, seven_bit.SevenBit, sealed.Sealed)
 
 

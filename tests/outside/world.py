@@ -27,6 +27,7 @@ EXIM, EXIM_SECURE = "exim.test", "exim-secure.test"
 USERS = ["smtplib", "starttls", "implicit", "swaks", "login", "plain", "lettre", "dots"]
 USERS += ["ann", "bob", "msmtp", "sendmail", "source", "wrapped", "eight", "hello", "many"]
 USERS += ["first", "smuggled", "refused", "control", "signed", "corpus", "fixtures"]
+USERS += ["news", "reader", "leaver", "pageful"]
 # Signs all mail, beside the domain of SENDER.
 OPERATOR = "operator.test"
 

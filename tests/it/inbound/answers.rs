@@ -135,10 +135,7 @@ async fn a_report_of_a_delay_never_is_a_bounce() -> anyhow::Result<()> {
             .replace("550", "451")
             .replace("User unknown", "No answer")
     };
-    let mail = changed(
-        &answer(Answering::Report, &original),
-        delayed,
-    );
+    let mail = changed(&answer(Answering::Report, &original), delayed);
     bring(&world, &mail).await?;
     let told = world.told("DeliveryDelay", ANN).await?.document;
     assert_eq!(told["deliveryDelay"]["late"], true);
@@ -151,10 +148,7 @@ async fn a_report_of_a_delay_never_is_a_bounce() -> anyhow::Result<()> {
             .replace("550", "250")
             .replace("User unknown", "Stored")
     };
-    let mail = changed(
-        &answer(Answering::Report, &original),
-        relayed,
-    );
+    let mail = changed(&answer(Answering::Report, &original), relayed);
     bring(&world, &mail).await?;
     let told = world.told("Confirmed", ANN).await?.document;
     assert_eq!(told["confirmed"]["confirmation"], "delivered");

@@ -9,13 +9,16 @@ mod rules;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use postbell_peers::answer::Original;
+use postbell_peers::answer::{Answer, Answering, Original};
 use postbell_peers::client::{Mail, Outcome};
 use postbell_peers::clock::START;
 use postbell_peers::webhook::Post;
 use postbell_tests::installation::SENDER_DOMAIN;
 use postbell_tests::{LIMIT, World};
 use serde_json::Value;
+
+/// The name that the far side reports by.
+const MX_HOST: &str = "mx.peer.test";
 
 /// A world whose domain takes mail. A running server sees a change a moment later: this is done before.
 async fn taking_mail(settings: &[(&str, &str)]) -> anyhow::Result<World> {

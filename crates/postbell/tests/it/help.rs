@@ -10,31 +10,33 @@ fn help_says_what_there_is_and_how_to_begin() {
     Usage: postbell [OPTIONS] <COMMAND>
 
     Commands:
-      serve        Run the server
-      dev          Try it out: server, far side and webhook receiver on this machine; no mail leaves it
-      explain      Say where a domain's mail would go now, and why; with a running server, how it fares
-                   there
-      trace        Show SMTP sessions of the running server as they happen
-      queue        See what waits, and act on it
-      message      See all that happened to a message
-      events       See events
-      inbound      See mail that came in: answers, reports, complaints
-      doctor       Look at the whole installation: what is well, what is not, what to do
-      backup       Copy the store into a new folder, while the server runs
-      verify       Check that a data folder, or a backup, holds together
-      restore      Make a data folder from a backup
-      erase        Forget a recipient: counted first, done with --yes
-      config       Check or show the configuration
-      workspace    Tenants: each owns its domains, configuration sets and destinations
-      domain       Domains that a workspace sends from
-      credential   Credentials: usernames and passwords with which applications hand in mail
-      api-key      API keys: what programs show to the HTTP API
-      config-set   Configuration sets: named choices of destinations and retry policy
-      destination  Destinations: webhooks that hear of events
-      suppression  Suppression lists: addresses that a workspace sends no mail
-      link         Tracked links: what one is, and which lead nowhere
-      completions  Print what makes a shell complete these commands
-      man          Print the manual page, or write one of each command
+      serve             Run the server
+      dev               Try it out: server, far side and webhook receiver on this machine; no mail
+                        leaves it
+      explain           Say where a domain's mail would go now, and why; with a running server, how it
+                        fares there
+      trace             Show SMTP sessions of the running server as they happen
+      queue             See what waits, and act on it
+      message           See all that happened to a message
+      events            See events
+      inbound           See mail that came in: answers, reports, complaints
+      doctor            Look at the whole installation: what is well, what is not, what to do
+      backup            Copy the store into a new folder, while the server runs
+      verify            Check that a data folder, or a backup, holds together
+      restore           Make a data folder from a backup
+      erase             Forget a recipient: counted first, done with --yes
+      config            Check or show the configuration
+      workspace         Tenants: each owns its domains, configuration sets and destinations
+      domain            Domains that a workspace sends from
+      credential        Credentials: usernames and passwords with which applications hand in mail
+      api-key           API keys: what programs show to the HTTP API
+      config-set        Configuration sets: named choices of destinations and retry policy
+      destination       Destinations: webhooks that hear of events
+      verified-address  Verified addresses: who the sandboxes of a workspace may send to
+      suppression       Suppression lists: addresses that a workspace sends no mail
+      link              Tracked links: what one is, and which lead nowhere
+      completions       Print what makes a shell complete these commands
+      man               Print the manual page, or write one of each command
 
     Options:
           --config <FILE>  The configuration file [default: ./postbell.toml, else

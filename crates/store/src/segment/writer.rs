@@ -79,7 +79,7 @@ impl Open {
             && self.room > self.offset
             && let Err(error) = file.set_len(self.offset)
         {
-            tracing::debug!(self.segment, %error, "zeros stay behind the last body of a file");
+            tracing::debug!(segment = self.segment, %error, "zeros stay behind the last body of a file");
         }
     }
 

@@ -1,0 +1,215 @@
+"""Tracked mail at a Postfix: its links lead back to the very addresses, a browser shows it as it was,
+and what is opened, clicked and unsubscribed becomes events. The browser is a headless Chromium, which
+also looks for a way into the page of unsubscribing."""
+
+import html.parser
+import http.client
+import re
+import subprocess
+import tempfile
+import urllib.parse
+from email.message import EmailMessage
+from pathlib import Path
+
+from track_verify import target
+from world import RECIPIENTS, SENDER, Case, find, wait
+
+DOMAIN = SENDER.partition("@")[2]
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT.parent / "shared/corpora/html"
+# One of each maker's, and more of those that have many.
+NEWSLETTERS = 10
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+PAGE = """<html><body><p>Dear Ann,</p>
+<p><a href="https://shop.example/offer?a=1&amp;b=ä">The offer</a> and
+<a href="https://shop.example/plain" data-postbell-no-track>a plain link</a></p>
+<p><a href="{{postbell.unsubscribe_url}}">Unsubscribe</a></p></body></html>
+"""
+OFFER = "https://shop.example/offer?a=1&b=%C3%A4"
+
+
+class Tracked(Case):
+    def test_tracked_newsletters(self):
+        """Every link of a page is followed, and the page is looked at before and after."""
+        pages = newsletters()
+        if not pages:
+            self.skipTest(f"{CORPUS} is not there")
+        for number, page in enumerate(pages):
+            subject = f"Newsletter {number}"
+            after = self.sent("news", subject, page)
+            with self.subTest(subject):
+                self.check_links(page, after)
+                self.check_looks(page, after)
+
+    def test_tracked_opens_and_clicks(self):
+        to = f"reader@{RECIPIENTS}"
+        page = self.sent("reader", "To be read", PAGE)
+        click, plain, unsubscribe = hrefs(page)
+        self.assertEqual(plain, "https://shop.example/plain")
+        self.assertIn("/u/", unsubscribe)
+        answer = self.get(click)
+        self.assertEqual((answer.status, answer.getheader("location")), (302, OFFER))
+        pixel = self.get(re.search(r'<img[^>]+src="([^"]+/o/[^"]+)"', page)[1])
+        self.assertEqual((pixel.status, pixel.getheader("content-type")), (200, "image/gif"))
+        self.assertIn("no-store", pixel.getheader("cache-control"))
+        _, _, document = self.world.receiver.wait_for("Click", to)
+        self.assertEqual(document["click"]["link"], "https://shop.example/offer?a=1&b=ä")
+        self.assertEqual(document["click"]["machine"], False)
+        self.assertEqual(document["click"]["count"], 1)
+        _, _, document = self.world.receiver.wait_for("Open", to)
+        self.assertEqual(document["open"]["userAgent"], BROWSER)
+        forged = click[:-1] + ("A" if click[-1] != "A" else "B")
+        self.assertEqual(self.get(forged).status, 404)
+
+    def test_tracked_unsubscribe_by_one_click(self):
+        """As a mail program does it (RFC 8058 §3.1); the next mail is not sent."""
+        to = f"leaver@{RECIPIENTS}"
+        self.submit(self.mail("leaver", "To be left", PAGE, ("Unsubscribe", "yes")))
+        mail = self.arrived("leaver", "To be left")
+        self.assertEqual(mail["List-Unsubscribe-Post"], "List-Unsubscribe=One-Click")
+        url = re.search(r"<(https?://[^>]+)>", str(mail["List-Unsubscribe"]))[1]
+        # Scanners fetch links: nobody is unsubscribed by that.
+        self.assertEqual(self.get(url).status, 200)
+        answer = self.post(url, "List-Unsubscribe=One-Click")
+        self.assertEqual(answer.status, 200)
+        _, _, document = self.world.receiver.wait_for("Unsubscribe", to)
+        self.assertEqual(document["unsubscribe"]["method"], "one-click")
+        self.submit(self.mail("leaver", "Not sent", PAGE))
+        _, _, document = self.world.receiver.wait_for("Reject", to)
+        self.assertEqual(document["reject"]["reason"], "address on suppression list")
+        self.assertEqual(len(self.world.receiver.told("Unsubscribe", to)), 1)
+        self.assertIsNone(find(self.world.hosts[RECIPIENTS], to, "Not sent"))
+
+    def test_tracked_unsubscribe_by_the_page(self):
+        """In a browser, without JavaScript of ours: the page, its button, and the page behind it."""
+        self.need("chromium")
+        postbell = self.world.postbell
+        brand = 'Ann\'s "Shop" <script>document.title="XSS"</script>'
+        postbell.command("domain", "update", DOMAIN, "--brand-name", brand)
+        page = self.sent("pageful", "By the page", PAGE)
+        url = hrefs(page)[2]
+        dom = chromium("--dump-dom", url)
+        self.assertNotIn("<script", dom.lower())
+        self.assertNotIn("<title>XSS", dom)
+        self.assertIn("&lt;script&gt;", dom)
+        self.assertRegex(dom, r"<html[^>]* lang=")
+        form = re.search(r"<form[^>]*>(.*?)</form>", dom, re.S)
+        fields = dict(re.findall(r'<input[^>]*name="([^"]*)"[^>]*value="([^"]*)"', form[1]))
+        fields |= dict(re.findall(r'<button[^>]*name="([^"]*)"[^>]*value="([^"]*)"', form[1]))
+        self.assertFalse(self.world.receiver.told("Unsubscribe", f"pageful@{RECIPIENTS}"))
+        answer = self.post(url, urllib.parse.urlencode(fields))
+        self.assertEqual(answer.status, 200)
+        _, _, document = self.world.receiver.wait_for("Unsubscribe", f"pageful@{RECIPIENTS}")
+        self.assertEqual(document["unsubscribe"]["method"], "link")
+
+    def sent(self, user, subject, page):
+        """A page as it arrived, tracked."""
+        self.submit(self.mail(user, subject, page))
+        mail = self.arrived(user, subject)
+        return mail.get_body(("html",)).get_content().replace("\r\n", "\n")
+
+    def mail(self, user, subject, page, *asked):
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = SENDER, f"{user}@{RECIPIENTS}", subject
+        for name, value in (("Track-Opens", "yes"), ("Track-Clicks", "yes"), *asked):
+            mail[f"X-Postbell-{name}"] = value
+        mail.set_content("What the page says, in words.\n")
+        mail.add_alternative(page, subtype="html", charset="utf-8", cte="base64")
+        return mail
+
+    def arrived(self, user, subject):
+        host, to = self.world.hosts[RECIPIENTS], f"{user}@{RECIPIENTS}"
+        return wait(lambda: find(host, to, subject), f"{subject} for {to}")
+
+    def check_links(self, before, after):
+        was, now = Page(before), Page(after)
+        self.assertEqual(len(was.links), len(now.links))
+        followed = 0
+        for old, new in zip(was.links, now.links):
+            wanted = target(old, was.base)
+            if wanted is None or old == new:
+                self.assertEqual(old, new)
+                continue
+            answer = self.get(new)
+            self.assertEqual(answer.status, 302, old)
+            location = answer.getheader("location")
+            self.assertEqual(unquoted(location), unquoted(wanted))
+            followed += 1
+        self.assertGreater(followed, 0)
+
+    def check_looks(self, before, after):
+        self.need("chromium")
+        with tempfile.TemporaryDirectory() as folder:
+            shots = [shot(Path(folder), name, page) for name, page in (("a", before), ("b", after))]
+        self.assertEqual(*shots, "the page looks other than before")
+
+    def get(self, url):
+        return self.request("GET", url)
+
+    def post(self, url, body):
+        return self.request("POST", url, body)
+
+    def request(self, method, url, body=None):
+        parts = urllib.parse.urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+        headers = {"User-Agent": BROWSER}
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request(method, f"{parts.path}?{parts.query}".rstrip("?"), body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer
+
+
+class Page(html.parser.HTMLParser):
+    """The links of a page in their order, and its base."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.base = [], None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        href = dict(attributes).get("href")
+        if tag in ("a", "area") and href is not None:
+            self.links.append(href)
+        elif tag == "base" and href and self.base is None:
+            self.base = href
+
+
+def hrefs(page):
+    return Page(page).links
+
+
+def unquoted(url):
+    """A browser encodes what is not ASCII and leaves the rest: both name the same."""
+    return urllib.parse.unquote(url.replace("\t", "").strip(), errors="surrogateescape")
+
+
+def newsletters():
+    pages = []
+    for maker in sorted(CORPUS.glob("*/")):
+        files = sorted(maker.rglob("*.html"))
+        texts = (file.read_text("utf-8", "replace") for file in files)
+        pages += [text for text in texts if text.count("http") > 5][:2]
+    # A part is base64, so that lines and octets are none of a mail's concern.
+    return [page.replace("\r\n", "\n") for page in pages][:NEWSLETTERS]
+
+
+def shot(folder, name, page):
+    """What a page looks like, without a network. Its links don't show, nor does the pixel."""
+    file, image = folder / f"{name}.html", folder / f"{name}.png"
+    file.write_text(page, "utf-8")
+    chromium(
+        "--hide-scrollbars", "--virtual-time-budget=3000", "--window-size=800,3000",
+        "--host-resolver-rules=MAP * ~NOTFOUND", f"--screenshot={image}", f"file://{file}",
+    )  # fmt: skip
+    return image.read_bytes()
+
+
+def chromium(*words):
+    command = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", *words)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
