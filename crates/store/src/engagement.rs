@@ -33,7 +33,7 @@ pub trait Engagements: Send + Sync {
     fn hits_waiting(&self) -> u64;
 
     /// Those that wait, grouped by delivery: deliveries whose oldest hit came before `before`, the
-    /// longest waiting first, each with its hits among the 20,000 that came next; about `limit` hits.
+    /// longest waiting first, each with its hits among the 4,000 that came next; about `limit` hits.
     ///
     /// # Errors
     /// The database can't be read. A hit that can't be read is logged and given up instead.

@@ -72,12 +72,13 @@ async fn no_statement_reads_a_whole_table() {
     }
 }
 
-fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 7] {
+fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 8] {
     let ReceptionStatements {
         mails,
         forwards,
         deliveries,
         slim,
+        count_deliveries,
         change_deliveries,
         change_slim,
         events,
@@ -87,6 +88,7 @@ fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 7] {
         forwards,
         deliveries,
         slim,
+        count_deliveries,
         change_deliveries,
         change_slim,
         events,
@@ -96,11 +98,12 @@ fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 7] {
 fn of_engagement(tell: TellStatements, due: DueStatements) -> [BatchStatement; 5] {
     let TellStatements {
         waiting,
+        how_many,
         gone,
         visits,
     } = tell;
-    let DueStatements { hits, standings } = due;
-    [waiting, gone, visits, hits, standings]
+    let DueStatements { standings } = due;
+    [waiting, how_many, gone, visits, standings]
 }
 
 fn of_list(statements: ListStatements) -> [BatchStatement; 13] {

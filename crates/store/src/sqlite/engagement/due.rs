@@ -3,7 +3,7 @@
 //! Hits have no index by delivery: it would cost more than the hits. Those of a delivery that is due
 //! are looked for among those that came next, a stretch that is read from one end to the other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use postbell_model::engagement::Hit;
 use postbell_model::{DeliveryId, Timestamp};
@@ -16,14 +16,13 @@ use super::super::errors::read_error;
 use super::super::rows::{self, RowError, integer};
 use super::super::statements::BatchStatement;
 
-/// How far the hits of a delivery are looked for, in hits.
-const AHEAD: u64 = 20_000;
+/// How far the hits of a delivery are looked for, in hits: what comes in some seconds, but where very
+/// many do. It is read for each batch, so that more makes a long list take longer.
+const AHEAD: u64 = 4_000;
 
 /// The statements that find.
 #[derive(Debug)]
 pub(in crate::sqlite) struct DueStatements {
-    /// Delivery; then from which number, to which, and how many.
-    pub hits: BatchStatement,
     /// Delivery.
     pub standings: BatchStatement,
 }
@@ -31,11 +30,6 @@ pub(in crate::sqlite) struct DueStatements {
 impl DueStatements {
     pub(in crate::sqlite) fn new() -> Self {
         Self {
-            hits: BatchStatement::new(
-                "SELECT number, delivery_id, at, request FROM hit WHERE delivery_id IN",
-                1,
-                "AND number >= ? AND number <= ? ORDER BY number LIMIT ?",
-            ),
             // The first delivery stands near the first event.
             standings: BatchStatement::new(
                 "SELECT v.column1, d.id IS NOT NULL, t.opens, t.clicks, t.clicked_at, \
@@ -65,31 +59,29 @@ pub(super) async fn find(
 ) -> Result<Found, StoreError> {
     let mut reader = pool.acquire().await.map_err(|error| read_error(&error))?;
     let mut found = Found::default();
-    let Some(due) = look(&mut reader, (before, limit), &mut found).await? else {
+    let Some(stretch) = stretch(&mut reader, (before, limit)).await? else {
         return Ok(found);
     };
-    let mut hits: HashMap<_, Vec<_>> = HashMap::with_capacity(due.deliveries.len());
-    let queries = statements.hits.batch(&due.deliveries, super::id);
-    for query in queries {
-        let rows = query
-            .bind(integer(due.first))
-            .bind(integer(due.last.saturating_add(AHEAD)))
-            .bind(i64::try_from(limit.saturating_mul(2)).unwrap_or(i64::MAX))
-            .fetch_all(&mut *reader)
-            .await
-            .map_err(|error| read_error(&error))?;
-        for row in &rows {
-            if let Some((number, hit)) = found.readable(row, read_hit) {
-                hits.entry(hit.delivery).or_default().push((number, hit));
-            }
+    let hits = look(&mut reader, (before, limit), stretch).await?;
+    // In the order of their oldest hits.
+    let mut deliveries = Vec::new();
+    let mut by_delivery: HashMap<_, Vec<_>> = HashMap::with_capacity(limit);
+    for row in &hits {
+        let Some((number, hit)) = found.readable(row, read_hit) else {
+            continue;
+        };
+        let of_delivery = by_delivery.entry(hit.delivery).or_default();
+        if of_delivery.is_empty() {
+            deliveries.push(hit.delivery);
         }
+        of_delivery.push((number, hit));
     }
-    let mut standings = standings(&mut reader, statements, &due.deliveries).await?;
-    let visited = due.deliveries.iter().filter_map(|delivery| {
-        let hits = hits.remove(delivery)?;
-        let standing = standings.remove(delivery).unwrap_or_default();
+    let mut standings = standings(&mut reader, statements, &deliveries).await?;
+    let visited = deliveries.into_iter().filter_map(|delivery| {
+        let hits = by_delivery.remove(&delivery)?;
+        let standing = standings.remove(&delivery).unwrap_or_default();
         Some(Visited {
-            delivery: *delivery,
+            delivery,
             hits,
             delivered_at: standing.delivered_at,
             before: standing.before,
@@ -125,43 +117,53 @@ pub(super) async fn is_none(pool: &SqlitePool) -> Result<bool, StoreError> {
     found.map_err(|error| read_error(&error))
 }
 
-/// What has waited for the longest time.
-struct Due {
+/// The numbers of what has waited for the longest time.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
     first: u64,
     last: u64,
-    /// In the order of their oldest hits.
-    deliveries: Vec<DeliveryId>,
 }
 
+/// Where among so many of the oldest hits those are that are due.
+async fn stretch(
+    reader: &mut SqliteConnection,
+    (before, limit): (Timestamp, usize),
+) -> Result<Option<Stretch>, StoreError> {
+    let sql = "SELECT MIN(number), MAX(number) FROM \
+        (SELECT number, at FROM hit ORDER BY number LIMIT ?) WHERE at < ?";
+    let row = sqlx::query(sql)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(before.as_micros())
+        .fetch_one(reader)
+        .await
+        .map_err(|error| read_error(&error))?;
+    let end = |at| -> Result<_, RowError> {
+        let number: Option<i64> = row.try_get(at)?;
+        Ok(number.map(i64::unsigned_abs))
+    };
+    let (first, last) = (end(0)?, end(1)?);
+    Ok(first.zip(last).map(|(first, last)| Stretch { first, last }))
+}
+
+/// What is due in a stretch, and what came later of the same deliveries.
 async fn look(
     reader: &mut SqliteConnection,
     (before, limit): (Timestamp, usize),
-    found: &mut Found,
-) -> Result<Option<Due>, StoreError> {
-    let sql = "SELECT number, delivery_id FROM (SELECT number, delivery_id, at FROM hit \
-        ORDER BY number LIMIT ?) WHERE at < ? ORDER BY number";
-    let oldest = sqlx::query(sql)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    stretch: Stretch,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let sql = "SELECT number, delivery_id, at, request FROM hit \
+        WHERE number >= ?1 AND number <= ?3 AND delivery_id IN \
+        (SELECT delivery_id FROM hit WHERE number >= ?1 AND number <= ?2 AND at < ?4) \
+        ORDER BY number LIMIT ?5";
+    sqlx::query(sql)
+        .bind(integer(stretch.first))
+        .bind(integer(stretch.last))
+        .bind(integer(stretch.last.saturating_add(AHEAD)))
         .bind(before.as_micros())
+        .bind(i64::try_from(limit.saturating_mul(2)).unwrap_or(i64::MAX))
         .fetch_all(reader)
         .await
-        .map_err(|error| read_error(&error))?;
-    let oldest = oldest
-        .iter()
-        .filter_map(|row| found.readable(row, read_delivery));
-    let oldest: Vec<_> = oldest.collect();
-    let (Some((first, _)), Some((last, _))) = (oldest.first(), oldest.last()) else {
-        return Ok(None);
-    };
-    let (first, last) = (*first, *last);
-    let mut seen = HashSet::with_capacity(oldest.len());
-    let mut deliveries: Vec<_> = oldest.into_iter().map(|(_, delivery)| delivery).collect();
-    deliveries.retain(|delivery| seen.insert(*delivery));
-    Ok(Some(Due {
-        first,
-        last,
-        deliveries,
-    }))
+        .map_err(|error| read_error(&error))
 }
 
 fn read_delivery(row: &SqliteRow) -> Result<DeliveryId, RowError> {

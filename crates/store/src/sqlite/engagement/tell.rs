@@ -21,6 +21,8 @@ pub(in crate::sqlite) struct TellStatements {
     /// Number.
     pub waiting: BatchStatement,
     /// Number.
+    pub how_many: BatchStatement,
+    /// Number.
     pub gone: BatchStatement,
     /// Delivery, opens, clicks, the latest click.
     pub visits: BatchStatement,
@@ -30,13 +32,13 @@ impl TellStatements {
     pub(in crate::sqlite) fn new() -> Self {
         Self {
             waiting: BatchStatement::new("SELECT number FROM hit WHERE number IN", 1, ""),
+            how_many: BatchStatement::new("SELECT COUNT(*) FROM hit WHERE number IN", 1, ""),
             gone: BatchStatement::new("DELETE FROM hit WHERE number IN", 1, ""),
             visits: BatchStatement::new(
                 "INSERT INTO visit (delivery_id, opens, clicks, clicked_at) \
-                 SELECT d.id, v.column2, v.column3, v.column4 FROM",
+                 SELECT * FROM",
                 4,
-                "AS v CROSS JOIN delivery d ON d.id = v.column1 WHERE true \
-                 ON CONFLICT (delivery_id) DO UPDATE SET opens = opens + excluded.opens, \
+                "WHERE column1 IS NOT NULL ON CONFLICT (delivery_id) DO UPDATE SET opens = opens + excluded.opens, \
                  clicks = clicks + excluded.clicks, \
                  clicked_at = MAX(COALESCE(clicked_at, excluded.clicked_at), \
                  COALESCE(excluded.clicked_at, clicked_at))",
@@ -164,11 +166,7 @@ async fn tell<'b>(
     telling: &'b Telling,
     (engaged, rules): (&mut Engaged<'b>, Rules),
 ) -> Result<(), sqlx::Error> {
-    let mut waiting = waiting(connection, &statements.tell, telling).await?;
-    // Of what was told before nothing is told, and what is on the list of it stays there.
-    let visits = telling.visits.iter();
-    let visits = visits.filter(|visit| take_all(&mut waiting, &visit.hits));
-    let visits: Vec<_> = visits.collect();
+    let visits = untold(connection, &statements.tell, telling).await?;
     let hits: Vec<_> = visits.iter().flat_map(|visit| &visit.hits).collect();
     for query in statements.tell.gone.batch(&hits, number) {
         engaged.gone += query.execute(&mut *connection).await?.rows_affected();
@@ -176,12 +174,53 @@ async fn tell<'b>(
     let facts = visits.iter().flat_map(|visit| &visit.facts);
     let context = (&mut *engaged, rules);
     append(connection, &statements.receptions, facts, context).await?;
+    // Of what is not kept as a whole any more nothing is counted.
+    let whole: HashSet<_> = engaged.told.iter().map(|(delivery, _)| *delivery).collect();
     let counted = visits.iter().filter(|visit| visit.opens + visit.clicks > 0);
+    let counted = counted.filter(|visit| whole.contains(&visit.delivery));
     let counted: Vec<_> = counted.collect();
     for query in statements.tell.visits.batch(&counted, bind_visit) {
         query.execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// The visits whose hits are on the list: of what was told before nothing is told, and what is on
+/// the list of it stays there.
+async fn untold<'t>(
+    connection: &mut SqliteConnection,
+    statements: &TellStatements,
+    telling: &'t Telling,
+) -> Result<Vec<&'t Visit>, sqlx::Error> {
+    let visits = telling.visits.iter();
+    if are_all_there(connection, statements, telling).await? {
+        return Ok(visits.filter(|visit| !visit.hits.is_empty()).collect());
+    }
+    let mut waiting = waiting(connection, statements, telling).await?;
+    let visits = visits.filter(|visit| take_all(&mut waiting, &visit.hits));
+    Ok(visits.collect())
+}
+
+/// Whether all hits are on the list, each named once, as it nearly always is.
+async fn are_all_there(
+    connection: &mut SqliteConnection,
+    statements: &TellStatements,
+    telling: &Telling,
+) -> Result<bool, sqlx::Error> {
+    let hits = telling.visits.iter().flat_map(|visit| &visit.hits);
+    let mut hits: Vec<_> = hits.collect();
+    hits.sort_unstable();
+    let named = hits.len();
+    hits.dedup();
+    if hits.len() < named {
+        return Ok(false);
+    }
+    let mut there = 0;
+    for query in statements.how_many.batch(&hits, number) {
+        let count: i64 = query.fetch_one(&mut *connection).await?.try_get(0)?;
+        there += count.unsigned_abs();
+    }
+    Ok(there == named as u64)
 }
 
 /// Takes the numbers out of what waits; where one of them is not there, none is taken.

@@ -22,6 +22,7 @@ use super::{Incoming, Told};
 /// How a delivery stands.
 struct Standing {
     state: DeliveryState,
+    is_changed: bool,
     /// The number of its latest event.
     sequence: u32,
     workspace: WorkspaceId,
@@ -31,6 +32,9 @@ struct Standing {
     /// When the newest of what is told of it now has come.
     told_at: Option<Timestamp>,
 }
+
+/// How a delivery stands that something was told of.
+type StandingRow<'l> = (&'l DeliveryId, &'l Standing, Timestamp);
 
 /// An event as it is appended.
 struct Line<'b> {
@@ -121,6 +125,7 @@ impl<'b> Log<'b> {
         }
         let follows = consequence(standing.state, fact).ok()?;
         let sequence = standing.sequence.checked_add(1)?;
+        standing.is_changed |= standing.state != follows.state;
         standing.state = follows.state;
         standing.sequence = sequence;
         standing.told_at = standing.told_at.max(Some(at));
@@ -140,31 +145,49 @@ impl<'b> Log<'b> {
         connection: &mut SqliteConnection,
         statements: &ReceptionStatements,
     ) -> Result<Option<Position>, sqlx::Error> {
-        let told = self.deliveries.iter();
-        let told = told.filter_map(|(id, standing)| Some((id, standing, standing.told_at?)));
-        let (slim, full): (Vec<_>, Vec<_>) = told.partition(|(_, standing, _)| standing.is_slim);
-        let bind = |query: Query<'static>,
-                    (id, standing, _): &(&DeliveryId, &Standing, Timestamp)| {
-            query
-                .bind(blob(id.as_bytes()))
-                .bind(standing.state.name())
-                .bind(i64::from(standing.sequence))
-        };
-        for query in statements.change_deliveries.batch(&full, bind) {
-            query.execute(&mut *connection).await?;
-        }
-        let queries = statements
-            .change_slim
-            .batch(&slim, |query, row| bind(query, row).bind(row.2.as_micros()));
-        for query in queries {
-            query.execute(&mut *connection).await?;
-        }
+        self.write_deliveries(connection, statements).await?;
         let mut newest = None;
         for query in statements.events.batch(&self.lines, Line::bind) {
             let written = query.execute(&mut *connection).await?;
             newest = Some(Position(written.last_insert_rowid().unsigned_abs()));
         }
         Ok(newest)
+    }
+
+    async fn write_deliveries(
+        &self,
+        connection: &mut SqliteConnection,
+        statements: &ReceptionStatements,
+    ) -> Result<(), sqlx::Error> {
+        let told = self.deliveries.iter();
+        let told = told.filter_map(|(id, standing)| Some((id, standing, standing.told_at?)));
+        let mut told: Vec<StandingRow<'_>> = told.collect();
+        // By the order of the table: neighbours share a page.
+        told.sort_unstable_by_key(|(id, _, _)| *id);
+        let (slim, full): (Vec<_>, Vec<_>) = told
+            .into_iter()
+            .partition(|(_, standing, _)| standing.is_slim);
+        let (changed, counted): (Vec<_>, Vec<_>) = full
+            .into_iter()
+            .partition(|(_, standing, _)| standing.is_changed);
+        let count = |query: Query<'static>, (id, standing, _): &StandingRow<'_>| {
+            let query = query.bind(blob(id.as_bytes()));
+            query.bind(i64::from(standing.sequence))
+        };
+        let change = |query: Query<'static>, (id, standing, _): &StandingRow<'_>| {
+            let query = query.bind(blob(id.as_bytes()));
+            let query = query.bind(standing.state.name());
+            query.bind(i64::from(standing.sequence))
+        };
+        let counted = statements.count_deliveries.batch(&counted, count);
+        let changed = statements.change_deliveries.batch(&changed, change);
+        let slim = statements.change_slim.batch(&slim, |query, row| {
+            change(query, row).bind(row.2.as_micros())
+        });
+        for query in counted.chain(changed).chain(slim) {
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
     }
 
     /// What may put somebody on the suppression list.
@@ -249,6 +272,7 @@ fn read(row: &SqliteRow, is_slim: bool) -> Result<(DeliveryId, Standing), RowErr
     let state = row.try_get::<&str, _>(1)?.parse();
     let standing = Standing {
         state: state.map_err(|_| RowError::Column("delivery.state"))?,
+        is_changed: false,
         sequence: rows::number(row, 2, "delivery.sequence")?,
         workspace: WorkspaceId(rows::number(row, 3, "delivery.workspace_id")?),
         set: ConfigurationSetId(rows::number(row, 4, "configuration_set_id")?),
