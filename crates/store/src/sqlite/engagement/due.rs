@@ -30,11 +30,13 @@ pub(in crate::sqlite) struct DueStatements {
 impl DueStatements {
     pub(in crate::sqlite) fn new() -> Self {
         Self {
-            // The first delivery stands near the first event.
+            // The first delivery stands near the first event, which is none itself. It is looked for
+            // where there can be one: the state of a delivery that bounced later says less.
             standings: BatchStatement::new(
                 "SELECT v.column1, d.id IS NOT NULL, t.opens, t.clicks, t.clicked_at, \
-                 (SELECT e.at FROM event e WHERE e.delivery_id = v.column1 \
-                 AND e.kind = 'Delivery' ORDER BY e.sequence LIMIT 1) FROM",
+                 CASE WHEN d.state IN ('delivered', 'bounced') THEN \
+                 (SELECT e.at FROM event e WHERE e.delivery_id = v.column1 AND e.sequence > 1 \
+                 AND e.kind = 'Delivery' ORDER BY e.sequence LIMIT 1) END FROM",
                 1,
                 "AS v LEFT JOIN delivery d ON d.id = v.column1 \
                  LEFT JOIN visit t ON t.delivery_id = v.column1 WHERE v.column1 IS NOT NULL",
@@ -192,7 +194,10 @@ async fn standings(
     deliveries: &[DeliveryId],
 ) -> Result<HashMap<DeliveryId, Standing>, StoreError> {
     let mut standings = HashMap::with_capacity(deliveries.len());
-    for query in statements.standings.batch(deliveries, super::id) {
+    // By the order of the tables: neighbours share a page.
+    let mut deliveries = deliveries.to_vec();
+    deliveries.sort_unstable();
+    for query in statements.standings.batch(&deliveries, super::id) {
         let rows = query.fetch_all(&mut *reader).await;
         for row in &rows.map_err(|error| read_error(&error))? {
             let (delivery, standing) = read_standing(row)?;

@@ -146,7 +146,7 @@ impl Suppressions for SqliteTenants {
         let removed = removed.await.map_err(|error| store_error(&error))?;
         let removed = removed
             .iter()
-            .map(|row| read_entry(row, 0))
+            .map(read_entry)
             .collect::<Result<Vec<_>, _>>();
         let mut removed = removed.map_err(StoreError::from)?;
         removed.retain(|entry| entry.expires_at.is_none_or(|expires_at| expires_at > now));

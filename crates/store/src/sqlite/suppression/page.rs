@@ -2,15 +2,16 @@
 
 use postbell_model::suppression::Suppression;
 use postbell_model::{Address, Timestamp, WorkspaceId};
-use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::{StoreError, SuppressionFilter, SuppressionPage};
 
 use super::super::errors::read_error;
 use super::super::rows::{self, RowError};
 use super::super::statements::Query;
-use super::rows::{ENTRY_COLUMNS, Key, ListStatements, does_hold, read_entry, stream};
-use super::{keys, readable};
+use super::rows::{ENTRY_COLUMNS, read_entry, stream};
+use super::{Hold, Key, ListStatements, keys, read_hold, readable};
 
 /// The entries of an address that hold.
 pub(super) async fn of(
@@ -28,7 +29,7 @@ pub(super) async fn of(
     let query = key.bind(sqlx::query(AssertSqlSafe(sql)));
     let found = query.bind(now.as_micros()).fetch_all(connection).await;
     let found = found.map_err(|error| read_error(&error))?;
-    let read: Result<_, RowError> = found.iter().map(|row| read_entry(row, 0)).collect();
+    let read: Result<_, RowError> = found.iter().map(read_entry).collect();
     Ok(read?)
 }
 
@@ -42,25 +43,49 @@ pub(super) async fn suppressed(
 ) -> Result<Vec<Option<Suppression>>, StoreError> {
     let local_part = keys::local_part(connection).await;
     let local_part = local_part.map_err(|error| read_error(&error))?;
-    let keys = addresses
-        .iter()
-        .map(|to| Key::of(workspace, to, local_part));
-    let rows: Vec<_> = (0_i64..).zip(keys).collect();
+    let rows = (0_i64..).zip(addresses);
+    let rows = rows.map(|(at, to)| (at, Key::of(workspace, to, local_part)));
+    let rows: Vec<_> = rows.collect();
     let bind = |query: Query<'static>, (at, key): &(i64, Key)| key.bind(query.bind(*at));
     let mut found = vec![None; addresses.len()];
     for query in statements.entries.batch(&rows, bind) {
-        let rows = query.fetch_all(&mut *connection).await;
-        for row in &rows.map_err(|error| read_error(&error))? {
+        let entries = query.fetch_all(&mut *connection).await;
+        for row in &entries.map_err(|error| read_error(&error))? {
             let at = rows::unsigned(row, 0, "suppression.key")?;
-            let place = usize::try_from(at).ok().and_then(|at| found.get_mut(at));
-            let Some(place @ None) = place else { continue };
-            *place = readable(read_entry(row, 1)).filter(|entry| {
-                let entry = (&entry.scope, entry.expires_at);
-                does_hold(entry, stream, now)
-            });
+            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            let (Some(asked), Some((_, key))) = (addresses.get(at), rows.get(at)) else {
+                continue;
+            };
+            let hold = readable(read_hold(row, 1)).filter(|hold| hold.holds(stream, now));
+            if let Some(hold) = hold.filter(|_| found[at].is_none()) {
+                found[at] = readable(read_found(row, hold, (key, asked)));
+            }
         }
     }
     Ok(found)
+}
+
+/// The whole of an entry that was looked for.
+fn read_found(
+    row: &SqliteRow,
+    Hold { by, expires_at }: Hold,
+    (key, asked): (&Key, &Address),
+) -> Result<Suppression, RowError> {
+    let address = match row.try_get(6)? {
+        // As a rule it is asked for as it stands there.
+        None if key.text == asked.as_str() => asked.clone(),
+        text => rows::address(text.unwrap_or(&key.text), "suppression.address")?,
+    };
+    Ok(Suppression {
+        workspace: key.workspace,
+        address,
+        scope: by.scope,
+        cause: by.cause,
+        since: by.since,
+        event: by.event,
+        expires_at,
+        note: row.try_get(7)?,
+    })
 }
 
 /// A page of the list.
@@ -88,7 +113,7 @@ pub(super) async fn page(
     query.push_bind(i64::try_from(page.limit).unwrap_or(i64::MAX));
     let found = query.build().fetch_all(connection).await;
     let found = found.map_err(|error| read_error(&error))?;
-    let read: Result<_, RowError> = found.iter().map(|row| read_entry(row, 0)).collect();
+    let read: Result<_, RowError> = found.iter().map(read_entry).collect();
     Ok(read?)
 }
 

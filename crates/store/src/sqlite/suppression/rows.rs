@@ -49,21 +49,12 @@ pub(in crate::sqlite) const OF_KEYS: &str = "AS v CROSS JOIN suppression s \
 impl Hold {
     /// Whether it keeps mail of a stream from being sent at this time.
     pub(in crate::sqlite) fn holds(&self, stream: Option<&str>, at: Timestamp) -> bool {
-        does_hold((&self.by.scope, self.expires_at), stream, at)
+        let is_meant = match &self.by.scope {
+            Scope::All => true,
+            Scope::Stream(name) => stream == Some(name.as_str()),
+        };
+        is_meant && self.expires_at.is_none_or(|expires_at| expires_at > at)
     }
-}
-
-/// Whether an entry of a scope, until it expires, keeps mail of a stream from being sent at this time.
-pub(super) fn does_hold(
-    (scope, expires_at): (&Scope, Option<Timestamp>),
-    stream: Option<&str>,
-    at: Timestamp,
-) -> bool {
-    let is_meant = match scope {
-        Scope::All => true,
-        Scope::Stream(name) => stream == Some(name.as_str()),
-    };
-    is_meant && expires_at.is_none_or(|expires_at| expires_at > at)
 }
 
 /// Reads what decides, whose columns begin at `at`.
@@ -98,18 +89,18 @@ pub(super) fn stream(scope: &Scope) -> &str {
 pub(super) const ENTRY_COLUMNS: &str = "stream, cause, since, event_id, expires_at, workspace_id, \
     COALESCE(address, key), note";
 
-/// Reads a whole entry, whose columns begin at `at`.
-pub(super) fn read_entry(row: &SqliteRow, at: usize) -> Result<Suppression, RowError> {
-    let Hold { by, expires_at } = read_hold(row, at)?;
+/// Reads a whole entry.
+pub(super) fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
+    let Hold { by, expires_at } = read_hold(row, 0)?;
     Ok(Suppression {
-        workspace: WorkspaceId(rows::number(row, at + 5, "suppression.workspace_id")?),
-        address: rows::address(row.try_get(at + 6)?, "suppression.address")?,
+        workspace: WorkspaceId(rows::number(row, 5, "suppression.workspace_id")?),
+        address: rows::address(row.try_get(6)?, "suppression.address")?,
         scope: by.scope,
         cause: by.cause,
         since: by.since,
         event: by.event,
         expires_at,
-        note: row.try_get(at + 7)?,
+        note: row.try_get(7)?,
     })
 }
 
@@ -153,7 +144,7 @@ impl ListStatements {
                 OF_KEYS,
             ),
             entries: BatchStatement::new(
-                &format!("SELECT v.column1, {ENTRY_COLUMNS} FROM"),
+                &format!("SELECT v.column1, {HOLD_COLUMNS}, s.address, s.note FROM"),
                 3,
                 OF_KEYS,
             ),
