@@ -46,7 +46,7 @@ listen = ["127.0.0.1:{http}"]
 listen = ["127.0.0.1:{tracking}"]
 base_url = "http://127.0.0.1:{tracking}"
 hold = "1s"
-early = "0s"
+early = "1ms"
 
 [dkim]
 operator_domain = "{operator}"

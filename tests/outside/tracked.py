@@ -37,9 +37,8 @@ class Tracked(Case):
         for number, page in enumerate(pages):
             subject = f"Newsletter {number}"
             after = self.sent("news", subject, page)
-            with self.subTest(subject):
-                self.check_links(page, after)
-                self.check_looks(page, after)
+            self.check_links(page, after)
+            self.check_looks(page, after)
 
     def test_tracked_opens_and_clicks(self):
         to = f"reader@{RECIPIENTS}"
@@ -88,7 +87,8 @@ class Tracked(Case):
         postbell.command("domain", "update", DOMAIN, "--brand-name", brand)
         page = self.sent("pageful", "By the page", PAGE)
         url = hrefs(page)[2]
-        dom = chromium("--dump-dom", url)
+        # A running server sees a change of a domain a moment later.
+        dom = wait(lambda: branded(chromium("--dump-dom", url)), "brand on the page")
         self.assertNotIn("<script", dom.lower())
         self.assertNotIn("<title>XSS", dom)
         self.assertIn("&lt;script&gt;", dom)
@@ -133,7 +133,7 @@ class Tracked(Case):
             answer = self.get(new)
             self.assertEqual(answer.status, 302, old)
             location = answer.getheader("location")
-            self.assertEqual(unquoted(location), unquoted(wanted))
+            self.assertEqual(plain(location), plain(wanted))
             followed += 1
         self.assertGreater(followed, 0)
 
@@ -179,13 +179,20 @@ class Page(html.parser.HTMLParser):
             self.base = href
 
 
+def branded(dom):
+    return dom if "Ann's" in dom else None
+
+
 def hrefs(page):
     return Page(page).links
 
 
-def unquoted(url):
-    """A browser encodes what is not ASCII and leaves the rest: both name the same."""
-    return urllib.parse.unquote(url.replace("\t", "").strip(), errors="surrogateescape")
+def plain(url):
+    """A browser encodes what is not ASCII, in a host otherwise than behind it: both name the same."""
+    url = urllib.parse.unquote(url.replace("\t", "").strip(), errors="surrogateescape")
+    scheme, rest = url.split("://", 1)
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.encode('idna').decode()}{slash}{path}"
 
 
 def newsletters():
@@ -193,7 +200,7 @@ def newsletters():
     for maker in sorted(CORPUS.glob("*/")):
         files = sorted(maker.rglob("*.html"))
         texts = (file.read_text("utf-8", "replace") for file in files)
-        pages += [text for text in texts if text.count("http") > 5][:2]
+        pages += [text for text in texts if len(re.findall('<a [^>]*href="http', text)) > 2][:2]
     # A part is base64, so that lines and octets are none of a mail's concern.
     return [page.replace("\r\n", "\n") for page in pages][:NEWSLETTERS]
 
