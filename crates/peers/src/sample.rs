@@ -18,10 +18,13 @@ const RECIPIENTS: &[(&str, &str)] = &[
     ("vacation", "Are you there?"),
     ("bounce-later", "A letter to somebody who has left"),
     ("complaint", "One more newsletter"),
+    ("open", "Have you seen this?"),
+    ("click", "Your tickets, once more"),
+    ("unsubscribe", "The last newsletter"),
 ];
 
 /// A mail for each thing that can happen to one: taken, refused, delayed, mailbox full; answered by a
-/// person and by a program, bounced later, complained about.
+/// person and by a program, bounced later, complained about, opened, clicked, unsubscribed from.
 pub fn mails(from_domain: &str, to_domain: &str) -> Vec<Mail> {
     let mail = |(local_part, subject): &(&str, &str)| {
         let from = format!("hello@{from_domain}");
@@ -106,6 +109,12 @@ And these answer a moment after they have taken it, at the door for mail that co
   bounce-later@  its server reports that it could not be delivered
   complaint@     its provider reports that it was not wanted
   vacation@      a program answers that somebody is away
+
+And of HTML mail, by way of the tracking host:
+
+  open@          somebody looks at it
+  click@         somebody follows its first link
+  unsubscribe@   somebody wants no more
 "#
     )
 }
@@ -128,7 +137,10 @@ mod tests {
                 "reply@example.org",
                 "vacation@example.org",
                 "bounce-later@example.org",
-                "complaint@example.org"
+                "complaint@example.org",
+                "open@example.org",
+                "click@example.org",
+                "unsubscribe@example.org"
             ]
         );
         for mail in &mails {
@@ -207,6 +219,12 @@ mod tests {
           bounce-later@  its server reports that it could not be delivered
           complaint@     its provider reports that it was not wanted
           vacation@      a program answers that somebody is away
+
+And of HTML mail, by way of the tracking host:
+
+  open@          somebody looks at it
+  click@         somebody follows its first link
+  unsubscribe@   somebody wants no more
         "#);
     }
 }

@@ -276,6 +276,9 @@ pub struct DevArgs {
     /// Port of the listener for mail that comes in; 0: any
     #[arg(long, default_value_t = 2526, value_name = "PORT")]
     pub inbound_port: u16,
+    /// Port of the tracking host, where links and pixels lead; 0: any
+    #[arg(long, default_value_t = 8026, value_name = "PORT")]
+    pub tracking_port: u16,
     /// Port of the HTTP listener; 0: any
     #[arg(long, default_value_t = 8025, value_name = "PORT")]
     pub http_port: u16,

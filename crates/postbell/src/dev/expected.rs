@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::setup::TO_DOMAIN;
 
 /// What each recipient of the sample stands for.
-const SAMPLE: [(&str, &[&str]); 8] = [
+const SAMPLE: [(&str, &[&str]); 11] = [
     ("ada", &["Send", "Delivery"]),
     ("bounce", &["Send", "Bounce"]),
     ("delay", &["Send", "DeliveryDelay", "Delivery"]),
@@ -17,6 +17,9 @@ const SAMPLE: [(&str, &[&str]); 8] = [
     ("vacation", &["Send", "Delivery", "Reply"]),
     ("bounce-later", &["Send", "Delivery", "Bounce"]),
     ("complaint", &["Send", "Delivery", "Complaint"]),
+    ("open", &["Send", "Delivery", "Open"]),
+    ("click", &["Send", "Delivery", "Click"]),
+    ("unsubscribe", &["Send", "Delivery", "Unsubscribe"]),
 ];
 
 /// Events not yet arrived: recipient and kind.

@@ -105,6 +105,9 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
         let text = format!("{address}, mail from outside: answers, and to anybody at {domains}");
         row("inbound", &text);
     }
+    for address in &addresses.tracking {
+        row("tracking", &format!("http://{address}, where links and pixels lead"));
+    }
     for address in &addresses.http {
         row("health", &format!("http://{address}/readyz"));
         row("metrics", &format!("http://{address}/metrics"));
@@ -127,7 +130,7 @@ async fn show(
     console: Console,
 ) -> anyhow::Result<()> {
     send_sample(server).await?;
-    console.say("Eight mails are on their way. Each event that reaches the webhook is a line:\n");
+    console.say("Eleven mails are on their way. Each event that reaches the webhook is a line:\n");
     let mut expected = Expected::new();
     if args.once {
         let sample = collect(&mut expected, far_side, console);

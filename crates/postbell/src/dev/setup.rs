@@ -9,8 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use ipnet::{IpNet, Ipv4Net};
 use postbell_mail::dkim::record;
+use postbell_model::tracking::SetTracking;
 use postbell_model::{
-    Clock, Destination, DestinationId, DestinationSettings, DestinationState, Domain,
+    Clock, ConfigurationSet, Destination, DestinationId, DestinationSettings, DestinationState, Domain,
 };
 use postbell_notify::signature;
 use postbell_store::{DomainKeys, SqliteTenants, Tenants};
@@ -40,6 +41,8 @@ const DESTINATION: &str = "dev";
 /// Short enough that `delay@` is taken while somebody watches.
 const FIRST_RETRY: Duration = Duration::from_secs(3);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// Short enough that somebody who follows a link sees the event.
+const TRACKING_HOLD: Duration = Duration::from_secs(1);
 
 /// What `certs/` holds of use to a server and its clients: public, hence worthless.
 const CERTS: [(&str, &str); 3] = [
@@ -236,10 +239,22 @@ async fn make_tenants(
                 inbound: Some(true),
                 ..ComingIn::default()
             },
-            tracks: DomainTracks::default(),
+            tracks: DomainTracks {
+                track_opens: Some(true),
+                track_clicks: Some(true),
+                ..DomainTracks::default()
+            },
         };
         make_domain(tenants, clock, &domain).await?;
     }
+    let listed = ConfigurationSet {
+        tracking: SetTracking {
+            unsubscribe: true,
+            ..set.tracking.clone()
+        },
+        ..set.clone()
+    };
+    tenants.change_configuration_set(listed).await?;
     let destination = Destination {
         id: DestinationId::new(clock.now()),
         workspace: workspace.id,
@@ -274,6 +289,11 @@ pub(super) fn config(
     config.submission.listen = vec![on_loopback(args.smtp_port)];
     config.submission.listen_tls = vec![on_loopback(args.smtps_port)];
     config.inbound.listen = vec![on_loopback(args.inbound_port)];
+    // Links name the port before anything listens at it.
+    let tracking = free_address(args.tracking_port)?;
+    config.tracking.listen = vec![tracking];
+    config.tracking.base_url = Some(format!("http://{tracking}"));
+    config.tracking.hold = TRACKING_HOLD;
     config.tls = TlsSection {
         certificate: Some(folder.certs().join(CERTIFICATE)),
         key: Some(folder.certs().join(KEY)),
@@ -299,6 +319,7 @@ pub(super) fn check_ports(args: &DevArgs) -> anyhow::Result<()> {
         ("--smtp-port", args.smtp_port),
         ("--smtps-port", args.smtps_port),
         ("--inbound-port", args.inbound_port),
+        ("--tracking-port", args.tracking_port),
         ("--http-port", args.http_port),
     ] {
         let address = on_loopback(port);
@@ -307,6 +328,12 @@ pub(super) fn check_ports(args: &DevArgs) -> anyhow::Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// The address of this port; of any free one for 0.
+fn free_address(port: u16) -> anyhow::Result<SocketAddr> {
+    let free = TcpListener::bind(on_loopback(port)).and_then(|free| free.local_addr());
+    free.context("no port for the tracking host")
 }
 
 fn on_loopback(port: u16) -> SocketAddr {

@@ -6,11 +6,13 @@ use serde_json::Value;
 
 use crate::kit::Place;
 
-const ANY_PORT: [&str; 9] = [
+const ANY_PORT: [&str; 11] = [
     "dev",
     "--smtp-port",
     "0",
     "--smtps-port",
+    "0",
+    "--tracking-port",
     "0",
     "--inbound-port",
     "0",
