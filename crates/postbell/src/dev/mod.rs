@@ -106,7 +106,10 @@ fn tell_ready(server: &Server, far_side: &FarSide, folder: &Folder, console: Con
         row("inbound", &text);
     }
     for address in &addresses.tracking {
-        row("tracking", &format!("http://{address}, where links and pixels lead"));
+        row(
+            "tracking",
+            &format!("http://{address}, where links and pixels lead"),
+        );
     }
     for address in &addresses.http {
         row("health", &format!("http://{address}/readyz"));

@@ -11,7 +11,8 @@ use ipnet::{IpNet, Ipv4Net};
 use postbell_mail::dkim::record;
 use postbell_model::tracking::SetTracking;
 use postbell_model::{
-    Clock, ConfigurationSet, Destination, DestinationId, DestinationSettings, DestinationState, Domain,
+    Clock, ConfigurationSet, Destination, DestinationId, DestinationSettings, DestinationState,
+    Domain,
 };
 use postbell_notify::signature;
 use postbell_store::{DomainKeys, SqliteTenants, Tenants};
