@@ -220,11 +220,11 @@ mod tests {
           complaint@     its provider reports that it was not wanted
           vacation@      a program answers that somebody is away
 
-And of HTML mail, by way of the tracking host:
+        And of HTML mail, by way of the tracking host:
 
-  open@          somebody looks at it
-  click@         somebody follows its first link
-  unsubscribe@   somebody wants no more
+          open@          somebody looks at it
+          click@         somebody follows its first link
+          unsubscribe@   somebody wants no more
         "#);
     }
 }

@@ -30,12 +30,15 @@ fn once_shows_every_event_of_the_sample_and_ends() {
         .filter(|line| line.contains("  signed"))
         .collect();
     let count = |kind: &str| lines.iter().filter(|line| line.contains(kind)).count();
-    assert_eq!(count("→ Send"), 8, "{shown}");
-    assert_eq!(count("✓ Delivery "), 6, "{shown}");
+    assert_eq!(count("→ Send"), 11, "{shown}");
+    assert_eq!(count("✓ Delivery "), 9, "{shown}");
     assert_eq!(count("… DeliveryDelay"), 1, "{shown}");
     assert_eq!(count("✗ Bounce"), 3, "{shown}");
     assert_eq!(count("✗ Complaint"), 1, "{shown}");
     assert_eq!(count("← Reply"), 2, "{shown}");
+    for kind in ["• Open", "• Click", "· Unsubscribe"] {
+        assert_eq!(count(kind), 1, "{kind}: {shown}");
+    }
     // What comes back by mail, of each recipient that answers.
     let of = |to: &str| lines.iter().rfind(|line| line.contains(to)).unwrap();
     for (to, parts) in [
@@ -76,7 +79,7 @@ fn once_shows_every_event_of_the_sample_and_ends() {
     let names = mails.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let (recipients, sender): (Vec<_>, Vec<_>) =
         names.partition(|name| name.contains("@simulator.localhost"));
-    assert_eq!(recipients.len(), 6, "{recipients:?}");
+    assert_eq!(recipients.len(), 9, "{recipients:?}");
     // The sender is told of the two bounces; the end does not wait for it.
     assert!(sender.len() <= 2, "{sender:?}");
 
