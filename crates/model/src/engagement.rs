@@ -3,9 +3,7 @@
 //! Much of that is done by machines: proxies that fetch pictures ahead, scanners that follow links
 //! before a person sees them. They are told apart by [`MachineReason`]s and told all the same.
 
-use std::fmt;
-use std::str::FromStr;
-
+use crate::name::named;
 use crate::{DeliveryId, Timestamp, WorkspaceId};
 
 /// A request to the tracking host, before anything was made of it.
@@ -159,33 +157,12 @@ impl ImageProxy {
     }
 }
 
-/// A name that nothing has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a name of this kind")]
-pub struct UnknownName;
-
-macro_rules! named {
-    ($($type:ty),*) => {
-        $(impl FromStr for $type {
-            type Err = UnknownName;
-
-            fn from_str(name: &str) -> Result<Self, UnknownName> {
-                Self::ALL.iter().find(|one| one.name() == name).copied().ok_or(UnknownName)
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.name())
-            }
-        })*
-    };
-}
 named!(MachineReason, ImageProxy);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::UnknownName;
 
     #[test]
     fn names_lead_back() {

@@ -4,11 +4,10 @@
 //! it says becomes facts in the same transaction ([`crate::Fact`], [`crate::WorkspaceFact`]); its
 //! octets are kept for a set time and are found by its id.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use crate::authentication::Authentication;
+use crate::name::named;
 use crate::{
     Address, BounceClass, DeliveryId, EnhancedCode, InboundId, ReversePath, Timestamp, WorkspaceId,
 };
@@ -76,12 +75,6 @@ impl InboundKind {
             Self::Unsubscribe => "unsubscribe",
             Self::Mail => "mail",
         }
-    }
-}
-
-impl fmt::Display for InboundKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -386,22 +379,6 @@ impl UnsubscribeMethod {
     }
 }
 
-/// A name that nothing has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a name of this kind")]
-pub struct UnknownName;
-
-macro_rules! named {
-    ($($type:ty),*) => {
-        $(impl FromStr for $type {
-            type Err = UnknownName;
-
-            fn from_str(name: &str) -> Result<Self, UnknownName> {
-                Self::ALL.iter().find(|one| one.name() == name).copied().ok_or(UnknownName)
-            }
-        })*
-    };
-}
 named!(
     InboundKind,
     MatchedBy,
@@ -414,6 +391,7 @@ named!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::UnknownName;
 
     #[test]
     fn names_lead_back() {

@@ -26,6 +26,7 @@ pub mod id;
 pub mod inbound;
 pub mod instructions;
 pub mod message;
+pub mod name;
 pub mod reject;
 pub mod reply;
 pub mod report;
