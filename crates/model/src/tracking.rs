@@ -1,5 +1,7 @@
 //! What is tracked of mail, and what is added to it: of a domain, of a configuration set, of a message.
 
+use std::ops::Range;
+
 use crate::{ConfigurationSet, Domain, Instructions, SendingDomain, WorkspaceId};
 
 /// What a domain tracks where nobody says otherwise.
@@ -107,6 +109,29 @@ pub enum LinkBlock {
     Workspace(WorkspaceId),
 }
 
+/// The host of an address that is http or https; `None` where there is none.
+pub fn web_host(url: &str) -> Option<&str> {
+    url.get(web_host_range(url)?)
+}
+
+/// Where it stands. Browsers read a backslash as a slash.
+pub fn web_host_range(url: &str) -> Option<Range<usize>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    if !is_web {
+        return None;
+    }
+    let authority = rest.split(['/', '\\', '?', '#']).next()?;
+    let user = authority.rfind('@').map_or(0, |at| at + 1);
+    let host = &authority[user..];
+    let (skipped, length) = match host.strip_prefix('[') {
+        Some(literal) => (1, literal.find(']')?),
+        None => (0, host.find(':').unwrap_or(host.len())),
+    };
+    let start = scheme.len() + 3 + user + skipped;
+    (length > 0).then_some(start..start + length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +142,19 @@ mod tests {
         assert_eq!(green.to_string(), "#1a7f37");
         for bad in ["", "1a7f37", "#1a7f3", "#1a7f3g", "#+a7f37", "red"] {
             assert_eq!(Colour::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_found() {
+        for (url, host) in [
+            ("https://a.example", "a.example"),
+            ("https://u:p@a.example:1/@b", "a.example"),
+            ("https://a.example\\@b.example/", "a.example"),
+            ("http://[2001:db8::1]:80/", "2001:db8::1"),
+            ("http://a.example?x@b", "a.example"),
+        ] {
+            assert_eq!(web_host(url), Some(host));
         }
     }
 }

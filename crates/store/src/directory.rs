@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use postbell_model::suppression::LocalPart;
 use postbell_model::token::domain_tag;
-use postbell_model::tracking::LinkBlock;
+use postbell_model::tracking::{LinkBlock, web_host};
 use postbell_model::{
     Address, ApiKey, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination,
     DestinationId, Domain, DomainKey, InboundRoute, Message, Pause, Sandbox, Sender, Sending,
@@ -33,9 +33,10 @@ pub struct Directory {
     /// By the host that tracks.
     tracking_hosts: HashMap<Domain, Domain>,
     link_blocks: Vec<BlockedLinks>,
-    blocked: HashSet<LinkBlock>,
-    /// The [`domain_tag`]s of those sending domains whose links are blocked.
-    blocked_tags: HashSet<u32>,
+    /// The places of those above, by what they block.
+    blocked: HashMap<LinkBlock, usize>,
+    /// And by the [`domain_tag`] of domains.
+    blocked_tags: HashMap<u32, usize>,
     /// Folded, as a sandbox looks for them.
     verified_addresses: HashMap<WorkspaceId, HashSet<String>>,
 }
@@ -79,8 +80,8 @@ impl Directory {
             with_paused_domains: HashSet::new(),
             tracking_hosts,
             link_blocks: Vec::new(),
-            blocked: HashSet::new(),
-            blocked_tags: HashSet::new(),
+            blocked: HashMap::new(),
+            blocked_tags: HashMap::new(),
             verified_addresses: HashMap::new(),
         }
     }
@@ -130,13 +131,20 @@ impl Directory {
     #[must_use]
     pub fn with_link_blocks(mut self, blocks: impl IntoIterator<Item = BlockedLinks>) -> Self {
         self.link_blocks = blocks.into_iter().collect();
-        let blocked = self.link_blocks.iter().map(|blocked| blocked.block.clone());
-        self.blocked = blocked.collect();
-        let tags = self.blocked.iter().filter_map(|block| match block {
-            LinkBlock::Domain(domain) => Some(domain_tag(domain)),
+        let places = || {
+            self.link_blocks
+                .iter()
+                .map(|blocked| &blocked.block)
+                .zip(0..)
+        };
+        let tags = places().filter_map(|(block, place)| match block {
+            LinkBlock::Domain(domain) => Some((domain_tag(domain), place)),
             LinkBlock::Url(_) | LinkBlock::Workspace(_) => None,
         });
         self.blocked_tags = tags.collect();
+        self.blocked = places()
+            .map(|(block, place)| (block.clone(), place))
+            .collect();
         self
     }
 
@@ -265,24 +273,35 @@ impl Directory {
         self.tracking_hosts.keys()
     }
 
-    /// Whether an operator has blocked a link that stands in mail of a workspace, from the sending
-    /// domain with this tag, and goes to `url` on `host`. Costs nothing while nothing is blocked.
-    pub fn is_blocked(&self, workspace: WorkspaceId, tag: u32, (url, host): (&str, &str)) -> bool {
-        if self.blocked.is_empty() {
-            return false;
+    /// Whether an operator has blocked a link: see [`Self::blocks_of`].
+    pub fn is_blocked(&self, workspace: WorkspaceId, tag: u32, url: &str) -> bool {
+        !self.blocks_of(workspace, tag, url).is_empty()
+    }
+
+    /// What blocks a link that stands in mail of a workspace, from the sending domain with this tag, and
+    /// goes to `url`. Costs nothing while nothing is blocked.
+    pub fn blocks_of(&self, workspace: WorkspaceId, tag: u32, url: &str) -> Vec<&BlockedLinks> {
+        if self.link_blocks.is_empty() {
+            return Vec::new();
         }
-        let goes_below = || {
-            let host = host.trim_end_matches('.').to_ascii_lowercase();
-            let ends = std::iter::successors(Some(host.as_str()), |rest| {
-                rest.split_once('.').map(|(_, parent)| parent)
-            });
-            let mut domains = ends.filter_map(|end| Domain::parse(end).ok());
-            domains.any(|domain| self.blocked.contains(&LinkBlock::Domain(domain)))
-        };
-        self.blocked.contains(&LinkBlock::Workspace(workspace))
-            || self.blocked_tags.contains(&tag)
-            || self.blocked.contains(&LinkBlock::Url(url.to_owned()))
-            || goes_below()
+        let host = web_host(url).unwrap_or_default().trim_end_matches('.');
+        let ends = std::iter::successors(Some(host), |rest| {
+            rest.split_once('.').map(|(_, parent)| parent)
+        });
+        let domains = ends.filter_map(|end| Domain::parse(end).ok());
+        let exact = [
+            LinkBlock::Workspace(workspace),
+            LinkBlock::Url(url.to_owned()),
+        ];
+        let asked = exact.into_iter().chain(domains.map(LinkBlock::Domain));
+        let places = asked.filter_map(|block| self.blocked.get(&block));
+        let mut places: Vec<_> = places.chain(self.blocked_tags.get(&tag)).copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        let found = places
+            .into_iter()
+            .filter_map(|place| self.link_blocks.get(place));
+        found.collect()
     }
 
     /// What operators have blocked, in the order in which they did.

@@ -5,14 +5,13 @@
 //! it when somebody follows it in the mail: the host in A-labels, other characters as the octets of
 //! their UTF-8, percent-encoded. What is percent-encoded already stays so.
 
-use std::ops::Range;
-
 use hyper::header::HeaderValue;
 use postbell_model::Domain;
+use postbell_model::tracking::web_host_range;
 
 /// Where a redirect goes; `None`: nowhere that we send anybody.
 pub(super) fn location(url: &str) -> Option<HeaderValue> {
-    let range = host_range(url)?;
+    let range = web_host_range(url)?;
     if url.bytes().all(is_plain) {
         return HeaderValue::from_str(url).ok();
     }
@@ -25,29 +24,6 @@ pub(super) fn location(url: &str) -> Option<HeaderValue> {
     }
     push(&mut written, rest);
     HeaderValue::from_str(&written).ok()
-}
-
-/// The host of an address that is http or https; `None` where there is none.
-pub(super) fn host_of(url: &str) -> Option<&str> {
-    url.get(host_range(url)?)
-}
-
-fn host_range(url: &str) -> Option<Range<usize>> {
-    let (scheme, rest) = url.split_once("://")?;
-    let is_web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-    if !is_web {
-        return None;
-    }
-    // Browsers read a backslash as a slash.
-    let authority = rest.split(['/', '\\', '?', '#']).next()?;
-    let user = authority.rfind('@').map_or(0, |at| at + 1);
-    let host = &authority[user..];
-    let (skipped, length) = match host.strip_prefix('[') {
-        Some(literal) => (1, literal.find(']')?),
-        None => (0, host.find(':').unwrap_or(host.len())),
-    };
-    let start = scheme.len() + 3 + user + skipped;
-    (length > 0).then_some(start..start + length)
 }
 
 /// Whether it stands for itself: visible ASCII, but what every part of a URL has encoded.
@@ -119,19 +95,6 @@ mod tests {
             "https://user@/",
         ] {
             assert_eq!(location(url), None, "{url}");
-        }
-    }
-
-    #[test]
-    fn hosts_are_found() {
-        for (url, host) in [
-            ("https://a.example", "a.example"),
-            ("https://u:p@a.example:1/@b", "a.example"),
-            ("https://a.example\\@b.example/", "a.example"),
-            ("http://[2001:db8::1]:80/", "2001:db8::1"),
-            ("http://a.example?x@b", "a.example"),
-        ] {
-            assert_eq!(host_of(url), Some(host));
         }
     }
 }

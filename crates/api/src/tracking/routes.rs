@@ -19,7 +19,7 @@ use tracing::warn;
 use super::agents::Agents;
 use super::answer::{self, Answer};
 use super::links::LongLinks;
-use super::location::{host_of, location};
+use super::location::location;
 use super::metrics::{Asked, TrackingMetrics};
 use super::page::{Language, Saying};
 use super::recorder::{NoRoom, Notes};
@@ -165,11 +165,11 @@ impl Routes {
                 None => return trouble(&head.headers),
             },
         };
-        let (Some(host), Some(location)) = (host_of(&url), location(&url)) else {
+        let Some(location) = location(&url) else {
             return self.nowhere(&head.headers);
         };
         let directory = self.tenants.directory();
-        if directory.is_blocked(claim.workspace, link.domain_tag, (&url, host)) {
+        if directory.is_blocked(claim.workspace, link.domain_tag, &url) {
             let language = language(&head.headers);
             return answer::paged(StatusCode::GONE, Saying::Blocked, language);
         }

@@ -48,7 +48,7 @@ pub(crate) async fn blocked_links_stand_in_the_directory(fixture: &Fixture) {
         LinkBlock::Domain(far.clone()),
         LinkBlock::Workspace(fixture.workspace),
     ];
-    let elsewhere = ("https://shop.example/", "shop.example");
+    let elsewhere = "https://shop.example/";
     let is_blocked = |fixture: &Fixture, workspace, tag, to| {
         fixture.store.directory().is_blocked(workspace, tag, to)
     };
@@ -84,8 +84,12 @@ pub(crate) async fn blocked_links_stand_in_the_directory(fixture: &Fixture) {
     assert!(is_blocked(&fixture, fixture.workspace, 0, elsewhere));
     assert!(!is_blocked(&fixture, other, 0, elsewhere));
     assert!(is_blocked(&fixture, other, domain_tag(&far), elsewhere));
-    let exactly = ("https://shop.example/x", "shop.example");
+    let exactly = "https://shop.example/x";
     assert!(is_blocked(&fixture, other, 0, exactly));
+    for below in ["https://FAR.example./", "http://u@a.b.far.example:80/x"] {
+        assert!(is_blocked(&fixture, other, 0, below), "{below}");
+    }
+    assert!(!is_blocked(&fixture, other, 0, "https://nofar.example/"));
 
     // Beside the server.
     let command = SqliteTenants::open(fixture.folder()).await.unwrap();

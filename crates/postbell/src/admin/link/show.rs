@@ -1,9 +1,8 @@
 //! `postbell link show`: what the token of a link says.
 
 use anyhow::{Context, bail};
+use postbell_model::TokenKeys;
 use postbell_model::token::{Claim, Link, LinkTarget, Purpose, domain_tag};
-use postbell_model::tracking::LinkBlock;
-use postbell_model::{Domain, TokenKeys};
 use postbell_store::{BlockedLinks, Directory, SqliteInspector};
 use serde_json::json;
 
@@ -49,7 +48,8 @@ pub(super) async fn run(desk: &Desk, link: &str, output: &Output) -> anyhow::Res
         let domains = directory.domains_of(claim.workspace).into_iter();
         let mut of_tag = domains.filter(|domain| domain_tag(&domain.name) == link.domain_tag);
         domain = of_tag.next().map(|domain| domain.name.to_string());
-        blocks = blocks_of(&directory, &claim, (link.domain_tag, url.as_deref()));
+        let goes_to = url.as_deref().unwrap_or_default();
+        blocks = directory.blocks_of(claim.workspace, link.domain_tag, goes_to);
     }
     let documents = blocks.iter().map(|blocked| document(&directory, blocked));
     let document = json!({
@@ -143,32 +143,6 @@ pub(super) async fn target(desk: &Desk, target: &LinkTarget) -> anyhow::Result<O
     Ok(found?)
 }
 
-/// What keeps a link from leading on, as [`Directory::is_blocked`] has it.
-fn blocks_of<'d>(
-    directory: &'d Directory,
-    claim: &Claim,
-    (tag, url): (u32, Option<&str>),
-) -> Vec<&'d BlockedLinks> {
-    let host = url.and_then(host_of);
-    let holds = |blocked: &&BlockedLinks| match &blocked.block {
-        LinkBlock::Url(blocked) => url == Some(blocked.as_str()),
-        LinkBlock::Workspace(workspace) => *workspace == claim.workspace,
-        LinkBlock::Domain(domain) => {
-            domain_tag(domain) == tag || host.as_ref().is_some_and(|host| host.is_within(domain))
-        }
-    };
-    directory.link_blocks().iter().filter(holds).collect()
-}
-
-/// The host of a web address (RFC 3986 §3.2), where it is a name.
-fn host_of(url: &str) -> Option<Domain> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '\\', '?', '#']).next()?;
-    let host = authority.rsplit('@').next()?;
-    let host = host.split(':').next()?;
-    Domain::parse(host.trim_end_matches('.')).ok()
-}
-
 fn shortened(link: &str) -> String {
     const TOLD_MAX: usize = 80;
     let told: String = link.chars().take(TOLD_MAX).collect();
@@ -191,18 +165,5 @@ mod tests {
         ] {
             assert_eq!(token(link), "abc");
         }
-    }
-
-    #[test]
-    fn hosts_are_found() {
-        for (url, host) in [
-            ("https://Shop.example/a@b", "shop.example"),
-            ("https://user:a@shop.example:8443?x", "shop.example"),
-            ("http://shop.example./", "shop.example"),
-            ("https://b\u{fc}cher.example#x", "xn--bcher-kva.example"),
-        ] {
-            assert_eq!(host_of(url).unwrap().as_str(), host);
-        }
-        assert_eq!(host_of("mailto:x"), None);
     }
 }
