@@ -173,8 +173,7 @@ impl Server {
         let verifier = Verifier::new(config, Arc::clone(&store), dns, Arc::clone(&clock));
         let sweeper = Sweeper::new(Arc::clone(&store), live.clone(), Arc::clone(&clock));
         observed.register(&door, &deliverer, &notifier, tls.clone());
-        observed.register_inbound(&inbound_gate);
-        observed.register_forwards(&forwarder);
+        observed.register_inbound(&inbound_gate, &forwarder);
         let reputation = ReputationWatch::new(config, &store, &clock);
         observed.register_reputation(&reputation);
         let listeners = Listeners::open(config, inherited)?;

@@ -97,13 +97,10 @@ impl Observed {
         observe::register(registry, Arc::clone(&self.admission), tls, clock);
     }
 
-    /// Names what is counted of mail that comes in; its door counts with that of submission.
-    pub(super) fn register_inbound(&mut self, gate: &InboundGate) {
+    /// Names what is counted of mail that comes in, and of what of it goes on; its door counts with that
+    /// of submission.
+    pub(super) fn register_inbound(&mut self, gate: &InboundGate, forwarder: &Forwarder) {
         gate.metrics().register(&mut self.registry);
-    }
-
-    /// Names what is counted of mail that goes on.
-    pub(super) fn register_forwards(&mut self, forwarder: &Forwarder) {
         forwarder.metrics().register(&mut self.registry);
     }
 
