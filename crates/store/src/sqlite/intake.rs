@@ -205,7 +205,7 @@ impl DeliveryRow<'_> {
 }
 
 /// Stages the rows of messages, deliveries and events, and whom the suppression list is asked about.
-pub(super) fn stage<'b>(arrivals: &'b [Arrival<'b>], rules: Rules, staged: &mut Staged<'b>) {
+pub(super) fn stage<'b>(arrivals: &'b [Arrival<'b>], rules: Rules<'_>, staged: &mut Staged<'b>) {
     for arrival in arrivals {
         staged.rows.messages.push(arrival);
         let mut sent = 0;
@@ -224,7 +224,7 @@ pub(super) fn stage<'b>(arrivals: &'b [Arrival<'b>], rules: Rules, staged: &mut 
     }
 }
 
-fn seek(row: &DeliveryRow<'_>, rules: Rules, staged: &mut Staged<'_>) {
+fn seek(row: &DeliveryRow<'_>, rules: Rules<'_>, staged: &mut Staged<'_>) {
     let message = &row.arrival.submission.message;
     if suppression::is_exempt(message) {
         return;

@@ -92,7 +92,7 @@ fn settlements(batch: &[Work]) -> impl Iterator<Item = &Settlement> {
     })
 }
 
-fn stage_one<'b>(row: &Settling<'b>, rules: Rules, staged: &mut Staged<'b>) {
+fn stage_one<'b>(row: &Settling<'b>, rules: Rules<'_>, staged: &mut Staged<'b>) {
     let Settling {
         settlement, claim, ..
     } = row;

@@ -67,16 +67,12 @@ impl Shared {
     }
 
     /// How the suppression list is kept.
-    pub(super) fn rules(&self) -> Rules {
+    pub(super) fn rules(&self) -> Rules<'_> {
         Rules {
             local_part: self.tenants.compares(),
             soft_bounces: self.soft_bounces.load(Ordering::Relaxed),
+            simulator: self.simulator.get(),
         }
-    }
-
-    /// The domain whose addresses are simulated: what becomes of mail to them puts nobody on the list.
-    pub(super) fn simulator(&self) -> Option<&Domain> {
-        self.simulator.get()
     }
 
     pub(super) fn set_simulator(&self, domain: Domain) {

@@ -415,7 +415,7 @@ async fn write_rows(
     let engaged = engagement::write(connection, statements, batch, rules).await?;
     let follow = staged.follow.iter().chain(&received.follow);
     let follow = follow.chain(&engaged.follow);
-    let added = suppression::follow(connection, list, (rules, shared.simulator()), follow).await?;
+    let added = suppression::follow(connection, list, rules, follow).await?;
     let live = written.live.iter().chain(&unsent.live).chain(&applied.live);
     let live = live.chain(&reports);
     let is_open = |segment| segments.is_current(segment) && !applied.kept_ended.contains(&segment);

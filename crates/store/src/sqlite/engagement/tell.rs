@@ -137,7 +137,7 @@ pub(in crate::sqlite) async fn write<'b>(
     connection: &mut SqliteConnection,
     statements: &Statements,
     batch: &'b [Work],
-    rules: Rules,
+    rules: Rules<'_>,
 ) -> Result<Engaged<'b>, sqlx::Error> {
     let mut engaged = Engaged {
         kept: keep::write(connection, &statements.keep_hits, batch).await?,
@@ -164,7 +164,7 @@ async fn tell<'b>(
     connection: &mut SqliteConnection,
     statements: &Statements,
     telling: &'b Telling,
-    (engaged, rules): (&mut Engaged<'b>, Rules),
+    (engaged, rules): (&mut Engaged<'b>, Rules<'_>),
 ) -> Result<(), sqlx::Error> {
     let visits = untold(connection, &statements.tell, telling).await?;
     let hits: Vec<_> = visits.iter().flat_map(|visit| &visit.hits).collect();
@@ -259,7 +259,7 @@ pub(super) async fn append<'t>(
     connection: &mut SqliteConnection,
     statements: &ReceptionStatements,
     facts: impl Iterator<Item = &'t (Timestamp, Told)> + Clone,
-    (engaged, rules): (&mut Engaged<'t>, Rules),
+    (engaged, rules): (&mut Engaged<'t>, Rules<'_>),
 ) -> Result<usize, sqlx::Error> {
     let about = facts.clone().filter_map(|(_, told)| told.delivery());
     let mut log = Log::look(connection, statements, about).await?;

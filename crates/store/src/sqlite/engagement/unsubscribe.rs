@@ -46,7 +46,7 @@ pub(super) async fn look(
     pool: &SqlitePool,
     statements: &ListStatements,
     claim: Claim,
-    (rules, at): (Rules, Timestamp),
+    (rules, at): (Rules<'_>, Timestamp),
 ) -> Result<Option<Unsubscribing>, StoreError> {
     let Some(sent) = sent::one(pool, claim.delivery).await? else {
         return Ok(None);
@@ -68,7 +68,7 @@ pub(super) async fn tell<'b>(
     connection: &mut SqliteConnection,
     statements: &Statements,
     wish: &'b Unsubscription,
-    (engaged, rules): (&mut Engaged<'b>, Rules),
+    (engaged, rules): (&mut Engaged<'b>, Rules<'_>),
 ) -> Result<bool, sqlx::Error> {
     // What this transaction has told of it is not on the list yet.
     let mut follow = engaged.follow.iter();
@@ -89,7 +89,7 @@ async fn is_done(
     connection: &mut SqliteConnection,
     statements: &ListStatements,
     delivery: DeliveryId,
-    (rules, at): (Rules, Timestamp),
+    (rules, at): (Rules<'_>, Timestamp),
 ) -> Result<bool, sqlx::Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM event INDEXED BY event_unsubscribe \
         WHERE delivery_id = ? AND kind = 'Unsubscribe')";
@@ -97,5 +97,5 @@ async fn is_done(
     if !told.fetch_one(&mut *connection).await? {
         return Ok(false);
     }
-    is_heeded(connection, statements, rules.local_part, (delivery, at)).await
+    is_heeded(connection, statements, rules, (delivery, at)).await
 }

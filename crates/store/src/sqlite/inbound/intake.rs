@@ -114,7 +114,7 @@ pub(in crate::sqlite) async fn write<'b>(
     connection: &mut SqliteConnection,
     statements: &ReceptionStatements,
     placed: &[Placed<'b>],
-    rules: Rules,
+    rules: Rules<'_>,
 ) -> Result<Received<'b>, sqlx::Error> {
     let Some(first) = placed.first() else {
         return Ok(Received::default());

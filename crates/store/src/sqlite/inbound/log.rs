@@ -191,7 +191,7 @@ impl<'b> Log<'b> {
     }
 
     /// What may put somebody on the suppression list.
-    pub(in crate::sqlite) fn follow(&self, rules: Rules) -> Vec<Follow<'b>> {
+    pub(in crate::sqlite) fn follow(&self, rules: Rules<'_>) -> Vec<Follow<'b>> {
         let follow = self.lines.iter().filter_map(|line| {
             let told: &'b Told = line.told;
             let InboundFact::Delivery { delivery, fact } = &told.fact else {

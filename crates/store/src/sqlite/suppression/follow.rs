@@ -27,13 +27,15 @@ pub(in crate::sqlite) struct Follow<'b> {
 
 /// How the list is kept.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::sqlite) struct Rules {
+pub(in crate::sqlite) struct Rules<'r> {
     pub local_part: LocalPart,
     /// Mail that was given up so often in a row puts its recipient on the list; 0: never.
     pub soft_bounces: u32,
+    /// The domain whose addresses are simulated: a bounce of one can be had again, and they are nobody's.
+    pub simulator: Option<&'r Domain>,
 }
 
-impl Rules {
+impl Rules<'_> {
     /// Whether anything follows from a fact.
     pub(in crate::sqlite) fn ask(&self, fact: &Fact) -> bool {
         follows_from(fact, None).is_some() || (self.soft_bounces > 0 && counts(fact).is_some())
@@ -63,7 +65,7 @@ struct Recipient {
     workspace: WorkspaceId,
     address: Address,
     stream: Option<String>,
-    /// What becomes of it does nothing to the list: see `is_exempt`.
+    /// What becomes of it does nothing to the list: it is of our own, goes on, or is simulated.
     is_exempt: bool,
 }
 
@@ -71,7 +73,7 @@ struct Recipient {
 pub(in crate::sqlite) async fn follow<'f, 'b: 'f>(
     connection: &mut SqliteConnection,
     statements: &ListStatements,
-    (rules, simulator): (Rules, Option<&Domain>),
+    rules: Rules<'_>,
     facts: impl Iterator<Item = &'f Follow<'b>>,
 ) -> Result<Added, sqlx::Error> {
     let facts: Vec<_> = facts.collect();
@@ -79,12 +81,10 @@ pub(in crate::sqlite) async fn follow<'f, 'b: 'f>(
         return Ok(Added::default());
     }
     let about: Vec<_> = facts.iter().map(|follow| follow.delivery).collect();
-    let recipients = recipients(connection, statements, &about).await?;
+    let recipients = recipients(connection, statements, rules, &about).await?;
     let told = facts.into_iter().filter_map(|follow| {
         let recipient = recipients.get(&follow.delivery)?;
-        // A simulated bounce can be had again, and simulated addresses are nobody's.
-        let is_simulated = simulator == Some(recipient.address.domain());
-        (!recipient.is_exempt && !is_simulated).then_some((follow, recipient))
+        (!recipient.is_exempt).then_some((follow, recipient))
     });
     let told: Vec<_> = told.collect();
     let mut new: Vec<_> = told.iter().filter_map(|told| entry(*told)).collect();
@@ -126,17 +126,17 @@ fn new_entry(
 pub(in crate::sqlite) async fn is_heeded(
     connection: &mut SqliteConnection,
     statements: &ListStatements,
-    local_part: LocalPart,
+    rules: Rules<'_>,
     (delivery, at): (DeliveryId, Timestamp),
 ) -> Result<bool, sqlx::Error> {
-    let found = recipients(connection, statements, &[delivery]).await?;
+    let found = recipients(connection, statements, rules, &[delivery]).await?;
     let Some(recipient) = found.get(&delivery) else {
         return Ok(false);
     };
     if recipient.is_exempt {
         return Ok(true);
     }
-    let key = Key::of(recipient.workspace, &recipient.address, local_part);
+    let key = Key::of(recipient.workspace, &recipient.address, rules.local_part);
     let holds = Holds::look(connection, statements, std::slice::from_ref(&key)).await?;
     let stream = recipient.stream.as_deref();
     Ok(holds.find(&key, stream, at).is_some())
@@ -145,6 +145,7 @@ pub(in crate::sqlite) async fn is_heeded(
 async fn recipients(
     connection: &mut SqliteConnection,
     statements: &ListStatements,
+    rules: Rules<'_>,
     ids: &[DeliveryId],
 ) -> Result<HashMap<DeliveryId, Recipient>, sqlx::Error> {
     let mut found = HashMap::with_capacity(ids.len());
@@ -152,6 +153,9 @@ async fn recipients(
     let mut ids = ids.to_vec();
     ids.retain(|delivery| !found.contains_key(delivery));
     find(connection, &statements.slim, &ids, &mut found).await?;
+    for recipient in found.values_mut() {
+        recipient.is_exempt |= rules.simulator == Some(recipient.address.domain());
+    }
     Ok(found)
 }
 
@@ -201,7 +205,7 @@ struct Counted<'t> {
 async fn count_soft(
     connection: &mut SqliteConnection,
     statements: &ListStatements,
-    rules: Rules,
+    rules: Rules<'_>,
     told: &[(&Follow<'_>, &Recipient)],
 ) -> Result<Vec<NewEntry>, sqlx::Error> {
     let mut counted: HashMap<Key, Counted<'_>> = HashMap::new();

@@ -155,6 +155,7 @@ async fn soft_bounces_in_a_row_are_counted() {
     let rules = Rules {
         local_part: LocalPart::Fold,
         soft_bounces: 3,
+        simulator: None,
     };
     let simulator = Domain::parse("example.com").unwrap();
     let fact = soft(false);
@@ -165,11 +166,24 @@ async fn soft_bounces_in_a_row_are_counted() {
             at: NOW,
             fact: &fact,
         }];
-        let simulated = (rules, Some(&simulator));
+        let simulated = Rules {
+            simulator: Some(&simulator),
+            ..rules
+        };
         let added = follow(&mut database, &statements, simulated, facts.iter()).await;
         assert!(
             added.unwrap().listed.is_empty(),
             "simulated addresses are nobody's"
+        );
+    }
+    let asked = (DeliveryId::from_bytes([0; 16]), NOW);
+    for (simulator, heeded) in [(None, false), (Some(&simulator), true)] {
+        let rules = Rules { simulator, ..rules };
+        let found = is_heeded(&mut database, &statements, rules, asked).await;
+        assert_eq!(
+            found.unwrap(),
+            heeded,
+            "mail to nobody is heeded once it is told"
         );
     }
     let mut told = Vec::new();
@@ -182,7 +196,7 @@ async fn soft_bounces_in_a_row_are_counted() {
             at: NOW,
             fact: &fact,
         }];
-        let added = follow(&mut database, &statements, (rules, None), facts.iter()).await;
+        let added = follow(&mut database, &statements, rules, facts.iter()).await;
         told.push(added.unwrap().listed.len());
     }
     assert_eq!(told, [0, 0, 0, 0, 0, 1]);
