@@ -239,8 +239,9 @@ impl Gate {
         };
         let mut submission = decide::submission(offer, summary, asked, &terms);
         let sender = (submission.message.workspace, origin.from.domain());
-        self.screen(&directory, sender, &mut submission.deliveries)
-            .await?;
+        let deliveries = &mut submission.deliveries[..];
+        let screened = (deliveries, options.simulator.as_ref());
+        self.screen(&directory, sender, screened).await?;
         self.commit(door, submission).await
     }
 
@@ -251,11 +252,6 @@ impl Gate {
 
     pub(crate) fn directory(&self) -> Arc<Directory> {
         self.tenants.directory()
-    }
-
-    /// The domain whose addresses are simulated.
-    pub(crate) fn simulator(&self) -> Option<Domain> {
-        self.options.load().simulator.clone()
     }
 
     pub(crate) fn sandboxes(&self) -> Option<&dyn Sandboxes> {

@@ -12,7 +12,7 @@ use std::fmt;
 
 use postbell_model::suppression::{Cause, Scope, SuppressedBy};
 use postbell_model::{
-    Domain, Fact, NewMail, RejectReason, Sandbox, Sender, Simulated, Timestamp, WorkspaceId,
+    Domain, Fact, NewMail, RejectReason, Sandbox, Sender, Simulated, WorkspaceId,
 };
 use postbell_store::{Directory, NewDelivery, Paused, Portion, SandboxTaking, StoreError};
 
@@ -72,7 +72,7 @@ impl Gate {
         &self,
         directory: &Directory,
         (workspace, from): (WorkspaceId, &Domain),
-        deliveries: &mut [NewDelivery],
+        (deliveries, simulator): (&mut [NewDelivery], Option<&Domain>),
     ) -> Result<(), Refusal> {
         let paused = directory.pause_of(workspace, from);
         if paused.is_some_and(|paused| paused.pause.new_mail == NewMail::Reject) {
@@ -80,15 +80,13 @@ impl Gate {
             all.for_each(|delivery| reject(delivery, RejectReason::SendingPaused));
             return Ok(());
         }
-        let simulator = self.simulator();
-        let is_simulated =
-            |delivery: &NewDelivery| Some(delivery.recipient.domain()) == simulator.as_ref();
-        let (simulated, mut real): (Vec<_>, Vec<_>) =
-            deliveries.iter_mut().partition(|d| is_simulated(d));
-        simulate(simulated, self.now());
+        let is_simulated = |d: &NewDelivery| Some(d.recipient.domain()) == simulator;
+        simulate(deliveries.iter_mut().filter(|d| is_simulated(d)), self);
         let Some((sender, sandbox)) = directory.sandbox_of(workspace, from) else {
             return Ok(());
         };
+        let real = deliveries.iter_mut().filter(|d| !is_simulated(d));
+        let mut real: Vec<_> = real.collect();
         let boxed = Boxed {
             directory,
             workspace,
@@ -171,13 +169,13 @@ impl Boxed<'_> {
 }
 
 /// Ends those to `suppressed@` as if somebody had put it on the list.
-fn simulate(deliveries: Vec<&mut NewDelivery>, now: Timestamp) {
+fn simulate<'d>(deliveries: impl Iterator<Item = &'d mut NewDelivery>, gate: &Gate) {
     for delivery in deliveries {
         if Simulated::of(&delivery.recipient) == Some(Simulated::Suppressed) {
             delivery.ends_with = Some(Fact::Suppressed(Box::new(SuppressedBy {
                 scope: Scope::All,
                 cause: Cause::Manual,
-                since: now,
+                since: gate.now(),
                 event: None,
             })));
         }

@@ -47,7 +47,7 @@ use std::sync::Arc;
 
 use postbell_mail::Classifier;
 use postbell_model::{Clock, TokenKeys};
-use postbell_net::{Guard, OpportunisticTls, Resolver, Tracer};
+use postbell_net::{Guard, OpportunisticTls, Resolver, Spread, Tracer};
 use postbell_store::{Bodies, Links, Queue, Tenants};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -120,6 +120,7 @@ pub struct Deliverer {
     tracer: Tracer,
     metrics: DeliverMetrics,
     logged: LoggedAddresses,
+    spread: Spread,
 }
 
 impl Deliverer {
@@ -169,6 +170,7 @@ impl Deliverer {
             tracer: Tracer::default(),
             metrics: DeliverMetrics::default(),
             logged: LoggedAddresses::Domain,
+            spread: Spread::default(),
         })
     }
 
@@ -176,6 +178,13 @@ impl Deliverer {
     #[must_use]
     pub fn with_classifier(self, classifier: Classifier) -> Self {
         self.terms.classify_by(classifier);
+        self
+    }
+
+    /// With other threads for deliveries where many are under way.
+    #[must_use]
+    pub fn with_spread(mut self, spread: Spread) -> Self {
+        self.spread = spread;
         self
     }
 
@@ -301,6 +310,7 @@ impl Deliverer {
             settler,
             body_room: Arc::new(Semaphore::new(body_room)),
             dice: Dice::default(),
+            spread: self.spread.clone(),
             tasks,
             own: TaskTracker::new(),
             stop,

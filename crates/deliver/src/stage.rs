@@ -11,7 +11,7 @@ use postbell_model::retry::Jitter;
 use postbell_model::{
     Attempt, BounceClass, Clock, DeliveryId, HostTry, RetryPolicy, Timestamp, TokenKeys,
 };
-use postbell_net::{Guard, OpportunisticTls, Tracer};
+use postbell_net::{Guard, OpportunisticTls, Spread, Tracer};
 use postbell_smtp::ClientOptions;
 use postbell_store::{Bodies, Claimed, Queue, Settlement, StoreError, Tenants};
 use tokio::sync::Semaphore;
@@ -60,6 +60,7 @@ pub(crate) struct Stage {
     /// Room for bodies read back from the disk, in KiB.
     pub(crate) body_room: Arc<Semaphore>,
     pub(crate) dice: Dice,
+    pub(crate) spread: Spread,
     pub(crate) tasks: TaskTracker,
     /// The stage's own tasks among all.
     pub(crate) own: TaskTracker,
@@ -103,7 +104,8 @@ impl Stage {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let abort = self.abort.clone();
         let task = async move { abort.run_until_cancelled(task).await.unwrap_or_default() };
-        self.tasks.spawn(self.own.track_future(task));
+        let threads = self.spread.threads(self.own.len());
+        threads.spawn(&self.tasks, self.own.track_future(task));
     }
 
     /// What was claimed, with how each of it leaves.

@@ -18,6 +18,7 @@ mod opportunistic;
 mod peers;
 mod resolver;
 mod shortage;
+mod spread;
 mod stream;
 pub mod trace;
 mod validity;
@@ -34,6 +35,7 @@ pub use resolver::{
     Addresses, DnsOptions, LookupError, MxAnswer, Probed, Record, RecordKind, Records, Resolver,
     ResolverError, name_servers, probe,
 };
+pub use spread::{Spread, Threads};
 pub use stream::Stream;
 pub use trace::Tracer;
 pub use validity::{ValidityError, valid_until};

@@ -7,6 +7,7 @@
 mod clock;
 mod folder;
 mod inherited;
+mod one_thread;
 mod signals;
 mod stage;
 mod systemd;
@@ -14,6 +15,7 @@ mod systemd;
 pub use clock::SystemClock;
 pub(crate) use folder::make_data_folder;
 pub use inherited::Inherited;
+pub(crate) use one_thread::OneThread;
 pub(crate) use signals::{Hangups, Signals};
 pub(crate) use stage::Stage;
 pub(crate) use systemd::Manager;

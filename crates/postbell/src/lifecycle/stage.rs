@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -15,6 +16,8 @@ pub(crate) struct Stage {
     stop: CancellationToken,
     /// Cancelled when the stage's main loop ends, asked to or not.
     ended: CancellationToken,
+    /// Where its main loops run; `None`: in the runtime that they are begun from.
+    runtime: Option<Handle>,
 }
 
 impl Stage {
@@ -24,6 +27,15 @@ impl Stage {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),
+            runtime: None,
+        }
+    }
+
+    /// With its main loops, and what they spawn, in this runtime.
+    pub(crate) fn on(self, runtime: &Handle) -> Self {
+        Self {
+            runtime: Some(runtime.clone()),
+            ..self
         }
     }
 
@@ -40,11 +52,15 @@ impl Stage {
     /// Spawns a main loop of the stage; it must run until the stage is told to stop.
     pub(crate) fn run(&self, main_loop: impl Future<Output = ()> + Send + 'static) {
         let guard = self.ended.clone().drop_guard();
-        self.tasks.spawn(async move {
+        let main_loop = async move {
             // Dropped also where the loop panics: a stage without its loop is noticed.
             let _guard = guard;
             main_loop.await;
-        });
+        };
+        match &self.runtime {
+            Some(runtime) => self.tasks.spawn_on(main_loop, runtime),
+            None => self.tasks.spawn(main_loop),
+        };
     }
 
     /// Waits until a main loop ends without having been told to: it panicked.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use postbell_api::tracking::Encryption;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Handle;
 
 use super::Addresses;
 use crate::config::Config;
@@ -29,11 +30,18 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Takes those that were handed over and binds the others, or says which can't be and where
     /// it is set.
-    pub(super) fn open(config: &Config, mut inherited: Inherited) -> anyhow::Result<Self> {
+    /// Who comes to submit is seen by the runtime `mail`.
+    pub(super) fn open(
+        config: &Config,
+        mut inherited: Inherited,
+        mail: &Handle,
+    ) -> anyhow::Result<Self> {
         let from = &mut inherited;
+        let entered = mail.enter();
         let submission = open_all("submission.listen", &config.submission.listen, from)?;
         let implicit = &config.submission.listen_tls;
         let submission_tls = open_all("submission.listen_tls", implicit, from)?;
+        drop(entered);
         let inbound = open_all("inbound.listen", &config.inbound.listen, from)?;
         let http = open_all("http.listen", &config.http.listen, from)?;
         let tracking = open_all("tracking.listen", &config.tracking.listen, from)?;

@@ -30,7 +30,7 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::identity::{Sweeper, Verifier, Watch};
-use crate::lifecycle::{Inherited, Stage, make_data_folder};
+use crate::lifecycle::{Inherited, OneThread, Stage, make_data_folder};
 use crate::observe::Panics;
 use listen::Listeners;
 use observed::Observed;
@@ -57,6 +57,8 @@ pub struct Server {
     store: Arc<dyn Store>,
     store_tasks: TaskTracker,
     admission: Arc<Admission>,
+    /// Runs what takes mail and what delivers it, where little goes on.
+    mail: OneThread,
     doors: Stage,
     inbound: Stage,
     deliver: Stage,
@@ -176,7 +178,8 @@ impl Server {
         observed.register_inbound(&inbound_gate, &forwarder);
         let reputation = ReputationWatch::new(config, &store, &clock);
         observed.register_reputation(&reputation);
-        let listeners = Listeners::open(config, inherited)?;
+        let mail = OneThread::start("mail").context("there is no thread for mail")?;
+        let listeners = Listeners::open(config, inherited, mail.handle())?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         simulated.answer_by(config, &listeners.addresses);
         let around = (&listeners, tls.as_ref());
@@ -195,9 +198,9 @@ impl Server {
             tls: tls.clone(),
             tracking: followed,
         };
-        let addresses = listeners.addresses.clone();
-        let around = (observed.admission(), addresses, config.server.grace);
-        let server = Self::idle((store, store_tasks), (terms, simulated), around);
+        let around = (observed.admission(), mail, config.server.grace);
+        let stages = (terms, simulated, listeners.addresses.clone());
+        let server = Self::idle((store, store_tasks), stages, around);
         server.run_pressure(observed.pressure(config)).await;
         server.run_http(config, listeners.http, observed);
         server.run_notify(notifier);
@@ -221,16 +224,16 @@ impl Server {
     /// All that it is made of, before anything runs.
     fn idle(
         (store, store_tasks): (Arc<dyn Store>, TaskTracker),
-        (terms, simulated): (Terms, Simulated),
-        (admission, addresses, grace): (Arc<Admission>, Addresses, Duration),
+        (terms, simulated, addresses): (Terms, Simulated, Addresses),
+        (admission, mail, grace): (Arc<Admission>, OneThread, Duration),
     ) -> Self {
         Self {
             store,
             store_tasks,
             admission,
-            doors: Stage::new("submission"),
+            doors: Stage::new("submission").on(mail.handle()),
             inbound: Stage::new("inbound"),
-            deliver: Stage::new("deliver"),
+            deliver: Stage::new("deliver").on(mail.handle()),
             reports: Stage::new("reports"),
             notify: Stage::new("notify"),
             http: Stage::new("http"),
@@ -240,6 +243,7 @@ impl Server {
             addresses,
             terms,
             grace,
+            mail,
         }
     }
 
@@ -305,6 +309,8 @@ impl Server {
             warn!("the store did not close in time; it recovers at the next start");
         }
         self.http.finish(HTTP_LIMIT).await;
+        // With what of mail was late.
+        drop(self.mail);
     }
 
     async fn close_store(&self) {

@@ -11,11 +11,12 @@ use postbell_deliver::{
 };
 use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
-use postbell_net::{DnsMetrics, HttpClient, OpportunisticTls, Resolver, ServerTls};
+use postbell_net::{DnsMetrics, HttpClient, OpportunisticTls, Resolver, ServerTls, Spread};
 use postbell_notify::{Notifier, NotifyOptions};
 use postbell_receive::{Encryption, SubmissionDoor};
 use postbell_store::{Directory, Store};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 
 use super::observed::Observed;
 use super::reload::Guards;
@@ -75,6 +76,7 @@ pub(super) fn deliverer(
     let deliverer = deliverer
         .with_signing(signing(config, store)?)
         .with_logged_addresses(config.log.addresses)
+        .with_spread(Spread::to(Handle::current()))
         .with_links(store.clone());
     Ok(deliverer.with_classifier(Classifier::extended(config.classify.read()?)))
 }
@@ -175,14 +177,9 @@ pub(super) fn submission_door(
     let options = config
         .submission
         .door_options(&config.server.hostname, trusted);
-    Ok(SubmissionDoor::new(
-        options,
-        gate,
-        tenants,
-        allowances,
-        tls,
-        Arc::clone(clock),
-    ))
+    let clock = Arc::clone(clock);
+    let door = SubmissionDoor::new(options, gate, tenants, allowances, tls, clock);
+    Ok(door.with_spread(Spread::to(Handle::current())))
 }
 
 /// The trusted networks with the workspaces that their names mean.

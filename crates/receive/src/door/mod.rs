@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use postbell_model::{Clock, Reply};
 use postbell_net::trace::Role;
-use postbell_net::{ServerTls, Tracer};
+use postbell_net::{ServerTls, Spread, Tracer};
 use postbell_smtp::{Answer, Ask, Envelope, Server, ServerOptions, Terms, Tls};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -179,6 +179,8 @@ pub(crate) struct Door<S> {
     service: Arc<S>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
+    spread: Spread,
+    max_connections: usize,
     slots: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     sessions: AtomicU64,
@@ -192,6 +194,8 @@ impl<S: Service> Door<S> {
             service: Arc::new(service),
             clock,
             tracer: Tracer::default(),
+            spread: Spread::default(),
+            max_connections,
             slots: Arc::new(Semaphore::new(max_connections)),
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
             sessions: AtomicU64::new(1),
@@ -201,6 +205,11 @@ impl<S: Service> Door<S> {
     /// Shows its sessions to whoever watches.
     pub(crate) fn trace_with(&mut self, tracer: Tracer) {
         self.tracer = tracer;
+    }
+
+    /// Has its sessions on other threads where there are many.
+    pub(crate) fn spread_by(&mut self, spread: Spread) {
+        self.spread = spread;
     }
 
     pub(crate) fn service(&self) -> &S {
@@ -284,15 +293,21 @@ impl<S: Service> Door<S> {
             tracer: self.tracer.clone(),
             refusals: Arc::clone(&self.refusals),
         };
+        let Some(slot) = slot else {
+            return entrance.send_away(stream, tasks);
+        };
+        let others = self.max_connections - self.slots.available_permits() - 1;
+        let threads = self.spread.threads(others);
+        let stream = match threads.take(stream) {
+            Ok(stream) => stream,
+            Err(error) => return warn!("a connection can't be watched and is closed: {error}"),
+        };
         let arrival = Arrival {
             stream,
             encryption,
             number: self.sessions.fetch_add(1, Ordering::Relaxed),
         };
-        match slot {
-            Some(slot) => drop(tasks.spawn(entrance.receive(arrival, slot, stop.clone()))),
-            None => entrance.send_away(arrival.stream, tasks),
-        }
+        threads.spawn(tasks, entrance.receive(arrival, slot, stop.clone()));
     }
 }
 

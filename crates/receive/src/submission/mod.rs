@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use postbell_accept::Gate;
 use postbell_model::{Clock, Reply, WorkspaceId};
 use postbell_net::trace::Role;
-use postbell_net::{ServerTls, Tracer};
+use postbell_net::{ServerTls, Spread, Tracer};
 use postbell_smtp::{Login, Reports, Terms};
 use postbell_store::{Allowances, Tenants};
 use tokio::net::TcpListener;
@@ -84,6 +84,13 @@ impl SubmissionDoor {
     #[must_use]
     pub fn with_tracer(mut self, tracer: Tracer) -> Self {
         self.0.trace_with(tracer);
+        self
+    }
+
+    /// With other threads for its sessions where there are many.
+    #[must_use]
+    pub fn with_spread(mut self, spread: Spread) -> Self {
+        self.0.spread_by(spread);
         self
     }
 

@@ -111,7 +111,10 @@ impl Committer {
         self.metrics.begin_commit(begun, batch.len());
         let outcomes = self.commit(&batch).await;
         self.metrics.end_commit(begun, self.clock.monotonic());
-        for (work, outcome) in batch.into_iter().zip(outcomes) {
+        let answers = batch.into_iter().zip(outcomes);
+        // Whoever is woken first is often served first, and with new mail a client waits.
+        let (mail, rest): (Vec<_>, Vec<_>) = answers.partition(|(work, _)| work.is_mail());
+        for (work, outcome) in mail.into_iter().chain(rest) {
             self.metrics.work_done(work.kind());
             if let (Some(incoming), Outcome::Received(Ok(_))) = (work.incoming(), &outcome) {
                 self.metrics.received(incoming.body.len());

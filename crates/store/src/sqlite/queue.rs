@@ -91,6 +91,9 @@ impl Queue for SqliteStore {
 
     fn suppressed_meanwhile(&self, claimed: &Claimed) -> bool {
         let recent = self.shared.recent();
+        if !recent.is_newer(0) {
+            return false;
+        }
         let seen = self
             .shared
             .claims()
