@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use clicks::{ClickArgs, TrackingHost};
+use clicks::{ClickArgs, Clicked, TrackingHost};
 use drive::{Content, Driven, Mails};
 use incoming::Pool;
 use report::Report;
@@ -156,11 +156,7 @@ async fn main() -> anyhow::Result<()> {
     let sync_after = disk::median_sync(installation.folder().to_owned()).await?;
     let sync = sync_before.min(sync_after);
     let clicked = match args.click.clicks {
-        Some(_) => Some(
-            tracking
-                .follow(&args.click, installation.folder(), &server)
-                .await?,
-        ),
+        Some(_) => Some(click(&args, tracking, &installation, &server).await?),
         None => None,
     };
     server.stop().await?;
@@ -183,6 +179,22 @@ async fn main() -> anyhow::Result<()> {
         });
     }
     Ok(())
+}
+
+/// Follows links, beside mail where that is asked for.
+async fn click(
+    args: &Args,
+    tracking: TrackingHost,
+    installation: &Installation,
+    server: &Server,
+) -> anyhow::Result<Clicked> {
+    let visitors = tracking.visitors(&args.click, installation.folder());
+    let visitors = visitors.await?;
+    let mail = args.click.beside_mail.then(|| {
+        let to = installation.smtp();
+        drive::drive(args, args.outgoing(), to, Instant::now())
+    });
+    visitors.follow(server, mail).await
 }
 
 /// What was measured.
