@@ -13,6 +13,7 @@ use crate::{Body, BodyRef, Claimed, StoreError};
 use super::claims::{Claim, Origin};
 use super::committer::NEVER;
 use super::errors::read_error;
+use super::pauses::IS_PAUSED;
 use super::reports;
 use super::rows::{self, RowError};
 use super::scheduled;
@@ -25,12 +26,18 @@ const KNOWN_MAX: usize = 50_000;
 const SPARE: usize = 8;
 
 /// Which lanes are of a workspace that is not paused.
-const SENDS: &str = "workspace_id NOT IN (SELECT id FROM workspace WHERE sending IS NOT NULL)";
+fn sends() -> String {
+    format!("workspace_id NOT IN (SELECT id FROM workspace WHERE {IS_PAUSED})")
+}
+
 /// Which messages are from a domain that is not paused: a message is of the domain of its From
 /// field.
-const DOMAIN_SENDS: &str = "NOT EXISTS (SELECT 1 FROM domain p \
-    WHERE p.workspace_id = m.workspace_id AND p.sending IS NOT NULL \
-    AND substr(m.source, -1 - length(p.name)) = '@' || p.name)";
+fn domain_sends() -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM domain p WHERE p.workspace_id = m.workspace_id AND {IS_PAUSED} \
+         AND substr(m.source, -1 - length(p.name)) = '@' || p.name)"
+    )
+}
 
 /// Lanes whose row is known to be early enough, so that it need not be written again.
 #[derive(Debug, Default)]
@@ -79,8 +86,9 @@ pub(super) async fn due(
         limit.saturating_add(claims.lanes())
     };
     let sql = format!(
-        "SELECT workspace_id, domain FROM lane WHERE next_at <= ? AND {SENDS} \
-         ORDER BY next_at LIMIT ?"
+        "SELECT workspace_id, domain FROM lane WHERE next_at <= ? AND {} \
+         ORDER BY next_at LIMIT ?",
+        sends()
     );
     let found = sqlx::query(AssertSqlSafe(sql))
         .bind(now.as_micros())
@@ -105,7 +113,8 @@ pub(super) async fn next_due(
 ) -> Result<Option<Timestamp>, StoreError> {
     let beyond = shared.claims().lanes().saturating_add(SPARE);
     let sql = format!(
-        "SELECT workspace_id, domain, next_at FROM lane WHERE {SENDS} ORDER BY next_at LIMIT ?"
+        "SELECT workspace_id, domain, next_at FROM lane WHERE {} ORDER BY next_at LIMIT ?",
+        sends()
     );
     let found = sqlx::query(AssertSqlSafe(sql))
         .bind(i64::try_from(beyond).unwrap_or(i64::MAX))
@@ -192,7 +201,7 @@ impl ClaimQueries {
         };
         Self {
             due: due("").into(),
-            due_and_sent: due(&format!("AND {DOMAIN_SENDS}")).into(),
+            due_and_sent: due(&format!("AND {}", domain_sends())).into(),
             list: ListStatements::new(),
         }
     }

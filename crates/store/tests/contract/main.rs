@@ -120,6 +120,7 @@ contract!(sqlite:
     sandbox::verified_addresses_stand_in_the_directory,
     sandbox::what_a_sandbox_sends_is_counted_by_day,
     sandbox::a_sandbox_begins_and_ends_without_a_word,
+    sandbox::mail_of_a_sandbox_comes_due_as_any,
     reputation::outcomes_are_counted_once,
     reputation::what_we_send_ourselves_is_nobodys,
     reputation::a_workspace_that_is_resumed_begins_anew,

@@ -7,7 +7,7 @@ use postbell_store::{
     Pauses, Portion, Removal, Removals, SandboxTaking, SqliteTenants, TenantError, Tenants,
 };
 
-use crate::fixture::{Fixture, NOW, later};
+use crate::fixture::{Fixture, NOW, delayed, later};
 use crate::tenancy::facts;
 use crate::tenants::domain;
 
@@ -139,4 +139,56 @@ pub(crate) async fn a_sandbox_begins_and_ends_without_a_word(fixture: &Fixture) 
         ]
     );
     tenants.close().await;
+}
+
+pub(crate) async fn mail_of_a_sandbox_comes_due_as_any(fixture: &Fixture) {
+    for name in ["example.org", "le.org"] {
+        let store = &fixture.store;
+        store.add_domain(domain(fixture, name)).await.unwrap();
+    }
+    let of_domain = |name| Sender::Domain(fixture.lane(name).domain);
+    let whole = Sender::Workspace(fixture.workspace);
+    let tenants = SqliteTenants::open(fixture.folder()).await.unwrap();
+    let lane = fixture.lane("example.com");
+    let sent = fixture.accept(&["a@example.com"]).await;
+    for sender in [of_domain("example.org"), whole] {
+        let sandbox = Sandbox {
+            since: NOW,
+            daily_limit: None,
+            new_mail: NewMail::Refuse,
+        };
+        tenants.enter_sandbox(&sender, sandbox).await.unwrap();
+    }
+    let mut opened = fixture.reopened().await;
+    for number in 1..=3 {
+        let due_at = later(u64::from(number) * 600);
+        let again_at = due_at.after(std::time::Duration::from_secs(600));
+        let store = &opened.store;
+        let claimed = store.claim(&lane, due_at, 9).await.unwrap();
+        let claimed: Vec<_> = claimed.iter().map(|c| c.delivery.id).collect();
+        assert_eq!(claimed, sent, "the {number}. time");
+        store.settle(vec![delayed(sent[0], number, again_at)]).await;
+        assert!(store.claim(&lane, due_at, 9).await.unwrap().is_empty());
+        assert_eq!(store.next_due().await.unwrap(), Some(again_at));
+        assert_eq!(store.lanes_due(due_at, 9).await.unwrap(), []);
+        if number == 1 {
+            // A domain that is paused beside it changes nothing.
+            let pause = Pause {
+                since: NOW,
+                reason: None,
+                new_mail: NewMail::Hold,
+            };
+            let paused = of_domain("le.org");
+            tenants.pause(&paused, pause).await.unwrap();
+        }
+        opened = opened.reopened().await;
+        let lanes = opened.store.lanes_due(again_at, 9).await.unwrap();
+        assert_eq!(
+            lanes,
+            std::slice::from_ref(&lane),
+            "after the {number}. time"
+        );
+    }
+    tenants.close().await;
+    opened.close().await;
 }
