@@ -183,6 +183,25 @@ pub(crate) async fn what_is_in_memory_hears_of_it(fixture: &Fixture) {
     );
 }
 
+pub(crate) async fn who_was_put_there_and_taken_off_gets_mail_again(fixture: &Fixture) {
+    let ids = fixture.accept(&["ann@example.com"]).await;
+    let waits = claim(fixture).await;
+    suppress(fixture, &["ann@example.com"]).await;
+    let beside = SqliteTenants::open(fixture.folder()).await.unwrap();
+    let ann = Address::parse("ann@example.com").unwrap();
+    let gone = beside.unsuppress(fixture.workspace, &ann, None, later(2));
+    assert_eq!(gone.await.unwrap().len(), 1);
+    beside.close().await;
+    // It goes back once, since what has it knows no better.
+    assert!(fixture.store.suppressed_meanwhile(&waits[0]));
+    fixture.store.release(ids.clone(), NOW).await.unwrap();
+    let again = claim(fixture).await;
+    assert_eq!(again.len(), 1);
+    assert!(!fixture.store.suppressed_meanwhile(&again[0]));
+    fixture.store.settle(vec![delivered(ids[0])]).await;
+    sound(fixture).await;
+}
+
 pub(crate) async fn what_nobody_has_had_enough_of_is_sent(fixture: &Fixture) {
     suppress(fixture, &["ann@example.com"]).await;
     let mut ours = fixture.submission(&["ann@example.com"], "x");

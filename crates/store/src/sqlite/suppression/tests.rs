@@ -120,6 +120,28 @@ async fn another_process_is_heard_of() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn what_was_taken_off_again_is_waited_for_by_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_workspace(folder.path()).await);
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let recent = store.shared.recent();
+    let beside = SqliteTenants::open(folder.path()).await.unwrap();
+    for (kept, gone) in [(None, "ann"), (Some("bob"), "cid")] {
+        let both = kept.into_iter().chain([gone]);
+        let both = both.map(|name| entry(&format!("{name}@example.com"), None));
+        store.suppress(both.collect(), NOW).await.unwrap();
+        assert!(recent.is_behind());
+        let gone = address(&format!("{gone}@example.com"));
+        let gone = beside.unsuppress(ACME, &gone, None, NOW);
+        assert_eq!(gone.await.unwrap().len(), 1);
+        store.shared.catch_up(&store.readers).await.unwrap();
+        assert!(!recent.is_behind(), "the next look has seen all there is");
+    }
+    beside.close().await;
+    store.close().await;
+}
+
 fn soft(delivered: bool) -> Fact {
     let attempt = Attempt {
         number: 1,
