@@ -36,7 +36,7 @@ fn is_known(folder: &Path, text: &str) -> bool {
     })
 }
 
-async fn change(folder: &Path, sql: &'static str) {
+pub(crate) async fn change(folder: &Path, sql: &'static str) {
     let options = SqliteConnectOptions::new().filename(folder.join("postbell.db"));
     let mut database = SqliteConnection::connect_with(&options).await.unwrap();
     let changed = sqlx::raw_sql(sql).execute(&mut database).await.unwrap();

@@ -122,6 +122,7 @@ contract!(sqlite:
     sandbox::a_sandbox_begins_and_ends_without_a_word,
     sandbox::mail_of_a_sandbox_comes_due_as_any,
     reputation::outcomes_are_counted_once,
+    reputation::what_can_not_be_read_holds_up_no_count,
     reputation::what_we_send_ourselves_is_nobodys,
     reputation::a_workspace_that_is_resumed_begins_anew,
     reputation::a_long_log_is_counted_in_stretches,
