@@ -101,7 +101,7 @@ use opening::{lock, newest, segments, shared, unusable};
 use sampler::Sampler;
 use script::Script;
 use shared::Shared;
-use statements::Statements;
+use statements::{BatchStatement, Statements};
 use work::{Change, Work};
 
 const DATABASE: &str = "postbell.db";
@@ -124,6 +124,7 @@ pub struct SqliteStore {
     claim_queries: ClaimQueries,
     event_queries: EventQueries,
     due_statements: DueStatements,
+    kept_links: BatchStatement,
     bodies: PathBuf,
     refresher: CancellationToken,
     committer_done: watch::Receiver<()>,
@@ -213,6 +214,7 @@ impl SqliteStore {
             claim_queries: ClaimQueries::new(),
             event_queries: EventQueries::new(),
             due_statements: DueStatements::new(),
+            kept_links: BatchStatement::new(links::KEPT.0, links::KEPT.1, links::KEPT.2),
             bodies,
             refresher,
             committer_done,

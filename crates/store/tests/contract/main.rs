@@ -201,6 +201,7 @@ contract!(sqlite:
     engagement::mail_goes_on_beside_many_hits,
     links::long_addresses_are_found_by_their_name,
     links::addresses_stay_for_as_long_as_somebody_may_click,
+    links::addresses_stay_with_the_messages_that_have_them,
     links::blocked_links_stand_in_the_directory,
     retention::what_is_over_is_removed,
     retention::what_is_not_old_enough_stays,
