@@ -6,6 +6,7 @@ use postbell_model::suppression::{Cause, Scope, SuppressedBy, Suppression};
 use postbell_model::{Address, ConfigurationSetId, Fact, Message, RejectReason};
 use postbell_store::{DeliveryFilter, Listed, SqliteTenants, Suppressions};
 
+use crate::erase::change;
 use crate::fixture::{Fixture, NOW, bounced, delivered, later};
 use crate::suppression::{claim, entry, listed, of_stream, sound, suppress, take};
 
@@ -199,6 +200,31 @@ pub(crate) async fn who_was_put_there_and_taken_off_gets_mail_again(fixture: &Fi
     assert_eq!(again.len(), 1);
     assert!(!fixture.store.suppressed_meanwhile(&again[0]));
     fixture.store.settle(vec![delivered(ids[0])]).await;
+    sound(fixture).await;
+}
+
+pub(crate) async fn what_can_not_be_read_holds_all_the_same(fixture: &Fixture) {
+    let bob = fixture.accept(&["bob@example.com"]).await;
+    suppress(fixture, &["ann@example.com", "bob@example.com"]).await;
+    let damage = "UPDATE suppression SET cause = 'WHIM', stream = key";
+    change(fixture.folder(), damage).await;
+    fixture.accept(&["ann@example.com"]).await;
+    assert!(claim(fixture).await.is_empty());
+    let facts = told(fixture).await;
+    assert!(
+        matches!(
+            facts.as_slice(),
+            [Fact::Send, Fact::Suppressed(_), Fact::Suppressed(_)]
+        ),
+        "{facts:?}"
+    );
+    let asked = [Address::parse("ann@example.com").unwrap()];
+    let store = &fixture.store;
+    let found = store.suppressed(fixture.workspace, None, &asked, NOW).await;
+    let found = found.unwrap();
+    assert_eq!(found[0].as_ref().unwrap().scope, Scope::All);
+    let settled = store.settle(vec![delivered(bob[0])]).await;
+    assert!(settled[0].is_err(), "it has ended");
     sound(fixture).await;
 }
 

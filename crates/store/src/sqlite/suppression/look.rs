@@ -10,9 +10,8 @@ use sqlx::{Row, SqliteConnection};
 use crate::{Claimed, StoreError};
 
 use super::super::errors::read_error;
-use super::super::rows::RowError;
 use super::super::statements::Query;
-use super::rows::{Hold, Key, ListStatements, read_hold};
+use super::rows::{Hold, Key, ListStatements, hold_of};
 
 /// Whether a message goes to whoever is on the list as well.
 ///
@@ -44,10 +43,7 @@ impl Holds {
             for row in query.fetch_all(&mut *connection).await? {
                 let at = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
                 let Some(key) = keys.get(at) else { continue };
-                let found = readable(read_hold(&row, 1));
-                if let Some(hold) = found {
-                    holds.entry(key.clone()).or_default().push(hold);
-                }
+                holds.entry(key.clone()).or_default().push(hold_of(&row, 1));
             }
         }
         Ok(Self(holds))
@@ -79,16 +75,6 @@ impl Holds {
         let stream = message.instructions.stream.as_deref();
         self.find(&key, stream, now).cloned()
     }
-}
-
-/// An entry that can't be read is reported; without it the address gets mail.
-pub(in crate::sqlite) fn readable<E>(entry: Result<E, RowError>) -> Option<E> {
-    let error = match entry {
-        Ok(entry) => return Some(entry),
-        Err(error) => error,
-    };
-    tracing::error!(%error, "a suppression can't be read and is passed over");
-    None
 }
 
 /// Looks up the addresses of what is about to be claimed.

@@ -36,11 +36,11 @@ pub(super) use follow::{Follow, Rules, follow, is_heeded};
 pub(super) use keys::local_part;
 pub(super) use list::News;
 use list::{Added, NewEntry, add, tell};
-pub(super) use look::{Holds, is_exempt, of_lane, readable};
+pub(super) use look::{Holds, is_exempt, of_lane};
 pub(super) use purge::{ListOver, remove_some};
 pub(super) use recent::Recent;
 use rows::{ENTRY_COLUMNS, read_entry};
-pub(super) use rows::{Hold, Key, ListStatements, OF_KEYS, read_hold};
+pub(super) use rows::{Hold, Key, ListStatements, OF_KEYS, hold_of};
 pub(super) use watch::newest;
 
 impl SqliteTenants {
