@@ -73,6 +73,13 @@ pub(crate) async fn what_a_sandbox_sends_is_counted_by_day(fixture: &Fixture) {
     assert_eq!(take(taking(&whole, TODAY, 3, Portion::All)).await, 0);
     assert_eq!(take(taking(&whole, TODAY, 3, Portion::Some)).await, 2);
     assert_eq!(take(taking(&whole, TODAY, 1, Portion::Some)).await, 0);
+    // What is not sent after all is there again, and no more than was taken.
+    let unsent = taking(&whole, TODAY, 2, Portion::All);
+    store.give_back_in_sandbox(unsent.clone()).await.unwrap();
+    assert_eq!(take(unsent).await, 2);
+    let many = taking(&whole, TODAY + 2, 9, Portion::All);
+    store.give_back_in_sandbox(many.clone()).await.unwrap();
+    assert_eq!(take(many).await, 9);
     // A domain has a sandbox of its own, and a day begins anew.
     assert_eq!(take(taking(&one, TODAY, 1, Portion::All)).await, 1);
     assert_eq!(take(taking(&whole, TODAY + 1, 4, Portion::All)).await, 4);
@@ -87,6 +94,7 @@ pub(crate) async fn what_a_sandbox_sends_is_counted_by_day(fixture: &Fixture) {
     assert_eq!(taken(&whole, TODAY).await, 10);
     assert_eq!(taken(&one, TODAY).await, 1);
     assert_eq!(taken(&whole, TODAY + 1).await, 4);
+    assert_eq!(taken(&whole, TODAY + 2).await, 9);
     // Days long gone are forgotten.
     let later = taking(&one, TODAY + 100, 1, Portion::All);
     assert_eq!(fixture.store.take_in_sandbox(later).await.unwrap(), 1);
