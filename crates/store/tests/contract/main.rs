@@ -157,6 +157,7 @@ contract!(sqlite:
     unsent::what_is_in_memory_hears_of_it,
     unsent::who_was_put_there_and_taken_off_gets_mail_again,
     unsent::what_can_not_be_read_holds_all_the_same,
+    unsent::what_can_not_be_ended_holds_up_nobody,
     unsent::what_nobody_has_had_enough_of_is_sent,
     webhooks::a_cursor_begins_at_the_newest_event_and_never_goes_back,
     webhooks::retries_come_due_in_order,

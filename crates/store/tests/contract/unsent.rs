@@ -228,6 +228,26 @@ pub(crate) async fn what_can_not_be_read_holds_all_the_same(fixture: &Fixture) {
     sound(fixture).await;
 }
 
+pub(crate) async fn what_can_not_be_ended_holds_up_nobody(fixture: &Fixture) {
+    let ids = fixture
+        .accept(&["ann@example.com", "bob@example.com"])
+        .await;
+    suppress(fixture, &["ann@example.com"]).await;
+    let refuse = "CREATE TRIGGER refusing BEFORE INSERT ON event WHEN NEW.kind = 'Reject' \
+        BEGIN SELECT RAISE(ABORT, 'no'); END; UPDATE segment SET live = live";
+    change(fixture.folder(), refuse).await;
+    let claimed = claim(fixture).await;
+    let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.delivery.id).collect();
+    assert_eq!(claimed, ids[1..]);
+    assert!(claim(fixture).await.is_empty());
+    let agree = "DROP TRIGGER refusing; UPDATE segment SET live = live";
+    change(fixture.folder(), agree).await;
+    assert!(claim(fixture).await.is_empty());
+    let facts = told(fixture).await;
+    assert!(matches!(facts[2..], [Fact::Suppressed(_)]), "{facts:?}");
+    sound(fixture).await;
+}
+
 pub(crate) async fn what_nobody_has_had_enough_of_is_sent(fixture: &Fixture) {
     suppress(fixture, &["ann@example.com"]).await;
     let mut ours = fixture.submission(&["ann@example.com"], "x");
