@@ -156,7 +156,7 @@ impl SqliteStore {
         let bodies = folder.join(BODIES);
         let segments = segments(&mut writer, &bodies, options.segment_octets).await?;
         let newest = watch::Sender::new(newest(&mut writer).await?);
-        let shared = shared(&mut writer, &options, tenants.clone()).await?;
+        let shared = shared(&mut writer, &options, tenants.clone(), opened_at).await?;
         let metrics = StoreMetrics::default();
         metrics.hits(0, shared.hits.waiting());
         let (work, waiting) = mpsc::channel(options.commit_queue);

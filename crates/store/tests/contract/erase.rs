@@ -333,6 +333,29 @@ async fn whose_visits_they_were_is_forgotten() {
 }
 
 #[tokio::test]
+async fn hits_that_are_erased_are_soon_not_counted() {
+    let fixture = store().await;
+    let page = fixture.events_after(fixture.set, Default::default(), 10);
+    let of_ann = |event: &&postbell_store::LoggedEvent| {
+        let recipient = event.recipient.as_str();
+        recipient.eq_ignore_ascii_case(ANN)
+    };
+    let events = page.await.events;
+    let ann = events.iter().find(of_ann).unwrap().event.delivery;
+    let bob = events.iter().find(|event| !of_ann(event)).unwrap();
+    let both = [ann, bob.event.delivery].map(|id| opened(&fixture, id, NOW));
+    fixture.store.keep_hits(both.into()).await.unwrap();
+    erase(fixture.folder(), &self::ann(), None).await.unwrap();
+    for (seconds, waiting) in [(599, 2), (600, 1), (601, 1)] {
+        let at = fixture::later(seconds);
+        assert_eq!(fixture.store.hits_due(at, 500).await.unwrap().len(), 1);
+        assert_eq!(fixture.store.hits_waiting(), waiting, "{seconds} s later");
+    }
+    tell_all(&fixture).await;
+    fixture.close().await;
+}
+
+#[tokio::test]
 async fn what_somebody_has_wished_stays() {
     let fixture = store().await;
     let listed = async || {
