@@ -196,13 +196,7 @@ impl Suppressions for SqliteTenants {
 
     async fn suppression_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
         let mut connection = self.connection().await?;
-        let sql = "SELECT COUNT(*) FROM suppression WHERE workspace_id = ?";
-        let count: Result<i64, _> = sqlx::query_scalar(sql)
-            .bind(i64::from(workspace.0))
-            .fetch_one(&mut *connection)
-            .await;
-        let count = count.map_err(|error| read_error(&error))?;
-        Ok(count.unsigned_abs())
+        page::count(&mut connection, workspace).await
     }
 
     fn local_part(&self) -> LocalPart {
@@ -241,7 +235,8 @@ impl Suppressions for SqliteStore {
         address: &Address,
         now: Timestamp,
     ) -> Result<Vec<Suppression>, StoreError> {
-        self.tenants.suppressions_of(workspace, address, now).await
+        let mut reader = self.readers.acquire().await.map_err(|e| read_error(&e))?;
+        page::of(&mut reader, (workspace, address), now).await
     }
 
     async fn suppressed(
@@ -251,9 +246,9 @@ impl Suppressions for SqliteStore {
         addresses: &[Address],
         now: Timestamp,
     ) -> Result<Vec<Option<Suppression>>, StoreError> {
-        self.tenants
-            .suppressed(workspace, stream, addresses, now)
-            .await
+        let mut reader = self.readers.acquire().await.map_err(|e| read_error(&e))?;
+        let (list, whose) = (self.tenants.list(), (workspace, stream));
+        page::suppressed(&mut reader, list, whose, addresses, now).await
     }
 
     async fn suppression_page(
@@ -261,11 +256,13 @@ impl Suppressions for SqliteStore {
         filter: &SuppressionFilter,
         page: &SuppressionPage,
     ) -> Result<Vec<Suppression>, StoreError> {
-        self.tenants.suppression_page(filter, page).await
+        let mut reader = self.lookups.acquire().await.map_err(|e| read_error(&e))?;
+        page::page(&mut reader, filter, page).await
     }
 
     async fn suppression_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
-        self.tenants.suppression_count(workspace).await
+        let mut reader = self.lookups.acquire().await.map_err(|e| read_error(&e))?;
+        page::count(&mut reader, workspace).await
     }
 
     fn local_part(&self) -> LocalPart {

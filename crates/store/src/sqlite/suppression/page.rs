@@ -117,6 +117,19 @@ pub(super) async fn page(
     Ok(read?)
 }
 
+/// How many entries a list has.
+pub(super) async fn count(
+    connection: &mut SqliteConnection,
+    workspace: WorkspaceId,
+) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM suppression WHERE workspace_id = ?";
+    let count: Result<i64, _> = sqlx::query_scalar(sql)
+        .bind(i64::from(workspace.0))
+        .fetch_one(connection)
+        .await;
+    Ok(count.map_err(|error| read_error(&error))?.unsigned_abs())
+}
+
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &SuppressionFilter) {
     if let Some(cause) = filter.cause {
         query.push(" AND cause = ");

@@ -142,6 +142,37 @@ async fn what_was_taken_off_again_is_waited_for_by_nobody() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn whoever_reads_the_list_waits_for_no_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_workspace(folder.path()).await);
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let ann = entry("ann@example.com", None);
+    store.suppress(vec![ann.clone()], NOW).await.unwrap();
+    let writes = store.tenants.connection().await.unwrap();
+    let asked = [ann.address.clone()];
+    let found = store.suppressed(ACME, None, &asked, NOW).await.unwrap();
+    assert_eq!(found, [Some(ann.clone())]);
+    let found = store.suppressions_of(ACME, &ann.address, NOW).await;
+    assert_eq!(found.unwrap(), std::slice::from_ref(&ann));
+    let filter = SuppressionFilter {
+        workspace: ACME,
+        cause: None,
+        scope: None,
+        domain: None,
+        since: None,
+    };
+    let page = SuppressionPage {
+        after: None,
+        limit: 10,
+    };
+    let found = store.suppression_page(&filter, &page).await.unwrap();
+    assert_eq!(found, [ann]);
+    assert_eq!(store.suppression_count(ACME).await.unwrap(), 1);
+    drop(writes);
+    store.close().await;
+}
+
 fn soft(delivered: bool) -> Fact {
     let attempt = Attempt {
         number: 1,
