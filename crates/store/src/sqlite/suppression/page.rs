@@ -131,6 +131,9 @@ pub(super) async fn count(
 }
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &SuppressionFilter) {
+    query.push(" AND (expires_at IS NULL OR expires_at > ");
+    query.push_bind(filter.holds_at.as_micros());
+    query.push(")");
     if let Some(cause) = filter.cause {
         query.push(" AND cause = ");
         query.push_bind(cause.name());

@@ -161,6 +161,7 @@ async fn whoever_reads_the_list_waits_for_no_writer() {
         scope: None,
         domain: None,
         since: None,
+        holds_at: NOW,
     };
     let page = SuppressionPage {
         after: None,
