@@ -18,7 +18,8 @@ use super::reports;
 use super::rows::{self, RowError};
 use super::scheduled;
 use super::shared::Shared;
-use super::suppression::{self, Holds, Key, ListStatements};
+use super::statements::BatchStatement;
+use super::suppression::{self, Holds, Key};
 
 // How many lanes are remembered; beyond that the memory is emptied and fills again.
 const KNOWN_MAX: usize = 50_000;
@@ -171,7 +172,8 @@ pub(super) struct ClaimQueries {
     due: Arc<str>,
     /// The same, where domains of the workspace are paused.
     due_and_sent: Arc<str>,
-    list: ListStatements,
+    /// The look at the suppression list.
+    look: BatchStatement,
 }
 
 /// What a claim found.
@@ -187,7 +189,7 @@ pub(super) struct Found {
 }
 
 impl ClaimQueries {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(look: BatchStatement) -> Self {
         // A delivery without its message is found, too: as one that can't be read.
         let columns = rows::MESSAGE_COLUMNS;
         let due = |sent: &str| {
@@ -202,7 +204,7 @@ impl ClaimQueries {
         Self {
             due: due("").into(),
             due_and_sent: due(&format!("AND {}", domain_sends())).into(),
-            list: ListStatements::new(),
+            look,
         }
     }
 
@@ -279,7 +281,7 @@ impl ClaimQueries {
             let address = rows::address(row.try_get(1).ok()?, "delivery.recipient").ok()?;
             Some(Key::of(workspace, &address, local_part))
         });
-        suppression::of_lane(pool, &self.list, &keys.collect::<Vec<_>>()).await
+        suppression::of_lane(pool, &self.look, &keys.collect::<Vec<_>>()).await
     }
 }
 

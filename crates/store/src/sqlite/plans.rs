@@ -33,7 +33,7 @@ async fn no_statement_reads_a_whole_table() {
         keep_links,
         purge,
         list,
-    } = Statements::new();
+    } = Statements::new(ListStatements::new());
     let batches = [release, send, events, retries, end_retries];
     let more = [note_reports, end_reports, calls, end_forwards];
     let PurgeStatements {

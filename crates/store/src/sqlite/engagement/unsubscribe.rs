@@ -191,7 +191,7 @@ mod tests {
             expires_at, state, attempt, sequence) VALUES (zeroblob(16), zeroblob(16), 1, \
             'example.com', 'ann@example.com', 1, 2, 'delivered', 1, 2)";
         sqlx::raw_sql(rows).execute(&mut database).await.unwrap();
-        let (statements, mail) = (Statements::new(), mail());
+        let (statements, mail) = (Statements::new(ListStatements::new()), mail());
         // As taking the mail has done.
         let told = mail.mails[0].facts[0].id;
         sqlx::query(

@@ -239,7 +239,7 @@ async fn taken(
 }
 
 /// Reads all verified addresses.
-pub(in crate::sqlite) async fn read(
+pub(in crate::sqlite) async fn read_verified(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<(WorkspaceId, Address)>, RowError> {
     let sql = "SELECT workspace_id, address FROM verified_address ORDER BY workspace_id, key";

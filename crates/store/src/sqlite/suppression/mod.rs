@@ -67,9 +67,7 @@ impl SqliteTenants {
             return Ok(());
         }
         let mut guard = self.connection().await;
-        let Ok(connection) = guard.as_mut() else {
-            return Ok(());
-        };
+        let connection = guard.as_mut().map_err(|_| OpenError::Closed)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let changed = keys::make_anew(&mut transaction, local_part).await?;
         transaction.commit().await?;

@@ -123,8 +123,8 @@ pub(super) fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
     })
 }
 
-/// The statements of the list.
-#[derive(Debug)]
+/// The statements of the list. Copies share their texts.
+#[derive(Debug, Clone)]
 pub(in crate::sqlite) struct ListStatements {
     /// Number, workspace, key.
     pub look: BatchStatement,

@@ -91,6 +91,8 @@ async fn addresses_are_compared_in_another_way_after_a_start() {
     let tenants = SqliteTenants::open(folder.path()).await.unwrap();
     assert_eq!(tenants.local_part(), LocalPart::Fold);
     tenants.close().await;
+    let closed = tenants.compare(LocalPart::Exact).await;
+    assert!(matches!(closed, Err(OpenError::Closed)), "{closed:?}");
     let store = open(folder.path(), LocalPart::Exact).await;
     let asked = [address("Bob@example.com")];
     let found = store.suppressed(ACME, None, &asked, NOW);
