@@ -115,6 +115,16 @@ pub struct Accepted {
     pub deliveries: Vec<DeliveryId>,
 }
 
+impl Accepted {
+    /// An earlier message with the same idempotency key.
+    const fn before(message: MessageId) -> Self {
+        Self {
+            message,
+            deliveries: Vec::new(),
+        }
+    }
+}
+
 /// The one gate. Shared by all doors.
 pub struct Gate {
     options: ArcSwap<AcceptOptions>,
@@ -239,10 +249,16 @@ impl Gate {
         };
         let mut submission = decide::submission(offer, summary, asked, &terms);
         let sender = (submission.message.workspace, origin.from.domain());
+        let earlier = self.sent_before(&directory, sender, &submission).await?;
+        if let Some(message) = earlier {
+            return Ok(Accepted::before(message));
+        }
         let deliveries = &mut submission.deliveries[..];
         let screened = (deliveries, options.simulator.as_ref());
-        self.screen(&directory, sender, screened).await?;
-        self.commit(door, submission).await
+        let taken = self.screen(&directory, sender, screened).await?;
+        let accepted = self.commit(door, submission).await;
+        self.give_back(taken, &accepted).await;
+        accepted
     }
 
     /// How mail is retried that is of no configuration set.
@@ -298,10 +314,7 @@ impl Gate {
         let size = submission.message.size;
         let outcome = self.intake.accept(vec![submission]).await.pop();
         match outcome.unwrap_or_else(unanswered) {
-            Ok(Stored::Known(earlier)) => Ok(Accepted {
-                message: earlier,
-                deliveries: Vec::new(),
-            }),
+            Ok(Stored::Known(earlier)) => Ok(Accepted::before(earlier)),
             Ok(Stored::New) => {
                 let recipients = accepted.deliveries.len();
                 self.metrics.accepted(door, recipients, size);

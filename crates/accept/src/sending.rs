@@ -12,11 +12,13 @@ use std::fmt;
 
 use postbell_model::suppression::{Cause, Scope, SuppressedBy};
 use postbell_model::{
-    Domain, Fact, NewMail, RejectReason, Sandbox, Sender, Simulated, WorkspaceId,
+    Domain, Fact, MessageId, NewMail, RejectReason, Sandbox, Sender, Simulated, WorkspaceId,
 };
-use postbell_store::{Directory, NewDelivery, Paused, Portion, SandboxTaking, StoreError};
+use postbell_store::{
+    Directory, NewDelivery, Paused, Portion, SandboxTaking, StoreError, Submission,
+};
 
-use crate::gate::Gate;
+use crate::gate::{Accepted, Gate};
 use crate::instructions::Shown;
 use crate::refusal::Refusal;
 
@@ -67,23 +69,24 @@ struct Boxed<'d> {
 }
 
 impl Gate {
-    /// Ends those deliveries at once that a pause or a sandbox keeps from being sent.
+    /// Ends those deliveries at once that a pause or a sandbox keeps from being sent. What a sandbox
+    /// may send less of today comes back.
     pub(crate) async fn screen(
         &self,
         directory: &Directory,
         (workspace, from): (WorkspaceId, &Domain),
         (deliveries, simulator): (&mut [NewDelivery], Option<&Domain>),
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<SandboxTaking>, Refusal> {
         let paused = directory.pause_of(workspace, from);
         if paused.is_some_and(|paused| paused.pause.new_mail == NewMail::Reject) {
             let all = deliveries.iter_mut();
             all.for_each(|delivery| reject(delivery, RejectReason::SendingPaused));
-            return Ok(());
+            return Ok(None);
         }
         let is_simulated = |d: &NewDelivery| Some(d.recipient.domain()) == simulator;
         simulate(deliveries.iter_mut().filter(|d| is_simulated(d)), self);
         let Some((sender, sandbox)) = directory.sandbox_of(workspace, from) else {
-            return Ok(());
+            return Ok(None);
         };
         let real = deliveries.iter_mut().filter(|d| !is_simulated(d));
         let mut real: Vec<_> = real.collect();
@@ -103,9 +106,9 @@ impl Gate {
         &self,
         boxed: &Boxed<'_>,
         deliveries: &mut [&mut NewDelivery],
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<SandboxTaking>, Refusal> {
         let (Some(limit), false) = (boxed.sandbox.daily_limit, deliveries.is_empty()) else {
-            return Ok(());
+            return Ok(None);
         };
         let refuses = boxed.sandbox.new_mail == NewMail::Refuse;
         let seconds = self.now().as_micros().unsigned_abs() / 1_000_000;
@@ -117,21 +120,50 @@ impl Gate {
             count: u32::try_from(deliveries.len()).unwrap_or(u32::MAX),
             portion: if refuses { Portion::All } else { Portion::Some },
         };
-        let taken = self.take_in_sandbox(taking).await.map_err(|error| {
-            tracing::error!(
-                workspace.id = %boxed.workspace,
-                error = &error as &dyn std::error::Error,
-                "what a sandbox has sent can't be counted"
-            );
-            Refusal::of_store(&error)
-        })?;
-        let taken = usize::try_from(taken).unwrap_or(usize::MAX);
-        let over = deliveries.iter_mut().skip(taken);
+        let taken = self.take_in_sandbox(taking.clone()).await;
+        let count = taken.map_err(|error| uncounted(boxed.workspace, &error))?;
+        let over = deliveries.iter_mut();
+        let over = over.skip(usize::try_from(count).unwrap_or(usize::MAX));
         if refuses && over.len() > 0 {
             return Err(Refusal::SandboxLimit(boxed.whose(), limit));
         }
         over.for_each(|delivery| reject(delivery, RejectReason::SandboxLimit));
-        Ok(())
+        Ok(Some(SandboxTaking { count, ..taking }))
+    }
+
+    /// The message that mail of a sandbox was accepted as before, with the same key: the sandbox is
+    /// not asked again.
+    pub(crate) async fn sent_before(
+        &self,
+        directory: &Directory,
+        (workspace, from): (WorkspaceId, &Domain),
+        submission: &Submission,
+    ) -> Result<Option<MessageId>, Refusal> {
+        let is_boxed = directory.sandbox_of(workspace, from).is_some();
+        let sandboxes = self.sandboxes().filter(|_| is_boxed);
+        let (Some(sandboxes), Some(key)) = (sandboxes, &submission.idempotency) else {
+            return Ok(None);
+        };
+        let at = submission.message.accepted_at;
+        let found = sandboxes.sent_before(workspace, &key.key, at).await;
+        found.map_err(|error| uncounted(workspace, &error))
+    }
+
+    /// Gives back what was taken for mail that was not stored, or had been before.
+    pub(crate) async fn give_back(
+        &self,
+        taken: Option<SandboxTaking>,
+        accepted: &Result<Accepted, Refusal>,
+    ) {
+        let is_new = matches!(accepted, Ok(accepted) if !accepted.deliveries.is_empty());
+        let taken = taken.filter(|taken| !is_new && taken.count > 0);
+        let (Some(taken), Some(sandboxes)) = (taken, self.sandboxes()) else {
+            return;
+        };
+        let workspace = taken.workspace;
+        if let Err(error) = sandboxes.give_back_in_sandbox(taken).await {
+            uncounted(workspace, &error);
+        }
     }
 
     async fn take_in_sandbox(&self, taking: SandboxTaking) -> Result<u32, StoreError> {
@@ -166,6 +198,16 @@ impl Boxed<'_> {
     fn whose(&self) -> Whose {
         Whose::of(self.directory, self.sender)
     }
+}
+
+/// Logs why, and refuses.
+fn uncounted(workspace: WorkspaceId, error: &StoreError) -> Refusal {
+    tracing::error!(
+        workspace.id = %workspace,
+        error = error as &dyn std::error::Error,
+        "what a sandbox has sent can't be counted"
+    );
+    Refusal::of_store(error)
 }
 
 /// Ends those to `suppressed@` as if somebody had put it on the list.

@@ -112,10 +112,10 @@ impl Worker {
     ) -> After {
         loop {
             let task = match carried.take() {
-                Some(mut task) => {
-                    task.tries.append(&mut round.tries);
-                    task
-                }
+                Some(task) => match self.resume(task, &mut round).await {
+                    Some(task) => task,
+                    None => continue,
+                },
                 None => match self.next_delivery(&mut connection, &mut round).await {
                     Turn::Deliver(in_hand) => {
                         Box::new(self.begin(in_hand, &connection, &mut round))
@@ -133,6 +133,21 @@ impl Worker {
                 after => return after,
             }
         }
+    }
+
+    /// A delivery that another host could not take, unless it is to go back by now. What it was
+    /// tried for counts.
+    async fn resume(&self, mut task: Box<Task>, round: &mut Round) -> Option<Box<Task>> {
+        task.tries.append(&mut round.tries);
+        if !self.stage.goes_back(&task.in_hand) {
+            return Some(task);
+        }
+        if task.tries.is_empty() {
+            task.in_hand.give_back(Duration::ZERO);
+        } else {
+            self.settle(*task).await;
+        }
+        None
     }
 
     /// The next delivery of the site, waiting for one as long as the connection is worth

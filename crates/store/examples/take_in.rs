@@ -6,26 +6,21 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "what the program is for")]
 
+mod setting;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_model::clock::Still;
 use postbell_model::inbound::{Content, Excerpt, InboundKind, ReplyFact, Via};
-use postbell_model::message::Received;
-use postbell_model::tracking::SetTracking;
 use postbell_model::{
-    Address, Clock, ConfigurationSetId, DeliveryId, Fact, InboundId, InboundMail, Instructions,
-    Message, MessageId, ReportRequest, ReversePath, Timestamp, WorkspaceId,
+    Address, Clock, DeliveryId, Fact, InboundId, InboundMail, ReversePath, Timestamp,
 };
-use postbell_store::{
-    InboundFact, NewConfigurationSet, NewDelivery, NewInbound, Reception, SqliteOptions,
-    SqliteStore, Store, Submission,
-};
+use postbell_store::{InboundFact, NewInbound, Reception, Store};
 use tokio_util::task::TaskTracker;
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use setting::Outcome;
 
 const DELIVERIES: usize = 1_000;
 const BODY: usize = 10_000;
@@ -38,16 +33,7 @@ async fn main() -> Outcome<()> {
     let at_once: usize = words.next().map_or(Ok(256), |word| word.parse())?;
     let clock = Arc::new(Still(Timestamp::from_micros(1_790_000_000_000_000)));
     let tasks = TaskTracker::new();
-    let options = SqliteOptions {
-        commit_queue: 4_096,
-        fresh_deliveries: 16,
-        fresh_deliveries_per_lane: 16,
-        fresh_octets: 1 << 20,
-        segment_octets: 64 << 20,
-        max_hits_waiting: 1_000_000,
-    };
-    let store = SqliteStore::open(&PathBuf::from(folder), options, clock.clone(), &tasks).await?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = setting::open(&PathBuf::from(folder), clock.clone(), &tasks, 1_000_000).await?;
     let deliveries = Arc::new(set_up(&*store, clock.now()).await?);
     let begun = tokio::time::Instant::now();
     let workers = (0..at_once).map(|first| {
@@ -79,70 +65,16 @@ async fn main() -> Outcome<()> {
 
 /// Deliveries that wait.
 async fn set_up(store: &dyn Store, now: Timestamp) -> Outcome<Vec<DeliveryId>> {
-    let workspace = store.create_workspace("take-in", now).await?.id;
-    let set = NewConfigurationSet {
-        workspace,
-        name: "default".to_owned(),
-        max_retries: None,
-        expire_after: None,
-        reports: None,
-        egress: Default::default(),
-        tracking: SetTracking::default(),
-    };
-    let set = store.create_configuration_set(set, now).await?.id;
+    let of = setting::workspace_and_set(store, "take-in", now).await?;
     let mut deliveries = Vec::new();
     for _ in 0..DELIVERIES / 100 {
-        let submission = submission((workspace, set), now)?;
+        let submission = setting::submission(of, now, 100)?;
         deliveries.extend(submission.deliveries.iter().map(|new| new.id));
         for stored in store.accept(vec![submission]).await {
             stored?;
         }
     }
     Ok(deliveries)
-}
-
-fn submission(
-    (workspace, configuration_set): (WorkspaceId, ConfigurationSetId),
-    now: Timestamp,
-) -> Outcome<Submission> {
-    let message = Message {
-        id: MessageId::new(now),
-        workspace,
-        configuration_set,
-        mail_from: ReversePath::Null,
-        source: "app@example.org".to_owned(),
-        subject: String::new(),
-        header_message_id: "<1@example.org>".to_owned(),
-        accepted_at: now,
-        size: 1,
-        eight_bit: false,
-        smtputf8: false,
-        received: Received {
-            helo: "client.example".to_owned(),
-            peer: None,
-            with: "ESMTP".to_owned(),
-        },
-        reports: false,
-        forward: None,
-        instructions: Instructions::default(),
-    };
-    let recipient = Address::parse("bob@example.com")?;
-    let delivery = || NewDelivery {
-        id: DeliveryId::new(now),
-        recipient: recipient.clone(),
-        retry_at: now.after(Duration::from_hours(1)),
-        expires_at: now.after(Duration::from_hours(100)),
-        report: ReportRequest::default(),
-        ends_with: None,
-    };
-    Ok(Submission {
-        message: Arc::new(message),
-        credential: None,
-        deliveries: (0..100).map(|_| delivery()).collect(),
-        body: Bytes::from_static(b"x"),
-        send_at: None,
-        idempotency: None,
-    })
 }
 
 fn answer(delivery: DeliveryId, at: Timestamp) -> Reception {

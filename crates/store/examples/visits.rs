@@ -5,27 +5,20 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "what the program is for")]
 
+mod setting;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use postbell_model::clock::Still;
 use postbell_model::engagement::{Engagement, Hit, HitTarget};
-use postbell_model::message::Received;
-use postbell_model::tracking::SetTracking;
-use postbell_model::{
-    Address, Clock, ConfigurationSetId, DeliveryId, Fact, Instructions, Message, MessageId,
-    ReportRequest, ReversePath, Timestamp, WorkspaceId,
-};
-use postbell_store::{
-    NewConfigurationSet, NewDelivery, SqliteOptions, SqliteStore, Store, Submission, ToldVisit,
-    Visited,
-};
+use postbell_model::{Clock, DeliveryId, Fact, Timestamp, WorkspaceId};
+use postbell_store::{Store, ToldVisit, Visited};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use setting::Outcome;
 
 /// Hits that a door hands in at a time, and how many of these are under way.
 const HANDED_IN: usize = 256;
@@ -42,16 +35,8 @@ async fn main() -> Outcome<()> {
     let (hits, deliveries, batch) = (number(400_000)?, number(100_000)?, number(500)?);
     let clock = Arc::new(Still(Timestamp::from_micros(1_790_000_000_000_000)));
     let tasks = TaskTracker::new();
-    let options = SqliteOptions {
-        commit_queue: 4_096,
-        fresh_deliveries: 16,
-        fresh_deliveries_per_lane: 16,
-        fresh_octets: 1 << 20,
-        segment_octets: 64 << 20,
-        max_hits_waiting: hits as u64,
-    };
-    let store = SqliteStore::open(&PathBuf::from(folder), options, clock.clone(), &tasks).await?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let most = hits as u64;
+    let store = setting::open(&PathBuf::from(folder), clock.clone(), &tasks, most).await?;
     let of = set_up(&*store, clock.now(), deliveries).await?;
     let of = Arc::new(of);
 
@@ -145,20 +130,10 @@ async fn set_up(
     now: Timestamp,
     count: usize,
 ) -> Outcome<(WorkspaceId, Vec<DeliveryId>)> {
-    let workspace = store.create_workspace("visits", now).await?.id;
-    let set = NewConfigurationSet {
-        workspace,
-        name: "default".to_owned(),
-        max_retries: None,
-        expire_after: None,
-        reports: None,
-        egress: Default::default(),
-        tracking: SetTracking::default(),
-    };
-    let set = store.create_configuration_set(set, now).await?.id;
+    let of = setting::workspace_and_set(store, "visits", now).await?;
     let mut deliveries = Vec::with_capacity(count);
     while deliveries.len() < count {
-        let batch = (0..1_000).map(|_| submission((workspace, set), now));
+        let batch = (0..1_000).map(|_| setting::submission(of, now, 1));
         let batch = batch.collect::<Outcome<Vec<_>>>()?;
         deliveries.extend(
             batch
@@ -170,48 +145,5 @@ async fn set_up(
             stored?;
         }
     }
-    Ok((workspace, deliveries))
-}
-
-fn submission(
-    (workspace, configuration_set): (WorkspaceId, ConfigurationSetId),
-    now: Timestamp,
-) -> Outcome<Submission> {
-    let message = Message {
-        id: MessageId::new(now),
-        workspace,
-        configuration_set,
-        mail_from: ReversePath::Null,
-        source: "app@example.org".to_owned(),
-        subject: "hello".to_owned(),
-        header_message_id: "<1@example.org>".to_owned(),
-        accepted_at: now,
-        size: 1,
-        eight_bit: false,
-        smtputf8: false,
-        received: Received {
-            helo: "client.example".to_owned(),
-            peer: None,
-            with: "ESMTP".to_owned(),
-        },
-        reports: false,
-        forward: None,
-        instructions: Instructions::default(),
-    };
-    let delivery = NewDelivery {
-        id: DeliveryId::new(now),
-        recipient: Address::parse("bob@example.com")?,
-        retry_at: now.after(Duration::from_hours(1)),
-        expires_at: now.after(Duration::from_hours(100)),
-        report: ReportRequest::default(),
-        ends_with: None,
-    };
-    Ok(Submission {
-        message: Arc::new(message),
-        credential: None,
-        deliveries: vec![delivery],
-        body: Bytes::from_static(b"x"),
-        send_at: None,
-        idempotency: None,
-    })
+    Ok((of.0, deliveries))
 }

@@ -160,8 +160,8 @@ impl StoreMetrics {
             self.inbound_octets.clone(),
         );
         registry.register(
-            "postbell_store_hits",
-            "Requests to tracking hosts that were committed",
+            "postbell_tracking_hits_recorded",
+            "Opens and clicks on disk",
             self.hits.clone(),
         );
         registry.register(
@@ -194,8 +194,8 @@ impl StoreMetrics {
             self.overdue.clone(),
         );
         registry.register(
-            "postbell_hits_waiting",
-            "Requests to tracking hosts that wait to be told",
+            "postbell_tracking_hits_waiting",
+            "Opens and clicks on disk that are still to be told",
             self.hits_waiting.clone(),
         );
         registry.register(

@@ -28,7 +28,7 @@ pub trait Retention: Send + Sync {
     /// the last one in it that is to be forwarded; what is kept beside them goes with messages.
     ///
     /// Addresses that are too long for a token go when the last message that has them is older than
-    /// [`KeptSince::slim`].
+    /// [`KeptSince::slim`] and [`KeptSince::messages`], a day later at most.
     ///
     /// # Errors
     /// The database can't be read, or the store did not take it: nothing of the stretch is lost,

@@ -1,7 +1,7 @@
 //! Who a sandbox may send to, and how many a day.
 
 use async_trait::async_trait;
-use postbell_model::{Address, Sender, Timestamp, WorkspaceId};
+use postbell_model::{Address, MessageId, Sender, Timestamp, WorkspaceId};
 
 use crate::{StoreError, TenantError};
 
@@ -42,6 +42,24 @@ pub trait Sandboxes: Send + Sync {
     /// # Errors
     /// The store can't write now.
     async fn take_in_sandbox(&self, taking: SandboxTaking) -> Result<u32, StoreError>;
+
+    /// Gives back what was taken for mail that is not sent after all: as many as `count` says.
+    ///
+    /// # Errors
+    /// The store can't write now.
+    async fn give_back_in_sandbox(&self, taking: SandboxTaking) -> Result<(), StoreError>;
+
+    /// The message that was accepted with an idempotency key, while the key is kept: nothing is
+    /// taken for it a second time.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    async fn sent_before(
+        &self,
+        workspace: WorkspaceId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError>;
 
     /// How many were taken on a day.
     ///

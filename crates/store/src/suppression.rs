@@ -66,8 +66,7 @@ pub trait Suppressions: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Option<Suppression>>, StoreError>;
 
-    /// A page of a workspace's list, in the order in which addresses are compared. What has
-    /// expired is among it until it is removed ([`crate::Retention`]).
+    /// A page of a workspace's list, in the order in which addresses are compared.
     ///
     /// # Errors
     /// The database can't be read.
@@ -77,7 +76,8 @@ pub trait Suppressions: Send + Sync {
         page: &SuppressionPage,
     ) -> Result<Vec<Suppression>, StoreError>;
 
-    /// How many entries a workspace has.
+    /// How many entries a workspace has, those among them that have expired and were not removed yet
+    /// ([`crate::Retention`]).
     ///
     /// # Errors
     /// The database can't be read.
@@ -137,6 +137,8 @@ pub struct SuppressionFilter {
     pub domain: Option<Domain>,
     /// Not older than this.
     pub since: Option<Timestamp>,
+    /// That have not expired then.
+    pub holds_at: Timestamp,
 }
 
 /// A page of them.

@@ -10,8 +10,8 @@ use postbell_model::message::Received;
 use postbell_model::tracking::SetTracking;
 use postbell_model::{
     Address, ConfigurationSet, ConfigurationSetId, Credential, Destination, Domain, LeftQueue,
-    RetryPolicy, ReversePath, Secret, Sender, Sending, SendingDomain, Timestamp, Workspace,
-    WorkspaceId,
+    MessageId, RetryPolicy, ReversePath, Secret, Sender, Sending, SendingDomain, Timestamp,
+    Workspace, WorkspaceId,
 };
 use postbell_store::{
     Directory, Intake, NewConfigurationSet, NewCredential, SandboxTaking, Sandboxes, StoreError,
@@ -33,6 +33,7 @@ pub(super) const PLAIN: ConfigurationSetId = ConfigurationSetId(12);
 pub(super) struct World {
     pub(super) gate: Gate,
     intake: Arc<PaperIntake>,
+    sandboxes: Arc<PaperSandboxes>,
 }
 
 impl World {
@@ -95,10 +96,25 @@ impl World {
         };
         let mut world = Self::among(directory, options, Answer::Yes);
         if let Some(sent) = sent_in_sandbox {
-            let usage = Arc::new(PaperSandboxes(Mutex::new(sent)));
-            world.gate = world.gate.with_sandboxes(usage);
+            *world.sandboxes.taken.lock().unwrap() = sent;
+            world.gate = world.gate.with_sandboxes(world.sandboxes.clone());
         }
         world
+    }
+
+    /// How many recipients a sandbox has sent to today.
+    pub(super) fn sent_in_sandbox(&self) -> u32 {
+        *self.sandboxes.taken.lock().unwrap()
+    }
+
+    /// A message was accepted with this key.
+    pub(super) fn knows(&self, key: &str, message: MessageId) {
+        *self.sandboxes.known.lock().unwrap() = Some((key.to_owned(), message));
+    }
+
+    /// What the store answers from now on.
+    pub(super) fn answers(&self, answer: Answer) {
+        *self.intake.answer.lock().unwrap() = answer;
     }
 
     fn of(options: AcceptOptions, answer: Answer) -> Self {
@@ -107,12 +123,16 @@ impl World {
 
     fn among(directory: Directory, options: AcceptOptions, answer: Answer) -> Self {
         let intake = Arc::new(PaperIntake {
-            answer,
+            answer: Mutex::new(answer),
             stored: Mutex::default(),
         });
         let tenants = Arc::new(PaperTenants(Arc::new(directory)));
         let gate = Gate::new(options, intake.clone(), tenants, Arc::new(Still(NOW)));
-        Self { gate, intake }
+        Self {
+            gate,
+            intake,
+            sandboxes: Arc::default(),
+        }
     }
 }
 
@@ -201,43 +221,65 @@ fn directory() -> Directory {
     )
 }
 
-enum Answer {
+pub(super) enum Answer {
     Yes,
+    Known(MessageId),
     No(StoreError),
     None,
 }
 
 struct PaperIntake {
-    answer: Answer,
+    answer: Mutex<Answer>,
     stored: Mutex<Vec<Submission>>,
 }
 
 #[async_trait]
 impl Intake for PaperIntake {
     async fn accept(&self, batch: Vec<Submission>) -> Vec<Result<Stored, StoreError>> {
-        let one = match &self.answer {
+        let one = match &*self.answer.lock().unwrap() {
             Answer::Yes => Ok(Stored::New),
+            Answer::Known(message) => Ok(Stored::Known(*message)),
             Answer::No(error) => Err(error.clone()),
             Answer::None => return Vec::new(),
         };
         let answers = batch.iter().map(|_| one.clone()).collect();
-        if one.is_ok() {
+        if matches!(one, Ok(Stored::New)) {
             self.stored.lock().unwrap().extend(batch);
         }
         answers
     }
 }
 
-/// What sandboxes have sent today.
-struct PaperSandboxes(Mutex<u32>);
+/// What sandboxes have sent today, and before.
+#[derive(Default)]
+struct PaperSandboxes {
+    taken: Mutex<u32>,
+    known: Mutex<Option<(String, MessageId)>>,
+}
 
 #[async_trait]
 impl Sandboxes for PaperSandboxes {
     async fn take_in_sandbox(&self, taking: SandboxTaking) -> Result<u32, StoreError> {
-        let mut taken = self.0.lock().unwrap();
+        let mut taken = self.taken.lock().unwrap();
         let granted = taking.granted(*taken);
         *taken += granted;
         Ok(granted)
+    }
+
+    async fn give_back_in_sandbox(&self, taking: SandboxTaking) -> Result<(), StoreError> {
+        *self.taken.lock().unwrap() -= taking.count;
+        Ok(())
+    }
+
+    async fn sent_before(
+        &self,
+        _: WorkspaceId,
+        key: &str,
+        _: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let known = self.known.lock().unwrap();
+        let found = known.as_ref().filter(|(known, _)| known == key);
+        Ok(found.map(|(_, message)| *message))
     }
 
     async fn taken_in_sandbox(
@@ -246,7 +288,7 @@ impl Sandboxes for PaperSandboxes {
         _: &Sender,
         _: u32,
     ) -> Result<u32, StoreError> {
-        Ok(*self.0.lock().unwrap())
+        Ok(*self.taken.lock().unwrap())
     }
 }
 

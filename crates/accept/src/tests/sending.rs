@@ -1,10 +1,11 @@
 //! Mail whose sender is paused, or in a sandbox.
 
 use postbell_model::{
-    Domain, Fact, NewMail, Pause, RejectReason, ReversePath, Sandbox, Sender, Sending,
+    Domain, Fact, MessageId, NewMail, Pause, RejectReason, ReversePath, Sandbox, Sender, Sending,
 };
+use postbell_store::StoreError;
 
-use super::fakes::{NOW, OURS, World, address, offer_of};
+use super::fakes::{Answer, NOW, OURS, World, address, offer_of};
 use crate::{Offer, Refusal};
 
 const ANN: &str = "ann@example.org";
@@ -152,4 +153,43 @@ async fn a_sandbox_that_nobody_counts_for_sends_nothing() {
     let world = World::with_sending(limited, None);
     let told = refused(&world, to(&[ANN])).await;
     assert!(told.starts_with("451 4.3.0 "), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_not_stored_takes_nothing_of_a_sandbox() {
+    let limited = [(workspace(), sandbox(Some(3), NewMail::Refuse))];
+    let world = World::with_sending(limited, Some(1));
+    let earlier = MessageId::new(NOW);
+    for answer in [
+        Answer::No(StoreError::Busy),
+        Answer::None,
+        Answer::Known(earlier),
+    ] {
+        world.answers(answer);
+        let known = world.gate.submit(to(&[ANN, BOB])).await;
+        assert!(known.is_err() || known.unwrap().message == earlier);
+        assert_eq!(world.sent_in_sandbox(), 1);
+    }
+    world.answers(Answer::Yes);
+    assert_eq!(ends(&world, to(&[ANN, BOB])).await, [None, None]);
+    assert_eq!(world.sent_in_sandbox(), 3);
+}
+
+#[tokio::test]
+async fn what_a_sandbox_has_sent_before_is_known_whatever_it_may_send_now() {
+    let with_key = |to_whom: &[&str]| Offer {
+        recipients: to(to_whom).recipients,
+        ..offer_of("X-Postbell-Idempotency-Key: 42\r\nFrom: a@example.com\r\n\r\nHello\r\n")
+    };
+    let limited = [(workspace(), sandbox(Some(1), NewMail::Refuse))];
+    let world = World::with_sending(limited, Some(0));
+    let first = world.gate.submit(with_key(&[ANN])).await.unwrap();
+    world.knows("c:42", first.message);
+    for to_whom in [ANN, EVE] {
+        let again = world.gate.submit(with_key(&[to_whom])).await.unwrap();
+        assert_eq!((again.message, again.deliveries), (first.message, vec![]));
+    }
+    assert_eq!((world.sent_in_sandbox(), world.stored().len()), (1, 1));
+    let refusal = world.gate.submit(to(&[ANN])).await.unwrap_err();
+    assert!(matches!(refusal, Refusal::SandboxLimit(_, 1)));
 }

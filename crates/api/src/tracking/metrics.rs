@@ -1,16 +1,13 @@
-//! What is counted of tracking. What is asked for most often is counted without a look-up.
-
-use std::sync::Arc;
+//! What is counted of tracking. What is asked for most often is counted without a look-up; visits that
+//! are on disk are counted by the store.
 
 use postbell_model::Fact;
 use postbell_model::inbound::UnsubscribeMethod;
-use postbell_store::{Engagements, Unsubscribed};
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::MetricType;
+use postbell_store::Unsubscribed;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// What a request was for.
@@ -43,7 +40,6 @@ pub struct TrackingMetrics {
     served: [Counter; 4],
     connections: Gauge,
     closed: Family<Closed, Counter>,
-    recorded: Counter,
     lost: Counter,
     told: Family<Tally, Counter>,
     unsubscribes: Family<Unsubscribe, Counter>,
@@ -122,7 +118,6 @@ impl Default for TrackingMetrics {
             served,
             connections: Gauge::default(),
             closed: Family::default(),
-            recorded: Counter::default(),
             lost: Counter::default(),
             told: Family::default(),
             unsubscribes: Family::default(),
@@ -148,7 +143,7 @@ impl Default for TrackingMetrics {
 
 impl TrackingMetrics {
     /// Names the counters in a registry.
-    pub fn register(&self, registry: &mut Registry, engagements: Arc<dyn Engagements>) {
+    pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "postbell_tracking_requests",
             "Requests to the tracking host, by path and status of the answer",
@@ -165,11 +160,6 @@ impl TrackingMetrics {
             self.closed.clone(),
         );
         registry.register(
-            "postbell_tracking_hits_recorded",
-            "Opens and clicks on disk",
-            self.recorded.clone(),
-        );
-        registry.register(
             "postbell_tracking_hits_lost",
             "Opens and clicks that were answered and could not be recorded",
             self.lost.clone(),
@@ -184,7 +174,6 @@ impl TrackingMetrics {
             "Requests to unsubscribe over HTTP, by method and outcome",
             self.unsubscribes.clone(),
         );
-        registry.register_collector(Box::new(Waiting(engagements)));
     }
 
     pub(super) fn answered(&self, asked: Asked, status: u16) {
@@ -208,10 +197,6 @@ impl TrackingMetrics {
         self.closed.get_or_create(&Closed { reason }).inc();
     }
 
-    pub(super) fn recorded(&self, count: usize) {
-        self.recorded.inc_by(count as u64);
-    }
-
     pub(super) fn lost(&self, count: usize) {
         self.lost.inc_by(count as u64);
     }
@@ -232,24 +217,5 @@ impl TrackingMetrics {
             },
         };
         self.unsubscribes.get_or_create(&label).inc();
-    }
-}
-
-/// Asked at each scrape.
-struct Waiting(Arc<dyn Engagements>);
-
-impl std::fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting").finish_non_exhaustive()
-    }
-}
-
-impl Collector for Waiting {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let name = "postbell_tracking_hits_waiting";
-        let help = "Opens and clicks on disk that are still to be told";
-        let waiting = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        let count = i64::try_from(self.0.hits_waiting()).unwrap_or(i64::MAX);
-        ConstGauge::new(count).encode(waiting)
     }
 }

@@ -88,7 +88,7 @@ impl Recorder {
         let (mut pause, mut last_tries) = (PAUSE.0, LAST_TRIES);
         loop {
             match self.engagements.keep_hits(hits.clone()).await {
-                Ok(()) => return self.metrics.recorded(count),
+                Ok(()) => return,
                 Err(StoreError::Busy | StoreError::Full) if last_tries > 0 => {
                     if pause == PAUSE.0 {
                         warn!(

@@ -76,7 +76,7 @@ impl World {
         ];
         recorder.0.spawn(tracking.recorder.run(recorder.1.clone()));
         let mut registry = Registry::default();
-        tracking.metrics.register(&mut registry, store.clone());
+        tracking.metrics.register(&mut registry);
         Self {
             store,
             keys,

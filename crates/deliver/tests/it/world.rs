@@ -118,9 +118,14 @@ impl World {
 
     /// Another MX, at the port of the first, at this loopback address.
     pub(crate) async fn start_mx_at(&self, ip: Ipv4Addr) -> MxServer {
+        self.start_mx(ip, MxOptions::default()).await
+    }
+
+    /// The same with options of its own.
+    pub(crate) async fn start_mx(&self, ip: Ipv4Addr, options: MxOptions) -> MxServer {
         let options = MxOptions {
             bind: SocketAddr::new(ip.into(), self.mx.addr().port()),
-            ..MxOptions::default()
+            ..options
         };
         let server = MxServer::start(options, &self.tasks, self.stop_peers.clone());
         server.await.unwrap()

@@ -184,7 +184,7 @@ impl Server {
         simulated.answer_by(config, &listeners.addresses);
         let around = (&listeners, tls.as_ref());
         let (tracking, followed) = tracking::tracking(config, &store, around, &clock)?;
-        observed.register_tracking(&tracking, &store);
+        observed.register_tracking(&tracking);
         let terms = Terms {
             gate,
             door: Arc::clone(&door),

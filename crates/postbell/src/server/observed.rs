@@ -110,9 +110,8 @@ impl Observed {
     }
 
     /// Names what is counted of visits.
-    pub(super) fn register_tracking(&mut self, tracking: &Tracking, store: &Arc<dyn Store>) {
-        let metrics = &tracking.metrics;
-        metrics.register(&mut self.registry, store.clone());
+    pub(super) fn register_tracking(&mut self, tracking: &Tracking) {
+        tracking.metrics.register(&mut self.registry);
     }
 
     /// What the HTTP door answers.

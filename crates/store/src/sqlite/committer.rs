@@ -1,9 +1,9 @@
 //! Group commit: one thread gathers what many want to change into one transaction.
 //!
 //! While a batch is syncing the next one grows. Outcomes of deliveries and hits alone wait a moment for
-//! new mail, whose client waits for its sync in any case, so that both share one. A rule that one piece of work breaks rolls the
-//! batch back and the batch is halved until that piece stands alone. A sync that fails is never
-//! tried again: the store stops.
+//! new mail, whose client waits for its sync in any case, so that both share one. A rule that one piece
+//! of work breaks rolls the batch back and the batch is halved until that piece stands alone. A sync
+//! that fails is never tried again: the store stops.
 
 use std::sync::Arc;
 use std::time::Duration;

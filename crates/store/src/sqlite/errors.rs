@@ -42,6 +42,9 @@ pub enum OpenError {
     /// What operators set up can't be read.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// It was closed meanwhile.
+    #[error("the store was closed")]
+    Closed,
     /// The database can't be opened.
     #[error("the database can't be opened")]
     Database(#[from] sqlx::Error),

@@ -39,7 +39,7 @@ pub(super) async fn known(
         let in_batch = of_batch.get(&(message.workspace, key)).copied();
         let earlier = match in_batch {
             Some(earlier) => Some(earlier),
-            None => stored(connection, submission, key).await?,
+            None => find(connection, (message.workspace, key), message.accepted_at).await?,
         };
         match earlier {
             Some(earlier) => {
@@ -53,17 +53,18 @@ pub(super) async fn known(
     Ok(known)
 }
 
-async fn stored(
+/// The message that was accepted with a key, while the key is kept.
+pub(super) async fn find(
     connection: &mut SqliteConnection,
-    submission: &Submission,
-    key: &str,
+    (workspace, key): (WorkspaceId, &str),
+    now: Timestamp,
 ) -> Result<Option<MessageId>, sqlx::Error> {
     let sql = "SELECT message_id FROM idempotency \
         WHERE workspace_id = ? AND key = ? AND expires_at > ?";
     let found = sqlx::query(sql)
-        .bind(i64::from(submission.message.workspace.0))
+        .bind(i64::from(workspace.0))
         .bind(key)
-        .bind(submission.message.accepted_at.as_micros())
+        .bind(now.as_micros())
         .fetch_optional(connection)
         .await?;
     // An id that can't be read makes nothing known: the key is written anew.

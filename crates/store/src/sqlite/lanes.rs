@@ -13,11 +13,13 @@ use crate::{Body, BodyRef, Claimed, StoreError};
 use super::claims::{Claim, Origin};
 use super::committer::NEVER;
 use super::errors::read_error;
+use super::pauses::IS_PAUSED;
 use super::reports;
 use super::rows::{self, RowError};
 use super::scheduled;
 use super::shared::Shared;
-use super::suppression::{self, Holds, Key, ListStatements};
+use super::statements::BatchStatement;
+use super::suppression::{self, Holds, Key};
 
 // How many lanes are remembered; beyond that the memory is emptied and fills again.
 const KNOWN_MAX: usize = 50_000;
@@ -25,12 +27,18 @@ const KNOWN_MAX: usize = 50_000;
 const SPARE: usize = 8;
 
 /// Which lanes are of a workspace that is not paused.
-const SENDS: &str = "workspace_id NOT IN (SELECT id FROM workspace WHERE sending IS NOT NULL)";
+fn sends() -> String {
+    format!("workspace_id NOT IN (SELECT id FROM workspace WHERE {IS_PAUSED})")
+}
+
 /// Which messages are from a domain that is not paused: a message is of the domain of its From
 /// field.
-const DOMAIN_SENDS: &str = "NOT EXISTS (SELECT 1 FROM domain p \
-    WHERE p.workspace_id = m.workspace_id AND p.sending IS NOT NULL \
-    AND substr(m.source, -1 - length(p.name)) = '@' || p.name)";
+fn domain_sends() -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM domain p WHERE p.workspace_id = m.workspace_id AND {IS_PAUSED} \
+         AND substr(m.source, -1 - length(p.name)) = '@' || p.name)"
+    )
+}
 
 /// Lanes whose row is known to be early enough, so that it need not be written again.
 #[derive(Debug, Default)]
@@ -79,8 +87,9 @@ pub(super) async fn due(
         limit.saturating_add(claims.lanes())
     };
     let sql = format!(
-        "SELECT workspace_id, domain FROM lane WHERE next_at <= ? AND {SENDS} \
-         ORDER BY next_at LIMIT ?"
+        "SELECT workspace_id, domain FROM lane WHERE next_at <= ? AND {} \
+         ORDER BY next_at LIMIT ?",
+        sends()
     );
     let found = sqlx::query(AssertSqlSafe(sql))
         .bind(now.as_micros())
@@ -105,7 +114,8 @@ pub(super) async fn next_due(
 ) -> Result<Option<Timestamp>, StoreError> {
     let beyond = shared.claims().lanes().saturating_add(SPARE);
     let sql = format!(
-        "SELECT workspace_id, domain, next_at FROM lane WHERE {SENDS} ORDER BY next_at LIMIT ?"
+        "SELECT workspace_id, domain, next_at FROM lane WHERE {} ORDER BY next_at LIMIT ?",
+        sends()
     );
     let found = sqlx::query(AssertSqlSafe(sql))
         .bind(i64::try_from(beyond).unwrap_or(i64::MAX))
@@ -162,7 +172,8 @@ pub(super) struct ClaimQueries {
     due: Arc<str>,
     /// The same, where domains of the workspace are paused.
     due_and_sent: Arc<str>,
-    list: ListStatements,
+    /// The look at the suppression list.
+    look: BatchStatement,
 }
 
 /// What a claim found.
@@ -178,7 +189,7 @@ pub(super) struct Found {
 }
 
 impl ClaimQueries {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(look: BatchStatement) -> Self {
         // A delivery without its message is found, too: as one that can't be read.
         let columns = rows::MESSAGE_COLUMNS;
         let due = |sent: &str| {
@@ -192,8 +203,8 @@ impl ClaimQueries {
         };
         Self {
             due: due("").into(),
-            due_and_sent: due(&format!("AND {DOMAIN_SENDS}")).into(),
-            list: ListStatements::new(),
+            due_and_sent: due(&format!("AND {}", domain_sends())).into(),
+            look,
         }
     }
 
@@ -270,7 +281,7 @@ impl ClaimQueries {
             let address = rows::address(row.try_get(1).ok()?, "delivery.recipient").ok()?;
             Some(Key::of(workspace, &address, local_part))
         });
-        suppression::of_lane(pool, &self.list, &keys.collect::<Vec<_>>()).await
+        suppression::of_lane(pool, &self.look, &keys.collect::<Vec<_>>()).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Addresses that are too long for a token. Most messages have none.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,11 +13,12 @@ use crate::{Links, StoreError};
 
 use super::SqliteStore;
 use super::errors::read_error;
+use super::rows;
 use super::statements::{BatchStatement, Query};
 use super::work::Change;
 
 /// What is kept again so soon after is not written down again.
-const AGAIN: Duration = Duration::from_hours(24);
+pub(super) const AGAIN: Duration = Duration::from_hours(24);
 
 /// The statement that keeps addresses: name, address, time.
 pub(super) const KEEP: (&str, usize, &str) = (
@@ -24,6 +26,13 @@ pub(super) const KEEP: (&str, usize, &str) = (
     3,
     "WHERE column1 IS NOT NULL ON CONFLICT (name) DO UPDATE SET kept_at = excluded.kept_at \
      WHERE kept_at < excluded.kept_at",
+);
+
+/// The statement that tells which of some names are kept: name. What is bound last is since when.
+pub(super) const KEPT: (&str, usize, &str) = (
+    "SELECT l.name FROM",
+    1,
+    "AS v CROSS JOIN link l ON l.name = v.column1 WHERE l.kept_at > ?",
 );
 
 /// An address with its name.
@@ -36,13 +45,13 @@ pub(super) struct KeptLink {
 #[async_trait]
 impl Links for SqliteStore {
     async fn keep_links(&self, urls: Vec<String>, now: Timestamp) -> Result<(), StoreError> {
-        let mut new = Vec::new();
-        for url in urls {
-            let name = stored_link(&url);
-            if !is_kept(&self.readers, name, now.before(AGAIN)).await? {
-                new.push(KeptLink { name, url });
-            }
-        }
+        let links = urls.into_iter().map(|url| KeptLink {
+            name: stored_link(&url),
+            url,
+        });
+        let mut new: Vec<_> = links.collect();
+        let kept = kept(&self.readers, &self.kept_links, &new, now.before(AGAIN)).await?;
+        new.retain(|link| !kept.contains(&link.name));
         if new.is_empty() {
             return Ok(());
         }
@@ -61,14 +70,22 @@ pub(super) async fn find(pool: &SqlitePool, name: [u8; 16]) -> Result<Option<Str
     found.map_err(|error| read_error(&error))
 }
 
-/// Whether somebody wanted it kept since.
-async fn is_kept(pool: &SqlitePool, name: [u8; 16], since: Timestamp) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM link WHERE name = ? AND kept_at > ?)";
-    let query = sqlx::query_scalar(sql)
-        .bind(name.to_vec())
-        .bind(since.as_micros());
-    let found = query.fetch_one(pool).await;
-    found.map_err(|error| read_error(&error))
+/// The names of those that somebody wanted kept since.
+async fn kept(
+    pool: &SqlitePool,
+    statement: &BatchStatement,
+    links: &[KeptLink],
+    since: Timestamp,
+) -> Result<HashSet<[u8; 16]>, StoreError> {
+    let mut names = HashSet::with_capacity(links.len());
+    let bind = |query: Query<'static>, link: &KeptLink| query.bind(link.name.to_vec());
+    for query in statement.batch(links, bind) {
+        let found = query.bind(since.as_micros()).fetch_all(pool).await;
+        for row in &found.map_err(|error| read_error(&error))? {
+            names.insert(rows::octets(row, 0, "link.name")?);
+        }
+    }
+    Ok(names)
 }
 
 /// Keeps them; those that are kept already stay for longer.

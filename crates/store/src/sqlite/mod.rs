@@ -101,7 +101,7 @@ use opening::{lock, newest, segments, shared, unusable};
 use sampler::Sampler;
 use script::Script;
 use shared::Shared;
-use statements::Statements;
+use statements::{BatchStatement, Statements};
 use work::{Change, Work};
 
 const DATABASE: &str = "postbell.db";
@@ -124,6 +124,7 @@ pub struct SqliteStore {
     claim_queries: ClaimQueries,
     event_queries: EventQueries,
     due_statements: DueStatements,
+    kept_links: BatchStatement,
     bodies: PathBuf,
     refresher: CancellationToken,
     committer_done: watch::Receiver<()>,
@@ -155,7 +156,7 @@ impl SqliteStore {
         let bodies = folder.join(BODIES);
         let segments = segments(&mut writer, &bodies, options.segment_octets).await?;
         let newest = watch::Sender::new(newest(&mut writer).await?);
-        let shared = shared(&mut writer, &options, tenants.clone()).await?;
+        let shared = shared(&mut writer, &options, tenants.clone(), opened_at).await?;
         let metrics = StoreMetrics::default();
         metrics.hits(0, shared.hits.waiting());
         let (work, waiting) = mpsc::channel(options.commit_queue);
@@ -164,7 +165,7 @@ impl SqliteStore {
         let committer = Committer {
             connection: writer,
             segments,
-            statements: Statements::new(),
+            statements: Statements::new(tenants.list().clone()),
             script: Script::new(),
             known_lanes: KnownLanes::default(),
             shared: Arc::clone(&shared),
@@ -207,12 +208,13 @@ impl SqliteStore {
             work: Mutex::new(Some(work)),
             readers,
             lookups: database::lookups(&file),
+            claim_queries: ClaimQueries::new(tenants.list().look.clone()),
             tenants,
             newest: newest_seen,
             fresh: Mutex::new(Some(offered)),
-            claim_queries: ClaimQueries::new(),
             event_queries: EventQueries::new(),
             due_statements: DueStatements::new(),
+            kept_links: BatchStatement::new(links::KEPT.0, links::KEPT.1, links::KEPT.2),
             bodies,
             refresher,
             committer_done,

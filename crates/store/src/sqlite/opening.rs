@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
+use postbell_model::Timestamp;
 use sqlx::SqliteConnection;
 
 use crate::Position;
@@ -60,12 +61,14 @@ pub(super) async fn shared(
     writer: &mut SqliteConnection,
     options: &SqliteOptions,
     tenants: SqliteTenants,
+    now: Timestamp,
 ) -> Result<Arc<Shared>, OpenError> {
     let limits = FreshLimits {
         per_lane: options.fresh_deliveries_per_lane,
         octets: options.fresh_octets,
     };
-    let hits = HitCounts::new(hits(&mut *writer).await?, options.max_hits_waiting);
+    let waiting = hits(&mut *writer).await?;
+    let hits = HitCounts::new((waiting, now), options.max_hits_waiting);
     let shared = Shared::new(limits, tenants, hits);
     shared
         .recent()

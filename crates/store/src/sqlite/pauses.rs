@@ -14,6 +14,10 @@ use super::policy;
 use super::rows::{self, RowError};
 use super::tenants::{SqliteTenants, count_change, read_all, store_error};
 
+/// What is paused, of workspaces or domains: what [`Sending::pause`] says of the column. The first
+/// half is that of the indexes, which have what is in a sandbox as well.
+pub(super) const IS_PAUSED: &str = "sending IS NOT NULL AND sending ->> '$.state' = 'paused'";
+
 #[async_trait]
 impl Pauses for SqliteTenants {
     async fn pause(&self, sender: &Sender, pause: Pause) -> Result<Sending, TenantError> {

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::database::{migrate, writer};
 use super::engagement::{DueStatements, TellStatements};
 use super::inbound::ReceptionStatements;
+use super::links;
 use super::purge::PurgeStatements;
 use super::script;
 use super::statements::{BatchStatement, ROOMS, Statements};
@@ -32,7 +33,7 @@ async fn no_statement_reads_a_whole_table() {
         keep_links,
         purge,
         list,
-    } = Statements::new();
+    } = Statements::new(ListStatements::new());
     let batches = [release, send, events, retries, end_retries];
     let more = [note_reports, end_reports, calls, end_forwards];
     let PurgeStatements {
@@ -49,14 +50,15 @@ async fn no_statement_reads_a_whole_table() {
         slim,
         inbound,
         visits,
-        links,
+        links: forget_links,
     } = purge;
     let of_deliveries = [retries_of_deliveries, events_of_deliveries, deliveries];
     let purge = [messages, retries_of_events, events, calls, stirred];
-    let slim = [leave_slim, quiet, slim, inbound, visits, links];
+    let slim = [leave_slim, quiet, slim, inbound, visits, forget_links];
     let received = of_receptions(receptions);
     let engaged = of_engagement(tell, DueStatements::new());
-    let kept = [keep_hits, keep_links];
+    let kept_links = BatchStatement::new(links::KEPT.0, links::KEPT.1, links::KEPT.2);
+    let kept = [keep_hits, keep_links, kept_links];
     let batches = batches.iter().chain(&more).chain(&of_deliveries);
     let list = of_list(list);
     let batches = batches.chain(&purge).chain(&slim).chain(&received);

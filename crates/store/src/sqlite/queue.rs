@@ -58,12 +58,12 @@ impl Queue for SqliteStore {
             .claim_queries
             .claim(&self.readers, &self.shared, (lane, now), limit)
             .await?;
-        self.end_suppressed(found.suppressed, now).await?;
         // What was claimed counts as in flight, so it is handed out whatever becomes of the rest,
         // which the next claim finds again.
-        unless_later(self.hold(found.unreadable, now).await)?;
+        unless_stopped(self.end_suppressed(found.suppressed, now).await)?;
+        unless_stopped(self.hold(found.unreadable, now).await)?;
         if found.asleep {
-            unless_later(self.change(Change::SleepLane(lane.clone())).await)?;
+            unless_stopped(self.change(Change::SleepLane(lane.clone())).await)?;
         }
         Ok(found.claimed)
     }
@@ -142,14 +142,27 @@ impl SqliteStore {
             fact: Fact::Suppressed(Box::new(by.clone())),
         });
         let settled = self.settle(settlements.collect()).await;
-        let mut stopped = None;
+        let mut failed = None;
         for ((delivery, _), settled) in suppressed.iter().zip(settled) {
             if let Err(SettleError::Store(error)) = settled {
                 self.shared.claims().remove(*delivery);
-                stopped = stopped.or(Some(error));
+                failed = failed.or(Some(error));
             }
         }
-        stopped.map_or(Ok(()), |error| unless_later(Err(error)))
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Passes over a change that can be made later, whatever is the matter, unless nothing is taken any
+/// more.
+fn unless_stopped(changed: Result<(), StoreError>) -> Result<(), StoreError> {
+    match unless_later(changed) {
+        Err(error @ StoreError::Stopped(_)) => Err(error),
+        Err(error) => {
+            tracing::error!(%error, "a change that goes with a claim was not made");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

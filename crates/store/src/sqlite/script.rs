@@ -273,9 +273,9 @@ impl Written {
 
     fn take_listed(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
         let delivery = row.try_get::<i64, _>(0)?;
-        let hold = suppression::readable(suppression::read_hold(row, 1));
-        let listed = usize::try_from(delivery).ok().zip(hold);
-        self.listed.extend(listed);
+        if let Ok(delivery) = usize::try_from(delivery) {
+            self.listed.push((delivery, suppression::hold_of(row, 1)));
+        }
         Ok(())
     }
 

@@ -32,8 +32,8 @@ pub(super) fn placeholders(columns: usize, room: usize) -> String {
     format!("(VALUES {})", vec![row.as_str(); room].join(","))
 }
 
-/// One kind of statement, for any number of rows.
-#[derive(Debug)]
+/// One kind of statement, for any number of rows. Copies share its texts.
+#[derive(Debug, Clone)]
 pub(super) struct BatchStatement {
     columns: usize,
     by_size: [Arc<str>; ROOMS],
@@ -107,7 +107,8 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) fn new() -> Self {
+    /// With those of the suppression list, which others have as well.
+    pub(super) fn new(list: ListStatements) -> Self {
         Self {
             release: BatchStatement::new(
                 "UPDATE delivery SET next_at = v.column2 FROM",
@@ -168,7 +169,7 @@ impl Statements {
                 BatchStatement::new(head, columns, tail)
             },
             purge: PurgeStatements::new(),
-            list: ListStatements::new(),
+            list,
         }
     }
 }

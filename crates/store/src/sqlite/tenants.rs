@@ -440,7 +440,7 @@ async fn read_directory(connection: &mut SqliteConnection) -> Result<(u64, Direc
     let api_keys = api_keys::read(&mut look).await?;
     let routes = inbound_routes::read(&mut look).await?;
     let sending = pauses::read(&mut look).await?;
-    let verified = policy::read(&mut look).await?;
+    let verified = policy::read_verified(&mut look).await?;
     let blocks = link_blocks::read(&mut look).await?;
     look.rollback().await?;
     let directory = Directory::new(workspaces, domains, sets, destinations)

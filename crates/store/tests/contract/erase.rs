@@ -36,7 +36,7 @@ fn is_known(folder: &Path, text: &str) -> bool {
     })
 }
 
-async fn change(folder: &Path, sql: &'static str) {
+pub(crate) async fn change(folder: &Path, sql: &'static str) {
     let options = SqliteConnectOptions::new().filename(folder.join("postbell.db"));
     let mut database = SqliteConnection::connect_with(&options).await.unwrap();
     let changed = sqlx::raw_sql(sql).execute(&mut database).await.unwrap();
@@ -330,6 +330,29 @@ async fn whose_visits_they_were_is_forgotten() {
     assert!(is_known(fixture.folder(), "Bobs/2.0"));
     let verified = verify(fixture.folder()).await.unwrap();
     assert!(verified.faults.is_empty(), "{verified:?}");
+}
+
+#[tokio::test]
+async fn hits_that_are_erased_are_soon_not_counted() {
+    let fixture = store().await;
+    let page = fixture.events_after(fixture.set, Default::default(), 10);
+    let of_ann = |event: &&postbell_store::LoggedEvent| {
+        let recipient = event.recipient.as_str();
+        recipient.eq_ignore_ascii_case(ANN)
+    };
+    let events = page.await.events;
+    let ann = events.iter().find(of_ann).unwrap().event.delivery;
+    let bob = events.iter().find(|event| !of_ann(event)).unwrap();
+    let both = [ann, bob.event.delivery].map(|id| opened(&fixture, id, NOW));
+    fixture.store.keep_hits(both.into()).await.unwrap();
+    erase(fixture.folder(), &self::ann(), None).await.unwrap();
+    for (seconds, waiting) in [(599, 2), (600, 1), (601, 1)] {
+        let at = fixture::later(seconds);
+        assert_eq!(fixture.store.hits_due(at, 500).await.unwrap().len(), 1);
+        assert_eq!(fixture.store.hits_waiting(), waiting, "{seconds} s later");
+    }
+    tell_all(&fixture).await;
+    fixture.close().await;
 }
 
 #[tokio::test]

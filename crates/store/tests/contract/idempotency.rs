@@ -46,8 +46,15 @@ pub(crate) async fn a_key_is_known_within_its_batch(fixture: &Fixture) {
 }
 
 pub(crate) async fn a_key_expires(fixture: &Fixture) {
-    let (_, submission) = keyed(fixture, "order-1", NOW);
+    let (first, submission) = keyed(fixture, "order-1", NOW);
     accept(fixture, vec![submission]).await;
+    let before = async |key, at| {
+        let found = fixture.store.sent_before(fixture.workspace, key, at).await;
+        found.unwrap()
+    };
+    assert_eq!(before("order-1", later(99)).await, Some(first));
+    assert_eq!(before("order-1", later(100)).await, None);
+    assert_eq!(before("order-2", NOW).await, None);
     let (second, again) = keyed(fixture, "order-1", later(100));
     assert_eq!(accept(fixture, vec![again]).await, [Stored::New]);
     let (_, third) = keyed(fixture, "order-1", later(150));

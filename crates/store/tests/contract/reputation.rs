@@ -8,6 +8,7 @@ use postbell_model::{
 };
 use postbell_store::{Counted, InboundFact, Pauses, SqliteTenants, TenantError};
 
+use crate::erase::change;
 use crate::fixture::{Fixture, NOW, bounced, delivered, later};
 use crate::inbound::{late_bounce, mail, reception, take};
 use crate::tenancy::facts;
@@ -98,6 +99,17 @@ pub(crate) async fn outcomes_are_counted_once(fixture: &Fixture) {
     let tomorrow = NOW.after(std::time::Duration::from_hours(24));
     assert_eq!(fixture.store.reputations(tomorrow).await.unwrap(), []);
     fixture.close().await;
+}
+
+pub(crate) async fn what_can_not_be_read_holds_up_no_count(fixture: &Fixture) {
+    end(fixture, &["a@example.com", "b@example.com"], bounced).await;
+    let damage = "UPDATE event SET payload = '{' \
+        WHERE position = (SELECT MIN(position) FROM event WHERE kind = 'Bounce')";
+    change(fixture.folder(), damage).await;
+    let counted = fixture.store.count_outcomes(since(), None).await;
+    assert_eq!(counted.unwrap(), Counted::All);
+    let found = figures(fixture).await.unwrap();
+    assert_eq!((found.outcomes, found.hard_bounces), (2, 1));
 }
 
 pub(crate) async fn what_we_send_ourselves_is_nobodys(fixture: &Fixture) {

@@ -7,7 +7,7 @@ use postbell_store::{
     Pauses, Portion, Removal, Removals, SandboxTaking, SqliteTenants, TenantError, Tenants,
 };
 
-use crate::fixture::{Fixture, NOW, later};
+use crate::fixture::{Fixture, NOW, delayed, later};
 use crate::tenancy::facts;
 use crate::tenants::domain;
 
@@ -73,6 +73,13 @@ pub(crate) async fn what_a_sandbox_sends_is_counted_by_day(fixture: &Fixture) {
     assert_eq!(take(taking(&whole, TODAY, 3, Portion::All)).await, 0);
     assert_eq!(take(taking(&whole, TODAY, 3, Portion::Some)).await, 2);
     assert_eq!(take(taking(&whole, TODAY, 1, Portion::Some)).await, 0);
+    // What is not sent after all is there again, and no more than was taken.
+    let unsent = taking(&whole, TODAY, 2, Portion::All);
+    store.give_back_in_sandbox(unsent.clone()).await.unwrap();
+    assert_eq!(take(unsent).await, 2);
+    let many = taking(&whole, TODAY + 2, 9, Portion::All);
+    store.give_back_in_sandbox(many.clone()).await.unwrap();
+    assert_eq!(take(many).await, 9);
     // A domain has a sandbox of its own, and a day begins anew.
     assert_eq!(take(taking(&one, TODAY, 1, Portion::All)).await, 1);
     assert_eq!(take(taking(&whole, TODAY + 1, 4, Portion::All)).await, 4);
@@ -87,6 +94,7 @@ pub(crate) async fn what_a_sandbox_sends_is_counted_by_day(fixture: &Fixture) {
     assert_eq!(taken(&whole, TODAY).await, 10);
     assert_eq!(taken(&one, TODAY).await, 1);
     assert_eq!(taken(&whole, TODAY + 1).await, 4);
+    assert_eq!(taken(&whole, TODAY + 2).await, 9);
     // Days long gone are forgotten.
     let later = taking(&one, TODAY + 100, 1, Portion::All);
     assert_eq!(fixture.store.take_in_sandbox(later).await.unwrap(), 1);
@@ -139,4 +147,56 @@ pub(crate) async fn a_sandbox_begins_and_ends_without_a_word(fixture: &Fixture) 
         ]
     );
     tenants.close().await;
+}
+
+pub(crate) async fn mail_of_a_sandbox_comes_due_as_any(fixture: &Fixture) {
+    for name in ["example.org", "le.org"] {
+        let store = &fixture.store;
+        store.add_domain(domain(fixture, name)).await.unwrap();
+    }
+    let of_domain = |name| Sender::Domain(fixture.lane(name).domain);
+    let whole = Sender::Workspace(fixture.workspace);
+    let tenants = SqliteTenants::open(fixture.folder()).await.unwrap();
+    let lane = fixture.lane("example.com");
+    let sent = fixture.accept(&["a@example.com"]).await;
+    for sender in [of_domain("example.org"), whole] {
+        let sandbox = Sandbox {
+            since: NOW,
+            daily_limit: None,
+            new_mail: NewMail::Refuse,
+        };
+        tenants.enter_sandbox(&sender, sandbox).await.unwrap();
+    }
+    let mut opened = fixture.reopened().await;
+    for number in 1..=3 {
+        let due_at = later(u64::from(number) * 600);
+        let again_at = due_at.after(std::time::Duration::from_secs(600));
+        let store = &opened.store;
+        let claimed = store.claim(&lane, due_at, 9).await.unwrap();
+        let claimed: Vec<_> = claimed.iter().map(|c| c.delivery.id).collect();
+        assert_eq!(claimed, sent, "the {number}. time");
+        store.settle(vec![delayed(sent[0], number, again_at)]).await;
+        assert!(store.claim(&lane, due_at, 9).await.unwrap().is_empty());
+        assert_eq!(store.next_due().await.unwrap(), Some(again_at));
+        assert_eq!(store.lanes_due(due_at, 9).await.unwrap(), []);
+        if number == 1 {
+            // A domain that is paused beside it changes nothing.
+            let pause = Pause {
+                since: NOW,
+                reason: None,
+                new_mail: NewMail::Hold,
+            };
+            let paused = of_domain("le.org");
+            tenants.pause(&paused, pause).await.unwrap();
+        }
+        opened = opened.reopened().await;
+        let lanes = opened.store.lanes_due(again_at, 9).await.unwrap();
+        assert_eq!(
+            lanes,
+            std::slice::from_ref(&lane),
+            "after the {number}. time"
+        );
+    }
+    tenants.close().await;
+    opened.close().await;
 }

@@ -278,6 +278,7 @@ pub(crate) async fn the_list_is_paged_and_counted(fixture: &Fixture) {
         scope: None,
         domain: None,
         since: None,
+        holds_at: NOW,
     };
     let mut page = SuppressionPage {
         after: None,
@@ -370,6 +371,21 @@ pub(crate) async fn what_has_expired_is_removed(fixture: &Fixture) {
     });
     fixture.store.suppress(new.collect(), NOW).await.unwrap();
     for (at, removed, left) in [(later(59), 0, 600), (later(60), 599, 1)] {
+        // Whoever asks is told of what holds, whether the rest was removed or not.
+        let holding = SuppressionFilter {
+            workspace: fixture.workspace,
+            cause: None,
+            scope: None,
+            domain: None,
+            since: None,
+            holds_at: at,
+        };
+        let page = SuppressionPage {
+            after: None,
+            limit: 1_000,
+        };
+        let found = fixture.store.suppression_page(&holding, &page).await;
+        assert_eq!(found.unwrap().len() as u64, left);
         let mut round = PurgeRound::default();
         let mut all = 0;
         while !round.is_over() {

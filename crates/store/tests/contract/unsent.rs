@@ -6,6 +6,7 @@ use postbell_model::suppression::{Cause, Scope, SuppressedBy, Suppression};
 use postbell_model::{Address, ConfigurationSetId, Fact, Message, RejectReason};
 use postbell_store::{DeliveryFilter, Listed, SqliteTenants, Suppressions};
 
+use crate::erase::change;
 use crate::fixture::{Fixture, NOW, bounced, delivered, later};
 use crate::suppression::{claim, entry, listed, of_stream, sound, suppress, take};
 
@@ -181,6 +182,70 @@ pub(crate) async fn what_is_in_memory_hears_of_it(fixture: &Fixture) {
         !fixture.store.suppressed_meanwhile(&again),
         "its look has seen all that was put there"
     );
+}
+
+pub(crate) async fn who_was_put_there_and_taken_off_gets_mail_again(fixture: &Fixture) {
+    let ids = fixture.accept(&["ann@example.com"]).await;
+    let waits = claim(fixture).await;
+    suppress(fixture, &["ann@example.com"]).await;
+    let beside = SqliteTenants::open(fixture.folder()).await.unwrap();
+    let ann = Address::parse("ann@example.com").unwrap();
+    let gone = beside.unsuppress(fixture.workspace, &ann, None, later(2));
+    assert_eq!(gone.await.unwrap().len(), 1);
+    beside.close().await;
+    // It goes back once, since what has it knows no better.
+    assert!(fixture.store.suppressed_meanwhile(&waits[0]));
+    fixture.store.release(ids.clone(), NOW).await.unwrap();
+    let again = claim(fixture).await;
+    assert_eq!(again.len(), 1);
+    assert!(!fixture.store.suppressed_meanwhile(&again[0]));
+    fixture.store.settle(vec![delivered(ids[0])]).await;
+    sound(fixture).await;
+}
+
+pub(crate) async fn what_can_not_be_read_holds_all_the_same(fixture: &Fixture) {
+    let bob = fixture.accept(&["bob@example.com"]).await;
+    suppress(fixture, &["ann@example.com", "bob@example.com"]).await;
+    let damage = "UPDATE suppression SET cause = 'WHIM', stream = key";
+    change(fixture.folder(), damage).await;
+    fixture.accept(&["ann@example.com"]).await;
+    assert!(claim(fixture).await.is_empty());
+    let facts = told(fixture).await;
+    assert!(
+        matches!(
+            facts.as_slice(),
+            [Fact::Send, Fact::Suppressed(_), Fact::Suppressed(_)]
+        ),
+        "{facts:?}"
+    );
+    let asked = [Address::parse("ann@example.com").unwrap()];
+    let store = &fixture.store;
+    let found = store.suppressed(fixture.workspace, None, &asked, NOW).await;
+    let found = found.unwrap();
+    assert_eq!(found[0].as_ref().unwrap().scope, Scope::All);
+    let settled = store.settle(vec![delivered(bob[0])]).await;
+    assert!(settled[0].is_err(), "it has ended");
+    sound(fixture).await;
+}
+
+pub(crate) async fn what_can_not_be_ended_holds_up_nobody(fixture: &Fixture) {
+    let ids = fixture
+        .accept(&["ann@example.com", "bob@example.com"])
+        .await;
+    suppress(fixture, &["ann@example.com"]).await;
+    let refuse = "CREATE TRIGGER refusing BEFORE INSERT ON event WHEN NEW.kind = 'Reject' \
+        BEGIN SELECT RAISE(ABORT, 'no'); END; UPDATE segment SET live = live";
+    change(fixture.folder(), refuse).await;
+    let claimed = claim(fixture).await;
+    let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.delivery.id).collect();
+    assert_eq!(claimed, ids[1..]);
+    assert!(claim(fixture).await.is_empty());
+    let agree = "DROP TRIGGER refusing; UPDATE segment SET live = live";
+    change(fixture.folder(), agree).await;
+    assert!(claim(fixture).await.is_empty());
+    let facts = told(fixture).await;
+    assert!(matches!(facts[2..], [Fact::Suppressed(_)]), "{facts:?}");
+    sound(fixture).await;
 }
 
 pub(crate) async fn what_nobody_has_had_enough_of_is_sent(fixture: &Fixture) {

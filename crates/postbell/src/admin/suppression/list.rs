@@ -55,6 +55,7 @@ pub(super) fn filter(
         scope,
         domain: which.domain.clone(),
         since: which.since.map(|age| now.before(age)),
+        holds_at: now,
     })
 }
 

@@ -119,6 +119,14 @@ pub(super) async fn is_none(pool: &SqlitePool) -> Result<bool, StoreError> {
     found.map_err(|error| read_error(&error))
 }
 
+/// How many there are: reads all of them.
+pub(super) async fn count(pool: &SqlitePool) -> Result<u64, StoreError> {
+    let found: Result<i64, _> = sqlx::query_scalar("SELECT COUNT(*) FROM hit")
+        .fetch_one(pool)
+        .await;
+    Ok(found.map_err(|error| read_error(&error))?.unsigned_abs())
+}
+
 /// The numbers of what has waited for the longest time.
 #[derive(Debug, Clone, Copy)]
 struct Stretch {

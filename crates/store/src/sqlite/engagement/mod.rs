@@ -6,7 +6,8 @@ mod tell;
 mod unsubscribe;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use postbell_model::engagement::Hit;
@@ -32,10 +33,15 @@ const HITS_AT_ONCE: usize = 2_048;
 /// transactions.
 const HITS_IN_HAND: usize = 8_192;
 
+/// How often hits are counted anew: what is erased beside the server nobody else takes off.
+const COUNT_EVERY: Duration = Duration::from_mins(10);
+
 /// Hits that wait, by number alone.
 #[derive(Debug)]
 pub(super) struct HitCounts {
     waiting: AtomicU64,
+    /// When they were counted last, in microseconds.
+    counted_at: AtomicI64,
     /// How many may wait to be told.
     most: u64,
     /// The room of those that wait for the committer.
@@ -44,9 +50,11 @@ pub(super) struct HitCounts {
 }
 
 impl HitCounts {
-    pub(super) fn new(waiting: u64, most: u64) -> Self {
+    /// So many were counted at a time.
+    pub(super) fn new((waiting, counted_at): (u64, Timestamp), most: u64) -> Self {
         Self {
             waiting: AtomicU64::new(waiting),
+            counted_at: AtomicI64::new(counted_at.as_micros()),
             most,
             room: Arc::new(Semaphore::new(HITS_IN_HAND)),
             noted: watch::Sender::new(0),
@@ -71,10 +79,21 @@ impl HitCounts {
         after(before.unwrap_or_else(|waiting| waiting))
     }
 
-    /// There are none, where there were to be so many; those that have come since count.
-    fn found_none(&self, waiting: u64) {
+    /// Whether they were not counted anew for a while.
+    fn is_to_be_counted(&self, now: Timestamp) -> bool {
         let (load, store) = (Ordering::Relaxed, Ordering::Relaxed);
-        let _came = self.waiting.compare_exchange(waiting, 0, store, load);
+        let due = |counted_at: i64| {
+            let ago = now.since(Timestamp::from_micros(counted_at));
+            (ago >= COUNT_EVERY).then_some(now.as_micros())
+        };
+        self.counted_at.fetch_update(store, load, due).is_ok()
+    }
+
+    /// So many were found where there were to be `before`; those that have come and gone since count.
+    fn found(&self, found: u64, before: u64) {
+        let (load, store) = (Ordering::Relaxed, Ordering::Relaxed);
+        let now = |waiting: u64| Some((waiting + found).saturating_sub(before));
+        let _was = self.waiting.fetch_update(store, load, now);
     }
 
     /// Whether so many more may wait. What is being handed in at this moment is not counted.
@@ -126,10 +145,12 @@ impl Engagements for SqliteStore {
     async fn hits_due(&self, before: Timestamp, limit: usize) -> Result<Vec<Visited>, StoreError> {
         let waiting = self.hits_waiting();
         let found = due::find(&self.readers, &self.due_statements, (before, limit)).await?;
+        // What was erased beside the server is still counted.
         if waiting > 0 && found.visited.is_empty() && due::is_none(&self.readers).await? {
-            // What was erased beside the server is still counted.
-            self.shared.hits.found_none(waiting);
-            self.metrics.hits(0, self.hits_waiting());
+            self.found_hits(0, waiting);
+        } else if self.shared.hits.is_to_be_counted(before) {
+            let waiting = self.hits_waiting();
+            self.found_hits(due::count(&self.lookups).await?, waiting);
         }
         if !found.unreadable.is_empty() {
             let taken_off = self
@@ -174,6 +195,11 @@ impl Engagements for SqliteStore {
 }
 
 impl SqliteStore {
+    fn found_hits(&self, found: u64, before: u64) {
+        self.shared.hits.found(found, before);
+        self.metrics.hits(0, self.hits_waiting());
+    }
+
     async fn unsubscribing_at(
         &self,
         claim: Claim,

@@ -151,6 +151,7 @@ pub(in crate::sqlite) async fn write<'b>(
             }
             Work::Change(Change::Unsubscribe(wish), _) => {
                 let context = (&mut engaged, rules);
+                let wish = (&**wish, batch);
                 let told = unsubscribe::tell(connection, statements, wish, context).await?;
                 engaged.unsubscribed.push(u64::from(told));
             }

@@ -48,7 +48,7 @@ pub(super) struct Told {
 }
 
 impl Incoming {
-    fn of(reception: Reception) -> Self {
+    pub(super) fn of(reception: Reception) -> Self {
         let mails = reception.mails.into_iter().map(|new| IncomingMail {
             facts: (new.facts.into_iter())
                 .map(|fact| Told::of(fact, new.mail.at))

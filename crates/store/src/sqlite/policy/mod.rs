@@ -4,4 +4,4 @@ mod reputation;
 mod sandboxes;
 
 pub(super) use reputation::begin_anew;
-pub(super) use sandboxes::read;
+pub(super) use sandboxes::read_verified;

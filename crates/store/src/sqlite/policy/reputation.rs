@@ -22,15 +22,18 @@ const HOUR: i64 = 3_600_000_000;
 const HOURS_KEPT: i64 = 32 * 24;
 
 /// What a stretch of the log comes to, by workspace and hour. A late report is about a delivery that
-/// has ended before.
+/// has ended before; one whose payload can't be read is about no dead address.
 const COUNT: &str = "SELECT e.workspace_id, e.at / ?1, \
-    SUM(e.kind = 'Delivery' OR (e.kind = 'Bounce' AND e.payload ->> '$.late' IS NULL)), \
-    SUM(e.kind = 'Bounce' AND COALESCE(e.payload ->> '$.bounce_type', '') = 'Permanent'), \
+    SUM(e.kind = 'Delivery' OR (e.kind = 'Bounce' AND \
+    CASE WHEN json_valid(e.payload) THEN e.payload ->> '$.late' END IS NULL)), \
+    SUM(e.kind = 'Bounce' AND COALESCE( \
+    CASE WHEN json_valid(e.payload) THEN e.payload ->> '$.bounce_type' END, '') = 'Permanent'), \
     SUM(e.kind = 'Complaint') \
     FROM event e LEFT JOIN reputation_start s ON s.workspace_id = e.workspace_id \
     WHERE e.position > ?2 AND e.position <= ?3 AND e.configuration_set_id <> ?4 \
     AND e.kind IN ('Delivery', 'Bounce', 'Complaint') AND e.at >= COALESCE(s.at, e.at) \
-    AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.id = e.delivery_id AND d.domain = ?5) \
+    AND (?5 = '' OR NOT EXISTS \
+    (SELECT 1 FROM delivery d WHERE d.id = e.delivery_id AND d.domain = ?5)) \
     GROUP BY 1, 2";
 
 /// How far it was counted, and how often something was forgotten.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postbell_model::suppression::LocalPart;
-use postbell_model::{Address, Sender, Timestamp, WorkspaceId};
+use postbell_model::{Address, MessageId, Sender, Timestamp, WorkspaceId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 
@@ -15,6 +15,7 @@ use crate::{
 
 use super::super::SqliteStore;
 use super::super::errors::read_error;
+use super::super::idempotency;
 use super::super::rows::{self, RowError};
 use super::super::statements::Query;
 use super::super::tenants::{SqliteTenants, count_change, read_all, store_error};
@@ -126,6 +127,31 @@ impl Sandboxes for SqliteTenants {
         Ok(granted)
     }
 
+    async fn give_back_in_sandbox(&self, taking: SandboxTaking) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let sql = "UPDATE sandbox_usage SET recipients = MAX(recipients - ?, 0) \
+            WHERE day = ? AND workspace_id = ? AND domain = ?";
+        let given = sqlx::query(sql)
+            .bind(i64::from(taking.count))
+            .bind(i64::from(taking.day))
+            .bind(i64::from(taking.workspace.0))
+            .bind(domain(&taking.sender))
+            .execute(&mut *connection)
+            .await;
+        given.map(drop).map_err(|error| store_error(&error))
+    }
+
+    async fn sent_before(
+        &self,
+        workspace: WorkspaceId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let mut connection = self.connection().await?;
+        let found = idempotency::find(&mut connection, (workspace, key), now).await;
+        found.map_err(|error| read_error(&error))
+    }
+
     async fn taken_in_sandbox(
         &self,
         workspace: WorkspaceId,
@@ -141,6 +167,21 @@ impl Sandboxes for SqliteTenants {
 impl Sandboxes for SqliteStore {
     async fn take_in_sandbox(&self, taking: SandboxTaking) -> Result<u32, StoreError> {
         self.tenants.take_in_sandbox(taking).await
+    }
+
+    async fn give_back_in_sandbox(&self, taking: SandboxTaking) -> Result<(), StoreError> {
+        self.tenants.give_back_in_sandbox(taking).await
+    }
+
+    async fn sent_before(
+        &self,
+        workspace: WorkspaceId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let mut reader = self.readers.acquire().await.map_err(|e| read_error(&e))?;
+        let found = idempotency::find(&mut reader, (workspace, key), now).await;
+        found.map_err(|error| read_error(&error))
     }
 
     async fn taken_in_sandbox(
@@ -198,7 +239,7 @@ async fn taken(
 }
 
 /// Reads all verified addresses.
-pub(in crate::sqlite) async fn read(
+pub(in crate::sqlite) async fn read_verified(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<(WorkspaceId, Address)>, RowError> {
     let sql = "SELECT workspace_id, address FROM verified_address ORDER BY workspace_id, key";

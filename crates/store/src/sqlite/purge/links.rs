@@ -5,6 +5,7 @@ use crate::{KeptSince, Purged, StoreError};
 
 use super::super::SqliteStore;
 use super::super::errors::read_error;
+use super::super::links::AGAIN;
 use super::super::rows::{self, RowError};
 use super::super::work::Change;
 use super::{Leaving, PAGE};
@@ -14,9 +15,12 @@ impl SqliteStore {
         &self,
         since: KeptSince,
     ) -> Result<(Purged, PurgePart), StoreError> {
-        let Some(before) = since.slim else {
+        // A click is told of a delivery that is known, be it by its slim record alone.
+        let Some((slim, messages)) = since.slim.zip(since.messages) else {
             return Ok((Purged::default(), PurgePart::Over));
         };
+        // The last that wanted one kept may have come so much later than was written down.
+        let before = slim.min(messages).before(AGAIN);
         let sql = "SELECT name FROM link WHERE kept_at < ? ORDER BY kept_at LIMIT ?";
         let found = sqlx::query(sql)
             .bind(before.as_micros())

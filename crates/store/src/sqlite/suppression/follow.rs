@@ -137,7 +137,7 @@ pub(in crate::sqlite) async fn is_heeded(
         return Ok(true);
     }
     let key = Key::of(recipient.workspace, &recipient.address, rules.local_part);
-    let holds = Holds::look(connection, statements, std::slice::from_ref(&key)).await?;
+    let holds = Holds::look(connection, &statements.look, std::slice::from_ref(&key)).await?;
     let stream = recipient.stream.as_deref();
     Ok(holds.find(&key, stream, at).is_some())
 }

@@ -10,9 +10,8 @@ use sqlx::{Row, SqliteConnection};
 use crate::{Claimed, StoreError};
 
 use super::super::errors::read_error;
-use super::super::rows::RowError;
-use super::super::statements::Query;
-use super::rows::{Hold, Key, ListStatements, read_hold};
+use super::super::statements::{BatchStatement, Query};
+use super::rows::{Hold, Key, hold_of};
 
 /// Whether a message goes to whoever is on the list as well.
 ///
@@ -34,20 +33,17 @@ impl Holds {
     /// Looks them up in one statement for 256 of them.
     pub(super) async fn look(
         connection: &mut SqliteConnection,
-        statements: &ListStatements,
+        look: &BatchStatement,
         keys: &[Key],
     ) -> Result<Self, sqlx::Error> {
         let mut holds: HashMap<Key, Vec<Hold>> = HashMap::new();
         let rows: Vec<_> = (0_i64..).zip(keys).collect();
         let bind = |query: Query<'static>, (at, key): &(i64, &Key)| key.bind(query.bind(*at));
-        for query in statements.look.batch(&rows, bind) {
+        for query in look.batch(&rows, bind) {
             for row in query.fetch_all(&mut *connection).await? {
                 let at = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
                 let Some(key) = keys.get(at) else { continue };
-                let found = readable(read_hold(&row, 1));
-                if let Some(hold) = found {
-                    holds.entry(key.clone()).or_default().push(hold);
-                }
+                holds.entry(key.clone()).or_default().push(hold_of(&row, 1));
             }
         }
         Ok(Self(holds))
@@ -81,23 +77,13 @@ impl Holds {
     }
 }
 
-/// An entry that can't be read is reported; without it the address gets mail.
-pub(in crate::sqlite) fn readable<E>(entry: Result<E, RowError>) -> Option<E> {
-    let error = match entry {
-        Ok(entry) => return Some(entry),
-        Err(error) => error,
-    };
-    tracing::error!(%error, "a suppression can't be read and is passed over");
-    None
-}
-
 /// Looks up the addresses of what is about to be claimed.
 pub(in crate::sqlite) async fn of_lane(
     pool: &SqlitePool,
-    statements: &ListStatements,
+    look: &BatchStatement,
     keys: &[Key],
 ) -> Result<Holds, StoreError> {
     let mut reader = pool.acquire().await.map_err(|e| read_error(&e))?;
-    let holds = Holds::look(&mut reader, statements, keys).await;
+    let holds = Holds::look(&mut reader, look, keys).await;
     holds.map_err(|error| read_error(&error))
 }

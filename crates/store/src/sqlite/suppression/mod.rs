@@ -36,11 +36,11 @@ pub(super) use follow::{Follow, Rules, follow, is_heeded};
 pub(super) use keys::local_part;
 pub(super) use list::News;
 use list::{Added, NewEntry, add, tell};
-pub(super) use look::{Holds, is_exempt, of_lane, readable};
+pub(super) use look::{Holds, is_exempt, of_lane};
 pub(super) use purge::{ListOver, remove_some};
 pub(super) use recent::Recent;
 use rows::{ENTRY_COLUMNS, read_entry};
-pub(super) use rows::{Hold, Key, ListStatements, OF_KEYS, read_hold};
+pub(super) use rows::{Hold, Key, ListStatements, OF_KEYS, hold_of};
 pub(super) use watch::newest;
 
 impl SqliteTenants {
@@ -67,9 +67,7 @@ impl SqliteTenants {
             return Ok(());
         }
         let mut guard = self.connection().await;
-        let Ok(connection) = guard.as_mut() else {
-            return Ok(());
-        };
+        let connection = guard.as_mut().map_err(|_| OpenError::Closed)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let changed = keys::make_anew(&mut transaction, local_part).await?;
         transaction.commit().await?;
@@ -196,13 +194,7 @@ impl Suppressions for SqliteTenants {
 
     async fn suppression_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
         let mut connection = self.connection().await?;
-        let sql = "SELECT COUNT(*) FROM suppression WHERE workspace_id = ?";
-        let count: Result<i64, _> = sqlx::query_scalar(sql)
-            .bind(i64::from(workspace.0))
-            .fetch_one(&mut *connection)
-            .await;
-        let count = count.map_err(|error| read_error(&error))?;
-        Ok(count.unsigned_abs())
+        page::count(&mut connection, workspace).await
     }
 
     fn local_part(&self) -> LocalPart {
@@ -241,7 +233,8 @@ impl Suppressions for SqliteStore {
         address: &Address,
         now: Timestamp,
     ) -> Result<Vec<Suppression>, StoreError> {
-        self.tenants.suppressions_of(workspace, address, now).await
+        let mut reader = self.readers.acquire().await.map_err(|e| read_error(&e))?;
+        page::of(&mut reader, (workspace, address), now).await
     }
 
     async fn suppressed(
@@ -251,9 +244,9 @@ impl Suppressions for SqliteStore {
         addresses: &[Address],
         now: Timestamp,
     ) -> Result<Vec<Option<Suppression>>, StoreError> {
-        self.tenants
-            .suppressed(workspace, stream, addresses, now)
-            .await
+        let mut reader = self.readers.acquire().await.map_err(|e| read_error(&e))?;
+        let (list, whose) = (self.tenants.list(), (workspace, stream));
+        page::suppressed(&mut reader, list, whose, addresses, now).await
     }
 
     async fn suppression_page(
@@ -261,11 +254,13 @@ impl Suppressions for SqliteStore {
         filter: &SuppressionFilter,
         page: &SuppressionPage,
     ) -> Result<Vec<Suppression>, StoreError> {
-        self.tenants.suppression_page(filter, page).await
+        let mut reader = self.lookups.acquire().await.map_err(|e| read_error(&e))?;
+        page::page(&mut reader, filter, page).await
     }
 
     async fn suppression_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
-        self.tenants.suppression_count(workspace).await
+        let mut reader = self.lookups.acquire().await.map_err(|e| read_error(&e))?;
+        page::count(&mut reader, workspace).await
     }
 
     fn local_part(&self) -> LocalPart {

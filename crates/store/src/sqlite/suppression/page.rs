@@ -11,7 +11,7 @@ use super::super::errors::read_error;
 use super::super::rows::{self, RowError};
 use super::super::statements::Query;
 use super::rows::{ENTRY_COLUMNS, read_entry, stream};
-use super::{Hold, Key, ListStatements, keys, read_hold, readable};
+use super::{Hold, Key, ListStatements, hold_of, keys};
 
 /// The entries of an address that hold.
 pub(super) async fn of(
@@ -56,36 +56,36 @@ pub(super) async fn suppressed(
             let (Some(asked), Some((_, key))) = (addresses.get(at), rows.get(at)) else {
                 continue;
             };
-            let hold = readable(read_hold(row, 1)).filter(|hold| hold.holds(stream, now));
-            if let Some(hold) = hold.filter(|_| found[at].is_none()) {
-                found[at] = readable(read_found(row, hold, (key, asked)));
+            let hold = hold_of(row, 1);
+            if found[at].is_none() && hold.holds(stream, now) {
+                found[at] = Some(whole(row, hold, (key, asked)));
             }
         }
     }
     Ok(found)
 }
 
-/// The whole of an entry that was looked for.
-fn read_found(
+/// The whole of an entry that was looked for. What can't be read of it is as it was asked for.
+fn whole(
     row: &SqliteRow,
     Hold { by, expires_at }: Hold,
     (key, asked): (&Key, &Address),
-) -> Result<Suppression, RowError> {
-    let address = match row.try_get(6)? {
+) -> Suppression {
+    let address = match row.try_get::<Option<&str>, _>(6).unwrap_or_default() {
         // As a rule it is asked for as it stands there.
-        None if key.text == asked.as_str() => asked.clone(),
-        text => rows::address(text.unwrap_or(&key.text), "suppression.address")?,
+        None if key.text == asked.as_str() => None,
+        text => Address::parse(text.unwrap_or(&key.text)).ok(),
     };
-    Ok(Suppression {
+    Suppression {
         workspace: key.workspace,
-        address,
+        address: address.unwrap_or_else(|| asked.clone()),
         scope: by.scope,
         cause: by.cause,
         since: by.since,
         event: by.event,
         expires_at,
-        note: row.try_get(7)?,
-    })
+        note: row.try_get(7).unwrap_or_default(),
+    }
 }
 
 /// A page of the list.
@@ -117,7 +117,23 @@ pub(super) async fn page(
     Ok(read?)
 }
 
+/// How many entries a list has.
+pub(super) async fn count(
+    connection: &mut SqliteConnection,
+    workspace: WorkspaceId,
+) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM suppression WHERE workspace_id = ?";
+    let count: Result<i64, _> = sqlx::query_scalar(sql)
+        .bind(i64::from(workspace.0))
+        .fetch_one(connection)
+        .await;
+    Ok(count.map_err(|error| read_error(&error))?.unsigned_abs())
+}
+
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &SuppressionFilter) {
+    query.push(" AND (expires_at IS NULL OR expires_at > ");
+    query.push_bind(filter.holds_at.as_micros());
+    query.push(")");
     if let Some(cause) = filter.cause {
         query.push(" AND cause = ");
         query.push_bind(cause.name());

@@ -50,6 +50,11 @@ impl Recent {
         self.known_to.load(Ordering::Acquire)
     }
 
+    /// The highest number that was met here.
+    pub(super) fn highest(&self) -> i64 {
+        self.highest.load(Ordering::Acquire)
+    }
+
     /// Whether something was put on the list that the next look may seem not to have seen.
     pub(super) fn is_behind(&self) -> bool {
         self.is_newer(self.known_to())
@@ -57,7 +62,7 @@ impl Recent {
 
     /// Whether anything was put on the list since.
     pub(in crate::sqlite) fn is_newer(&self, seen: i64) -> bool {
-        self.highest.load(Ordering::Acquire) > seen
+        self.highest() > seen
     }
 
     /// Whether an address may have been put on the list since.

@@ -58,7 +58,7 @@ impl Hold {
 }
 
 /// Reads what decides, whose columns begin at `at`.
-pub(in crate::sqlite) fn read_hold(row: &SqliteRow, at: usize) -> Result<Hold, RowError> {
+fn read_hold(row: &SqliteRow, at: usize) -> Result<Hold, RowError> {
     let cause = row.try_get::<&str, _>(at + 1)?.parse::<Cause>();
     let event = row.try_get::<Option<&[u8]>, _>(at + 3)?;
     let event = event.map(|id| <[u8; 16]>::try_from(id).map(EventId::from_bytes));
@@ -74,6 +74,25 @@ pub(in crate::sqlite) fn read_hold(row: &SqliteRow, at: usize) -> Result<Hold, R
         },
         expires_at: expires_at.map(Timestamp::from_micros),
     })
+}
+
+/// The same of a row that may be damaged: whoever stands there has had enough of something, so that
+/// nothing is sent to them.
+pub(in crate::sqlite) fn hold_of(row: &SqliteRow, at: usize) -> Hold {
+    let error = match read_hold(row, at) {
+        Ok(hold) => return hold,
+        Err(error) => error,
+    };
+    tracing::error!(%error, "a suppression can't be read: its address gets no mail");
+    Hold {
+        by: SuppressedBy {
+            scope: Scope::All,
+            cause: Cause::Manual,
+            since: rows::time(row, at + 2).unwrap_or_default(),
+            event: None,
+        },
+        expires_at: None,
+    }
 }
 
 fn scope(stream: &str) -> Scope {
@@ -104,8 +123,8 @@ pub(super) fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
     })
 }
 
-/// The statements of the list.
-#[derive(Debug)]
+/// The statements of the list. Copies share their texts.
+#[derive(Debug, Clone)]
 pub(in crate::sqlite) struct ListStatements {
     /// Number, workspace, key.
     pub look: BatchStatement,

@@ -91,6 +91,8 @@ async fn addresses_are_compared_in_another_way_after_a_start() {
     let tenants = SqliteTenants::open(folder.path()).await.unwrap();
     assert_eq!(tenants.local_part(), LocalPart::Fold);
     tenants.close().await;
+    let closed = tenants.compare(LocalPart::Exact).await;
+    assert!(matches!(closed, Err(OpenError::Closed)), "{closed:?}");
     let store = open(folder.path(), LocalPart::Exact).await;
     let asked = [address("Bob@example.com")];
     let found = store.suppressed(ACME, None, &asked, NOW);
@@ -117,6 +119,60 @@ async fn another_process_is_heard_of() {
         assert!(!recent.may_have(&key, recent.known_to()));
     }
     beside.close().await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_was_taken_off_again_is_waited_for_by_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_workspace(folder.path()).await);
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let recent = store.shared.recent();
+    let beside = SqliteTenants::open(folder.path()).await.unwrap();
+    for (kept, gone) in [(None, "ann"), (Some("bob"), "cid")] {
+        let both = kept.into_iter().chain([gone]);
+        let both = both.map(|name| entry(&format!("{name}@example.com"), None));
+        store.suppress(both.collect(), NOW).await.unwrap();
+        assert!(recent.is_behind());
+        let gone = address(&format!("{gone}@example.com"));
+        let gone = beside.unsuppress(ACME, &gone, None, NOW);
+        assert_eq!(gone.await.unwrap().len(), 1);
+        store.shared.catch_up(&store.readers).await.unwrap();
+        assert!(!recent.is_behind(), "the next look has seen all there is");
+    }
+    beside.close().await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn whoever_reads_the_list_waits_for_no_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(with_workspace(folder.path()).await);
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let ann = entry("ann@example.com", None);
+    store.suppress(vec![ann.clone()], NOW).await.unwrap();
+    let writes = store.tenants.connection().await.unwrap();
+    let asked = [ann.address.clone()];
+    let found = store.suppressed(ACME, None, &asked, NOW).await.unwrap();
+    assert_eq!(found, [Some(ann.clone())]);
+    let found = store.suppressions_of(ACME, &ann.address, NOW).await;
+    assert_eq!(found.unwrap(), std::slice::from_ref(&ann));
+    let filter = SuppressionFilter {
+        workspace: ACME,
+        cause: None,
+        scope: None,
+        domain: None,
+        since: None,
+        holds_at: NOW,
+    };
+    let page = SuppressionPage {
+        after: None,
+        limit: 10,
+    };
+    let found = store.suppression_page(&filter, &page).await.unwrap();
+    assert_eq!(found, [ann]);
+    assert_eq!(store.suppression_count(ACME).await.unwrap(), 1);
+    drop(writes);
     store.close().await;
 }
 

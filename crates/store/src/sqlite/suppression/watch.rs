@@ -52,6 +52,8 @@ impl Shared {
     pub(super) async fn learn_list(&self, readers: &SqlitePool) -> Result<(), sqlx::Error> {
         loop {
             let known_to = self.recent().known_to();
+            // What was put there before the look and is not found by it was taken off again.
+            let put_to = self.recent().highest();
             let sql = "SELECT id, workspace_id, key FROM suppression WHERE id > ? \
                 ORDER BY id LIMIT ?";
             let found = sqlx::query(sql)
@@ -59,13 +61,20 @@ impl Shared {
                 .bind(STRETCH)
                 .fetch_all(readers)
                 .await?;
-            let Some(last) = found.last() else {
-                return Ok(());
-            };
+            let last = found.last().map_or(Ok(known_to), |row| row.try_get(0))?;
             let entries: Vec<_> = found.iter().filter_map(|row| read(row).ok()).collect();
-            self.recent().learn(&entries, last.try_get(0)?);
+            if has_room(&found) {
+                self.recent().learn(&entries, put_to.max(last));
+                return Ok(());
+            }
+            self.recent().learn(&entries, last);
         }
     }
+}
+
+/// Whether a stretch had room for more.
+fn has_room(found: &[SqliteRow]) -> bool {
+    i64::try_from(found.len()).is_ok_and(|count| count < STRETCH)
 }
 
 fn read(row: &SqliteRow) -> Result<(i64, Key), RowError> {
