@@ -191,11 +191,12 @@ fn no_tag(text: String) -> String {
 /// How the tag of a pixel begins.
 const IMAGE: &str = "<img";
 
-/// The rest of it. A pixel takes no room, and nobody hears of it who listens to the page.
+/// The rest of it. A pixel takes no room in a line of text, which may be centred, and nobody hears of
+/// it who listens to the page.
 fn image(address: &str) -> String {
     format!(
         " src=\"{address}\" width=\"1\" height=\"1\" alt=\"\" border=\"0\" \
-         style=\"width:1px!important;height:1px!important;border:0!important;\
+         style=\"display:block!important;width:1px!important;height:1px!important;border:0!important;\
          margin:0!important;padding:0!important\" />"
     )
 }
