@@ -161,6 +161,28 @@ fn conditional_comments_are_looked_into() {
 }
 
 #[test]
+fn an_address_ends_no_comment() {
+    struct Dashed;
+    impl Tracker for Dashed {
+        fn link(&self, _: &str, _: Place) -> Option<String> {
+            Some("https://t.example/c/a--b--".to_owned())
+        }
+        fn pixel(&self) -> Option<String> {
+            None
+        }
+        fn unsubscribe(&self) -> Option<String> {
+            None
+        }
+    }
+    let raw = page("<!--[if mso]><a href=http://a.example>x</a><![endif]--></body>");
+    let tracked = Plan::of(&raw, &Options::default()).render(&Dashed);
+    assert_eq!(
+        text(&tracked.raw),
+        "<!--[if mso]><a href=https://t.example/c/a&#45;-b&#45;&#45;>x</a><![endif]--></body>"
+    );
+}
+
+#[test]
 fn a_base_resolves() {
     check(
         "<base href='https://a.example/b/'><a href='c'></a><a href='#d'></a><!--[if mso]><a href=/e></a><![endif]-->",
