@@ -3,8 +3,6 @@
 //!
 //! RFC 8058 §3.1: no cookie, no login, no redirect; the address alone says whose it is.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::StatusCode;
@@ -20,12 +18,10 @@ use tracing::{error, info, warn};
 use super::answer::{self, Answer};
 use super::form::{Intent, intent};
 use super::page::{Language, Saying, Subscription};
-use super::routes::{Routes, language, trouble};
+use super::routes::{Routes, STORE_LIMIT, language, trouble};
 
 /// What is posted has some dozen octets; forms of other programs have some hundred.
 const BODY_MAX: usize = 16 << 10;
-/// How long the store is waited for.
-const STORE_LIMIT: Duration = Duration::from_secs(10);
 
 impl Routes {
     /// Asks whether the recipient really wants no more.

@@ -26,6 +26,8 @@ pub(crate) struct FakeStore {
     changed: watch::Sender<u64>,
     /// A permit for each commit of hits.
     pub(crate) commits: Semaphore,
+    /// A permit for each look-up of a link.
+    pub(crate) look_ups: Semaphore,
     /// Nothing is taken, and nothing can be read.
     pub(crate) is_down: AtomicBool,
     /// It has stopped for good.
@@ -51,6 +53,7 @@ impl FakeStore {
             noted: watch::Sender::new(0),
             changed: watch::Sender::new(0),
             commits: Semaphore::new(Semaphore::MAX_PERMITS),
+            look_ups: Semaphore::new(Semaphore::MAX_PERMITS),
             is_down: AtomicBool::new(false),
             has_stopped: AtomicBool::new(false),
         }
@@ -194,6 +197,7 @@ impl Links for FakeStore {
     }
 
     async fn link(&self, name: [u8; 16]) -> Result<Option<String>, StoreError> {
+        self.look_ups.acquire().await.unwrap().forget();
         self.stands()?;
         Ok(self.state().links.get(&name).cloned())
     }
