@@ -110,14 +110,14 @@ impl FakeStore {
 
 #[async_trait]
 impl Engagements for FakeStore {
-    async fn keep_hits(&self, hits: Vec<Hit>) -> Result<(), StoreError> {
+    async fn keep_hits(&self, hits: &[Hit]) -> Result<(), StoreError> {
         self.commits.acquire().await.unwrap().forget();
         self.stands()?;
         let mut state = self.state();
         for hit in hits {
             state.next += 1;
             let number = state.next;
-            state.hits.push((number, hit));
+            state.hits.push((number, hit.clone()));
         }
         self.noted.send_modify(|count| *count += 1);
         Ok(())
