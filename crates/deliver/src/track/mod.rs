@@ -33,8 +33,10 @@ use plans::{Asked, Planned, Plans};
 
 /// How long a delivery waits for its plan and its links, with the connection open.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What has so few octets is done where it is asked for: that takes less than to have it done elsewhere.
+/// What has so few octets is rendered where it is asked for: that takes less than to have it done elsewhere.
 const AT_ONCE: usize = 128 * 1024;
+/// The same of what is searched for the placeholder.
+const SEARCHED_AT_ONCE: usize = 1024 * 1024;
 /// Links kept in one go.
 const LINKS: usize = 500;
 /// The longest note, in characters: some name what a stranger wrote.
@@ -132,7 +134,7 @@ impl Stage {
 
     async fn may_have_placeholder(&self, body: &Bytes) -> Result<bool, Unready> {
         let placeholders = &self.tracks.placeholders;
-        if body.len() <= AT_ONCE {
+        if body.len() <= SEARCHED_AT_ONCE {
             return Ok(placeholders.may_be_in(body));
         }
         let (placeholders, body) = (placeholders.clone(), body.clone());
