@@ -74,7 +74,8 @@ pub struct DeliverOptions {
     pub max_waiting: usize,
     /// Deliveries of one lane claimed at a time.
     pub claim_batch: usize,
-    /// Octets of bodies read back from the disk that are in memory at the same time.
+    /// Octets of bodies read back from the disk, and written anew for a recipient, that are in memory at the
+    /// same time.
     pub max_body_octets: u64,
     /// How long a site is left alone after none of its hosts could be reached; doubles.
     pub site_pause: Duration,

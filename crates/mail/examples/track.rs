@@ -243,7 +243,7 @@ fn write(out: &Path, root: &Path) -> io::Result<()> {
         let name = name.replace(['/', ' '], "_");
         count += 1;
         fs::write(out.join(format!("{name}.before")), raw)?;
-        fs::write(out.join(format!("{name}.after")), tracked.raw)
+        fs::write(out.join(format!("{name}.after")), tracked.whole())
     };
     for file in tracked::files(root).unwrap_or_default() {
         for (encoding, raw) in &file.messages {

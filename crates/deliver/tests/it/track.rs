@@ -27,6 +27,7 @@ const HTML: &str = "Content-Type: text/html; charset=utf-8\r\n";
 const PAGE: &str = "<body><a href=\"https://shop.example/?a=1&amp;b=%C3%A4\">x</a> \
     <a href='mailto:ann@sender.example'>y</a> <a href=http://other.example>z</a></body>";
 const URLS: [&str; 2] = ["https://shop.example/?a=1&b=%C3%A4", "http://other.example"];
+const LEFT: &str = "there is no address to put in place of {{postbell.unsubscribe_url}}";
 const BOTH: DomainTracking = DomainTracking {
     opens: true,
     clicks: true,
@@ -76,6 +77,14 @@ async fn received(world: &World, delivery: DeliveryId) -> String {
         claim.unwrap().delivery == delivery
     });
     String::from_utf8(received.await.unwrap().body.to_vec()).unwrap()
+}
+
+/// What is told of what was left alone.
+async fn notes(world: &World, delivery: DeliveryId) -> Vec<String> {
+    match world.outcome(delivery).await {
+        Fact::Delivery { attempt } => attempt.tracking_notes,
+        fact => panic!("{fact:?}"),
+    }
 }
 
 pub(crate) fn keys() -> TokenKeys {
@@ -266,8 +275,11 @@ async fn without_a_door_nothing_is_tracked() {
     let world = World::new().await;
     world.queue.set_tracking(BOTH, SetTracking::default());
     let body = format!("{HEAD}{HTML}\r\n{PAGE} {PLACEHOLDER}\r\n");
-    let (_, text) = sent(&world, &body, |_| {}).await;
+    let (delivery, text) = sent(&world, &body, |_| {}).await;
     assert!(text.ends_with(&body), "{text}");
+    assert_eq!(notes(&world, delivery).await, [LEFT]);
+    let (delivery, _) = sent(&world, &format!("{HEAD}{HTML}\r\n{PAGE}\r\n"), |_| {}).await;
+    assert_eq!(notes(&world, delivery).await, [""; 0]);
     world.end().await;
 }
 
@@ -289,9 +301,14 @@ async fn what_is_not_ours_to_change_is_left_alone() {
         message.source = address.as_str().to_owned();
         message.mail_from = ReversePath::Mailbox(address);
     };
-    for envelope in [&forward as &dyn Fn(&mut Message), &report, &removed] {
-        let (_, text) = sent(&world, &body, envelope).await;
+    for (envelope, told) in [
+        (&forward as &dyn Fn(&mut Message), &[][..]),
+        (&report, &[]),
+        (&removed, &[LEFT]),
+    ] {
+        let (delivery, text) = sent(&world, &body, envelope).await;
         assert!(text.ends_with(&body), "{text}");
+        assert_eq!(notes(&world, delivery).await, told);
     }
     world.end().await;
 }
