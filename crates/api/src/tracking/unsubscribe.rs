@@ -8,7 +8,6 @@ use http_body_util::{BodyExt, Limited};
 use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::http::request::Parts;
-use postbell_model::Domain;
 use postbell_model::inbound::UnsubscribeMethod;
 use postbell_model::token::{Claim, Purpose};
 use postbell_store::{StoreError, Unsubscribed, Unsubscribing};
@@ -127,13 +126,16 @@ impl Routes {
         Ok(found.map(|found| (self.subscription(&found), found.is_done)))
     }
 
+    /// As the domain looks whose tracking host the mail names. A domain that is another tenant's by now
+    /// is not.
     fn subscription(&self, found: &Unsubscribing) -> Subscription {
         let source = &found.message.source;
         let (_, name) = source.rsplit_once('@').unwrap_or(("", source));
         let directory = self.tenants.directory();
-        let domain = Domain::parse(name).ok();
-        let domain = domain.and_then(|domain| directory.domain(&domain).cloned());
-        let brand = domain.map(|domain| domain.brand).unwrap_or_default();
+        let sender = directory.sender_of(&found.message);
+        let brand = sender
+            .map(|domain| domain.brand.clone())
+            .unwrap_or_default();
         Subscription {
             brand: brand.name.unwrap_or_else(|| name.to_owned()),
             colour: brand.colour,

@@ -325,7 +325,7 @@ pub(crate) fn subscription(recipient: &str) -> Unsubscribing {
             id: MessageId::new(NOW),
             workspace: WorkspaceId(7),
             configuration_set: ConfigurationSetId(1),
-            mail_from: ReversePath::Null,
+            mail_from: ReversePath::Mailbox("bounces@acme.example".parse().unwrap()),
             source: "news@acme.example".to_owned(),
             subject: "News".to_owned(),
             header_message_id: "<1@acme.example>".to_owned(),
