@@ -1,4 +1,4 @@
-//! claim → plan → connect → render → sign → converse → settle.
+//! claim → plan → connect → track → render → sign → converse → settle.
 //!
 //! Takes due deliveries from the store, finds the hosts that take the recipients' mail
 //! (RFC 5321 §5.1), hands each message over with SMTP, and settles what came of it. Read in the
