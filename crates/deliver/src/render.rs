@@ -108,7 +108,7 @@ impl Stage {
     ) -> Result<Letter, Unready> {
         let (body, room) = self.body(parcel).await?;
         let directory = self.tenants.directory();
-        let sender = sender(&directory, &parcel.claimed.message);
+        let sender = directory.sender_of(&parcel.claimed.message);
         let tracked = self.track(parcel, (&directory, sender), body).await?;
         let room = room.and_then(|room| room.shrunk(tracked.written));
         let fitted = fitted(tracked.body, &parcel.claimed.message, host);
@@ -234,18 +234,6 @@ pub(crate) fn claim(parcel: &Parcel) -> Claim {
         workspace: parcel.claimed.message.workspace,
         delivery: parcel.claimed.delivery.id,
     }
-}
-
-/// The domain that a message is from: that of From, else of MAIL FROM, while it is the workspace's. Mail from
-/// `<>` (reports, ours among them) is from none, and neither is what came in and goes on.
-fn sender<'d>(directory: &'d Directory, message: &Message) -> Option<&'d SendingDomain> {
-    let mail_from = message.mail_from.mailbox()?;
-    if message.forward.is_some() {
-        return None;
-    }
-    domain_of_from(message)
-        .and_then(|from| own(directory, message, &from))
-        .or_else(|| own(directory, message, mail_from.domain()))
 }
 
 /// A domain, while it is one of the message's workspace.
