@@ -57,7 +57,9 @@ pub use board::{SiteReply, SiteView};
 pub use explain::{ComesIn, Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use live::Live;
 pub use metrics::DeliverMetrics;
-pub use options::{DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions, TrackingOptions};
+pub use options::{
+    DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions, TrackedAddresses,
+};
 pub use pattern::DomainPattern;
 pub use plan::simulated::SimulatorRoute;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postbell_deliver::TrackingOptions;
+use postbell_deliver::TrackedAddresses;
 use postbell_mail::track::PLACEHOLDER;
 use postbell_model::token::{Claim, LINK_URL_MAX, LinkTarget, Purpose, domain_tag, stored_link};
 use postbell_model::tracking::{DomainTracking, SetTracking};
@@ -255,7 +255,7 @@ async fn the_placeholder_is_filled_in_whatever_is_tracked() {
 async fn the_address_of_the_door_may_be_another() {
     let world = World::with(Setup {
         change: |options| {
-            options.tracking = TrackingOptions {
+            options.tracking = TrackedAddresses {
                 open: true,
                 base_url: Some("http://127.0.0.1:8080/".to_owned()),
             };
