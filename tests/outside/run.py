@@ -70,6 +70,8 @@ def tests(cases, names):
 def close(result, total, left_out):
     for case, reason in result.skipped:
         print(f"SKIPPED outside peers, {str(case).split()[0]}: {reason}")
+    if tracked.Tracked.looked_at:
+        print(f"tracked mail was looked at: {tracked.Tracked.looked_at}")
     failed = len(result.failures) + len(result.errors)
     skipped = len(result.skipped)
     passed = total - failed - skipped

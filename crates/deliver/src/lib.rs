@@ -1,4 +1,4 @@
-//! claim → plan → connect → render → sign → converse → settle.
+//! claim → plan → connect → track → render → sign → converse → settle.
 //!
 //! Takes due deliveries from the store, finds the hosts that take the recipients' mail
 //! (RFC 5321 §5.1), hands each message over with SMTP, and settles what came of it. Read in the
@@ -57,7 +57,9 @@ pub use board::{SiteReply, SiteView};
 pub use explain::{ComesIn, Dialled, Explanation, Host, HostAddress, Source, Verdict, explain};
 pub use live::Live;
 pub use metrics::DeliverMetrics;
-pub use options::{DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions, TrackingOptions};
+pub use options::{
+    DeliverOptions, LoggedAddresses, RetryOptions, TimeoutOptions, TrackedAddresses,
+};
 pub use pattern::DomainPattern;
 pub use plan::simulated::SimulatorRoute;
 pub use relay::{RelayCertificate, RelayFault, RelayOptions, RelayTls};

@@ -34,7 +34,7 @@ pub struct DeliverOptions {
     pub inbound_open: bool,
     /// How links, pixels and pages of unsubscribing are reached. Set by the program.
     #[serde(skip)]
-    pub tracking: TrackingOptions,
+    pub tracking: TrackedAddresses,
     /// Where mail to simulated addresses goes; absent: there are none. Set by the program.
     #[serde(skip)]
     pub simulator: Option<SimulatorRoute>,
@@ -74,7 +74,8 @@ pub struct DeliverOptions {
     pub max_waiting: usize,
     /// Deliveries of one lane claimed at a time.
     pub claim_batch: usize,
-    /// Octets of bodies read back from the disk that are in memory at the same time.
+    /// Octets of bodies read back from the disk, and written anew for a recipient, that are in memory at the
+    /// same time.
     pub max_body_octets: u64,
     /// How long a site is left alone after none of its hosts could be reached; doubles.
     pub site_pause: Duration,
@@ -113,7 +114,7 @@ impl DeliverOptions {
 
 /// How what is tracked comes back to us. The default: not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TrackingOptions {
+pub struct TrackedAddresses {
     /// Whether there is a door that answers: without, nothing is tracked, and nobody can unsubscribe on the web.
     pub open: bool,
     /// What addresses begin with, `http://127.0.0.1:8080`, in place of `https://` and the tracking host of the

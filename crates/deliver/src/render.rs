@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_mail::render::Unsubscribe;
-use postbell_mail::transfer::{Need, Unfit, fit};
+use postbell_mail::transfer::{Need, Unfit, fit_chunks};
 use postbell_mail::{Rendering, render};
 use postbell_model::token::{Claim, Purpose};
 use postbell_model::{Address, Domain, Message, Reply, ReversePath, SendingDomain};
@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::board::Parcel;
 use crate::stage::Stage;
+use crate::track::Unsubscribing;
 
 /// How long a delivery waits for room in memory for its body.
 const ROOM_PATIENCE: Duration = Duration::from_secs(10);
@@ -38,24 +39,48 @@ pub(crate) enum Unready {
     Bad(Reply),
 }
 
+/// Room in memory.
+#[derive(Debug)]
+struct Room {
+    permit: OwnedSemaphorePermit,
+    /// The octets of the body, where they were read back from the disk.
+    body: u64,
+}
+
+/// How many permits octets need.
+fn kibibytes(octets: u64) -> u64 {
+    octets.div_ceil(1024)
+}
+
+impl Room {
+    /// What is left of it for a body with so many octets that were written anew.
+    fn shrunk(mut self, written: usize) -> Option<OwnedSemaphorePermit> {
+        let needed = kibibytes(self.body + written as u64);
+        let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+        let surplus = self.permit.num_permits().saturating_sub(needed);
+        drop(self.permit.split(surplus));
+        (self.permit.num_permits() > 0).then_some(self.permit)
+    }
+}
+
 /// A message as one host takes it.
 #[derive(Debug)]
 struct Fitted {
-    body: Bytes,
+    body: Vec<Bytes>,
     /// Whether it has octets over 127.
     eight_bit: bool,
 }
 
 /// The message with lines of a length that hosts take, and in ASCII for a host that takes no more
 /// (RFC 6152 §3). Comes before signing, which covers what is sent.
-fn fitted(body: &Bytes, message: &Message, host: &Extensions) -> Result<Fitted, Reply> {
+fn fitted(body: Vec<Bytes>, message: &Message, host: &Extensions) -> Result<Fitted, Reply> {
     let eight_bit = message.eight_bit && host.eight_bit_mime;
     let need = if message.eight_bit && !eight_bit {
         Need::SevenBit
     } else {
         Need::ShortLines
     };
-    match fit(body, need) {
+    match fit_chunks(body, need) {
         Ok(body) => Ok(Fitted { body, eight_bit }),
         // RFC 6531 §3.5
         Err(Unfit::Header) if message.smtputf8 => Err(Reply::new(
@@ -83,11 +108,13 @@ impl Stage {
     ) -> Result<Letter, Unready> {
         let (body, room) = self.body(parcel).await?;
         let directory = self.tenants.directory();
-        let sender = sender(&directory, &parcel.claimed.message);
+        let sender = directory.sender_of(&parcel.claimed.message);
         let tracked = self.track(parcel, (&directory, sender), body).await?;
-        let fitted = fitted(&tracked.body, &parcel.claimed.message, host);
+        let room = room.and_then(|room| room.shrunk(tracked.written));
+        let fitted = fitted(tracked.body, &parcel.claimed.message, host);
         let fitted = fitted.map_err(Unready::Bad)?;
-        let rendered = self.render(parcel, (&directory, sender), &fitted);
+        let made = (&fitted, tracked.unsubscribing.as_ref());
+        let rendered = self.render(parcel, (&directory, sender), made);
         let mut transaction = rendered.map_err(Unready::Bad)?;
         // Nothing changes an octet after this.
         transaction.body = self.sign(&parcel.claimed.message, transaction.body).await?;
@@ -98,25 +125,37 @@ impl Stage {
         })
     }
 
-    async fn body(
-        &self,
-        parcel: &Parcel,
-    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unready> {
-        let stored = match &parcel.claimed.body {
-            Body::Memory(body) => return Ok((body.clone(), None)),
-            Body::Stored(stored) => *stored,
+    /// The body, and room for what is read back of it and for what may be written anew.
+    async fn body(&self, parcel: &Parcel) -> Result<(Bytes, Option<Room>), Unready> {
+        let message = &parcel.claimed.message;
+        let octets = match &parcel.claimed.body {
+            Body::Memory(_) => 0,
+            Body::Stored(_) => message.size.max(1),
         };
-        let all = self.options.max_body_octets.div_ceil(1024).max(1);
-        let wanted = parcel.claimed.message.size.div_ceil(1024).clamp(1, all);
-        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let room = match octets + self.octets_to_track(message) {
+            0 => None,
+            wanted => Some(Room {
+                permit: self.room(wanted).await?,
+                body: octets,
+            }),
+        };
+        match &parcel.claimed.body {
+            Body::Memory(body) => Ok((body.clone(), room)),
+            Body::Stored(stored) => match self.bodies.body(*stored).await {
+                Ok(body) => Ok((body, room)),
+                Err(error) => Err(self.unreadable(parcel, &error)),
+            },
+        }
+    }
+
+    /// Room for so many octets, or all that there is. Asked for at once: who waits holds none.
+    async fn room(&self, octets: u64) -> Result<OwnedSemaphorePermit, Unready> {
+        let all = kibibytes(self.options.max_body_octets).max(1);
+        let wanted = u32::try_from(kibibytes(octets).min(all)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.body_room).acquire_many_owned(wanted);
-        let room = tokio::time::timeout(ROOM_PATIENCE, room).await;
-        let Ok(Ok(room)) = room else {
-            return Err(Unready::NoRoom);
-        };
-        match self.bodies.body(stored).await {
-            Ok(body) => Ok((body, Some(room))),
-            Err(error) => Err(self.unreadable(parcel, &error)),
+        match tokio::time::timeout(ROOM_PATIENCE, room).await {
+            Ok(Ok(room)) => Ok(room),
+            Ok(Err(_)) | Err(_) => Err(Unready::NoRoom),
         }
     }
 
@@ -135,23 +174,18 @@ impl Stage {
         &self,
         parcel: &Parcel,
         (directory, sender): (&Directory, Option<&SendingDomain>),
-        fitted: &Fitted,
+        (fitted, unsubscribing): (&Fitted, Option<&Unsubscribing>),
     ) -> Result<Transaction, Reply> {
         let (delivery, message) = (&parcel.claimed.delivery, &*parcel.claimed.message);
         let claim = claim(parcel);
         let reply_to = self.reply_address(sender, claim);
-        let set = directory.configuration_set(message.configuration_set);
-        let unsubscribing = self.unsubscribing(message, set, (sender, claim));
         let rendering = Rendering {
             message,
             body: &fitted.body,
             hostname: &self.options.hostname,
             header_token: &self.keys.sign(Purpose::Header, claim),
             reply_to: reply_to.as_ref().map(Address::as_str),
-            unsubscribe: Unsubscribe {
-                page: unsubscribing.page.as_deref(),
-                address: unsubscribing.address.as_deref(),
-            },
+            unsubscribe: unsubscribing.map(|place| place as &dyn Unsubscribe),
         };
         let rendered = render(&rendering)
             .map_err(|error| Reply::new(554, 6, 0, format!("The message is malformed: {error}")))?;
@@ -202,18 +236,6 @@ pub(crate) fn claim(parcel: &Parcel) -> Claim {
     }
 }
 
-/// The domain that a message is from: that of From, else of MAIL FROM, while it is the workspace's. Mail from
-/// `<>` (reports, ours among them) is from none, and neither is what came in and goes on.
-fn sender<'d>(directory: &'d Directory, message: &Message) -> Option<&'d SendingDomain> {
-    let mail_from = message.mail_from.mailbox()?;
-    if message.forward.is_some() {
-        return None;
-    }
-    domain_of_from(message)
-        .and_then(|from| own(directory, message, &from))
-        .or_else(|| own(directory, message, mail_from.domain()))
-}
-
 /// A domain, while it is one of the message's workspace.
 fn own<'a>(
     directory: &'a Directory,
@@ -227,4 +249,26 @@ fn own<'a>(
 fn domain_of_from(message: &Message) -> Option<Domain> {
     let source = Address::parse(&message.source).ok()?;
     Some(source.domain().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[test]
+    fn room_that_is_not_needed_is_given_back() {
+        let all = Arc::new(Semaphore::new(100));
+        let room = |body| Room {
+            permit: Arc::clone(&all).try_acquire_many_owned(50).unwrap(),
+            body,
+        };
+        for (body, written, needed) in [(10_000, 5_000, 15), (0, 0, 0), (0, 1, 1), (1 << 30, 0, 50)]
+        {
+            let kept = room(body).shrunk(written);
+            let permits = kept.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            assert_eq!((permits, all.available_permits()), (needed, 100 - needed));
+        }
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Stage {
     pub(crate) logged: LoggedAddresses,
     pub(crate) board: Arc<Board>,
     pub(crate) settler: Settler,
-    /// Room for bodies read back from the disk, in KiB.
+    /// Room for bodies read back from the disk and for what is written anew of any, in KiB.
     pub(crate) body_room: Arc<Semaphore>,
     pub(crate) dice: Dice,
     pub(crate) spread: Spread,

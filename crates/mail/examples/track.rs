@@ -14,7 +14,7 @@ use std::time::Duration;
 use std::{env, fs, io};
 
 use bytes::Bytes;
-use postbell_mail::track::{Options, Place, Plan, Tracker};
+use postbell_mail::track::{Options, Place, Placeholders, Plan, Tracker};
 use postbell_model::token::{Claim, Link, LinkTarget, Purpose};
 use postbell_model::{DeliveryId, Secret, Timestamp, TokenKeys, WorkspaceId};
 
@@ -94,6 +94,19 @@ fn figures() -> io::Result<()> {
         println!(
             "  {encoding:17} plan and render {both:>7.0}/s, plan {planned:>7.0}/s, render {rendered:>7.0}/s"
         );
+    }
+    search(&page)
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the program is for")]
+fn search(page: &[u8]) -> io::Result<()> {
+    let placeholders = Placeholders::default();
+    for (encoding, raw) in tracked::wrapped(page) {
+        let searched = rate(|| {
+            black_box(placeholders.may_be_in(black_box(&raw)));
+        })?;
+        let speed = searched * raw.len() as f64 / 1e9;
+        println!("  {encoding:17} searched for a placeholder: {speed:.1} GB/s");
     }
     Ok(())
 }
@@ -230,7 +243,7 @@ fn write(out: &Path, root: &Path) -> io::Result<()> {
         let name = name.replace(['/', ' '], "_");
         count += 1;
         fs::write(out.join(format!("{name}.before")), raw)?;
-        fs::write(out.join(format!("{name}.after")), tracked.raw)
+        fs::write(out.join(format!("{name}.after")), tracked.whole())
     };
     for file in tracked::files(root).unwrap_or_default() {
         for (encoding, raw) in &file.messages {

@@ -11,7 +11,6 @@ use postbell_model::{
 };
 
 use crate::header::Header;
-use crate::render::Unsubscribe;
 use crate::summary::Mailboxes;
 use crate::{Rendering, render, summarise};
 
@@ -44,11 +43,11 @@ fn every_message_is_summarised_and_rendered_with_its_body() {
 fn check_rendering(message: &Message, body: &Bytes, file: &Path) {
     let rendered = render(&Rendering {
         message,
-        body,
+        body: std::slice::from_ref(body),
         hostname: "mail.example.net",
         header_token: "token",
         reply_to: Some("reply+token@reply.example.net"),
-        unsubscribe: Unsubscribe::default(),
+        unsubscribe: None,
     })
     .unwrap();
     let whole = rendered.chunks.concat();

@@ -46,7 +46,7 @@ fn newsletters_of_others_are_tracked() {
         for (encoding, raw) in &file.messages {
             let plan = Plan::of(raw, &Options::default());
             let rendered = plan.render(&Reversible);
-            for difference in differences(raw, &rendered.raw) {
+            for difference in differences(raw, &rendered.whole()) {
                 writeln!(wrong, "{} as {encoding}: {difference}", file.name).unwrap();
             }
             let mut found: Vec<&str> = plan.links().collect();
@@ -119,7 +119,7 @@ fn each_rule_holds() {
             writeln!(told, "    ({note})").unwrap();
         }
         assert_eq!(
-            differences(&raw, &rendered.raw),
+            differences(&raw, &rendered.whole()),
             Vec::<String>::new(),
             "{name}"
         );
@@ -131,7 +131,7 @@ fn each_rule_holds() {
             plain_text: options(&name).plain_text,
             ..Options::default()
         };
-        let plan = Plan::of(&rendered.raw, &options);
+        let plan = Plan::of(&rendered.whole(), &options);
         assert!(
             plan.links().all(|link| link.starts_with(tracked::LINK)),
             "{name}"
@@ -143,12 +143,12 @@ fn each_rule_holds() {
             "{name}"
         );
         assert_eq!(
-            differences(&raw, &again.raw),
+            differences(&raw, &again.whole()),
             Vec::<String>::new(),
             "{name}"
         );
         if rendered.links == 0 && !rendered.pixel && name != "flowed" {
-            assert_eq!(rendered.raw, raw, "{name}");
+            assert_eq!(rendered.whole(), raw, "{name}");
         }
     }
     let expected = std::fs::read_to_string(folder.join("expected.txt")).unwrap_or_default();
@@ -160,11 +160,12 @@ fn lines_stay_short() {
     for (name, raw) in messages(&fixtures()) {
         let rendered = Plan::of(&raw, &options(&name)).render(&Reversible);
         assert_eq!(
-            fit(&rendered.raw, Need::ShortLines).unwrap(),
-            rendered.raw,
+            fit(&rendered.whole(), Need::ShortLines).unwrap(),
+            rendered.whole(),
             "{name}"
         );
-        let mut lines = rendered.raw.split(|octet| *octet == b'\n');
+        let whole = rendered.whole();
+        let mut lines = whole.split(|octet| *octet == b'\n');
         assert!(lines.all(|line| line.len() <= LINE_MAX + 1), "{name}");
     }
 }
@@ -191,7 +192,7 @@ fn many_links_are_tracked() {
         let plan = Plan::of(&raw, &Options::default());
         assert_eq!(plan.links().count(), LINKS_MAX, "{encoding}");
         assert!(
-            differences(&raw, &plan.render(&Reversible).raw).is_empty(),
+            differences(&raw, &plan.render(&Reversible).whole()).is_empty(),
             "{encoding}"
         );
     }

@@ -47,7 +47,8 @@ async fn main() -> Outcome<()> {
             for first in (worker * HANDED_IN..hits).step_by(AT_ONCE * HANDED_IN) {
                 let all = first..hits.min(first + HANDED_IN);
                 let all = all.map(|n| hit(of.0, of.1[n * STEP % of.1.len()], at));
-                let kept = store.keep_hits(all.collect()).await;
+                let all: Vec<_> = all.collect();
+                let kept = store.keep_hits(&all).await;
                 kept.expect("they are kept");
             }
         })

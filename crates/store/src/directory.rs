@@ -207,6 +207,22 @@ impl Directory {
         self.paused(&Sender::Domain(domain.clone()))
     }
 
+    /// The domain that a message is from: that of From, else of MAIL FROM, while it is the workspace's.
+    /// Mail from `<>` (reports, ours among them) is from none, and neither is what came in and goes on.
+    pub fn sender_of(&self, message: &Message) -> Option<&SendingDomain> {
+        let mail_from = message.mail_from.mailbox()?;
+        if message.forward.is_some() {
+            return None;
+        }
+        let own = |name: &Domain| {
+            let domain = self.domain(name);
+            domain.filter(|domain| domain.workspace == message.workspace)
+        };
+        let from = Address::parse(&message.source).ok();
+        let of_from = from.and_then(|from| own(from.domain()));
+        of_from.or_else(|| own(mail_from.domain()))
+    }
+
     /// What keeps a message from being sent: a message is of the domain of its From field. Costs
     /// next to nothing while nothing is paused.
     pub fn pause_of_message(&self, message: &Message) -> Option<Paused<'_>> {

@@ -24,7 +24,7 @@ pub trait Engagements: Send + Sync {
     /// [`StoreError::Busy`] where there is no room among what is to be committed, or as many wait to
     /// be told as the store was opened for; [`StoreError::Full`]; or the store has stopped. Where there
     /// is little room hits are refused before mail is.
-    async fn keep_hits(&self, hits: Vec<Hit>) -> Result<(), StoreError>;
+    async fn keep_hits(&self, hits: &[Hit]) -> Result<(), StoreError>;
 
     /// Rings when there are more.
     fn hits_noted(&self) -> watch::Receiver<u64>;

@@ -1,7 +1,6 @@
 use bytes::Bytes;
 use postbell_mail::control::is_control;
 use postbell_mail::header::Header;
-use postbell_mail::render::Unsubscribe;
 use postbell_mail::summary::Mailboxes;
 use postbell_mail::{Rendering, render, summarise};
 use postbell_model::message::Received;
@@ -48,11 +47,11 @@ fn rendered(body: &Bytes, reply_to: Option<&str>) -> Vec<u8> {
     let message = about();
     let rendered = render(&Rendering {
         message: &message,
-        body,
+        body: std::slice::from_ref(body),
         hostname: "mail.test",
         header_token: "token",
         reply_to,
-        unsubscribe: Unsubscribe::default(),
+        unsubscribe: None,
     });
     let rendered = rendered.expect("the header was short enough");
     let whole = rendered.chunks.concat();

@@ -137,7 +137,13 @@ impl Case<'_> {
             inbound: id,
             via: match purpose {
                 Purpose::Reply => Via::ReplyTo,
-                _ => Via::ReturnPath,
+                // By way of others than these two no answer comes.
+                Purpose::Bounce
+                | Purpose::Header
+                | Purpose::Unsubscribe
+                | Purpose::Open
+                | Purpose::Click
+                | Purpose::UnsubscribePage => Via::ReturnPath,
             },
             is_from_recipient: content.from.eq_ignore_ascii_case(sent.recipient.as_str()),
             is_forwarded: self.reading.is_forwarded(),

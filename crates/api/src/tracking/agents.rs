@@ -1,8 +1,8 @@
 //! Programs that say in User-Agent what they are: proxies that fetch pictures for people, programs
 //! that fetch ahead, scanners.
 //!
-//! A table of words, each with where it is known from. A word counts wherever it stands, in any
-//! case; of several the first in the table counts. What looks like a person's browser is none of these,
+//! A table of words, each with where it is known from. A word counts where no letter stands before it,
+//! in any case; of several the first in the table counts. What looks like a person's browser is none of these,
 //! whoever it is: that is what times and networks are for.
 
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
@@ -98,6 +98,17 @@ const WORDS: &[(&str, Agent)] = &[
     ("wget/", SCANNER),
 ];
 
+/// Those that count behind letters as well: makers put their names before them.
+const SECOND: &[&str] = &[
+    "imageproxy",
+    "image proxy",
+    "mailproxy",
+    "+http",
+    "crawler",
+    "spider",
+    "curl/",
+];
+
 /// The table, ready to be looked into.
 #[derive(Debug)]
 pub(super) struct Agents(AhoCorasick);
@@ -115,8 +126,15 @@ impl Agents {
     /// Who calls itself so; `None`: a person, as far as one can tell.
     pub(super) fn of(&self, user_agent: &str) -> Option<Agent> {
         let found = self.0.find_overlapping_iter(user_agent);
-        let first = found.map(|found| found.pattern().as_usize()).min()?;
-        WORDS.get(first).map(|(_, agent)| *agent)
+        let words = found.filter_map(|found| {
+            let place = found.pattern().as_usize();
+            let (word, agent) = WORDS.get(place)?;
+            let before = user_agent[..found.start()].chars().next_back();
+            let begins = !before.is_some_and(char::is_alphabetic);
+            (begins || SECOND.contains(word)).then_some((place, *agent))
+        });
+        let first = words.min_by_key(|(place, _)| *place);
+        first.map(|(_, agent)| agent)
     }
 }
 
@@ -149,6 +167,11 @@ mod tests {
             ),
             ("Barracuda Sentinel (EE)", Some(SCANNER)),
             ("python-requests/2.31", Some(SCANNER)),
+            ("libcurl/8.5.0 r-curl/5.2.0", Some(SCANNER)),
+            ("Mozilla/5.0 (compatible; ExampleSpider/2.0)", Some(SCANNER)),
+            ("Cisco Secure Email", Some(SCANNER)),
+            ("SanFrancisco/2.1 (iPhone; iOS 17.1)", None),
+            ("NoScrapy ÄBarracuda", None),
             (
                 "Mozilla/5.0 (compatible; X/1; +https://x.example/bot)",
                 Some(SCANNER),
@@ -180,6 +203,8 @@ mod tests {
 
     #[test]
     fn words_are_in_lower_case_and_stand_once() {
+        let is_word = |second: &&str| WORDS.iter().any(|(word, _)| word == second);
+        assert!(SECOND.iter().all(is_word));
         for (index, (word, _)) in WORDS.iter().enumerate() {
             assert_eq!(*word, word.to_ascii_lowercase());
             assert!(

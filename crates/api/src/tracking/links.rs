@@ -54,20 +54,22 @@ impl LongLinks {
         }
     }
 
-    /// The address of this name.
-    pub(super) async fn find(&self, name: Name) -> Result<Option<Arc<str>>, StoreError> {
-        if let Some(url) = self.remembered().find(name) {
-            return Ok(Some(url));
-        }
+    /// The address of this name, where it was asked for lately.
+    pub(super) fn remembered(&self, name: Name) -> Option<Arc<str>> {
+        self.halves().find(name)
+    }
+
+    /// The address that the store has of this name.
+    pub(super) async fn look_up(&self, name: Name) -> Result<Option<Arc<str>>, StoreError> {
         let Some(url) = self.store.link(name).await? else {
             return Ok(None);
         };
         let url: Arc<str> = url.into();
-        self.remembered().remember(name, Arc::clone(&url));
+        self.halves().remember(name, Arc::clone(&url));
         Ok(Some(url))
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, Halves> {
+    fn halves(&self) -> std::sync::MutexGuard<'_, Halves> {
         self.remembered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -4,6 +4,10 @@
 //! An address is handed on as it stands in the mail, in Unicode. Here it is written as browsers do
 //! it when somebody follows it in the mail: the host in A-labels, other characters as the octets of
 //! their UTF-8, percent-encoded. What is percent-encoded already stays so.
+//!
+//! One thing is other than in a browser: a query that is not ASCII, and not percent-encoded, in a page of
+//! another character set than UTF-8. A browser sends `?q=ä` of an ISO-8859-1 page as `%E4` (WHATWG URL, 4.4,
+//! query state), and here it is `%C3%A4`.
 
 use hyper::header::HeaderValue;
 use postbell_model::Domain;

@@ -100,9 +100,9 @@ impl TrackingTerms {
     }
 }
 
-/// Tracking, made and not yet running.
+/// The tracking host, made and not yet running.
 #[derive(Debug)]
-pub struct Tracking {
+pub struct TrackingHost {
     /// What answers.
     pub door: TrackingDoor,
     /// What writes down.
@@ -115,8 +115,8 @@ pub struct Tracking {
     pub metrics: TrackingMetrics,
 }
 
-impl Tracking {
-    /// Tracking by these options. Without listeners nobody comes, and what has come before is told.
+impl TrackingHost {
+    /// One by these options. Without listeners nobody comes, and what has come before is told.
     ///
     /// # Errors
     /// The table of agents can't be made ready: a fault of the program.

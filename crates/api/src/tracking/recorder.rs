@@ -72,22 +72,24 @@ impl Recorder {
             let more = self.hits.recv_many(&mut batch, BATCH);
             match stop.run_until_cancelled(more).await {
                 Some(0) => return stop.cancelled().await,
-                Some(_) => self.keep(std::mem::take(&mut batch), &stop).await,
+                Some(_) => self.keep(&batch, &stop).await,
                 None => break,
             }
+            batch.clear();
         }
         self.hits.close();
         while self.hits.recv_many(&mut batch, BATCH).await > 0 {
-            self.keep(std::mem::take(&mut batch), &stop).await;
+            self.keep(&batch, &stop).await;
+            batch.clear();
         }
     }
 
     /// Commits a batch, however often it takes, unless the store has stopped for good.
-    async fn keep(&self, hits: Vec<Hit>, stop: &CancellationToken) {
+    async fn keep(&self, hits: &[Hit], stop: &CancellationToken) {
         let count = hits.len();
         let (mut pause, mut last_tries) = (PAUSE.0, LAST_TRIES);
         loop {
-            match self.engagements.keep_hits(hits.clone()).await {
+            match self.engagements.keep_hits(hits).await {
                 Ok(()) => return,
                 Err(StoreError::Busy | StoreError::Full) if last_tries > 0 => {
                     if pause == PAUSE.0 {

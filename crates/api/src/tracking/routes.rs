@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -14,6 +15,7 @@ use postbell_model::token::{Claim, LinkTarget, Purpose};
 use postbell_model::{Clock, TokenKeys};
 use postbell_store::{Engagements, Tenants};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::agents::Agents;
@@ -28,6 +30,8 @@ use super::{HttpChallenges, TrackingParts, TrackingTerms};
 
 /// Requests at a time that ask or change the store; more of them are told to come back.
 const AT_THE_STORE: usize = 256;
+/// How long the store is waited for.
+pub(super) const STORE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What all connections share.
 pub(super) struct Routes {
@@ -182,10 +186,21 @@ impl Routes {
 
     /// The address of a long link, or that there is none; `None`: that can't be said now.
     async fn stored(&self, name: [u8; 16]) -> Option<Option<Arc<str>>> {
-        let found = self.links.find(name).await;
-        found
-            .inspect_err(|error| warn!(%error, "a long link can't be looked up"))
-            .ok()
+        if let Some(url) = self.links.remembered(name) {
+            return Some(Some(url));
+        }
+        let _place = self.at_the_store.try_acquire().ok()?;
+        match timeout(STORE_LIMIT, self.links.look_up(name)).await {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(error)) => {
+                warn!(%error, "a long link can't be looked up");
+                None
+            }
+            Err(_) => {
+                warn!("looking a long link up took too long");
+                None
+            }
+        }
     }
 
     /// Has a visit written down, behind the answer.

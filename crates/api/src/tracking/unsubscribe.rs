@@ -3,14 +3,11 @@
 //!
 //! RFC 8058 §3.1: no cookie, no login, no redirect; the address alone says whose it is.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::http::request::Parts;
-use postbell_model::Domain;
 use postbell_model::inbound::UnsubscribeMethod;
 use postbell_model::token::{Claim, Purpose};
 use postbell_store::{StoreError, Unsubscribed, Unsubscribing};
@@ -20,12 +17,10 @@ use tracing::{error, info, warn};
 use super::answer::{self, Answer};
 use super::form::{Intent, intent};
 use super::page::{Language, Saying, Subscription};
-use super::routes::{Routes, language, trouble};
+use super::routes::{Routes, STORE_LIMIT, language, trouble};
 
 /// What is posted has some dozen octets; forms of other programs have some hundred.
 const BODY_MAX: usize = 16 << 10;
-/// How long the store is waited for.
-const STORE_LIMIT: Duration = Duration::from_secs(10);
 
 impl Routes {
     /// Asks whether the recipient really wants no more.
@@ -131,13 +126,16 @@ impl Routes {
         Ok(found.map(|found| (self.subscription(&found), found.is_done)))
     }
 
+    /// As the domain looks whose tracking host the mail names. A domain that is another tenant's by now
+    /// is not.
     fn subscription(&self, found: &Unsubscribing) -> Subscription {
         let source = &found.message.source;
         let (_, name) = source.rsplit_once('@').unwrap_or(("", source));
         let directory = self.tenants.directory();
-        let domain = Domain::parse(name).ok();
-        let domain = domain.and_then(|domain| directory.domain(&domain).cloned());
-        let brand = domain.map(|domain| domain.brand).unwrap_or_default();
+        let sender = directory.sender_of(&found.message);
+        let brand = sender
+            .map(|domain| domain.brand.clone())
+            .unwrap_or_default();
         Subscription {
             brand: brand.name.unwrap_or_else(|| name.to_owned()),
             colour: brand.colour,

@@ -26,6 +26,8 @@ pub(crate) struct FakeStore {
     changed: watch::Sender<u64>,
     /// A permit for each commit of hits.
     pub(crate) commits: Semaphore,
+    /// A permit for each look-up of a link.
+    pub(crate) look_ups: Semaphore,
     /// Nothing is taken, and nothing can be read.
     pub(crate) is_down: AtomicBool,
     /// It has stopped for good.
@@ -51,6 +53,7 @@ impl FakeStore {
             noted: watch::Sender::new(0),
             changed: watch::Sender::new(0),
             commits: Semaphore::new(Semaphore::MAX_PERMITS),
+            look_ups: Semaphore::new(Semaphore::MAX_PERMITS),
             is_down: AtomicBool::new(false),
             has_stopped: AtomicBool::new(false),
         }
@@ -107,14 +110,14 @@ impl FakeStore {
 
 #[async_trait]
 impl Engagements for FakeStore {
-    async fn keep_hits(&self, hits: Vec<Hit>) -> Result<(), StoreError> {
+    async fn keep_hits(&self, hits: &[Hit]) -> Result<(), StoreError> {
         self.commits.acquire().await.unwrap().forget();
         self.stands()?;
         let mut state = self.state();
         for hit in hits {
             state.next += 1;
             let number = state.next;
-            state.hits.push((number, hit));
+            state.hits.push((number, hit.clone()));
         }
         self.noted.send_modify(|count| *count += 1);
         Ok(())
@@ -194,6 +197,7 @@ impl Links for FakeStore {
     }
 
     async fn link(&self, name: [u8; 16]) -> Result<Option<String>, StoreError> {
+        self.look_ups.acquire().await.unwrap().forget();
         self.stands()?;
         Ok(self.state().links.get(&name).cloned())
     }

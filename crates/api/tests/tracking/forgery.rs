@@ -1,15 +1,34 @@
 //! Tokens that are none: all of them get the same answer, and it takes as long.
 //!
-//! `POSTBELL_FORGERIES` says how many are tried; a million takes a minute in a release build.
+//! `POSTBELL_FORGERIES` says how many are tried; a million takes a minute in a release build. How long each
+//! kind took is printed, and compared where there were enough of them.
+
+use std::time::Duration;
 
 use postbell_model::token::Purpose;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::world::{Answer, World, claim, keys};
 
 const DEFAULT: usize = 6_000;
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// From so many tokens on their times are compared.
+const ENOUGH: usize = 100_000;
+/// How much longer the answers to one kind may take than those to another: the way there and back has more
+/// of it than the token, and other programs run beside.
+const ALIKE: f64 = 1.25;
+/// In what a token is wrong.
+const KINDS: [&str; 6] = [
+    "cut",
+    "changed",
+    "longer",
+    "another server's",
+    "for something else",
+    "of nothing",
+];
 
 /// Numbers that look like chance, the same in each run.
 struct Dice(u64);
@@ -23,30 +42,24 @@ impl Dice {
     }
 }
 
-/// A token that is none of ours for this path, made of ones that are.
-fn forged(ours: &[String], foreign: &[String], dice: &mut Dice) -> String {
+/// A token of one of [`KINDS`] that is none of ours for this path, made of ones that are.
+fn forged(kind: usize, ours: &[String], foreign: &[String], dice: &mut Dice) -> String {
     let route = dice.roll(ours.len());
     let (prefix, token) = ours[route].split_at(3);
     let mut octets = token.as_bytes().to_vec();
-    match dice.roll(6) {
-        // Cut.
+    match kind {
         0 => octets.truncate(dice.roll(octets.len())),
-        // Changed in one place.
         1 => {
             let at = dice.roll(octets.len());
             let other = ALPHABET[dice.roll(ALPHABET.len())];
             octets[at] = if octets[at] == other { b'!' } else { other };
         }
-        // Longer.
         2 => octets.extend((0..=dice.roll(40)).map(|_| ALPHABET[dice.roll(ALPHABET.len())])),
-        // Another server's.
         3 => return foreign[route].clone(),
-        // For something else.
         4 => {
             let (_, token) = ours[(route + 1) % ours.len()].split_at(3);
             octets = token.as_bytes().to_vec();
         }
-        // Of nothing.
         _ => {
             let length = dice.roll(300);
             octets = (0..length)
@@ -111,11 +124,16 @@ async fn forged_tokens_get_one_answer() {
     let mut dice = Dice(0x5eed);
     let mut stream = TcpStream::connect(world.addr).await.unwrap();
     let (mut buffer, mut nowhere) = (Vec::new(), None);
+    let mut took: [Vec<Duration>; KINDS.len()] = Default::default();
     for _ in 0..count {
-        let path = forged(&ours, &foreign, &mut dice);
+        let kind = dice.roll(KINDS.len());
+        let path = forged(kind, &ours, &foreign, &mut dice);
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let begun = Instant::now();
         stream.write_all(request.as_bytes()).await.unwrap();
-        let answer = Answer::read(&answer(&mut stream, &mut buffer).await).timeless();
+        let answer = answer(&mut stream, &mut buffer).await;
+        took[kind].push(begun.elapsed());
+        let answer = Answer::read(&answer).timeless();
         match &nowhere {
             None => {
                 assert_eq!(answer.status, 404);
@@ -125,5 +143,27 @@ async fn forged_tokens_get_one_answer() {
         }
     }
     drop(stream);
+    compare(took, count);
     assert_eq!(world.finish().await.hits().len(), 2, "nobody was there");
+}
+
+/// Prints the median time of each kind.
+#[expect(clippy::print_stdout, reason = "the times are for whoever asks for many")]
+fn compare(took: [Vec<Duration>; KINDS.len()], count: usize) {
+    let medians = KINDS.iter().zip(took).map(|(kind, mut times)| {
+        times.sort_unstable();
+        let median = times[times.len() / 2].as_secs_f64();
+        println!(
+            "{kind}: {} tokens, median {:.1} µs",
+            times.len(),
+            median * 1e6
+        );
+        median
+    });
+    let mut medians: Vec<_> = medians.collect();
+    medians.sort_unstable_by(f64::total_cmp);
+    let (fastest, slowest) = (medians[0], medians[KINDS.len() - 1]);
+    if count >= ENOUGH {
+        assert!(slowest <= fastest * ALIKE, "{fastest} s and {slowest} s");
+    }
 }

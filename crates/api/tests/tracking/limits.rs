@@ -1,10 +1,13 @@
 //! What clients can not do: come in too often, stay for ever, say too much.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use postbell_api::tracking::{TrackingLimits, TrackingOptions, TrackingTimeouts};
+use postbell_model::token::LinkTarget;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::world::{World, options};
 
@@ -167,4 +170,36 @@ async fn heads_are_as_long_as_they_may_be() {
     }
     assert_eq!(world.get("/robots.txt").await.status, 200);
     world.finish().await;
+}
+
+#[tokio::test]
+async fn look_ups_of_long_links_take_places_at_the_store() {
+    const PLACES: usize = 256;
+    let world = World::with(TrackingOptions {
+        limits: TrackingLimits {
+            max_connections: 2 * PLACES,
+            max_connections_per_ip: 2 * PLACES,
+            ..options().limits
+        },
+        ..options()
+    });
+    let world = Arc::new(world.await);
+    let name = world.store.keep_link("https://shop.example/");
+    let known = world.link_to(1, LinkTarget::Stored(name));
+    assert_eq!(world.get(&known).await.status, 302);
+    // The store answers nobody any more.
+    world.store.look_ups.forget_permits(usize::MAX >> 3);
+    let mut asking = JoinSet::new();
+    for _ in 0..=PLACES {
+        let world = Arc::clone(&world);
+        let unknown = world.link_to(1, LinkTarget::Stored([9; 16]));
+        asking.spawn(async move { world.get(&unknown).await.status });
+    }
+    assert_eq!(asking.join_next().await.unwrap().unwrap(), 503);
+    assert_eq!(world.get(&world.page(1)).await.status, 503);
+    // What is remembered needs no place.
+    assert_eq!(world.get(&known).await.status, 302);
+    world.store.look_ups.add_permits(PLACES);
+    let answered = asking.join_all().await;
+    assert_eq!(answered, [404; PLACES]);
 }

@@ -1,8 +1,10 @@
 //! The page of unsubscribing, and everything that leads nowhere.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use postbell_model::inbound::UnsubscribeMethod;
+use postbell_model::{Message, WorkspaceId};
 
 use crate::world::{World, delivery_id, subscription};
 
@@ -37,6 +39,28 @@ async fn looking_at_the_page_changes_nothing() {
     assert_eq!(answer.field("set-cookie"), "");
     assert_eq!(answer.field("x-robots-tag"), "noindex, nofollow");
     assert_eq!(world.finish().await.unsubscribed(), []);
+}
+
+#[tokio::test]
+async fn the_page_looks_like_the_domain_that_its_address_is_of() {
+    const BRAND: &str = "Acme &amp; Söhne";
+    let world = World::start().await;
+    // Tracked by the domain of MAIL FROM, as that of From is none of ours.
+    let mut found = subscription("ann@example.org");
+    let mut message = Message::clone(&found.message);
+    message.source = "news@elsewhere.example".to_owned();
+    found.message = Arc::new(message.clone());
+    world.store.subscribed(delivery_id(1), found.clone());
+    let page = world.get(&world.page(1)).await;
+    assert!(page.body.contains(BRAND), "{}", page.body);
+    // The domain is another tenant's by now.
+    message.source = "news@acme.example".to_owned();
+    message.workspace = WorkspaceId(8);
+    found.message = Arc::new(message);
+    world.store.subscribed(delivery_id(1), found);
+    let page = world.get(&world.page(1)).await;
+    assert!(page.body.contains("acme.example"), "{}", page.body);
+    assert!(!page.body.contains(BRAND), "{}", page.body);
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use postbell_api::tracking::{
-    AgentKept, Encryption, IpKept, Teller, Tracking, TrackingDoor, TrackingLimits, TrackingOptions,
-    TrackingParts, TrackingTerms, TrackingTimeouts,
+    AgentKept, Encryption, IpKept, Teller, TrackingDoor, TrackingHost, TrackingLimits,
+    TrackingOptions, TrackingParts, TrackingTerms, TrackingTimeouts,
 };
 use postbell_model::clock::Sleep;
 use postbell_model::message::Received;
@@ -66,7 +66,7 @@ impl World {
             links: store.clone(),
             clock: clock.clone(),
         };
-        let tracking = Tracking::new(options, parts, None).unwrap();
+        let tracking = TrackingHost::new(options, parts, None).unwrap();
         let door = tracking.door.with_certificates(&certificates());
         let doors = (TaskTracker::new(), CancellationToken::new());
         let recorder = (TaskTracker::new(), CancellationToken::new());
@@ -325,7 +325,7 @@ pub(crate) fn subscription(recipient: &str) -> Unsubscribing {
             id: MessageId::new(NOW),
             workspace: WorkspaceId(7),
             configuration_set: ConfigurationSetId(1),
-            mail_from: ReversePath::Null,
+            mail_from: ReversePath::Mailbox("bounces@acme.example".parse().unwrap()),
             source: "news@acme.example".to_owned(),
             subject: "News".to_owned(),
             header_message_id: "<1@acme.example>".to_owned(),

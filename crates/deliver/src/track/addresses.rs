@@ -1,25 +1,31 @@
 //! The addresses that one recipient's message has in the place of its own: each with a token that says it all.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use postbell_mail::track::{Place, Tracker};
 use postbell_model::token::{
     Claim, LINK_URL_MAX, Link, LinkTarget, Purpose, domain_tag, stored_link,
 };
 use postbell_model::tracking::Tracking;
-use postbell_model::{Address, SendingDomain, TokenKeys};
+use postbell_model::{Address, Domain, SendingDomain, TokenKeys};
 
-/// Makes the addresses of one recipient.
+/// Makes the addresses of one recipient, each when it is asked for.
 #[derive(Debug)]
-pub(crate) struct Addresses {
+pub(super) struct Addresses {
     /// What they begin with: `https://track.acme.example`.
     base: String,
     tracking: Tracking,
     claim: Claim,
-    domain_tag: u32,
+    domain: Domain,
+    /// Where mail of unsubscribing comes in.
+    mail_host: Domain,
     keys: Arc<TokenKeys>,
     /// Whether there is a store for links that are too long for a token.
     keeps_links: bool,
+    /// What links say of the domain.
+    domain_tag: OnceLock<u32>,
+    /// The page of unsubscribing, which the header and the text may name.
+    page: OnceLock<String>,
 }
 
 impl Addresses {
@@ -33,31 +39,37 @@ impl Addresses {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("https://{}", domain.tracking_host),
         };
-        Self {
-            base,
-            tracking,
-            claim,
-            domain_tag: domain_tag(&domain.name),
-            keys,
-            keeps_links,
-        }
-    }
-
-    /// The page of unsubscribing.
-    pub(super) fn page(&self) -> String {
-        let token = self.keys.sign_url(Purpose::UnsubscribePage, self.claim);
-        format!("{}/u/{token}", self.base)
-    }
-
-    /// The mailbox of unsubscribing: at the host of answers, which has an MX record where answers are caught.
-    pub(super) fn mailbox(&self, domain: &SendingDomain) -> Option<String> {
-        let host = if domain.reply_capture {
+        // The host of answers has an MX record where answers are caught.
+        let mail_host = if domain.reply_capture {
             &domain.reply_host
         } else {
             &domain.return_path_host
         };
+        Self {
+            base,
+            tracking,
+            claim,
+            domain: domain.name.clone(),
+            mail_host: mail_host.clone(),
+            keys,
+            keeps_links,
+            domain_tag: OnceLock::new(),
+            page: OnceLock::new(),
+        }
+    }
+
+    /// The page of unsubscribing.
+    pub(super) fn page(&self) -> &str {
+        self.page.get_or_init(|| {
+            let token = self.keys.sign_url(Purpose::UnsubscribePage, self.claim);
+            format!("{}/u/{token}", self.base)
+        })
+    }
+
+    /// The mailbox of unsubscribing.
+    pub(super) fn mailbox(&self) -> Option<String> {
         let token = self.keys.sign(Purpose::Unsubscribe, self.claim);
-        let address = Address::new(&format!("unsub+{token}"), host).ok()?;
+        let address = Address::new(&format!("unsub+{token}"), &self.mail_host).ok()?;
         Some(address.as_str().to_owned())
     }
 }
@@ -75,7 +87,7 @@ impl Tracker for Addresses {
         };
         let link = Link {
             index,
-            domain_tag: self.domain_tag,
+            domain_tag: *self.domain_tag.get_or_init(|| domain_tag(&self.domain)),
             target,
         };
         let token = self.keys.sign_link(self.claim, &link);
@@ -90,6 +102,24 @@ impl Tracker for Addresses {
     }
 
     fn unsubscribe(&self) -> Option<String> {
-        Some(self.page())
+        Some(self.page().to_owned())
+    }
+}
+
+/// Has no address for anything.
+#[derive(Debug)]
+pub(super) struct Nowhere;
+
+impl Tracker for Nowhere {
+    fn link(&self, _: &str, _: Place) -> Option<String> {
+        None
+    }
+
+    fn pixel(&self) -> Option<String> {
+        None
+    }
+
+    fn unsubscribe(&self) -> Option<String> {
+        None
     }
 }

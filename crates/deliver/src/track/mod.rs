@@ -4,10 +4,11 @@
 //! What is done to a message is asked of the directory when it is sent. A message is planned once for all
 //! who get it (`plans`), away from the threads that serve sockets, and rendered for each with `addresses`
 //! of its own. All this comes before the message is made to fit its host and signed. Where nothing is tracked it
-//! costs a search for the placeholder, and nothing at all while the tracking door is closed.
+//! costs a search for the placeholder.
 //!
-//! Never tracked: mail that came in and goes on, mail from `<>`, which reports are, and mail of no domain of
-//! ours, since no host would answer.
+//! Never tracked: mail that came in and goes on, mail from `<>`, which reports are, mail of no domain of ours, and
+//! all mail while the tracking door is closed, since no host would answer. A placeholder stays there then, and a
+//! note tells so.
 
 mod addresses;
 mod metrics;
@@ -17,24 +18,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postbell_mail::track::{self, Note, Placeholders, Seek};
-use postbell_model::token::Claim;
+use postbell_mail::render::Unsubscribe;
+use postbell_mail::track::{self, CONTENT_MAX, Note, Placeholders, Seek};
 use postbell_model::tracking::{SetTracking, Tracking};
-use postbell_model::{ConfigurationSet, Message, Reply, SendingDomain};
+use postbell_model::{Message, Reply, SendingDomain};
 use postbell_store::{Directory, Links, StoreError};
 
 use crate::board::Parcel;
 use crate::render::{Unready, claim};
 use crate::stage::Stage;
 
-pub(crate) use addresses::Addresses;
+use addresses::{Addresses, Nowhere};
 pub(crate) use metrics::TrackMetrics;
 use plans::{Asked, Planned, Plans};
 
 /// How long a delivery waits for its plan and its links, with the connection open.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What has so few octets is done where it is asked for: that takes less than to have it done elsewhere.
+/// What has so few octets is rendered where it is asked for: that takes less than to have it done elsewhere.
 const AT_ONCE: usize = 128 * 1024;
+/// The same of what is searched for the placeholder.
+const SEARCHED_AT_ONCE: usize = 1024 * 1024;
 /// Links kept in one go.
 const LINKS: usize = 500;
 /// The longest note, in characters: some name what a stranger wrote.
@@ -63,21 +66,35 @@ impl Tracks {
 /// A message as one recipient gets it.
 #[derive(Debug)]
 pub(crate) struct Tracked {
-    pub(crate) body: Bytes,
+    /// In chunks, of which the first has the whole header.
+    pub(crate) body: Vec<Bytes>,
+    /// The octets that it takes in memory beside what was submitted.
+    pub(crate) written: usize,
     /// What was left alone of it, and why.
     pub(crate) notes: Vec<String>,
+    /// Where its recipient unsubscribes, where its List-Unsubscribe is ours to write.
+    pub(crate) unsubscribing: Option<Unsubscribing>,
 }
 
 /// What is done to a message, and for whom.
 struct Order<'a> {
     message: &'a Message,
     set: Option<&'a SetTracking>,
-    domain: &'a SendingDomain,
     tracking: Tracking,
-    claim: Claim,
+    /// `None`: no host of ours would answer.
+    addresses: Option<Arc<Addresses>>,
 }
 
 impl Stage {
+    /// The octets that a message may take in memory beside its own while it is made ready.
+    pub(crate) fn octets_to_track(&self, message: &Message) -> u64 {
+        if self.options.tracking.open && is_ours_to_change(message) {
+            message.size.min(CONTENT_MAX as u64)
+        } else {
+            0
+        }
+    }
+
     /// The body with what is tracked of it.
     pub(crate) async fn track(
         &self,
@@ -86,25 +103,37 @@ impl Stage {
         body: Bytes,
     ) -> Result<Tracked, Unready> {
         let message = &*parcel.claimed.message;
-        let Some(domain) = sender.filter(|_| self.options.tracking.open) else {
+        if !is_ours_to_change(message) {
             return Ok(untouched(body));
-        };
+        }
         let set = directory.configuration_set(message.configuration_set);
+        let tracking = Tracking::of(&message.instructions, set, sender);
+        let is_open = self.options.tracking.open;
+        let sender = sender.filter(|_| is_open || tracking.unsubscribe);
+        let addresses = sender.map(|domain| Arc::new(self.addresses(domain, tracking, parcel)));
+        let unsubscribing = addresses.clone().filter(|_| tracking.unsubscribe);
         let order = Order {
             message,
             set: set.map(|set| &set.tracking),
-            domain,
-            tracking: Tracking::of(&message.instructions, set, sender),
-            claim: claim(parcel),
+            tracking: if is_open {
+                tracking
+            } else {
+                Tracking::default()
+            },
+            addresses: addresses.filter(|_| is_open),
         };
-        let working = self.track_as(&order, body);
-        match tokio::time::timeout(PATIENCE, working).await {
-            Ok(done) => done,
-            Err(_) => Err(Unready::NoRoom),
-        }
+        let working = self.track_as(order, body);
+        let tracked = match tokio::time::timeout(PATIENCE, working).await {
+            Ok(done) => done?,
+            Err(_) => return Err(Unready::NoRoom),
+        };
+        Ok(Tracked {
+            unsubscribing: unsubscribing.map(|addresses| self.unsubscribing(addresses)),
+            ..tracked
+        })
     }
 
-    async fn track_as(&self, order: &Order<'_>, body: Bytes) -> Result<Tracked, Unready> {
+    async fn track_as(&self, order: Order<'_>, body: Bytes) -> Result<Tracked, Unready> {
         let tracking = order.tracking;
         let seek = if tracking.opens || tracking.clicks {
             Seek::Everything
@@ -121,18 +150,19 @@ impl Stage {
         if tracking.clicks {
             self.keep_links(order.message, &planned).await?;
         }
-        let addresses = self.addresses(order.domain, tracking, order.claim);
-        let tracked = self.rendered(planned, addresses).await?;
+        let tracked = self.rendered(planned, order.addresses).await?;
         self.tracks.metrics.tracked(&tracked);
         Ok(Tracked {
             notes: notes(tracked.notes, tracking),
-            body: tracked.raw,
+            body: tracked.chunks,
+            written: tracked.written,
+            unsubscribing: None,
         })
     }
 
     async fn may_have_placeholder(&self, body: &Bytes) -> Result<bool, Unready> {
         let placeholders = &self.tracks.placeholders;
-        if body.len() <= AT_ONCE {
+        if body.len() <= SEARCHED_AT_ONCE {
             return Ok(placeholders.may_be_in(body));
         }
         let (placeholders, body) = (placeholders.clone(), body.clone());
@@ -181,15 +211,10 @@ impl Stage {
     }
 
     /// The addresses of one recipient's message.
-    pub(crate) fn addresses(
-        &self,
-        domain: &SendingDomain,
-        tracking: Tracking,
-        claim: Claim,
-    ) -> Addresses {
+    fn addresses(&self, domain: &SendingDomain, tracking: Tracking, parcel: &Parcel) -> Addresses {
         Addresses::new(
             self.options.tracking.base_url.as_deref(),
-            (domain, tracking, claim),
+            (domain, tracking, claim(parcel)),
             Arc::clone(&self.keys),
             self.tracks.links.is_some(),
         )
@@ -198,49 +223,57 @@ impl Stage {
     async fn rendered(
         &self,
         planned: Arc<Planned>,
-        addresses: Addresses,
+        addresses: Option<Arc<Addresses>>,
     ) -> Result<track::Tracked, Unready> {
-        if planned.octets() <= AT_ONCE {
-            return Ok(planned.plan.render(&addresses));
-        }
-        let rendering = self.pool.run(move || planned.plan.render(&addresses));
-        rendering.await.ok_or_else(untracked)
-    }
-
-    /// Where a message's recipient unsubscribes, where its List-Unsubscribe is ours to write.
-    pub(crate) fn unsubscribing(
-        &self,
-        message: &Message,
-        set: Option<&ConfigurationSet>,
-        (domain, claim): (Option<&SendingDomain>, Claim),
-    ) -> Unsubscribing {
-        let tracking = Tracking::of(&message.instructions, set, domain);
-        let Some(domain) = domain.filter(|_| tracking.unsubscribe) else {
-            return Unsubscribing::default();
+        let octets = planned.octets();
+        let render = move || match addresses {
+            Some(addresses) => planned.plan.render(&*addresses),
+            None => planned.plan.render(&Nowhere),
         };
-        let addresses = self.addresses(domain, tracking, claim);
-        let options = &self.options;
+        if octets <= AT_ONCE {
+            return Ok(render());
+        }
+        self.pool.run(render).await.ok_or_else(untracked)
+    }
+
+    fn unsubscribing(&self, addresses: Arc<Addresses>) -> Unsubscribing {
         Unsubscribing {
-            page: options.tracking.open.then(|| addresses.page()),
-            address: options
-                .inbound_open
-                .then(|| addresses.mailbox(domain))
-                .flatten(),
+            addresses,
+            page: self.options.tracking.open,
+            mailbox: self.options.inbound_open,
         }
     }
 }
 
-/// Where a recipient unsubscribes; nowhere without a door.
-#[derive(Debug, Default)]
+/// Where a recipient unsubscribes: by the doors that are open.
+#[derive(Debug)]
 pub(crate) struct Unsubscribing {
-    pub(crate) page: Option<String>,
-    pub(crate) address: Option<String>,
+    addresses: Arc<Addresses>,
+    page: bool,
+    mailbox: bool,
 }
 
-const fn untouched(body: Bytes) -> Tracked {
+impl Unsubscribe for Unsubscribing {
+    fn page(&self) -> Option<String> {
+        self.page.then(|| self.addresses.page().to_owned())
+    }
+
+    fn address(&self) -> Option<String> {
+        self.mailbox.then(|| self.addresses.mailbox()).flatten()
+    }
+}
+
+/// Whether a message is one that a sender has written: neither what came in and goes on nor a report.
+fn is_ours_to_change(message: &Message) -> bool {
+    message.forward.is_none() && message.mail_from.mailbox().is_some()
+}
+
+fn untouched(body: Bytes) -> Tracked {
     Tracked {
-        body,
+        body: vec![body],
+        written: 0,
         notes: Vec::new(),
+        unsubscribing: None,
     }
 }
 

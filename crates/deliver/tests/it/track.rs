@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use postbell_deliver::TrackingOptions;
+use postbell_deliver::TrackedAddresses;
 use postbell_mail::track::PLACEHOLDER;
 use postbell_model::token::{Claim, LINK_URL_MAX, LinkTarget, Purpose, domain_tag, stored_link};
 use postbell_model::tracking::{DomainTracking, SetTracking};
@@ -27,6 +27,7 @@ const HTML: &str = "Content-Type: text/html; charset=utf-8\r\n";
 const PAGE: &str = "<body><a href=\"https://shop.example/?a=1&amp;b=%C3%A4\">x</a> \
     <a href='mailto:ann@sender.example'>y</a> <a href=http://other.example>z</a></body>";
 const URLS: [&str; 2] = ["https://shop.example/?a=1&b=%C3%A4", "http://other.example"];
+const LEFT: &str = "there is no address to put in place of {{postbell.unsubscribe_url}}";
 const BOTH: DomainTracking = DomainTracking {
     opens: true,
     clicks: true,
@@ -78,6 +79,14 @@ async fn received(world: &World, delivery: DeliveryId) -> String {
     String::from_utf8(received.await.unwrap().body.to_vec()).unwrap()
 }
 
+/// What is told of what was left alone.
+async fn notes(world: &World, delivery: DeliveryId) -> Vec<String> {
+    match world.outcome(delivery).await {
+        Fact::Delivery { attempt } => attempt.tracking_notes,
+        fact => panic!("{fact:?}"),
+    }
+}
+
 pub(crate) fn keys() -> TokenKeys {
     TokenKeys::new([(0, &Secret::new(KEY))]).unwrap()
 }
@@ -90,11 +99,12 @@ pub(crate) const fn claim(delivery: DeliveryId) -> Claim {
 }
 
 /// The tokens of addresses that begin like this, in their order.
-fn tokens<'t>(text: &'t str, begin: &str) -> Vec<&'t str> {
+fn tokens(text: &str, begin: &str) -> Vec<String> {
+    let text = text.replace("&#45;", "-");
     let behind = text.split(begin).skip(1);
     let in_token = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     behind
-        .map(|rest| rest.split(|c| !in_token(c)).next().unwrap())
+        .map(|rest| rest.split(|c| !in_token(c)).next().unwrap().to_owned())
         .collect()
 }
 
@@ -138,7 +148,7 @@ async fn each_recipient_has_links_and_a_pixel_of_its_own() {
         let text = received(&world, delivery).await;
         assert_eq!(targets(delivery, &text), urls(&URLS), "{text}");
         let pixels = tokens(&text, "<img src=\"https://track.sender.example/o/");
-        let [pixel] = pixels[..] else {
+        let [pixel] = &pixels[..] else {
             panic!("{} pixels", pixels.len());
         };
         let opened = keys().verify_url(Purpose::Open, pixel);
@@ -229,9 +239,9 @@ async fn the_placeholder_is_filled_in_whatever_is_tracked() {
         quoted,
     ] {
         let (delivery, text) = sent(&world, &format!("{HEAD}{rest}"), |_| {}).await;
-        let text = text.replace("=\r\n", "").replace("&#95;", "_");
+        let text = text.replace("=\r\n", "");
         let tokens = tokens(&text, "https://track.sender.example/u/");
-        let [token] = tokens[..] else {
+        let [token] = &tokens[..] else {
             panic!("{text}");
         };
         let page = keys().verify_url(Purpose::UnsubscribePage, token);
@@ -245,7 +255,7 @@ async fn the_placeholder_is_filled_in_whatever_is_tracked() {
 async fn the_address_of_the_door_may_be_another() {
     let world = World::with(Setup {
         change: |options| {
-            options.tracking = TrackingOptions {
+            options.tracking = TrackedAddresses {
                 open: true,
                 base_url: Some("http://127.0.0.1:8080/".to_owned()),
             };
@@ -265,8 +275,11 @@ async fn without_a_door_nothing_is_tracked() {
     let world = World::new().await;
     world.queue.set_tracking(BOTH, SetTracking::default());
     let body = format!("{HEAD}{HTML}\r\n{PAGE} {PLACEHOLDER}\r\n");
-    let (_, text) = sent(&world, &body, |_| {}).await;
+    let (delivery, text) = sent(&world, &body, |_| {}).await;
     assert!(text.ends_with(&body), "{text}");
+    assert_eq!(notes(&world, delivery).await, [LEFT]);
+    let (delivery, _) = sent(&world, &format!("{HEAD}{HTML}\r\n{PAGE}\r\n"), |_| {}).await;
+    assert_eq!(notes(&world, delivery).await, [""; 0]);
     world.end().await;
 }
 
@@ -288,9 +301,14 @@ async fn what_is_not_ours_to_change_is_left_alone() {
         message.source = address.as_str().to_owned();
         message.mail_from = ReversePath::Mailbox(address);
     };
-    for envelope in [&forward as &dyn Fn(&mut Message), &report, &removed] {
-        let (_, text) = sent(&world, &body, envelope).await;
+    for (envelope, told) in [
+        (&forward as &dyn Fn(&mut Message), &[][..]),
+        (&report, &[]),
+        (&removed, &[LEFT]),
+    ] {
+        let (delivery, text) = sent(&world, &body, envelope).await;
         assert!(text.ends_with(&body), "{text}");
+        assert_eq!(notes(&world, delivery).await, told);
     }
     world.end().await;
 }

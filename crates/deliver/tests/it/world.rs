@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use postbell_deliver::{
     DeliverOptions, Deliverer, Reach, RetryOptions, Signing, SigningOptions, TimeoutOptions,
-    TlsPolicy, TrackingOptions,
+    TlsPolicy, TrackedAddresses,
 };
 use postbell_mail::dkim::Signer;
 use postbell_mail::dkim::key::{NewKey, SigningKey};
@@ -321,7 +321,7 @@ pub(crate) fn options(smtp_port: u16) -> DeliverOptions {
         hostname: "us.example".to_owned(),
         inbound_open: true,
         simulator: None,
-        tracking: TrackingOptions::default(),
+        tracking: TrackedAddresses::default(),
         smtp_port,
         source_address: None,
         tls: TlsPolicy::Opportunistic,

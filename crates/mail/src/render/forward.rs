@@ -5,7 +5,7 @@
 
 use postbell_model::Forward;
 
-use super::{RenderError, Rendered, Rendering, put_together, received};
+use super::{RenderError, Rendered, Rendering, first_chunk, put_together, received};
 use crate::forward::MARK;
 use crate::header::Header;
 
@@ -13,7 +13,8 @@ pub(super) fn render(
     rendering: &Rendering<'_>,
     forward: &Forward,
 ) -> Result<Rendered, RenderError> {
-    let header = Header::find(rendering.body)?;
+    let (first, rest) = first_chunk(rendering.body);
+    let header = Header::find(first)?;
     let removed: Vec<_> = header
         .fields()
         .filter(|field| field.is("Return-Path"))
@@ -26,5 +27,5 @@ pub(super) fn render(
         rendering.header_token,
         forward.via.as_str()
     ));
-    Ok(put_together(block, rendering.body, &removed))
+    Ok(put_together(block, (first, rest), &removed))
 }

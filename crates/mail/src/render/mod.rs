@@ -37,8 +37,8 @@ pub use unsubscribe::Unsubscribe;
 pub struct Rendering<'a> {
     /// The message.
     pub message: &'a Message,
-    /// Its body as submitted.
-    pub body: &'a Bytes,
+    /// Its octets as submitted or tracked, in chunks; the first has the whole header.
+    pub body: &'a [Bytes],
     /// Our name, for the Received field.
     pub hostname: &'a str,
     /// The token that names the delivery.
@@ -46,7 +46,7 @@ pub struct Rendering<'a> {
     /// Where answers are caught: the Reply-To of a message that has none, or one that leads nowhere.
     pub reply_to: Option<&'a str>,
     /// Where the recipient unsubscribes: the List-Unsubscribe of a message that has none.
-    pub unsubscribe: Unsubscribe<'a>,
+    pub unsubscribe: Option<&'a dyn Unsubscribe>,
 }
 
 /// A message as it goes out.
@@ -74,14 +74,15 @@ pub fn render(rendering: &Rendering<'_>) -> Result<Rendered, RenderError> {
     if let Some(forward) = &rendering.message.forward {
         return forward::render(rendering, forward);
     }
-    let body = rendering.body;
-    let header = Header::find(body)?;
+    let (first, rest) = first_chunk(rendering.body);
+    let header = Header::find(first)?;
     let mut has = Has::default();
     let mut removed = Vec::new();
-    let unsubscribes = rendering.unsubscribe.is_missing(header);
+    let unsubscribe = rendering.unsubscribe;
+    let unsubscribe = unsubscribe.and_then(|place| unsubscribe::missing(header, place));
     for field in header.fields() {
         let is_replaced = (rendering.reply_to.is_some() && is_empty_reply_to(&field))
-            || (unsubscribes && Unsubscribe::replaces(&field));
+            || (unsubscribe.is_some() && unsubscribe::is_replaced(&field));
         if is_replaced || is_removed(&field) {
             removed.push(field.span().clone());
         } else {
@@ -89,17 +90,26 @@ pub fn render(rendering: &Rendering<'_>) -> Result<Rendered, RenderError> {
         }
     }
     let mut block = block(rendering, &has);
-    if unsubscribes {
-        block.push_str(&rendering.unsubscribe.fields());
-    }
-    Ok(put_together(block, body, &removed))
+    block.push_str(&unsubscribe.unwrap_or_default());
+    Ok(put_together(block, (first, rest), &removed))
+}
+
+/// The chunk that has the header, and those behind it.
+fn first_chunk(body: &[Bytes]) -> (&Bytes, &[Bytes]) {
+    static NOTHING: Bytes = Bytes::new();
+    body.split_first().unwrap_or((&NOTHING, &[]))
 }
 
 /// Our block, and what is kept of the message.
-fn put_together(block: String, body: &Bytes, removed: &[Range<usize>]) -> Rendered {
+fn put_together(
+    block: String,
+    (first, rest): (&Bytes, &[Bytes]),
+    removed: &[Range<usize>],
+) -> Rendered {
     let mut chunks = vec![Bytes::from(block)];
-    push_kept(&mut chunks, body, removed);
-    chunks.extend(line_end(chunks.last()));
+    push_kept(&mut chunks, first, removed);
+    chunks.extend_from_slice(rest);
+    chunks.extend(line_end(&chunks));
     let len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
     Rendered { chunks, len }
 }
@@ -167,10 +177,11 @@ fn push_kept(chunks: &mut Vec<Bytes>, body: &Bytes, removed: &[Range<usize>]) {
 }
 
 /// What the last line lacks of its CRLF.
-fn line_end(last: Option<&Bytes>) -> Option<Bytes> {
-    match last.map_or(&b""[..], |chunk| chunk) {
-        [] | [.., b'\r', b'\n'] => None,
-        [.., b'\r'] => Some(Bytes::from_static(b"\n")),
+fn line_end(chunks: &[Bytes]) -> Option<Bytes> {
+    let mut backwards = chunks.iter().rev().flat_map(|chunk| chunk.iter().rev());
+    match (backwards.next(), backwards.next()) {
+        (None, _) | (Some(b'\n'), Some(b'\r')) => None,
+        (Some(b'\r'), _) => Some(Bytes::from_static(b"\n")),
         _ => Some(Bytes::from_static(b"\r\n")),
     }
 }

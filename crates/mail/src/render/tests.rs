@@ -1,3 +1,5 @@
+use std::slice;
+
 use postbell_model::message::Received;
 use postbell_model::{
     Address, Authentication, ConfigurationSetId, Forward, ForwardWay, InboundId, Instructions,
@@ -38,20 +40,20 @@ fn rendered(message: &Message, body: &[u8]) -> Rendered {
     let body = Bytes::copy_from_slice(body);
     render(&Rendering {
         message,
-        body: &body,
+        body: &[body],
         hostname: "mail.example.net",
         header_token: TOKEN,
         reply_to: None,
-        unsubscribe: Unsubscribe::default(),
+        unsubscribe: None,
     })
     .unwrap()
 }
 
 /// A message as it goes out to somebody who unsubscribes there.
-pub(super) fn rendered_with(body: &Bytes, unsubscribe: Unsubscribe<'_>) -> Vec<u8> {
+pub(super) fn rendered_with(body: &Bytes, unsubscribe: Option<&dyn Unsubscribe>) -> Vec<u8> {
     let rendered = render(&Rendering {
         message: &message(),
-        body,
+        body: slice::from_ref(body),
         hostname: "mail.example.net",
         header_token: TOKEN,
         reply_to: None,
@@ -113,11 +115,11 @@ fn what_is_not_for_the_recipient_is_removed() {
 fn captured(body: &'static str) -> String {
     let rendered = render(&Rendering {
         message: &message(),
-        body: &Bytes::from_static(body.as_bytes()),
+        body: &[Bytes::from_static(body.as_bytes())],
         hostname: "mail.example.net",
         header_token: TOKEN,
         reply_to: Some("reply+token@reply.example.com"),
-        unsubscribe: Unsubscribe::default(),
+        unsubscribe: None,
     });
     String::from_utf8(rendered.unwrap().chunks.concat()).unwrap()
 }
@@ -178,11 +180,11 @@ fn a_message_without_such_fields_is_the_block_and_one_slice() {
     let body = Bytes::from_static(b"From: a@example.com\r\n\r\nHello\r\n");
     let rendered = render(&Rendering {
         message: &message,
-        body: &body,
+        body: slice::from_ref(&body),
         hostname: "mail.example.net",
         header_token: TOKEN,
         reply_to: None,
-        unsubscribe: Unsubscribe::default(),
+        unsubscribe: None,
     })
     .unwrap();
     let [_, kept] = rendered.chunks.as_slice() else {
@@ -190,6 +192,31 @@ fn a_message_without_such_fields_is_the_block_and_one_slice() {
     };
     assert_eq!(kept.as_ptr(), body.as_ptr());
     assert_eq!(kept.len(), body.len());
+}
+
+#[test]
+fn chunks_behind_the_first_are_handed_on() {
+    let message = message();
+    for (body, end) in [
+        (&["From: a@example.com\r\n\r\n", "Hello\r", "\n"][..], ""),
+        (&["From: a@example.com\r\n\r\n", "Hello", "\r"], "\n"),
+        (&["From: a@example.com\r\n\r\n", "Hello", "\n"], "\r\n"),
+        (&["From: a@example.com\r\n\r\n", "Bcc: x\r\n"], ""),
+    ] {
+        let body: Vec<_> = body.iter().map(|chunk| Bytes::from(*chunk)).collect();
+        let rendered = render(&Rendering {
+            message: &message,
+            body: &body,
+            hostname: "mail.example.net",
+            header_token: TOKEN,
+            reply_to: None,
+            unsubscribe: None,
+        })
+        .unwrap();
+        let behind = rendered.chunks[1..].concat();
+        assert_eq!(behind, [&body.concat(), end.as_bytes()].concat());
+        assert_eq!(rendered.len, rendered.chunks.concat().len() as u64);
+    }
 }
 
 #[test]

@@ -2,46 +2,48 @@
 //!
 //! A message that says itself where people unsubscribe is left as it is.
 
+use std::fmt;
+
 use crate::header::{Field, Header};
 
 const LIST_UNSUBSCRIBE: &str = "List-Unsubscribe";
 const ONE_CLICK: &str = "List-Unsubscribe-Post";
 
-/// Where a recipient unsubscribes. The default is nowhere.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Unsubscribe<'a> {
+/// Where a recipient unsubscribes. Asked for a message that does not say so itself.
+pub trait Unsubscribe: fmt::Debug {
     /// The address on the web, which takes one-click requests.
-    pub page: Option<&'a str>,
+    fn page(&self) -> Option<String>;
+
     /// The address that a mail goes to.
-    pub address: Option<&'a str>,
+    fn address(&self) -> Option<String>;
 }
 
-impl Unsubscribe<'_> {
-    /// Whether the header lacks the fields. One that names nothing counts as none.
-    pub(super) fn is_missing(&self, header: Header<'_>) -> bool {
-        let has_place = self.page.is_some() || self.address.is_some();
-        let mut fields = header.fields();
-        has_place && !fields.any(|field| field.is(LIST_UNSUBSCRIBE) && !field.is_blank())
+/// The fields that a header lacks, their line ends included. A field that names nothing counts as none.
+pub(super) fn missing(header: Header<'_>, place: &dyn Unsubscribe) -> Option<String> {
+    let mut given = header.fields();
+    if given.any(|field| field.is(LIST_UNSUBSCRIBE) && !field.is_blank()) {
+        return None;
     }
+    let (page, address) = (place.page(), place.address());
+    let has_page = page.is_some();
+    let page = page.map(|page| format!("<{page}>"));
+    let address = address.map(|address| format!("<mailto:{address}>"));
+    let all: Vec<String> = page.into_iter().chain(address).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let mut fields = format!("{LIST_UNSUBSCRIBE}: {}\r\n", all.join(",\r\n "));
+    // RFC 8058 §3.1: where there is an address on the web.
+    if has_page {
+        fields.push_str(ONE_CLICK);
+        fields.push_str(": List-Unsubscribe=One-Click\r\n");
+    }
+    Some(fields)
+}
 
-    /// Fields of a message that would stand beside ours: an empty one, and a promise about it.
-    pub(super) fn replaces(field: &Field<'_>) -> bool {
-        field.is(LIST_UNSUBSCRIBE) || field.is(ONE_CLICK)
-    }
-
-    /// The fields, their line ends included.
-    pub(super) fn fields(&self) -> String {
-        let page = self.page.map(|page| format!("<{page}>"));
-        let address = self.address.map(|address| format!("<mailto:{address}>"));
-        let all: Vec<String> = page.into_iter().chain(address).collect();
-        let mut fields = format!("{LIST_UNSUBSCRIBE}: {}\r\n", all.join(",\r\n "));
-        // RFC 8058 §3.1: where there is an address on the web.
-        if self.page.is_some() {
-            fields.push_str(ONE_CLICK);
-            fields.push_str(": List-Unsubscribe=One-Click\r\n");
-        }
-        fields
-    }
+/// Fields of a message that would stand beside ours: an empty one, and a promise about it.
+pub(super) fn is_replaced(field: &Field<'_>) -> bool {
+    field.is(LIST_UNSUBSCRIBE) || field.is(ONE_CLICK)
 }
 
 #[cfg(test)]
@@ -53,17 +55,38 @@ mod tests {
 
     const PAGE: &str = "https://track.acme.example/u/token";
     const ADDRESS: &str = "unsub+token@reply.acme.example";
-    const BOTH: Unsubscribe<'_> = Unsubscribe {
+    const BOTH: Place = Place {
         page: Some(PAGE),
         address: Some(ADDRESS),
     };
 
+    const NOWHERE: Place = Place {
+        page: None,
+        address: None,
+    };
+
+    #[derive(Debug, Clone, Copy)]
+    struct Place {
+        page: Option<&'static str>,
+        address: Option<&'static str>,
+    }
+
+    impl Unsubscribe for Place {
+        fn page(&self) -> Option<String> {
+            self.page.map(str::to_owned)
+        }
+
+        fn address(&self) -> Option<String> {
+            self.address.map(str::to_owned)
+        }
+    }
+
     /// The fields that speak of unsubscribing, of a message with `given` among its own.
-    fn of(unsubscribe: Unsubscribe<'_>, given: &str) -> String {
+    fn of(place: impl Unsubscribe, given: &str) -> String {
         let body = format!("From: a@acme.example\r\n{given}\r\nHello\r\n");
-        let out = rendered_with(&Bytes::from(body), unsubscribe);
+        let out = rendered_with(&Bytes::from(body), Some(&place));
         let header = Header::find(&out).unwrap();
-        let fields = header.fields().filter(Unsubscribe::replaces);
+        let fields = header.fields().filter(is_replaced);
         let fields = fields.map(|field| out.get(field.span().clone()).unwrap());
         String::from_utf8(fields.collect::<Vec<_>>().concat()).unwrap()
     }
@@ -71,30 +94,44 @@ mod tests {
     #[test]
     fn what_is_there_is_named() {
         let post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n";
-        let page = Unsubscribe {
+        let page = Place {
             address: None,
             ..BOTH
         };
-        let address = Unsubscribe { page: None, ..BOTH };
-        for (unsubscribe, fields) in [
+        let address = Place { page: None, ..BOTH };
+        for (place, fields) in [
             (
                 BOTH,
                 format!("List-Unsubscribe: <{PAGE}>,\r\n <mailto:{ADDRESS}>\r\n{post}"),
             ),
             (page, format!("List-Unsubscribe: <{PAGE}>\r\n{post}")),
             (address, format!("List-Unsubscribe: <mailto:{ADDRESS}>\r\n")),
-            (Unsubscribe::default(), String::new()),
+            (NOWHERE, String::new()),
         ] {
-            assert_eq!(of(unsubscribe, ""), fields);
+            assert_eq!(of(place, ""), fields);
+        }
+    }
+
+    /// One that nobody is to ask.
+    #[derive(Debug)]
+    struct Unasked;
+
+    impl Unsubscribe for Unasked {
+        fn page(&self) -> Option<String> {
+            panic!("the message names its own")
+        }
+
+        fn address(&self) -> Option<String> {
+            panic!("the message names its own")
         }
     }
 
     #[test]
     fn a_message_that_names_its_own_is_left_alone() {
         let own = "list-unsubscribe:\r\n <https://acme.example/u>\r\nList-Unsubscribe-Post: x\r\n";
-        assert_eq!(of(BOTH, own), own);
+        assert_eq!(of(Unasked, own), own);
         let own = "List-Unsubscribe: <mailto:a@acme.example>\r\n";
-        assert_eq!(of(BOTH, own), own);
+        assert_eq!(of(Unasked, own), own);
     }
 
     #[test]
@@ -102,6 +139,6 @@ mod tests {
         let empty = "List-Unsubscribe: \r\nList-Unsubscribe-Post: no\r\n";
         assert_eq!(of(BOTH, empty), of(BOTH, ""));
         // Where we have nothing to name, it is not ours to change.
-        assert_eq!(of(Unsubscribe::default(), empty), empty);
+        assert_eq!(of(NOWHERE, empty), empty);
     }
 }

@@ -89,10 +89,12 @@ fn numbered(text: &str) -> Option<(char, usize)> {
     Some((decoded.unwrap_or(char::REPLACEMENT_CHARACTER), ends))
 }
 
-/// Text as it may stand in a value, in whatever quotes, and in a page: of ASCII alone.
+/// Text as it may stand in a value, in whatever quotes or none, in a page and in a comment: of ASCII
+/// alone, without two dashes in a row, and without one at its end. `-->` would end a comment that
+/// Outlook reads.
 pub(super) fn encode(text: &str, encoded: &mut String) {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(is_encoded) {
+    while let Some(at) = next_encoded(rest) {
         let (kept, behind) = rest.split_at_checked(at).unwrap_or_default();
         encoded.push_str(kept);
         let mut behind = behind.chars();
@@ -111,7 +113,18 @@ pub(super) fn encode(text: &str, encoded: &mut String) {
     encoded.push_str(rest);
 }
 
-/// Whether a character that begins with this octet is written as a reference.
+/// Where the first character stands that is written as a reference.
+fn next_encoded(text: &str) -> Option<usize> {
+    let octets = text.as_bytes();
+    let mut places = octets.iter().enumerate();
+    let found = places.find(|(at, octet)| match octet {
+        b'-' => matches!(octets.get(at + 1), Some(b'-') | None),
+        octet => is_encoded(**octet),
+    });
+    found.map(|(at, _)| at)
+}
+
+/// Whether a character that begins with this octet is always written as a reference.
 const fn is_encoded(octet: u8) -> bool {
     matches!(octet, b'&' | b'<' | b'>' | b'"' | b'\'' | b'`' | 0..=b' ' | 0x7f..)
 }
@@ -153,6 +166,14 @@ mod tests {
             let mut encoded = String::new();
             encode(&text, &mut encoded);
             proptest::prop_assert!(encoded.is_ascii());
+            proptest::prop_assert_eq!(decode(&encoded), text);
+        }
+
+        #[test]
+        fn what_is_encoded_ends_no_comment(text in "[a-]{0,8}[a!>-]{0,8}") {
+            let mut encoded = String::new();
+            encode(&text, &mut encoded);
+            proptest::prop_assert!(!encoded.contains("--") && !encoded.ends_with('-'), "{}", encoded);
             proptest::prop_assert_eq!(decode(&encoded), text);
         }
     }

@@ -12,8 +12,11 @@ use super::{Note, Tracker, entity, fold, quoted};
 /// A message whose links are tracked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracked {
-    /// The message; the octets that were submitted where nothing was tracked.
-    pub raw: Bytes,
+    /// The octets of the message in their order, none of them empty: slices of what was submitted, and
+    /// the parts in which something is tracked. The first has the whole header of the message.
+    pub chunks: Vec<Bytes>,
+    /// How many of them are no slices: what it takes in memory beside what was submitted.
+    pub written: usize,
     /// How many links are tracked.
     pub links: usize,
     /// Whether there is a pixel.
@@ -22,27 +25,39 @@ pub struct Tracked {
     pub notes: Vec<Note>,
 }
 
+impl Tracked {
+    /// The message in one piece. Costs a copy of it where something is tracked.
+    pub fn whole(&self) -> Bytes {
+        match self.chunks.as_slice() {
+            [whole] => whole.clone(),
+            chunks => Bytes::from(chunks.concat()),
+        }
+    }
+}
+
 impl Plan {
-    /// The message with the addresses of one recipient. Costs a copy of the message, and the
-    /// encoding of parts that are base64.
+    /// The message with the addresses of one recipient. Costs a copy of the parts in which something
+    /// is tracked, and the encoding of those that are base64.
     pub fn render(&self, tracker: &impl Tracker) -> Tracked {
         let mut whole = Whole {
+            raw: &self.raw,
             tracked: Tracked {
-                raw: self.raw.clone(),
+                chunks: Vec::new(),
+                written: 0,
                 links: 0,
                 pixel: false,
                 notes: self.notes.clone(),
             },
-            octets: Vec::new(),
             at: 0,
         };
         for part in &self.parts {
             let put = whole.put(part, tracker);
             if put.iter().any(|put| put.text.is_some()) {
-                whole.splice(self, part, put);
+                whole.splice(part, put);
             }
         }
-        whole.finish(&self.raw)
+        whole.keep(self.raw.len());
+        whole.tracked
     }
 }
 
@@ -53,14 +68,14 @@ struct Put {
 }
 
 /// A message that is being written.
-struct Whole {
+struct Whole<'p> {
+    raw: &'p Bytes,
     tracked: Tracked,
-    octets: Vec<u8>,
-    /// How far the message was copied.
+    /// How far the message is among the chunks.
     at: usize,
 }
 
-impl Whole {
+impl Whole<'_> {
     /// What the tracker puts into a part.
     fn put(&mut self, part: &PartPlan, tracker: &impl Tracker) -> Vec<Put> {
         let mut put = Vec::with_capacity(part.edits.len());
@@ -109,26 +124,19 @@ impl Whole {
         }
     }
 
-    fn splice(&mut self, plan: &Plan, part: &PartPlan, put: Vec<Put>) {
-        let raw = &plan.raw;
-        if self.octets.is_empty() {
-            let added: usize = put
-                .iter()
-                .filter_map(|put| Some(put.text.as_ref()?.len()))
-                .sum();
-            self.octets.reserve(raw.len() + 2 * added + added / 4);
-        }
-        self.copy(raw, part.body.start);
-        let body = raw.get(part.body.clone()).unwrap_or_default();
-        match &part.carrier {
-            Carrier::Plain => self.octets.extend(plain(body, &put)),
+    fn splice(&mut self, part: &PartPlan, put: Vec<Put>) {
+        let body = self.raw.get(part.body.clone()).unwrap_or_default();
+        let (place, octets) = match &part.carrier {
+            Carrier::Plain => (part.body.clone(), plain(body, &put)),
             Carrier::Quoted => {
+                let added = added(&put);
+                // What is put there is escaped and makes lines longer than they may be.
+                let octets = Vec::with_capacity(body.len() + 2 * added + added / 4);
                 let texts = put
                     .into_iter()
                     .filter_map(|put| Some((put.span, put.text?)));
                 let texts: Vec<_> = texts.collect();
-                let octets = std::mem::take(&mut self.octets);
-                self.octets = quoted::splice(body, &texts, octets);
+                (part.body.clone(), quoted::splice(body, &texts, octets))
             }
             Carrier::Base64 {
                 content,
@@ -136,28 +144,28 @@ impl Whole {
                 digits,
             } => {
                 let (content, _) = spliced(content, &put);
-                let around = |span| body.get(span).unwrap_or_default();
-                self.octets.extend_from_slice(around(0..digits.start));
-                base64(&content, *line, &mut self.octets);
-                self.octets
-                    .extend_from_slice(around(digits.end..body.len()));
+                let place = part.body.start + digits.start..part.body.start + digits.end;
+                (place, base64(&content, *line))
             }
-        }
-        self.at = part.body.end;
+        };
+        self.keep(place.start);
+        self.push(octets.into());
+        self.at = place.end;
     }
 
-    fn copy(&mut self, raw: &[u8], to: usize) {
-        self.octets
-            .extend_from_slice(raw.get(self.at..to).unwrap_or_default());
+    /// Keeps what lies before this place as it is.
+    fn keep(&mut self, to: usize) {
+        if self.at < to {
+            self.tracked.chunks.push(self.raw.slice(self.at..to));
+        }
         self.at = to;
     }
 
-    fn finish(mut self, raw: &Bytes) -> Tracked {
-        if !self.octets.is_empty() || self.at > 0 {
-            self.copy(raw, raw.len());
-            self.tracked.raw = Bytes::from(self.octets);
+    fn push(&mut self, octets: Bytes) {
+        self.tracked.written += octets.len();
+        if !octets.is_empty() {
+            self.tracked.chunks.push(octets);
         }
-        self.tracked
     }
 }
 
@@ -191,11 +199,12 @@ fn no_tag(text: String) -> String {
 /// How the tag of a pixel begins.
 const IMAGE: &str = "<img";
 
-/// The rest of it. A pixel takes no room, and nobody hears of it who listens to the page.
+/// The rest of it. A pixel takes no room in a line of text, which may be centred, and nobody hears of
+/// it who listens to the page.
 fn image(address: &str) -> String {
     format!(
         " src=\"{address}\" width=\"1\" height=\"1\" alt=\"\" border=\"0\" \
-         style=\"width:1px!important;height:1px!important;border:0!important;\
+         style=\"display:block!important;width:1px!important;height:1px!important;border:0!important;\
          margin:0!important;padding:0!important\" />"
     )
 }
@@ -207,11 +216,7 @@ fn plain(body: &[u8], put: &[Put]) -> Vec<u8> {
 
 /// The octets with what was put into them, and where they have gaps then.
 fn spliced(octets: &[u8], put: &[Put]) -> (Vec<u8>, Vec<usize>) {
-    let added: usize = put
-        .iter()
-        .filter_map(|put| Some(put.text.as_ref()?.len()))
-        .sum();
-    let mut out = Vec::with_capacity(octets.len() + added);
+    let mut out = Vec::with_capacity(octets.len() + added(put));
     let mut gaps = Vec::new();
     let mut at = 0;
     for Put { span, text } in put {
@@ -226,7 +231,13 @@ fn spliced(octets: &[u8], put: &[Put]) -> (Vec<u8>, Vec<usize>) {
     (out, gaps)
 }
 
-fn base64(content: &[u8], line: usize, octets: &mut Vec<u8>) {
+/// Octets of what is put somewhere.
+fn added(put: &[Put]) -> usize {
+    let texts = put.iter().filter_map(|put| put.text.as_ref());
+    texts.map(String::len).sum()
+}
+
+fn base64(content: &[u8], line: usize) -> Vec<u8> {
     let mut digits = String::with_capacity(content.len() / 3 * 4 + content.len() / 24 + 8);
     for chunk in content.chunks(line / 4 * 3) {
         if !digits.is_empty() {
@@ -234,5 +245,5 @@ fn base64(content: &[u8], line: usize, octets: &mut Vec<u8>) {
         }
         BASE64.encode_append(chunk, &mut digits);
     }
-    octets.extend_from_slice(digits.as_bytes());
+    digits.into_bytes()
 }

@@ -154,7 +154,11 @@ pub(super) fn listed(field: &str) -> Vec<String> {
 /// Whether an address is to be left alone.
 pub(super) fn is_untracked(url: &str, listed: &[String], untracked: &[Pattern]) -> bool {
     let is_listed = !listed.is_empty() && listed.contains(&comparable(url));
-    is_listed || untracked.iter().any(|pattern| pattern.matches(url))
+    if is_listed || untracked.is_empty() {
+        return is_listed;
+    }
+    let url = url.to_ascii_lowercase();
+    untracked.iter().any(|pattern| pattern.matches(&url))
 }
 
 /// The address with scheme and host in lower case.
@@ -359,10 +363,8 @@ mod tests {
         assert_eq!(listed, ["https://news.example/u?A=1"]);
         assert!(is_untracked("https://NEWS.example/u?A=1", &listed, &[]));
         assert!(!is_untracked("https://news.example/u?a=1", &listed, &[]));
-        assert!(is_untracked(
-            "https://b.example/",
-            &[],
-            &[Pattern::new("*://b.example/*")]
-        ));
+        let untracked = ["*://a.example/*", "*://b.Example/*"].map(Pattern::new);
+        assert!(is_untracked("https://B.example/", &[], &untracked));
+        assert!(!is_untracked("https://c.example/", &[], &untracked));
     }
 }

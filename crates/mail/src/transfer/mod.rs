@@ -21,7 +21,7 @@ mod walk;
 mod tests;
 
 use bytes::Bytes;
-use memchr::{memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 pub(crate) use encode::{QUOTED_LINE, Quoted};
 
@@ -74,6 +74,44 @@ pub fn fit(raw: &Bytes, need: Need) -> Result<Bytes, Unfit> {
     let mut edits = walk::edits(raw, need)?;
     edits.extend(fold::edits(raw));
     Ok(apply::apply(raw, edits))
+}
+
+/// The same of a message in chunks, which it is given back in unless something has to be changed.
+///
+/// # Errors
+/// The message can't be made 7-bit.
+pub fn fit_chunks(chunks: Vec<Bytes>, need: Need) -> Result<Vec<Bytes>, Unfit> {
+    let is_ascii = || chunks.iter().all(|chunk| chunk.is_ascii());
+    if !may_have_long_line(&chunks) && (need == Need::ShortLines || is_ascii()) {
+        return Ok(chunks);
+    }
+    let whole = match chunks.as_slice() {
+        [whole] => whole.clone(),
+        chunks => Bytes::from(chunks.concat()),
+    };
+    Ok(vec![fit(&whole, need)?])
+}
+
+/// Whether a line has more than [`LINE_MAX`] octets. Of a line that begins in one chunk and ends in
+/// another its CR counts as well, so that it may be one too many.
+fn may_have_long_line(chunks: &[Bytes]) -> bool {
+    // Octets of the line that the chunks before have begun.
+    let mut begun = 0;
+    for chunk in chunks {
+        let first = memchr(b'\n', chunk);
+        let behind = first.map_or(chunk.len(), |lf| lf + 1);
+        let last = memrchr(b'\n', chunk).map_or(0, |lf| lf + 1);
+        if begun + first.unwrap_or(chunk.len()) > LINE_MAX
+            || has_long_line(chunk.get(behind..last).unwrap_or_default())
+        {
+            return true;
+        }
+        begun = match first {
+            Some(_) => chunk.len() - last,
+            None => begun + chunk.len(),
+        };
+    }
+    begun > LINE_MAX
 }
 
 /// The longest lines that are left of a message once it was made to fit [`Need::ShortLines`].

@@ -53,6 +53,17 @@ fn text_is_quoted_and_the_rest_is_base64() {
 }
 
 #[test]
+fn chunks_that_fit_are_not_touched() {
+    let raw = Bytes::from("Subject: a\r\n\r\nASCII\r\n".repeat(100));
+    let chunks: Vec<_> = (0..10).map(|at| raw.slice(at * 70..at * 70 + 70)).collect();
+    for need in [Need::SevenBit, Need::ShortLines] {
+        let fitted = fit_chunks(chunks.clone(), need).unwrap();
+        assert_eq!(fitted, chunks);
+        assert_eq!(fitted[9].as_ptr(), chunks[9].as_ptr());
+    }
+}
+
+#[test]
 fn what_fits_is_not_touched() {
     let raw = Bytes::from("Content-Transfer-Encoding: 8bit\r\n\r\nASCII\r\n");
     for need in [Need::SevenBit, Need::ShortLines] {
@@ -349,5 +360,28 @@ proptest! {
         }
         let long = lens.iter().any(|&len| len > LINE_MAX);
         prop_assert_eq!(has_long_line(text.as_bytes()), long);
+    }
+
+    #[test]
+    fn chunks_fit_as_the_whole_does(
+        lines in prop::collection::vec(
+            (prop_oneof![0..20_usize, 990..1_005_usize], prop::sample::select(&["x", "\u{e9}"][..])),
+            0..6,
+        ),
+        cuts in prop::collection::vec(0..4_000_usize, 0..6),
+        need in prop::sample::select(&[Need::ShortLines, Need::SevenBit][..]),
+    ) {
+        let lines = lines.iter().map(|(len, letter)| letter.repeat(*len));
+        let raw = ["Subject: a\r\n\r\n".to_owned(), lines.collect::<Vec<_>>().join("\r\n")];
+        let raw = Bytes::from(raw.concat());
+        let mut places: Vec<_> = cuts.iter().map(|cut| *cut.min(&raw.len())).collect();
+        places.extend([0, raw.len()]);
+        places.sort_unstable();
+        let chunks = places.windows(2).map(|pair| raw.slice(pair[0]..pair[1]));
+        let chunks: Vec<_> = chunks.filter(|chunk| !chunk.is_empty()).collect();
+        prop_assert!(may_have_long_line(&chunks) || !has_long_line(&raw));
+        let whole = fit(&raw, need);
+        let fitted = fit_chunks(chunks, need).map(|chunks| Bytes::from(chunks.concat()));
+        prop_assert_eq!(fitted, whole);
     }
 }

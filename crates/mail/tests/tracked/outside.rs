@@ -79,7 +79,7 @@ fn without_line_ends(text: &[u8]) -> Vec<u8> {
 /// What lies between what was put into a page.
 fn pieces(after: &[u8]) -> Vec<Vec<u8>> {
     const PUT: &[u8] = b"https://t.example/";
-    let is_put = |octet: &u8| octet.is_ascii_alphanumeric() || b":/._-?=&;".contains(octet);
+    let is_put = |octet: &u8| octet.is_ascii_alphanumeric() || b":/._-?=&;#".contains(octet);
     let mut pieces = Vec::new();
     let mut rest = after;
     while let Some(at) = memmem::find(rest, PUT) {

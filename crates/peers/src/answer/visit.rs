@@ -87,7 +87,7 @@ fn urls_of(text: &str, kind: &str) -> Vec<String> {
         let (_, behind) = url.split_once("://")?;
         let (_, path) = behind.split_once('/')?;
         let token = path.strip_prefix(kind)?.strip_prefix('/')?;
-        (!token.is_empty()).then(|| url.replace("&amp;", "&"))
+        (!token.is_empty()).then(|| url.replace("&amp;", "&").replace("&#45;", "-"))
     });
     found.take(URLS_MAX).collect()
 }
@@ -104,12 +104,12 @@ mod tests {
             ["https://t.example/c/token"]
         );
         assert_eq!(urls(&Bytes::from(quoted), "o"), ["https://t.example/o/pix"]);
-        let html = STANDARD.encode("<a href='https://t.example/c/token'>x</a>");
+        let html = STANDARD.encode("<a href='https://t.example/c/to&#45;-ken&#45;?a&amp;b'>x</a>");
         let (one, two) = html.split_at(20);
         let message = format!("A: b\r\n\r\n{one}\r\n{two}\r\n--b--\r\n");
         assert_eq!(
             urls(&Bytes::from(message), "c"),
-            ["https://t.example/c/token"]
+            ["https://t.example/c/to--ken-?a&b"]
         );
         assert_eq!(
             urls(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use postbell_accept::inbound::InboundGate;
 use postbell_accept::{Admission, Forwarder, Obstacle};
-use postbell_api::tracking::Tracking;
+use postbell_api::tracking::TrackingHost;
 use postbell_api::{Health, Pulse, Router};
 use postbell_deliver::Deliverer;
 use postbell_model::Clock;
@@ -110,7 +110,7 @@ impl Observed {
     }
 
     /// Names what is counted of visits.
-    pub(super) fn register_tracking(&mut self, tracking: &Tracking) {
+    pub(super) fn register_tracking(&mut self, tracking: &TrackingHost) {
         tracking.metrics.register(&mut self.registry);
     }
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use postbell_accept::{AcceptOptions, Admission, Forwarder, Gate, Reporter};
 use postbell_api::HttpDoor;
 use postbell_deliver::{
-    DeliverOptions, Deliverer, Reach, Signing, SimulatorRoute, TrackingOptions,
+    DeliverOptions, Deliverer, Reach, Signing, SimulatorRoute, TrackedAddresses,
 };
 use postbell_mail::Classifier;
 use postbell_model::{Clock, WorkspaceId};
@@ -92,7 +92,7 @@ pub(super) fn deliver_options(
         // Where no mail comes in, an answer to us would be lost.
         inbound_open: !config.inbound.listen.is_empty(),
         // Nor does a link lead anywhere where nobody answers.
-        tracking: TrackingOptions {
+        tracking: TrackedAddresses {
             open: config.tracking.is_open(),
             base_url: config.tracking.base_url.clone(),
         },

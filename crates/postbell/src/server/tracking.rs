@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use postbell_api::tracking::{Encryption, Tracking, TrackingParts, TrackingTerms};
+use postbell_api::tracking::{Encryption, TrackingHost, TrackingParts, TrackingTerms};
 use postbell_model::{Clock, TokenKeys};
 use postbell_net::{HostCertificates, ServerTls};
 use postbell_store::Store;
@@ -43,7 +43,7 @@ pub(super) fn tracking(
     store: &Arc<dyn Store>,
     (listeners, tls): (&Listeners, Option<&Arc<ServerTls>>),
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<(Tracking, Followed)> {
+) -> anyhow::Result<(TrackingHost, Followed)> {
     let keys = store.token_keys();
     let keys = TokenKeys::new(keys.iter().map(|(id, key)| (*id, key)));
     let parts = TrackingParts {
@@ -53,7 +53,7 @@ pub(super) fn tracking(
         links: store.clone(),
         clock: Arc::clone(clock),
     };
-    let mut tracking = Tracking::new(config.tracking.clone(), parts, None)?;
+    let mut tracking = TrackingHost::new(config.tracking.clone(), parts, None)?;
     let mut certificates = None;
     let mut encryptions = listeners.tracking.iter().map(|(_, encryption)| encryption);
     if encryptions.any(|encryption| *encryption == Encryption::Tls) {
@@ -76,11 +76,11 @@ impl Server {
     /// Answers at these listeners, writes down who comes, and tells of it.
     pub(super) fn run_tracking(
         &self,
-        tracking: Tracking,
+        tracking: TrackingHost,
         listeners: Vec<(TcpListener, Encryption)>,
         clock: Arc<dyn Clock>,
     ) {
-        let Tracking {
+        let TrackingHost {
             door,
             recorder,
             teller,

@@ -43,7 +43,7 @@ fn path(text: &str, kind: &str) -> String {
         .unwrap_or_else(|| panic!("no {start} in {text}"));
     let rest = &text[at + HOST.len()..];
     let end = rest.find(['"', '>', ' ', '\r']).unwrap();
-    rest[..end].to_owned()
+    rest[..end].replace("&#45;", "-")
 }
 
 async fn ask(world: &World, request: &str, body: &str) -> String {

@@ -90,7 +90,7 @@ pub(crate) async fn tell_all(fixture: &Fixture) {
 }
 
 async fn keep(fixture: &Fixture, hits: Vec<Hit>) {
-    fixture.store.keep_hits(hits).await.unwrap();
+    fixture.store.keep_hits(&hits).await.unwrap();
 }
 
 async fn kinds(fixture: &Fixture, delivery: DeliveryId) -> Vec<(u32, EventKind)> {
@@ -299,15 +299,12 @@ pub(crate) async fn no_more_hits_wait_than_may(fixture: &Fixture) {
     let hits = |count: usize| vec![opened(fixture, id, later(1)); count];
     let all = usize::try_from(HITS_MAX).unwrap();
     keep(fixture, hits(all - 1)).await;
-    let busy = fixture.store.keep_hits(hits(2)).await;
+    let busy = fixture.store.keep_hits(&hits(2)).await;
     assert!(matches!(busy, Err(StoreError::Busy)), "{busy:?}");
     keep(fixture, hits(1)).await;
     assert_eq!(fixture.store.hits_waiting(), HITS_MAX);
     let fixture = fixture.reopened().await;
-    let busy = fixture
-        .store
-        .keep_hits(vec![opened(&fixture, id, NOW)])
-        .await;
+    let busy = fixture.store.keep_hits(&[opened(&fixture, id, NOW)]).await;
     assert!(matches!(busy, Err(StoreError::Busy)), "{busy:?}");
     while fixture.store.hits_waiting() > 0 {
         let some = due(&fixture).await.iter().map(told).collect();
@@ -466,7 +463,7 @@ async fn take_off(fixture: &Fixture, address: &str) {
 pub(crate) async fn mail_goes_on_beside_many_hits(fixture: &Fixture) {
     let id = delivered_to(fixture, BOB).await;
     let hits = vec![opened(fixture, id, later(5)); 400];
-    let kept = std::iter::repeat_n(hits, 2).map(|hits| fixture.store.keep_hits(hits));
+    let kept = (0..2).map(|_| fixture.store.keep_hits(&hits));
     let kept: Vec<_> = kept.collect();
     let (kept, taken) = tokio::join!(
         async {

@@ -286,24 +286,24 @@ async fn whose_visits_they_were_is_forgotten() {
     };
     fixture
         .store
-        .keep_hits(visits("Anns/1.0", anns))
+        .keep_hits(&visits("Anns/1.0", anns))
         .await
         .unwrap();
     fixture
         .store
-        .keep_hits(visits("Bobs/1.0", bobs))
+        .keep_hits(&visits("Bobs/1.0", bobs))
         .await
         .unwrap();
     tell_all(&fixture).await;
     // One is told and one still waits.
     fixture
         .store
-        .keep_hits(visits("Anns/2.0", anns))
+        .keep_hits(&visits("Anns/2.0", anns))
         .await
         .unwrap();
     fixture
         .store
-        .keep_hits(visits("Bobs/2.0", bobs))
+        .keep_hits(&visits("Bobs/2.0", bobs))
         .await
         .unwrap();
     erase(fixture.folder(), &ann(), None).await.unwrap();

@@ -343,7 +343,7 @@ async fn hits_leave_room_for_mail() {
     for _ in 0..20 {
         let hits = vec![opened(&fixture, DeliveryId::new(NOW), NOW); 1_000];
         let store = std::sync::Arc::clone(&fixture.store);
-        tasks.spawn(async move { store.keep_hits(hits).await });
+        tasks.spawn(async move { store.keep_hits(&hits).await });
     }
     let first = tasks.join_next().await.unwrap().unwrap();
     assert!(matches!(first, Err(StoreError::Busy)), "{first:?}");
@@ -363,7 +363,7 @@ async fn a_hit_that_cannot_be_read_stops_no_other() {
     let fixture = fixture::sqlite().await;
     let ids = fixture.accept(&["a@example.com", "b@example.com"]).await;
     let hits = [ids[0], ids[1], ids[1], ids[0]].map(|id| opened(&fixture, id, NOW));
-    fixture.store.keep_hits(hits.into()).await.unwrap();
+    fixture.store.keep_hits(&hits).await.unwrap();
     let mut database = connect(&fixture).await;
     for sql in [
         "UPDATE hit SET delivery_id = x'00' WHERE number = 1",

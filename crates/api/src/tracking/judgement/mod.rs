@@ -4,6 +4,8 @@
 //! beside others: when it was delivered, and what else was asked for. Nothing is left out, whatever it
 //! is taken for.
 
+mod walk;
+
 use std::time::Duration;
 
 use postbell_model::engagement::{Click, Engagement, Hit, HitTarget, MachineReason};
@@ -24,12 +26,14 @@ pub(super) fn judge(visited: &Visited, measures: Measures) -> ToldVisit {
     let mut hits: Vec<_> = visited.hits.iter().collect();
     hits.sort_by_key(|(number, hit)| (hit.at, *number));
     let mut counts = Counts::after(visited.before);
-    let facts = hits.iter().map(|(_, hit)| {
+    let told_before = visited.before.and_then(|before| before.clicked_at);
+    let walked = walk::walked(hits.iter().map(|(_, hit)| hit), told_before, measures.hold);
+    let facts = hits.iter().zip(walked).map(|((_, hit), is_walked)| {
         let engagement = Engagement {
             ip: hit.ip.clone(),
             user_agent: hit.user_agent.clone(),
             count: counts.next(&hit.target),
-            machine_reasons: reasons(hit, visited, measures),
+            machine_reasons: reasons((hit, is_walked), visited, measures),
             proxy: hit.proxy,
         };
         (hit.at, fact(&hit.target, engagement))
@@ -72,12 +76,14 @@ impl Counts {
     }
 }
 
-fn reasons(hit: &Hit, visited: &Visited, measures: Measures) -> Vec<MachineReason> {
+fn reasons(
+    (hit, is_walked): (&Hit, bool),
+    visited: &Visited,
+    measures: Measures,
+) -> Vec<MachineReason> {
     let mut reasons = hit.signs.clone();
     reasons.extend(too_early(hit.at, visited, measures.early));
-    if is_one_of_several(hit, visited, measures.hold) {
-        reasons.push(MachineReason::SeveralLinks);
-    }
+    reasons.extend(is_walked.then_some(MachineReason::SeveralLinks));
     reasons.sort_unstable();
     reasons.dedup();
     reasons
@@ -92,22 +98,6 @@ fn too_early(at: Timestamp, visited: &Visited, early: Duration) -> Option<Machin
         Some(delivered) if at.since(delivered) < early => Some(MachineReason::RightAfterDelivery),
         Some(_) => None,
     }
-}
-
-/// Whether another link was followed within the hold, sooner or later. Which it was that was told of
-/// before is not known any more; it counts as another.
-fn is_one_of_several(hit: &Hit, visited: &Visited, hold: Duration) -> bool {
-    let HitTarget::Link { url, .. } = &hit.target else {
-        return false;
-    };
-    let is_near = |at: Timestamp| hit.at.since(at).max(at.since(hit.at)) < hold;
-    let told_before = visited.before.and_then(|before| before.clicked_at);
-    let mut beside = visited.hits.iter().map(|(_, other)| other);
-    told_before.is_some_and(is_near)
-        || beside.any(|other| match &other.target {
-            HitTarget::Link { url: another, .. } => another != url && is_near(other.at),
-            HitTarget::Pixel => false,
-        })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ fn plain_text_is_tracked_on_demand() {
         "Subject: a",
         "See https://a.example/.\r\n-- \r\nhttp://b.example \r\n",
     );
-    assert_eq!(rendered(&raw).raw, raw);
+    assert_eq!(rendered(&raw).whole(), raw);
     let options = Options {
         plain_text: PlainText::Rewrite,
         ..Options::default()
@@ -30,7 +30,7 @@ fn plain_text_is_tracked_on_demand() {
     }
     let tracked = Plan::of(&raw, &options).render(&Twice);
     let wanted = "See https://a.example/https://a.example/0.\r\n-- \r\nhttp://b.examplehttp://b.example1 \r\n";
-    assert_eq!(text(&tracked.raw), wanted);
+    assert_eq!(text(&tracked.whole()), wanted);
     assert_eq!((tracked.links, tracked.pixel), (2, false));
 }
 
@@ -47,7 +47,7 @@ fn placeholders_may_be_all_that_is_looked_for() {
     let tracked = plan.render(&Plain);
     assert_eq!((tracked.links, tracked.pixel), (0, false));
     let filled = "<a href=https://a.example>https://u.example/?a&amp;b</a></body>";
-    assert_eq!(text(&tracked.raw), filled);
+    assert_eq!(text(&tracked.whole()), filled);
     assert!(plan.octets() >= raw.len());
 }
 
@@ -71,12 +71,36 @@ fn some_links_are_left_alone() {
 }
 
 #[test]
+fn what_has_no_places_is_not_copied() {
+    let page = "<a href='https://a.example'>x</a>";
+    let file = "x".repeat(10_000);
+    for encoding in ["8bit", "quoted-printable"] {
+        let body = format!(
+            "--b\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{page}\r\n\
+             --b\r\nContent-Type: application/octet-stream\r\n\r\n{file}\r\n--b--\r\n"
+        );
+        let raw = message("Content-Type: multipart/mixed; boundary=b", &body);
+        let tracked = rendered(&raw);
+        let [head, page, rest] = &tracked.chunks[..] else {
+            panic!("{:?}", tracked.chunks);
+        };
+        assert_eq!(head.as_ptr(), raw.as_ptr());
+        assert_eq!(page.len(), tracked.written);
+        assert_eq!(rest.as_ptr_range().end, raw.as_ptr_range().end);
+        assert!(rest.len() > file.len());
+    }
+    let raw = message("Content-Type: text/plain", &file);
+    let tracked = rendered(&raw);
+    assert_eq!((tracked.chunks, tracked.written), (vec![raw], 0));
+}
+
+#[test]
 fn the_encoding_stays() {
     let raw = message(
         "Content-Type: text/html\nContent-Transfer-Encoding: quoted-printable",
         "a=20b=\r\n<a href=3D\"https=\r\n://a.example/=3F\">x=\r\n</a>=C3=A9\r\n</=\r\nbody>=\r\n",
     );
-    let tracked = text(&rendered(&raw).raw);
+    let tracked = text(&rendered(&raw).whole());
     let (before, rest) = tracked.split_once("href=3D\"").unwrap();
     assert_eq!(before, "a=20b=\r\n<a ");
     let (link, rest) = rest.split_once("\">x=\r\n</a>=C3=A9\r\n").unwrap();
@@ -92,14 +116,14 @@ fn the_encoding_stays() {
         " \r\nPGEgaHJlZj0i\r\naHR0cDovL2Eu\r\nZXhhbXBsZSI+\r\nxyDHIMcgxw==\r\n\r\n",
     );
     let tracked = rendered(&raw);
-    let lines: Vec<_> = text(&tracked.raw)
+    let lines: Vec<_> = text(&tracked.whole())
         .split("\r\n")
         .map(str::to_owned)
         .collect();
     assert_eq!(lines.concat().get(..13), Some(" PGEgaHJlZj0i"));
     assert!(lines.iter().all(|line| line.len() <= 12));
-    assert!(tracked.raw.ends_with(b"\r\n\r\n"));
-    let content = Mail::read(&tracked.raw).octets(0).into_owned();
+    assert!(tracked.whole().ends_with(b"\r\n\r\n"));
+    let content = Mail::read(&tracked.whole()).octets(0).into_owned();
     let mut wanted = b"<a href=\"&lt;http://a.example&gt;\">\xc7 \xc7 \xc7 \xc7".to_vec();
     wanted.extend(pixel().bytes());
     assert_eq!(content, wanted);
@@ -112,7 +136,7 @@ fn lines_stay_short() {
         "<p class=\"{long}\"></p><a class=y href=\"https://a.example/?{}\" id=z>b</a>{long}<br>",
         "q".repeat(20)
     ));
-    let once = rendered(&raw).raw;
+    let once = rendered(&raw).whole();
     assert!(text(&once).split("\r\n").all(|line| line.len() <= LINE_MAX));
     assert!(text(&once).contains("\r\nhref=\"&lt;https://a"));
     // What can't be broken at a tag is encoded on its way.
@@ -120,7 +144,7 @@ fn lines_stay_short() {
     let raw = page(&format!("<a href=\"{}\r\n{}\">", &url[..500], &url[500..]));
     let once = rendered(&raw);
     assert_eq!(once.links, 1);
-    let fitted = fit(&once.raw, Need::ShortLines).unwrap();
+    let fitted = fit(&once.whole(), Need::ShortLines).unwrap();
     assert!(
         fitted
             .split(|octet| *octet == b'\n')
@@ -128,7 +152,7 @@ fn lines_stay_short() {
     );
     assert_eq!(
         Mail::read(&fitted).octets(0),
-        Mail::read(&once.raw).octets(0)
+        Mail::read(&once.whole()).octets(0)
     );
 }
 
@@ -212,7 +236,7 @@ fn characters_of_two_octets_stay() {
     assert_eq!(tracked.links, 1);
     // It ends within such characters: the pixel stands before the last tag.
     assert_eq!(
-        text(&tracked.raw),
+        text(&tracked.whole()),
         wanted.replace("</a>", &format!("{}</a>", pixel()))
     );
 
@@ -237,18 +261,18 @@ fn one_pixel_stands_in_the_page_that_is_shown() {
         let raw = Bytes::from(whole);
         let tracked = rendered(&raw);
         let at = tracked
-            .raw
+            .whole()
             .windows(4)
             .position(|octets| octets == b"<img")
             .unwrap();
         assert!(
             tracked
-                .raw
+                .whole()
                 .slice(..at)
                 .ends_with(format!("\r\n{shown}").as_bytes()),
             "{tracked:?}"
         );
-        assert_eq!(tracked.raw.len(), raw.len() + pixel().len());
+        assert_eq!(tracked.whole().len(), raw.len() + pixel().len());
     };
     let [a, b, c] = ["a", "b", "c"].map(leaf);
     check(multi("mixed", "m", &[a.clone(), b.clone()]), "a");
@@ -274,5 +298,5 @@ fn one_pixel_stands_in_the_page_that_is_shown() {
     let raw = Bytes::from(multi("alternative", "m", &[amp, b]));
     let tracked = rendered(&raw);
     assert_eq!((tracked.links, tracked.pixel), (1, true));
-    assert!(text(&tracked.raw).contains("gt;'>x</body>"));
+    assert!(text(&tracked.whole()).contains("gt;'>x</body>"));
 }

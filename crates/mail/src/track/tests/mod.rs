@@ -46,7 +46,7 @@ fn check(body: &str, marked: &str) {
     let mut wanted = marked.replace('¶', &pixel());
     let links = marked.matches('{').count();
     wanted = wanted.replace('{', "&lt;").replace('}', "&gt;");
-    assert_eq!(text(&tracked.raw), wanted);
+    assert_eq!(text(&tracked.whole()), wanted);
     assert_eq!(
         (tracked.links, tracked.pixel),
         (links, marked.contains('¶'))
@@ -55,13 +55,13 @@ fn check(body: &str, marked: &str) {
 
 fn pixel() -> String {
     let tracked = rendered(&page(""));
-    text(&tracked.raw)
+    text(&tracked.whole())
 }
 
 fn notes(head: &str, body: &str) -> Vec<Note> {
     let raw = message(head, body);
     let tracked = rendered(&raw);
-    assert_eq!(tracked.raw, raw);
+    assert_eq!(tracked.whole(), raw);
     tracked.notes
 }
 
@@ -123,7 +123,11 @@ fn everything_else_stays() {
     ] {
         let raw = page(body);
         let tracked = rendered(&raw);
-        assert_eq!(text(&tracked.raw), format!("{body}{}", pixel()), "{body}");
+        assert_eq!(
+            text(&tracked.whole()),
+            format!("{body}{}", pixel()),
+            "{body}"
+        );
         assert_eq!(tracked.links, 0, "{body}");
     }
 }
@@ -157,6 +161,28 @@ fn conditional_comments_are_looked_into() {
     check(
         "<!--[if mso]><script><a href=http://a.example></script><![endif]-->",
         "<!--[if mso]><script><a href=http://a.example></script><![endif]-->¶",
+    );
+}
+
+#[test]
+fn an_address_ends_no_comment() {
+    struct Dashed;
+    impl Tracker for Dashed {
+        fn link(&self, _: &str, _: Place) -> Option<String> {
+            Some("https://t.example/c/a--b--".to_owned())
+        }
+        fn pixel(&self) -> Option<String> {
+            None
+        }
+        fn unsubscribe(&self) -> Option<String> {
+            None
+        }
+    }
+    let raw = page("<!--[if mso]><a href=http://a.example>x</a><![endif]--></body>");
+    let tracked = Plan::of(&raw, &Options::default()).render(&Dashed);
+    assert_eq!(
+        text(&tracked.whole()),
+        "<!--[if mso]><a href=https://t.example/c/a&#45;-b&#45;&#45;>x</a><![endif]--></body>"
     );
 }
 
@@ -239,7 +265,7 @@ fn placeholders_are_replaced() {
         "{{postbell.unsubscribe_url}}\r\n{{other}}\r\n",
     );
     assert_eq!(
-        text(&rendered(&raw).raw),
+        text(&rendered(&raw).whole()),
         "https://u.example/?a&b\r\n{{other}}\r\n"
     );
 
@@ -257,7 +283,7 @@ fn placeholders_are_replaced() {
     }
     let tracked = Plan::of(&raw, &Options::default()).render(&Silent);
     assert_eq!(
-        (tracked.raw, tracked.notes),
+        (tracked.whole(), tracked.notes),
         (raw, vec![Note::NoUnsubscribeUrl])
     );
 }
@@ -268,5 +294,5 @@ fn a_part_without_content_keeps_its_boundary() {
         "Content-Type: multipart/mixed; boundary=b",
         "--b\r\nContent-Type: text/html\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--\r\n",
     );
-    assert_eq!(rendered(&raw).raw, raw);
+    assert_eq!(rendered(&raw).whole(), raw);
 }

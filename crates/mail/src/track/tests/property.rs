@@ -119,13 +119,17 @@ proptest! {
         let plan = Plan::of(&raw, &Options::default());
         let tracked = plan.render(&Plain);
         prop_assert_eq!(tracked.links, plan.links().count());
+        let is_kept = |chunk: &&Bytes| raw.as_ptr_range().contains(&chunk.as_ptr());
+        let kept: usize = tracked.chunks.iter().filter(is_kept).map(Bytes::len).sum();
+        prop_assert_eq!(kept + tracked.written, tracked.whole().len());
+        prop_assert!(tracked.chunks.iter().all(|chunk| !chunk.is_empty()));
         match plan.parts.first() {
-            Some(part) => check_around(&raw, &tracked.raw, part)?,
-            None => prop_assert_eq!(&raw, &tracked.raw),
+            Some(part) => check_around(&raw, &tracked.whole(), part)?,
+            None => prop_assert_eq!(&raw, &tracked.whole()),
         }
         let lines = |raw: &Bytes| raw.split(|octet| *octet == b'\n').map(<[u8]>::len).max();
         if !raw.starts_with(b"Content-Type: text/html\r\nContent-Transfer-Encoding: 8bit") {
-            prop_assert!(lines(&tracked.raw) <= lines(&raw).max(Some(77)));
+            prop_assert!(lines(&tracked.whole()) <= lines(&raw).max(Some(77)));
         }
     }
 
@@ -133,7 +137,7 @@ proptest! {
     fn links_are_found_again(raw in messages_of(settled())) {
         let plan = Plan::of(&raw, &Options::default());
         let tracked = plan.render(&Again);
-        let again = Plan::of(&tracked.raw, &Options::default());
+        let again = Plan::of(&tracked.whole(), &Options::default());
         let wanted: Vec<String> = (0..tracked.links).map(|index| format!("{LINK}{index}?a&b")).collect();
         let found: Vec<&str> = again.links().filter(|link| link.starts_with(LINK)).collect();
         prop_assert_eq!(found, wanted);
@@ -143,10 +147,11 @@ proptest! {
     #[test]
     fn lines_are_short_enough_in_the_end(raw in messages()) {
         let tracked = Plan::of(&raw, &Options::default()).render(&Plain);
-        let fitted = fit(&tracked.raw, Need::ShortLines).unwrap();
+        let whole = tracked.whole();
+        let fitted = fit(&whole, Need::ShortLines).unwrap();
         let mut lines = fitted.split(|octet| *octet == b'\n');
         prop_assert!(lines.all(|line| line.len() <= LINE_MAX + 1));
-        let (before, after) = (Mail::read(&tracked.raw), Mail::read(&fitted));
+        let (before, after) = (Mail::read(&whole), Mail::read(&fitted));
         prop_assert_eq!(before.octets(0), after.octets(0));
     }
 }

@@ -117,7 +117,7 @@ impl HitCounts {
 
 #[async_trait]
 impl Engagements for SqliteStore {
-    async fn keep_hits(&self, hits: Vec<Hit>) -> Result<(), StoreError> {
+    async fn keep_hits(&self, hits: &[Hit]) -> Result<(), StoreError> {
         self.shared.hits.check(hits.len())?;
         let mut answers = Vec::new();
         for hits in hits.chunks(HITS_AT_ONCE) {
