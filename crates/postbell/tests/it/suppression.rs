@@ -1,5 +1,7 @@
 //! `postbell suppression`: by hand, and by files.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::kit::Place;
@@ -148,6 +150,7 @@ fn a_file_goes_in_but_for_its_faults() {
         ,eve@example.org,soon,\r\n\
         ,ann@example.org,,\r\n\
         ,old@example.org,2001-01-01,\r\n\
+        later,bob@example.org,2101-01-01,manual\r\n\
         \"open,zoe@example.org,,\r\n";
     place.write("list.csv", file);
     let checked = place.run(&words(&["import", "list.csv", "--check"]));
@@ -155,7 +158,9 @@ fn a_file_goes_in_but_for_its_faults() {
     assert!(
         checked
             .stdout
-            .starts_with("list.csv: 7 rows, of which 3 could be taken; 1 have expired"),
+            .starts_with(
+                "list.csv: 8 rows, of which 4 could be taken; 0 are on the list already; 1 have expired"
+            ),
         "{checked:?}"
     );
     assert_eq!(read(&place, &["list"]), json!([]));
@@ -163,7 +168,7 @@ fn a_file_goes_in_but_for_its_faults() {
     let import = words(&["import", "list.csv", "--faults", "faults.csv"]);
     let outcome = place.run(&import);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    let counts = "list.csv: 7 rows; 2 were added, 0 changed, 1 were there already";
+    let counts = "list.csv: 8 rows; 2 were added, 1 changed, 1 were there already";
     assert!(outcome.stdout.starts_with(counts), "{outcome:?}");
     let told: Vec<_> = outcome.stderr.lines().collect();
     assert!(
@@ -174,21 +179,67 @@ fn a_file_goes_in_but_for_its_faults() {
         told[1].starts_with("line 6: \"soon\" is no time"),
         "{told:?}"
     );
-    assert!(told[2].starts_with("line 9: a quote is opened"), "{told:?}");
+    assert!(told[2].starts_with("line 10: a quote is opened"), "{told:?}");
     assert_eq!(told[3], "postbell: list.csv: 3 rows were not taken");
     let faults = std::fs::read_to_string(place.path().join("faults.csv")).unwrap();
     assert!(faults.starts_with("line,fault\n5,"), "{faults}");
 
-    let again = place.run(&words(&["import", "list.csv", "--json"]));
-    let again: Value = serde_json::from_str(&again.stdout).unwrap();
+    let checked = place.run(&words(&["import", "list.csv", "--check", "--json"]));
+    let checked: Value = serde_json::from_str(&checked.stdout).unwrap();
     assert_eq!(
-        (&again["added"], &again["known"], &again["faults"]),
-        (&json!(0), &json!(3), &json!(3))
+        (&checked["good"], &checked["known"]),
+        (&json!(4), &json!(4))
     );
-    assert_eq!(again["firstFaults"][1]["line"], 6);
-    let notes = read(&place, &["list"]);
-    assert_eq!(notes[0]["note"], "=1+1");
-    assert_eq!(notes[1]["note"], "two\nlines");
+    assert_eq!(checked["firstFaults"][1]["line"], 6);
+    let listed = read(&place, &["list"]);
+    assert_eq!(listed[0]["note"], "=1+1");
+    let bob = &listed[1];
+    assert_eq!((&bob["note"], &bob["cause"]), (&json!("later"), &json!("BOUNCE")));
+    assert!(bob["expiresAt"].as_str().unwrap().starts_with("2101-01-01"), "{bob}");
+}
+
+#[test]
+fn a_file_that_is_given_again_takes_the_later_expiry_and_the_note() {
+    let place = with_workspaces();
+    let entry = |expires: &str, note: &str| {
+        let file = format!("address,expires,note\nann@example.org,{expires},{note}\n");
+        place.write("list.csv", &file);
+        let told = read(&place, &["import", "list.csv"]);
+        let counts = ["added", "changed", "known"].map(|name| told[name].as_u64().unwrap());
+        let ann = read(&place, &["list"])[0].take();
+        let expires = ann["expiresAt"].as_str().map(|at| at[..4].to_owned());
+        (counts, expires, ann["note"].as_str().map(str::to_owned))
+    };
+    let stands = |year: &str, note: &str| (Some(year.to_owned()), Some(note.to_owned()));
+    for (expires, note, counts, (year, said)) in [
+        ("2100-01-01", "a", [1, 0, 0], stands("2100", "a")),
+        ("2100-01-01", "a", [0, 0, 1], stands("2100", "a")),
+        ("2090-01-01", "", [0, 0, 1], stands("2100", "a")),
+        ("2110-01-01", "b", [0, 1, 0], stands("2110", "b")),
+        ("", "", [0, 1, 0], (None, Some("b".to_owned()))),
+        ("2110-01-01", "", [0, 0, 1], (None, Some("b".to_owned()))),
+    ] {
+        assert_eq!(entry(expires, note), (counts, year, said), "{expires} {note}");
+    }
+}
+
+#[test]
+fn faults_are_written_to_a_file_of_their_own() {
+    let place = with_workspaces();
+    let list = "ann@example.org\nnot an address\n";
+    place.write("list.csv", list);
+    let import = |faults| words(&["import", "list.csv", "--faults", faults]);
+    let told = place.fails(&import("list.csv"));
+    assert_eq!(
+        told,
+        "postbell: list.csv is there already: name another file\n"
+    );
+    let read = |name| std::fs::read_to_string(place.path().join(name)).unwrap();
+    assert_eq!(read("list.csv"), list);
+    place.run(&import("faults.csv"));
+    assert!(read("faults.csv").starts_with("line,fault\n2,"));
+    let about = std::fs::metadata(place.path().join("faults.csv")).unwrap();
+    assert_eq!(about.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
