@@ -121,7 +121,7 @@ fn a_list_has_pages_and_filters() {
     place.ok(&words(&["import", "list.csv"]));
     let outcome = place.run(&words(&["list", "--limit", "2"]));
     assert_eq!(outcome.stdout.lines().count(), 3, "{outcome:?}");
-    assert_eq!(outcome.stderr, "there are more: --after 'b@y.example'\n");
+    assert_eq!(outcome.stderr, "there are more: --after='b@y.example'\n");
     let rest = read(&place, &["list", "--after", "b@y.example"]);
     assert_eq!(addresses(&rest), ["b@y.example", "c@x.example"]);
     let rest = read(&place, &["list", "--after", "b@y.example/news"]);
@@ -138,6 +138,25 @@ fn a_list_has_pages_and_filters() {
         let listed = read(&place, &[&["list"], filter].concat());
         assert_eq!(addresses(&listed), found, "{filter:?}");
     }
+}
+
+#[test]
+fn the_next_page_is_asked_for_in_the_words_of_a_shell() {
+    let place = with_workspaces();
+    place.write("list.csv", "-o'brien@x.example\nzoe@x.example\n");
+    place.ok(&words(&["import", "list.csv"]));
+    let outcome = place.run(&words(&["list", "--limit", "1"]));
+    let told = outcome.stderr.trim_end();
+    assert_eq!(
+        told,
+        r"there are more: --after='-o'\''brien@x.example'"
+    );
+    let mut shell = std::process::Command::new("sh");
+    let said = told.trim_start_matches("there are more: ");
+    let shell = shell.args(["-c", &format!("printf %s {said}")]).output();
+    let typed = String::from_utf8(shell.unwrap().stdout).unwrap();
+    let rest = read(&place, &["list", &typed]);
+    assert_eq!(addresses(&rest), ["zoe@x.example"]);
 }
 
 #[test]
