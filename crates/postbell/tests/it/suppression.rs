@@ -1,5 +1,6 @@
 //! `postbell suppression`: by hand, and by files.
 
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
@@ -342,12 +343,33 @@ fn what_is_exported_is_read_back_exactly() {
 }
 
 #[test]
+fn a_reader_of_the_list_may_go_away() {
+    let place = with_workspaces();
+    place.write("list.csv", &rows(10_000));
+    place.ok(&words(&["import", "list.csv"]));
+    let mut command = place.command(&words(&["export", "-"]));
+    let mut export = command.spawn().unwrap();
+    let mut first = [0; 8];
+    let mut output = export.stdout.take().unwrap();
+    output.read_exact(&mut first).unwrap();
+    drop(output);
+    let outcome = export.wait_with_output().unwrap();
+    assert_eq!(&first, b"address,");
+    assert_eq!(outcome.status.code(), Some(0));
+    assert_eq!(String::from_utf8(outcome.stderr).unwrap(), "");
+}
+
+/// A bare list, by address.
+fn rows(count: usize) -> String {
+    let rows = (0..count).map(|n| format!("user{n:06}@d{}.example\n", n % 997));
+    rows.collect()
+}
+
+#[test]
 fn a_long_list_goes_in_and_out() {
     const ROWS: usize = 100_000;
     let place = with_workspaces();
-    let rows: String = (0..ROWS)
-        .map(|n| format!("user{n:06}@d{}.example\n", n % 997))
-        .collect();
+    let rows = rows(ROWS);
     place.write("list.csv", &rows);
     let said = place.ok(&words(&["import", "list.csv"]));
     assert!(
