@@ -88,6 +88,7 @@ impl Server {
         let allowed = &config.guard;
         terms.guards.deliver.allow(allowed.allow_deliver.clone());
         terms.guards.notify.allow(allowed.allow_notify.clone());
+        self.simulated.answer_by(config, &self.addresses);
         Ok(())
     }
 }

@@ -1,11 +1,15 @@
 //! The doors that simulated answers come in by: those of this server, from this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use postbell_peers::answer::{Doors, WebDoor};
 
 use crate::config::Config;
 use crate::server::Addresses;
+
+/// Beyond the time in which visits are taken for a machine's.
+const VISIT_MARGIN: Duration = Duration::from_secs(1);
 
 /// Where answers go on a server that listens here.
 pub(crate) fn doors(config: &Config, addresses: &Addresses) -> Doors {
@@ -19,6 +23,7 @@ pub(crate) fn doors(config: &Config, addresses: &Addresses) -> Doors {
     Doors {
         mail: mail.find(speaks_first),
         web: plain.or_else(|| tls.next().map(WebDoor::Tls)),
+        visit_after: config.tracking.early.saturating_add(VISIT_MARGIN),
     }
 }
 
