@@ -64,7 +64,7 @@ impl Simulated {
 }
 
 /// The domain whose addresses are simulated.
-pub(super) fn domain(config: &Config) -> Option<Domain> {
+pub(crate) fn domain(config: &Config) -> Option<Domain> {
     let hostname = &config.server.hostname;
     config
         .simulator

@@ -19,7 +19,7 @@ use postbell_peers::mx::{Ledger, Moment, MxOptions, MxServer};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use doors::doors;
+pub(crate) use doors::{Missing, configured_doors, doors};
 use judge::Names;
 
 /// Connections served at a time.
