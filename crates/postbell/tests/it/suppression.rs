@@ -21,8 +21,7 @@ fn words<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn read(place: &Place, arguments: &[&str]) -> Value {
-    let printed = place.ok(&[&words(arguments)[..], &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap()
+    place.json(&words(arguments))
 }
 
 fn addresses(listed: &Value) -> Vec<&str> {
@@ -148,10 +147,7 @@ fn the_next_page_is_asked_for_in_the_words_of_a_shell() {
     place.ok(&words(&["import", "list.csv"]));
     let outcome = place.run(&words(&["list", "--limit", "1"]));
     let told = outcome.stderr.trim_end();
-    assert_eq!(
-        told,
-        r"there are more: --after='-o'\''brien@x.example'"
-    );
+    assert_eq!(told, r"there are more: --after='-o'\''brien@x.example'");
     let mut shell = std::process::Command::new("sh");
     let said = told.trim_start_matches("there are more: ");
     let shell = shell.args(["-c", &format!("printf %s {said}")]).output();
@@ -176,11 +172,9 @@ fn a_file_goes_in_but_for_its_faults() {
     let checked = place.run(&words(&["import", "list.csv", "--check"]));
     assert_eq!(checked.code, Some(1), "{checked:?}");
     assert!(
-        checked
-            .stdout
-            .starts_with(
-                "list.csv: 8 rows, of which 4 could be taken; 0 are on the list already; 1 have expired"
-            ),
+        checked.stdout.starts_with(
+            "list.csv: 8 rows, of which 4 could be taken; 0 are on the list already; 1 have expired"
+        ),
         "{checked:?}"
     );
     assert_eq!(read(&place, &["list"]), json!([]));
@@ -199,7 +193,10 @@ fn a_file_goes_in_but_for_its_faults() {
         told[1].starts_with("line 6: \"soon\" is no time"),
         "{told:?}"
     );
-    assert!(told[2].starts_with("line 10: a quote is opened"), "{told:?}");
+    assert!(
+        told[2].starts_with("line 10: a quote is opened"),
+        "{told:?}"
+    );
     assert_eq!(told[3], "postbell: list.csv: 3 rows were not taken");
     let faults = std::fs::read_to_string(place.path().join("faults.csv")).unwrap();
     assert!(faults.starts_with("line,fault\n5,"), "{faults}");
@@ -214,8 +211,14 @@ fn a_file_goes_in_but_for_its_faults() {
     let listed = read(&place, &["list"]);
     assert_eq!(listed[0]["note"], "=1+1");
     let bob = &listed[1];
-    assert_eq!((&bob["note"], &bob["cause"]), (&json!("later"), &json!("BOUNCE")));
-    assert!(bob["expiresAt"].as_str().unwrap().starts_with("2101-01-01"), "{bob}");
+    assert_eq!(
+        (&bob["note"], &bob["cause"]),
+        (&json!("later"), &json!("BOUNCE"))
+    );
+    assert!(
+        bob["expiresAt"].as_str().unwrap().starts_with("2101-01-01"),
+        "{bob}"
+    );
 }
 
 #[test]
@@ -239,7 +242,11 @@ fn a_file_that_is_given_again_takes_the_later_expiry_and_the_note() {
         ("", "", [0, 1, 0], (None, Some("b".to_owned()))),
         ("2110-01-01", "", [0, 0, 1], (None, Some("b".to_owned()))),
     ] {
-        assert_eq!(entry(expires, note), (counts, year, said), "{expires} {note}");
+        assert_eq!(
+            entry(expires, note),
+            (counts, year, said),
+            "{expires} {note}"
+        );
     }
 }
 
