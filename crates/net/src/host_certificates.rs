@@ -34,20 +34,24 @@ pub struct HostCertificates {
 
 /// What is shown, and in which order it is looked for.
 struct ByHost {
-    own: ArcSwap<Own>,
+    own: ArcSwap<OwnCertificates>,
     issued: Option<Arc<dyn ResolvesServerCert>>,
     server: Option<Arc<ServerTls>>,
 }
 
-/// Those in files. Of entries for the same host the first counts.
+/// Those in files, as they were read. Of entries for the same host the first counts.
 #[derive(Debug, Default)]
-struct Own {
+pub struct OwnCertificates {
     hosts: HashMap<String, Arc<ServerTls>>,
     all: Vec<Arc<ServerTls>>,
 }
 
-impl Own {
-    fn load(entries: Vec<HostFiles>) -> Result<Self, CertificateError> {
+impl OwnCertificates {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One is no good.
+    pub fn read(entries: Vec<HostFiles>) -> Result<Self, CertificateError> {
         let mut own = Self::default();
         for entry in entries {
             let tls = Arc::new(ServerTls::load(entry.files)?);
@@ -87,7 +91,7 @@ impl HostCertificates {
     ) -> Result<Self, CertificateError> {
         let takes_challenges = issued.is_some();
         let by_host = Arc::new(ByHost {
-            own: ArcSwap::from_pointee(Own::load(own)?),
+            own: ArcSwap::from_pointee(OwnCertificates::read(own)?),
             issued,
             server,
         });
@@ -112,13 +116,9 @@ impl HostCertificates {
         Arc::clone(&self.config)
     }
 
-    /// Reads other files, or the same ones once more: all or none. Connections go on.
-    ///
-    /// # Errors
-    /// A file is no good; what was shown stays in use.
-    pub fn reload(&self, own: Vec<HostFiles>) -> Result<(), CertificateError> {
-        self.by_host.own.store(Arc::new(Own::load(own)?));
-        Ok(())
+    /// Shows others from now on. Connections go on.
+    pub fn put(&self, own: OwnCertificates) {
+        self.by_host.own.store(Arc::new(own));
     }
 
     /// Looks at the files every few seconds until `stop`. A new certificate that is no good is
@@ -273,20 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_taken_up_all_or_none() {
+    fn others_are_shown_from_the_moment_on() {
         let own = |name| vec![entry(&["track.acme.example"], name)];
         let certificates = HostCertificates::load(own("dev"), None, None).unwrap();
         let shown = || shown(&certificates, "track.acme.example", b"http/1.1");
-        certificates.reload(own("ca")).unwrap();
+        certificates.put(OwnCertificates::read(own("ca")).unwrap());
         assert_eq!(shown(), Some(certificate("ca")));
         let bad = vec![
             entry(&["track.acme.example"], "dev"),
             entry(&["x.example"], "none"),
         ];
-        assert!(certificates.reload(bad).is_err());
-        assert_eq!(shown(), Some(certificate("ca")));
+        assert!(OwnCertificates::read(bad).is_err());
         // Without any, who names an unknown host is not shown another's.
-        certificates.reload(Vec::new()).unwrap();
+        certificates.put(OwnCertificates::default());
         assert_eq!(shown(), None);
     }
 }

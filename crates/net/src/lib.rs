@@ -26,7 +26,7 @@ mod validity;
 pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refresh, ServerTls};
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
-pub use host_certificates::{HostCertificates, HostFiles};
+pub use host_certificates::{HostCertificates, HostFiles, OwnCertificates};
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
 pub use metrics::DnsMetrics;
 pub use opportunistic::{HandshakeError, OpportunisticTls};

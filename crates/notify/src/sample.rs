@@ -7,6 +7,7 @@ use postbell_model::EventKind;
 
 use crate::Format;
 
+/// The document of this name in the folder of the fixtures.
 macro_rules! fixture {
     ($format:literal, $name:literal) => {
         include_str!(concat!(
@@ -19,6 +20,9 @@ macro_rules! fixture {
         ))
     };
 }
+
+#[cfg(test)]
+pub(crate) use fixture;
 
 macro_rules! samples {
     ($format:literal: $($kind:ident = $name:literal),* $(,)?) => {

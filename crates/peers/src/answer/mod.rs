@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use postbell_model::Clock;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -113,15 +113,13 @@ impl Answering {
     }
 }
 
-/// Who answers, and when.
+/// Who answers, and when by mail.
 #[derive(Debug, Clone)]
 pub struct AnswerOptions {
     /// The name of the server that answers and reports.
     pub host: String,
     /// How long after the mail was taken an answer comes by mail.
     pub after: Duration,
-    /// How long after it the tracking host is visited.
-    pub visit_after: Duration,
 }
 
 impl Default for AnswerOptions {
@@ -129,7 +127,6 @@ impl Default for AnswerOptions {
         Self {
             host: HOST.to_owned(),
             after: Duration::from_secs(1),
-            visit_after: Duration::from_secs(3),
         }
     }
 }
@@ -141,6 +138,8 @@ pub struct Doors {
     pub mail: Option<SocketAddr>,
     /// The tracking host.
     pub web: Option<WebDoor>,
+    /// How long after the mail was taken it is visited.
+    pub visit_after: Duration,
 }
 
 /// What gives the answers; clones are the same.
@@ -153,10 +152,10 @@ pub struct Answers {
     count: Arc<AtomicU64>,
 }
 
-/// An answer, and when it is given.
+/// An answer, and when the mail was taken that it answers.
 #[derive(Debug)]
 struct Due {
-    at: Instant,
+    taken: Instant,
     answer: Answer,
 }
 
@@ -172,9 +171,9 @@ impl Answers {
         let (queue, due) = mpsc::channel(QUEUE);
         let (doors, open) = watch::channel(None);
         let options = Arc::new(options);
-        let host = options.host.clone();
+        let giving = Arc::clone(&options);
         tasks.spawn(async move {
-            stop.run_until_cancelled(give(due, open, &host)).await;
+            stop.run_until_cancelled(give(due, open, &giving)).await;
         });
         Self {
             queue,
@@ -185,7 +184,7 @@ impl Answers {
         }
     }
 
-    /// Says where answers go; one that has no way there is not given.
+    /// Says where answers go, those that wait too; one that has no way there is not given.
     pub fn open_to(&self, doors: Doors) {
         self.doors.send_replace(Some(doors));
     }
@@ -212,29 +211,49 @@ impl Answers {
             let Some(answer) = original.and_then(|original| answering.answer(&original)) else {
                 continue;
             };
-            let after = match answer {
-                Answer::Mail(_) => self.options.after,
-                Answer::Visit(_) => self.options.visit_after,
-            };
-            let at = Instant::now() + after;
-            if self.queue.try_send(Due { at, answer }).is_err() {
+            let taken = Instant::now();
+            if self.queue.try_send(Due { taken, answer }).is_err() {
                 warn!("an answer is not given: too many wait");
             }
         }
     }
 }
 
-async fn give(mut due: mpsc::Receiver<Due>, mut open: watch::Receiver<Option<Doors>>, host: &str) {
-    while let Some(Due { at, answer }) = due.recv().await {
-        let doors = match open.wait_for(Option::is_some).await {
-            Ok(doors) => doors.unwrap_or_default(),
-            Err(_) => return,
+async fn give(
+    mut due: mpsc::Receiver<Due>,
+    mut open: watch::Receiver<Option<Doors>>,
+    options: &AnswerOptions,
+) {
+    while let Some(Due { taken, answer }) = due.recv().await {
+        let Some(doors) = in_time(&mut open, taken, (&answer, options.after)).await else {
+            return;
         };
-        sleep_until(at).await;
         match (answer, doors) {
-            (Answer::Mail(mail), Doors { mail: Some(to), .. }) => hand_in(to, host, &mail).await,
+            (Answer::Mail(mail), Doors { mail: Some(to), .. }) => {
+                hand_in(to, &options.host, &mail).await;
+            }
             (Answer::Visit(visit), Doors { web: Some(to), .. }) => visit_at(to, &visit).await,
             _ => {}
+        }
+    }
+}
+
+/// Waits until it is time for an answer, by what is said of the doors meanwhile: where it goes then.
+/// `None`: nobody says it any more.
+async fn in_time(
+    open: &mut watch::Receiver<Option<Doors>>,
+    taken: Instant,
+    (answer, mail_after): (&Answer, Duration),
+) -> Option<Doors> {
+    loop {
+        let doors = (*open.wait_for(Option::is_some).await.ok()?).unwrap_or_default();
+        let after = match answer {
+            Answer::Mail(_) => mail_after,
+            Answer::Visit(_) => doors.visit_after,
+        };
+        tokio::select! {
+            () = sleep(after.saturating_sub(taken.elapsed())) => return Some(doors),
+            changed = open.changed() => changed.ok()?,
         }
     }
 }

@@ -277,7 +277,7 @@ async fn answers_go_in_at_the_door_and_none_to_nobody() {
     answers.hear(&received(RETURN_PATH, "vacation@example.org", BODY));
     answers.open_to(Doors {
         mail: Some(door.addr()),
-        web: None,
+        ..Doors::default()
     });
     answers.hear(&received(RETURN_PATH, "reply@example.org", BODY));
     door.wait_for_messages(2, STEP).await.unwrap();

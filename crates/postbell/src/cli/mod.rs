@@ -231,7 +231,7 @@ there because it is dead goes.")]
     /// API keys: what programs show to the HTTP API
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
-    /// Configuration sets: named choices of destinations and retry policy
+    /// Configuration sets: choices of destinations, retries, tracking and unsubscribing
     #[command(subcommand)]
     ConfigSet(ConfigSetCommand),
     /// Destinations: webhooks that hear of events

@@ -24,7 +24,7 @@ Examples:
   postbell suppression add ann@example.org --workspace acme --expires 30d --note 'asked by phone'
 
 Mail to it is taken, and ends with a Reject event. An address that is on the list keeps its cause and
-since when; expiry and note are changed.")]
+since when; the later expiry and the new note hold.")]
     Add(SuppressionAdd),
     /// Take an address off the list
     #[command(after_help = "\
@@ -66,8 +66,8 @@ Examples:
 
 The first line names the columns, in any order: address, and if need be stream, cause, since, expires,
 note and event; or the file is a bare list of addresses. Rows that are right go in, the others are
-told by their lines, and the exit code is 1. What is on the list already stays as it is, so the
-command may be given again.")]
+told by their lines, and the exit code is 1. What is on the list already keeps its cause and since
+when; the later expiry and the new note hold. So the command may be given again.")]
     Import(SuppressionImport),
     /// Write the list to a file, which import reads back
     #[command(after_help = "\
@@ -184,7 +184,7 @@ pub struct SuppressionImport {
     /// Change nothing; say what is wrong with the file
     #[arg(long)]
     pub check: bool,
-    /// Write all faults to this file [default: the first 20 are told]
+    /// Write all faults to this file, which must not be there [default: the first 20 are told]
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
     #[command(flatten)]

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use postbell_model::Clock;
@@ -23,8 +22,6 @@ use crate::simulator::{Simulation, Simulator, Strangers};
 const FEED: usize = 1_024;
 /// The name of the MX.
 const HOST: &str = "mx.peer.test";
-/// For how long after a delivery visits are taken for a machine's, as the configuration has it.
-const EARLY: Duration = Duration::from_secs(2);
 
 /// The far side, running.
 #[derive(Debug)]
@@ -52,7 +49,6 @@ impl FarSide {
         let simulation = Simulation {
             host: HOST.to_owned(),
             strangers: Strangers::Taken,
-            early: EARLY,
             tls: Some(ServerTls::development()),
             ledger: Some(mailbox::ledger(folder.mail(), tasks)),
         };

@@ -13,6 +13,7 @@ mod machine;
 mod names;
 mod ports;
 mod setup;
+mod simulator;
 #[cfg(test)]
 mod tests;
 
@@ -108,6 +109,7 @@ async fn look(config: &Config, args: &DoctorArgs, clock: &dyn Clock) -> Vec<Chec
     }
     checks.extend(certificate::look(config, clock.now()));
     checks.extend(limits::look(config, &machine));
+    checks.extend(simulator::look(config, setup.directory.as_deref()));
     checks.extend(setup.domains(clock.now()));
     checks.extend(setup.destinations());
     checks

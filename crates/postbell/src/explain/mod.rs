@@ -1,6 +1,7 @@
 //! `postbell explain`: where a domain's mail would go now, and why not elsewhere.
 
 mod present;
+mod simulated;
 
 use std::path::Path;
 
@@ -18,10 +19,11 @@ use serde_json::{Value, json};
 use crate::cli::ExplainArgs;
 use crate::config::Config;
 use crate::console::Console;
+use crate::server::simulated_domain;
 
 use present::Present;
 
-/// Asks the DNS and tells what follows.
+/// Asks the DNS and tells what follows; of the simulator's domain it tells without asking.
 pub(crate) async fn run(
     args: &ExplainArgs,
     config: &Config,
@@ -33,26 +35,40 @@ pub(crate) async fn run(
         .map_or(&*args.domain, |(_, d)| d);
     let domain =
         Domain::parse(name).with_context(|| format!("\"{}\" is no domain", name.escape_debug()))?;
-    let resolver = Resolver::new(&config.dns)?;
-    let guard = Guard::new(config.guard.allow_deliver.clone());
     let folder = args.data_dir.as_deref();
     let folder = folder.unwrap_or(&config.server.data_dir);
+    if simulated_domain(config).as_ref() == Some(&domain) {
+        let told = (
+            simulated::document(&domain, config),
+            simulated::lines(&domain, config),
+        );
+        tell(args, told, &Present::look(folder, &domain).await, console);
+        return Ok(());
+    }
+    let resolver = Resolver::new(&config.dns)?;
+    let guard = Guard::new(config.guard.allow_deliver.clone());
     let to = (&domain, comes_in(folder, &domain, config).await);
     let explanation = explain(to, &config.deliver, &resolver, &guard).await;
-    let present = Present::look(folder, &domain).await;
+    let told = (document(&explanation, &config.deliver), lines(&explanation));
+    tell(args, told, &Present::look(folder, &domain).await, console);
+    Ok(())
+}
+
+/// Tells machines the document and people the lines, each with how mail fares now.
+fn tell(
+    args: &ExplainArgs,
+    (mut document, lines): (Value, Vec<String>),
+    present: &Present,
+    console: Console,
+) {
     if args.output.json {
-        let mut document = document(&explanation, &config.deliver);
         present.add_to(&mut document);
         console.say(document.to_string());
-    } else {
-        for line in lines(&explanation) {
-            console.say(line);
-        }
-        for line in present.lines() {
-            console.say(line);
-        }
+        return;
     }
-    Ok(())
+    for line in lines.into_iter().chain(present.lines()) {
+        console.say(line);
+    }
 }
 
 /// Where mail to a domain comes in, by what is set up in the data folder; what can't be read is

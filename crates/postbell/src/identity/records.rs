@@ -251,32 +251,40 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_micros(0);
+
+    fn acme() -> SendingDomain {
+        let name = Domain::parse("acme.example").unwrap();
+        SendingDomain::new(name, WorkspaceId(1), ConfigurationSetId(1), NOW)
+    }
+
+    fn identity<'a>(domain: &'a SendingDomain, keys: &'a [DomainKey]) -> Identity<'a> {
+        Identity {
+            domain,
+            keys,
+            set: None,
+            host: "mx.acme.example",
+            retire_after: Duration::from_secs(1),
+            now: NOW,
+        }
+    }
+
     #[test]
     fn records_stand_ready_to_paste() {
-        let name = Domain::parse("acme.example").unwrap();
-        let now = Timestamp::from_micros(0);
-        let set = ConfigurationSetId(1);
-        let domain = SendingDomain::new(name.clone(), WorkspaceId(1), set, now);
+        let domain = acme();
         let key = DomainKey {
-            domain: name,
+            domain: domain.name.clone(),
             selector: "s".to_owned(),
             algorithm: KeyAlgorithm::Rsa,
             sealed: Vec::new(),
             public: vec![0; 294],
             state: KeyState::Pending,
-            created_at: now,
+            created_at: NOW,
             activated_at: None,
             retired_at: None,
         };
-        let identity = Identity {
-            domain: &domain,
-            keys: &[key],
-            set: None,
-            host: "mx.acme.example",
-            retire_after: Duration::from_secs(1),
-            now,
-        };
-        let lines: Vec<_> = records(&identity).iter().map(Record::zone_line).collect();
+        let records = records(&identity(&domain, &[key]));
+        let lines: Vec<_> = records.iter().map(Record::zone_line).collect();
         let [dkim, mx, spf, own, dmarc, reply, track] = lines.as_slice() else {
             panic!("{lines:?}");
         };
@@ -302,21 +310,10 @@ mod tests {
 
     #[test]
     fn an_mx_record_is_asked_for_where_mail_is_to_come() {
-        let name = Domain::parse("acme.example").unwrap();
-        let now = Timestamp::from_micros(0);
-        let usual = SendingDomain::new(name.clone(), WorkspaceId(1), ConfigurationSetId(1), now);
         let mx = |change: fn(&mut SendingDomain)| {
-            let mut domain = usual.clone();
+            let mut domain = acme();
             change(&mut domain);
-            let identity = Identity {
-                domain: &domain,
-                keys: &[],
-                set: None,
-                host: "mx.acme.example",
-                retire_after: Duration::from_secs(1),
-                now,
-            };
-            let mut records = records(&identity);
+            let mut records = records(&identity(&domain, &[]));
             records.retain(|record| record.kind == "MX");
             let names = records.into_iter().map(|record| record.name);
             names.collect::<Vec<_>>().join(" ")
@@ -336,21 +333,10 @@ mod tests {
 
     #[test]
     fn mail_that_is_tracked_needs_its_host() {
-        let name = Domain::parse("acme.example").unwrap();
-        let now = Timestamp::from_micros(0);
-        let usual = SendingDomain::new(name.clone(), WorkspaceId(1), ConfigurationSetId(1), now);
         let host = |change: fn(&mut SendingDomain)| {
-            let mut domain = usual.clone();
+            let mut domain = acme();
             change(&mut domain);
-            let identity = Identity {
-                domain: &domain,
-                keys: &[],
-                set: None,
-                host: "mx.acme.example",
-                retire_after: Duration::from_secs(1),
-                now,
-            };
-            let record = identity.tracking_host()?;
+            let record = identity(&domain, &[]).tracking_host()?;
             Some((record.importance, record.zone_line()))
         };
         let alias = "track.acme.example. 3600 IN CNAME mx.acme.example.".to_owned();

@@ -37,6 +37,7 @@ use observed::Observed;
 use reload::{Guards, Terms};
 use reputation::ReputationWatch;
 use simulated::Simulated;
+pub(crate) use simulated::domain as simulated_domain;
 
 /// How the grace is shared out among the stages, which end one after the other.
 const DOORS_SHARE: f64 = 0.4;
@@ -88,6 +89,20 @@ pub struct Addresses {
     pub tracking: Vec<SocketAddr>,
     /// The same under TLS.
     pub tracking_tls: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    /// Those that a configuration names.
+    pub(crate) fn configured(config: &Config) -> Self {
+        Self {
+            submission: config.submission.listen.clone(),
+            submission_tls: config.submission.listen_tls.clone(),
+            inbound: config.inbound.listen.clone(),
+            http: config.http.listen.clone(),
+            tracking: config.tracking.listen.clone(),
+            tracking_tls: config.tracking.listen_tls.clone(),
+        }
+    }
 }
 
 /// Why a server can't go on.

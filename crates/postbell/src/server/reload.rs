@@ -61,16 +61,17 @@ impl Server {
         let classifier = Classifier::extended(rules.clone());
         let sender = config.reports.sender();
         sender.context("reports.from")?;
-        stages::tls(config)?;
+        let tls = stages::tls(config)?;
+        let certificates = terms.tracking.read_certificates(config)?;
         let inbound_gate = inbound::gate_options(config)?;
         let deliver = stages::deliver_options(config, self.simulated.route());
         terms.deliver.change(deliver, classifier)?;
-        if let (Some(tls), Some(files)) = (&terms.tls, config.tls.files()) {
-            tls.reload(files).context("the certificate of [tls]")?;
-        }
-        terms.tracking.reload_certificates(config)?;
 
         // Nothing can fail from here on.
+        if let (Some(shown), Some(read)) = (&terms.tls, &tls) {
+            shown.put(read);
+        }
+        terms.tracking.put_certificates(certificates);
         terms.reports.change(config.reports.clone())?;
         terms.gate.change(stages::accept_options(config));
         let door = config
@@ -88,6 +89,7 @@ impl Server {
         let allowed = &config.guard;
         terms.guards.deliver.allow(allowed.allow_deliver.clone());
         terms.guards.notify.allow(allowed.allow_notify.clone());
+        self.simulated.answer_by(config, &self.addresses);
         Ok(())
     }
 }

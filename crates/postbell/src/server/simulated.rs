@@ -33,7 +33,7 @@ impl Simulated {
             let address = match config.simulator.stand_in {
                 Some(address) => address,
                 None => {
-                    let simulation = Simulation::of_domain(&domain, config.tracking.early);
+                    let simulation = Simulation::of_domain(&domain);
                     let (tasks, stop) = (stage.tasks(), stage.stop());
                     let started = Simulator::start(simulation, clock, tasks, stop).await;
                     let started = started.context("the simulator can't listen on loopback")?;
@@ -55,7 +55,7 @@ impl Simulated {
         self.route.clone()
     }
 
-    /// Says by which doors answers come in.
+    /// Says by which doors answers come in, and when.
     pub(super) fn answer_by(&self, config: &Config, addresses: &Addresses) {
         if let Some(simulator) = &self.simulator {
             simulator.answer_at(doors(config, addresses));
@@ -64,7 +64,7 @@ impl Simulated {
 }
 
 /// The domain whose addresses are simulated.
-pub(super) fn domain(config: &Config) -> Option<Domain> {
+pub(crate) fn domain(config: &Config) -> Option<Domain> {
     let hostname = &config.server.hostname;
     config
         .simulator

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use postbell_api::tracking::{Encryption, TrackingHost, TrackingParts, TrackingTerms};
 use postbell_model::{Clock, TokenKeys};
-use postbell_net::{HostCertificates, ServerTls};
+use postbell_net::{HostCertificates, OwnCertificates, ServerTls};
 use postbell_store::Store;
 use tokio::net::TcpListener;
 
@@ -24,16 +24,26 @@ pub(super) struct Followed {
 }
 
 impl Followed {
-    /// Reads the certificates of hosts anew.
+    /// Reads the certificates of hosts anew, where any are shown.
     ///
     /// # Errors
-    /// One is no good; all stay as they were.
-    pub(super) fn reload_certificates(&self, config: &Config) -> anyhow::Result<()> {
-        let Some(certificates) = &self.certificates else {
-            return Ok(());
-        };
-        let reloaded = certificates.reload(files(&config.tracking));
-        reloaded.context("the certificates of [tracking]")
+    /// One is no good.
+    pub(super) fn read_certificates(
+        &self,
+        config: &Config,
+    ) -> anyhow::Result<Option<OwnCertificates>> {
+        if self.certificates.is_none() {
+            return Ok(None);
+        }
+        let read = OwnCertificates::read(files(&config.tracking));
+        read.map(Some).context("the certificates of [tracking]")
+    }
+
+    /// Shows those that were read.
+    pub(super) fn put_certificates(&self, read: Option<OwnCertificates>) {
+        if let (Some(certificates), Some(read)) = (&self.certificates, read) {
+            certificates.put(read);
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! The doors that simulated answers come in by: those of this server, from this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use postbell_peers::answer::{Doors, WebDoor};
+use postbell_peers::answer::{Answering, Doors, WebDoor};
 
 use crate::config::Config;
 use crate::server::Addresses;
+
+/// Beyond the time in which visits are taken for a machine's.
+const VISIT_MARGIN: Duration = Duration::from_secs(1);
 
 /// Where answers go on a server that listens here.
 pub(crate) fn doors(config: &Config, addresses: &Addresses) -> Doors {
@@ -19,6 +23,49 @@ pub(crate) fn doors(config: &Config, addresses: &Addresses) -> Doors {
     Doors {
         mail: mail.find(speaks_first),
         web: plain.or_else(|| tls.next().map(WebDoor::Tls)),
+        visit_after: config.tracking.early.saturating_add(VISIT_MARGIN),
+    }
+}
+
+/// Where answers go where it listens as it is configured.
+pub(crate) fn configured_doors(config: &Config) -> Doors {
+    doors(config, &Addresses::configured(config))
+}
+
+/// A door that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Mail,
+    Web,
+}
+
+impl Missing {
+    pub(crate) fn of(doors: Doors) -> impl Iterator<Item = Self> {
+        let mail = doors.mail.is_none().then_some(Self::Mail);
+        let web = doors.web.is_none().then_some(Self::Web);
+        mail.into_iter().chain(web)
+    }
+
+    /// Whether an answer needs it.
+    pub(crate) const fn is_for(self, answering: Answering) -> bool {
+        match self {
+            Self::Mail => !answering.visits(),
+            Self::Web => answering.visits(),
+        }
+    }
+
+    /// What comes of it, and why it is not there.
+    pub(crate) const fn told(self) -> &'static str {
+        match self {
+            Self::Mail => {
+                "Nothing can come back: inbound.listen is empty, or what it names can't be reached \
+                 from this machine"
+            }
+            Self::Web => {
+                "Nobody can open, click or unsubscribe here: tracking.listen is empty, or what it \
+                 names can't be reached from this machine"
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use postbell_model::{Address, Simulated};
 use postbell_peers::answer::{Answering, Answers, Visit};
 use postbell_peers::mx::Judge;
 
-use super::Strangers;
+use super::{Missing, Strangers};
 
 /// Knows the names that mean something, and what each needs.
 pub(super) struct Names {
@@ -37,21 +37,15 @@ impl Judge for Names {
 }
 
 impl Names {
-    // RFC 3463 §3.6: X.3.5, system incorrectly configured; §3.6: X.3.2, not accepting messages.
     fn refuse_answering(&self, answering: Answering) -> Option<String> {
         let doors = self.answers.doors().unwrap_or_default();
-        let refusal = if answering.visits() && doors.web.is_none() {
-            "550 5.3.5 Nobody can open, click or unsubscribe here: tracking.listen is empty, or what it \
-             names can't be reached from this machine"
-        } else if !answering.visits() && doors.mail.is_none() {
-            "550 5.3.5 Nothing can come back: inbound.listen is empty, or what it names can't be \
-             reached from this machine"
-        } else if !self.answers.has_room() {
-            "451 4.3.2 Too many simulated answers are under way, come again"
-        } else {
-            return None;
-        };
-        Some(refusal.to_owned())
+        let mut missing = Missing::of(doors).filter(|missing| missing.is_for(answering));
+        // RFC 3463 §3.4: X.3.5, system incorrectly configured; X.3.2, not accepting messages.
+        if let Some(missing) = missing.next() {
+            return Some(format!("550 5.3.5 {}", missing.told()));
+        }
+        let full = "451 4.3.2 Too many simulated answers are under way, come again";
+        (!self.answers.has_room()).then(|| full.to_owned())
     }
 
     fn unknown(&self) -> String {

@@ -19,7 +19,7 @@ use postbell_peers::mx::{Ledger, Moment, MxOptions, MxServer};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use doors::doors;
+pub(crate) use doors::{Missing, configured_doors, doors};
 use judge::Names;
 
 /// Connections served at a time.
@@ -28,8 +28,6 @@ const CONNECTIONS: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Long enough that mail is told as delivered before its answer comes in.
 const ANSWER_AFTER: Duration = Duration::from_secs(1);
-/// Beyond the time in which visits are taken for a machine's.
-const VISIT_MARGIN: Duration = Duration::from_secs(1);
 
 /// What is simulated.
 pub(crate) struct Simulation {
@@ -37,8 +35,6 @@ pub(crate) struct Simulation {
     pub(crate) host: String,
     /// What becomes of mail to names that mean nothing.
     pub(crate) strangers: Strangers,
-    /// For how long after a delivery every visit is a machine's.
-    pub(crate) early: Duration,
     /// What STARTTLS is offered with.
     pub(crate) tls: Option<ServerTls>,
     /// Told of each message as well.
@@ -47,11 +43,10 @@ pub(crate) struct Simulation {
 
 impl Simulation {
     /// The simulation of one domain.
-    pub(crate) fn of_domain(domain: &Domain, early: Duration) -> Self {
+    pub(crate) fn of_domain(domain: &Domain) -> Self {
         Self {
             host: domain.to_string(),
             strangers: Strangers::Refused,
-            early,
             tls: None,
             ledger: None,
         }
@@ -85,14 +80,12 @@ impl Simulator {
         let Simulation {
             host,
             strangers,
-            early,
             tls,
             ledger,
         } = simulation;
         let answers = AnswerOptions {
             host: host.clone(),
             after: ANSWER_AFTER,
-            visit_after: early + VISIT_MARGIN,
         };
         let answers = Answers::start(answers, Arc::clone(clock), tasks, stop.clone());
         let judge = Names {
@@ -118,7 +111,7 @@ impl Simulator {
         self.mx.addr()
     }
 
-    /// Says where answers go.
+    /// Says where answers go, and when the tracking host is visited.
     pub(crate) fn answer_at(&self, doors: Doors) {
         self.answers.open_to(doors);
     }

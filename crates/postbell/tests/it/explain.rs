@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use postbell_peers::dns::{Answer, DnsOptions, DnsServer, Entry};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -174,6 +175,42 @@ fn machines_read_json() {
       "validForSeconds": 300
     }
     "#);
+}
+
+#[test]
+fn of_the_simulator_nobody_is_asked() {
+    let place = Place::new();
+    // Nobody answers there, and nobody has to.
+    let settings = "server.hostname = \"mx.acme.example\"\ndns.servers = [\"127.0.0.1:9\"]\n\
+        [[deliver.relay]]\nhost = \"10.0.0.7\"\n";
+    place.write("postbell.toml", &format!("inbound.listen = []\n{settings}"));
+    let explain = ["explain", "bounce@Simulator.MX.acme.example"];
+    let told = place.ok(&explain);
+    insta::assert_snapshot!(told, @r"
+    simulator.mx.acme.example is simulated: mail to it stays on this machine, and no DNS or relay is asked.
+    Addresses: success, bounce, softbounce, delay, complaint, bounce-later, suppressed, open, click, reply, vacation, unsubscribe.
+    Nothing can come back: inbound.listen is empty, or what it names can't be reached from this machine.
+    Nobody can open, click or unsubscribe here: tracking.listen is empty, or what it names can't be reached from this machine.
+
+    Of what is queued nothing is known: there is no data folder data
+    Of connections nothing is known: no server runs on this data folder (data/control.sock)
+    ");
+    let doors = "inbound.listen = [\"0.0.0.0:25\"]\ntracking.listen = [\"0.0.0.0:80\"]\n";
+    place.write("postbell.toml", &format!("{doors}{settings}"));
+    let told = place.ok(&[&explain[..], &["--json"]].concat());
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (&told["source"], &told["hosts"], &told["queued"]),
+        (&json!("simulator"), &json!([]), &json!(null))
+    );
+    assert_eq!(told["plan"]["simulated"][1], "bounce");
+    assert_eq!(told["plan"]["missing"], json!([]));
+    place.write(
+        "postbell.toml",
+        &format!("simulator.enabled = false\n{settings}"),
+    );
+    let told = place.ok(&explain);
+    assert!(told.contains("goes by relays (deliver.relay)"), "{told}");
 }
 
 #[test]

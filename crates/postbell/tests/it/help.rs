@@ -30,7 +30,7 @@ fn help_says_what_there_is_and_how_to_begin() {
       domain            Domains that a workspace sends from
       credential        Credentials: usernames and passwords with which applications hand in mail
       api-key           API keys: what programs show to the HTTP API
-      config-set        Configuration sets: named choices of destinations and retry policy
+      config-set        Configuration sets: choices of destinations, retries, tracking and unsubscribing
       destination       Destinations: webhooks that hear of events
       verified-address  Verified addresses: who the sandboxes of a workspace may send to
       suppression       Suppression lists: addresses that a workspace sends no mail

@@ -73,6 +73,19 @@ fn content() -> Content {
     }
 }
 
+/// A place where a server took a message, and has ended.
+pub(crate) fn with_a_delivery() -> (Place, DeliveryId) {
+    let place = Place::new();
+    let server = Running::with_acme(&place, "");
+    server.submit();
+    server.terminate();
+    server.end();
+    let sent = place.json(&["events", "list", "--kind", "Send"]);
+    let delivery = sent["mail"]["deliveryId"].as_str().unwrap();
+    let delivery = delivery.parse().unwrap();
+    (place, delivery)
+}
+
 /// Where an answer came to a delivery, mail to a domain, and a report about nothing.
 struct Kept {
     place: Place,
@@ -84,18 +97,7 @@ struct Kept {
 
 impl Kept {
     fn new() -> Self {
-        let place = Place::new();
-        let server = Running::with_acme(&place, "");
-        server.submit();
-        server.terminate();
-        server.end();
-        let sent = place.ok(&["events", "list", "--kind", "Send", "--json"]);
-        let sent: Value = serde_json::from_str(&sent).unwrap();
-        let delivery: DeliveryId = sent["mail"]["deliveryId"]
-            .as_str()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let (place, delivery) = with_a_delivery();
         let at = delivery.made_at().after(Duration::from_mins(1));
         let [reply, mail, report] = [(); 3].map(|()| InboundId::new(at));
         let kept = Self {
@@ -171,13 +173,8 @@ impl Kept {
         store.close().await;
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
-        let printed = self.place.ok(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&printed).unwrap()
-    }
-
     fn ids(&self, arguments: &[&str]) -> Vec<String> {
-        let listed = self.json(&[&["inbound", "list"], arguments].concat());
+        let listed = self.place.json(&[&["inbound", "list"], arguments].concat());
         let ids = listed.as_array().unwrap().iter();
         ids.map(|one| one["id"].as_str().unwrap().to_owned())
             .collect()
@@ -209,7 +206,7 @@ fn what_came_in_is_listed_by_kind_and_by_whom_it_leads_to() {
 fn a_message_is_shown_with_what_it_said_and_its_parts() {
     let kept = Kept::new();
     let (reply, mail) = (kept.reply.to_string(), kept.mail.to_string());
-    let shown = kept.json(&["inbound", "show", &reply]);
+    let shown = kept.place.json(&["inbound", "show", &reply]);
     assert_eq!(shown["deliveryId"], kept.delivery.to_string());
     assert_eq!(shown["events"][0]["reply"]["strippedText"], "Thanks!");
     assert_eq!(shown["parts"][2]["contentType"], "application/pdf");
@@ -218,11 +215,11 @@ fn a_message_is_shown_with_what_it_said_and_its_parts() {
         shown["authenticationResults"],
         "mx.acme.example; spf=pass smtp.mailfrom=b.example"
     );
-    let told = kept.json(&["inbound", "show", &mail]);
+    let told = kept.place.json(&["inbound", "show", &mail]);
     assert_eq!(told["events"][0]["received"]["inboundId"], mail);
     let report = kept.report.to_string();
     assert_eq!(
-        kept.json(&["inbound", "show", &report])["events"],
+        kept.place.json(&["inbound", "show", &report])["events"],
         Value::Array(vec![])
     );
 
@@ -259,7 +256,7 @@ fn octets_go_to_a_pipe_or_into_a_new_file() {
 fn the_timeline_and_the_log_have_the_answer() {
     let kept = Kept::new();
     let delivery = kept.delivery.to_string();
-    let shown = kept.json(&["message", "show", &delivery]);
+    let shown = kept.place.json(&["message", "show", &delivery]);
     let events = shown["deliveries"][0]["events"].as_array().unwrap();
     let answer = events.last().unwrap();
     assert_eq!(answer["inboundId"], kept.reply.to_string());

@@ -4,18 +4,6 @@ use serde_json::{Value, json};
 
 use crate::kit::Place;
 
-fn with_domain() -> Place {
-    let place = Place::new();
-    place.ok(&["workspace", "add", "acme"]);
-    place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
-    place
-}
-
-fn read(place: &Place, arguments: &[&str]) -> Value {
-    let printed = place.ok(&[arguments, &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap()
-}
-
 fn names_of(records: &Value, kind: &str) -> Vec<String> {
     let records = records.as_array().unwrap().iter();
     let of_kind = records.filter(|record| record["type"] == kind);
@@ -26,9 +14,9 @@ fn names_of(records: &Value, kind: &str) -> Vec<String> {
 
 #[test]
 fn a_domain_catches_answers_and_takes_mail_when_told_to() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let show = ["domain", "show", "acme.example"];
-    let before = read(&place, &show);
+    let before = place.json(&show);
     assert_eq!(before["replyCapture"], true);
     assert_eq!(before["inbound"], false);
     assert_eq!(before["dmarc"], "mark");
@@ -47,7 +35,7 @@ fn a_domain_catches_answers_and_takes_mail_when_told_to() {
     ] {
         assert!(said.contains(change), "{said}");
     }
-    let after = read(&place, &show);
+    let after = place.json(&show);
     assert_eq!(after["replyCapture"], false);
     assert_eq!(
         names_of(&after["records"], "MX"),
@@ -72,7 +60,7 @@ fn a_domain_catches_answers_and_takes_mail_when_told_to() {
 
 #[test]
 fn routes_are_set_listed_and_removed() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let set = |more: &[&'static str]| {
         let words = ["inbound", "route", "set", "acme.example"];
         [&words[..], more].concat()
@@ -85,7 +73,7 @@ fn routes_are_set_listed_and_removed() {
     );
     place.ok(&["domain", "update", "acme.example", "--inbound", "on"]);
     let team = ["sales-*", "--forward-to", "team@other.example"];
-    let made = read(&place, &set(&team));
+    let made = place.json(&set(&team));
     assert_eq!(
         made,
         json!({"domain": "acme.example", "workspace": "acme", "pattern": "sales-*", "event": true,
@@ -105,7 +93,7 @@ fn routes_are_set_listed_and_removed() {
     acme.example  acme       sales-*@acme.example  yes    team@other.example
     acme.example  acme       support@acme.example  yes    nowhere
     ");
-    let listed = read(&place, &list);
+    let listed = place.json(&list);
     assert_eq!(
         listed[0]["forwardHost"],
         json!({"host": "[192.0.2.7]", "port": 2525})
@@ -126,7 +114,7 @@ fn routes_are_set_listed_and_removed() {
 
 #[test]
 fn routes_that_lead_nowhere_are_refused() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let set = |domain: &'static str, more: &[&'static str]| {
         [&["inbound", "route", "set", domain][..], more].concat()
     };
@@ -171,5 +159,5 @@ fn routes_that_lead_nowhere_are_refused() {
         assert_eq!(outcome.code, Some(2), "{outcome:?}");
         assert!(outcome.stderr.contains(said), "{outcome:?}");
     }
-    assert_eq!(read(&place, &["inbound", "route", "list"]), json!([]));
+    assert_eq!(place.json(&["inbound", "route", "list"]), json!([]));
 }

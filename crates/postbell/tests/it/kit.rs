@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Where commands run: `postbell.toml` and `data` are found here and nowhere else.
@@ -22,6 +23,14 @@ impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { folder }
+    }
+
+    /// With the workspace `acme`, and its domain `acme.example`.
+    pub(crate) fn with_domain() -> Self {
+        let place = Self::new();
+        place.ok(&["workspace", "add", "acme"]);
+        place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
+        place
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -57,6 +66,12 @@ impl Place {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, Some(0), "{arguments:?}: {outcome:?}");
         outcome.stdout
+    }
+
+    /// Runs it with `--json` and expects success; the document that it printed.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let printed = self.ok(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&printed).unwrap()
     }
 
     /// Runs it and expects the one line of a failure.

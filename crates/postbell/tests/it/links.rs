@@ -7,16 +7,8 @@ use serde_json::{Value, json};
 
 use crate::kit::Place;
 
-fn with_domain() -> Place {
-    let place = Place::new();
-    place.ok(&["workspace", "add", "acme"]);
-    place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
-    place
-}
-
 fn read(place: &Place, arguments: &[&str]) -> Value {
-    let printed = place.ok(&[&["link"], arguments, &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap()
+    place.json(&[&["link"], arguments].concat())
 }
 
 /// The keys of a place's tokens.
@@ -51,7 +43,7 @@ fn link_to(url: &str) -> Link {
 
 #[test]
 fn a_link_says_whose_it_is() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let keys = keys(&place);
     let token = keys.sign_link(claim(), &link_to("https://shop.example/a?b=c"));
     let link = format!("https://track.acme.example/c/{token}");
@@ -84,7 +76,7 @@ fn a_link_says_whose_it_is() {
 
 #[test]
 fn links_are_blocked_and_lead_on_again() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let url = "https://shop.example/stolen";
     let token = keys(&place).sign_link(claim(), &link_to(url));
     let said = place.ok(&["link", "block", "--url", &token, "--reason", "phishing"]);
@@ -130,4 +122,37 @@ fn links_are_blocked_and_lead_on_again() {
     }
     let both = ["link", "block", "--url", url, "--workspace", "acme"];
     assert_eq!(place.run(&both).code, Some(2));
+}
+
+#[test]
+fn addresses_of_ours_that_lead_nowhere_else_are_not_blocked() {
+    let place = Place::with_domain();
+    place.write(
+        "postbell.toml",
+        "tracking.base_url = \"http://127.0.0.1:8080\"\n",
+    );
+    let keys = keys(&place);
+    for (purpose, noun) in [
+        (Purpose::Open, "a pixel"),
+        (Purpose::UnsubscribePage, "a page of unsubscribing"),
+    ] {
+        let token = keys.sign_url(purpose, claim());
+        for url in [&format!("https://track.acme.example/o/{token}"), &token] {
+            let told = place.fails(&["link", "block", "--url", url]);
+            let said = format!("postbell: that is {noun}, and leads nowhere else\n");
+            assert_eq!(told, said);
+        }
+    }
+    let token = keys.sign_link(claim(), &link_to("https://shop.example/"));
+    let cut = &token[..token.len() - 1];
+    for ours in [
+        format!("https://track.acme.example/c/{cut}"),
+        format!("HTTPS://Track.Acme.Example.:443/c/{cut}"),
+        format!("http://127.0.0.1:8080/c/{cut}"),
+        "https://track.acme.example".to_owned(),
+    ] {
+        let told = place.fails(&["link", "block", "--url", &ours]);
+        assert!(told.contains("is no link of this server"), "{told}");
+    }
+    assert_eq!(read(&place, &["list"]), json!([]));
 }

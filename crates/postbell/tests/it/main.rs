@@ -21,6 +21,7 @@ mod manual;
 mod observe;
 mod operator;
 mod pauses;
+mod reload;
 mod reports;
 mod reputation;
 mod retention;

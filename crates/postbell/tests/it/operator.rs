@@ -8,11 +8,6 @@ use crate::serve::Running;
 /// Looks at the events until there is nothing more to wait for; each is a run of the program.
 const LOOKS: usize = 2_000;
 
-fn json(place: &Place, arguments: &[&str]) -> Value {
-    let printed = place.ok(&[arguments, &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap()
-}
-
 /// The events, one document a line.
 fn events(place: &Place, arguments: &[&str]) -> Vec<Value> {
     let printed = place.ok(&[&["events", "list", "--json"], arguments].concat());
@@ -36,7 +31,7 @@ fn with_two_delayed() -> Place {
 #[test]
 fn a_queue_is_seen_held_and_released() {
     let place = with_two_delayed();
-    let lanes = json(&place, &["queue"]);
+    let lanes = place.json(&["queue"]);
     assert_eq!(lanes[0]["domain"], "b.example");
     assert_eq!(
         (&lanes[0]["count"], &lanes[0]["state"]),
@@ -51,15 +46,12 @@ fn a_queue_is_seen_held_and_released() {
         counted,
         "2 deliveries in 1 lanes would be held; say --yes to do it\n"
     );
-    let held = json(&place, &["queue", "hold", "--domain", "b.example", "--yes"]);
+    let held = place.json(&["queue", "hold", "--domain", "b.example", "--yes"]);
     assert_eq!(
         held,
         serde_json::json!({"done": true, "deliveries": 2, "leftAlone": 0})
     );
-    let one = json(
-        &place,
-        &["queue", "show", "--state", "held", "--limit", "1"],
-    );
+    let one = place.json(&["queue", "show", "--state", "held", "--limit", "1"]);
     let id = one[0]["deliveryId"].as_str().unwrap();
     place.ok(&["queue", "cancel", "--delivery", id, "--yes"]);
     let released = place.ok(&["queue", "release", "--all", "--yes"]);
@@ -72,7 +64,7 @@ fn a_queue_is_seen_held_and_released() {
         "a typing error",
         "--yes",
     ]);
-    assert_eq!(json(&place, &["queue"]), serde_json::json!([]));
+    assert_eq!(place.json(&["queue"]), serde_json::json!([]));
 
     let bounces = events(&place, &["--kind", "bounce"]);
     let said = &bounces[0]["bounce"]["diagnostic"];
@@ -86,13 +78,13 @@ fn a_message_has_a_history() {
     let place = with_two_delayed();
     let sent = events(&place, &["--kind", "Send", "--limit", "1"]);
     let message = sent[0]["mail"]["messageId"].as_str().unwrap();
-    let history = json(&place, &["message", "show", message]);
+    let history = place.json(&["message", "show", message]);
     let delivery = &history["deliveries"][0];
     assert_eq!(delivery["state"], "queued");
     assert_eq!(delivery["events"][1]["eventType"], "DeliveryDelay");
     assert_eq!(delivery["events"][1]["tries"][0]["phase"], "dns");
     let by_delivery = delivery["deliveryId"].as_str().unwrap();
-    assert_eq!(json(&place, &["message", "show", by_delivery]), history);
+    assert_eq!(place.json(&["message", "show", by_delivery]), history);
     let text = place.ok(&["message", "show", message]);
     assert!(
         text.contains("b@b.example  queued, attempt 2 due in "),

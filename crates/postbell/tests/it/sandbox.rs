@@ -131,19 +131,10 @@ async fn what_is_rejected_is_told_and_goes_nowhere() {
     world.end().await;
 }
 
-fn json(place: &Place, words: &[&str]) -> Value {
-    serde_json::from_str(&place.ok(&[words, &["--json"]].concat())).unwrap()
-}
-
 #[test]
 fn a_sandbox_is_entered_told_and_left() {
-    let place = Place::new();
-    place.ok(&["workspace", "add", "acme"]);
-    place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
-    let entered = json(
-        &place,
-        &["workspace", "sandbox", "acme", "--new-mail", "reject"],
-    );
+    let place = Place::with_domain();
+    let entered = place.json(&["workspace", "sandbox", "acme", "--new-mail", "reject"]);
     assert_eq!(entered["sending"]["state"], "sandbox");
     assert_eq!(entered["sending"]["newMail"], "reject");
     assert_eq!(entered["sending"]["dailyLimit"], Value::Null);
@@ -152,7 +143,7 @@ fn a_sandbox_is_entered_told_and_left() {
     let shown = place.ok(&["workspace", "show", "acme"]);
     assert!(shown.contains("in a sandbox since"), "{shown}");
     assert!(shown.contains("sent today     0 recipients"), "{shown}");
-    let shown = json(&place, &["workspace", "show", "acme"]);
+    let shown = place.json(&["workspace", "show", "acme"]);
     assert_eq!(shown["sending"]["usedToday"], 0);
     let paused = place.ok(&["workspace", "pause", "acme"]);
     assert!(paused.contains("in no sandbox any more"), "{paused}");
@@ -188,7 +179,7 @@ fn verified_addresses_are_added_listed_and_removed() {
     let word = |verb: &'static str, address: &'static str| {
         ["verified-address", verb, address, "--workspace", "acme"]
     };
-    let added = json(&place, &word("add", "Ann@Acme.example"));
+    let added = place.json(&word("add", "Ann@Acme.example"));
     assert_eq!(
         added,
         json!({"workspace": "acme", "address": "Ann@acme.example", "added": true})
@@ -199,7 +190,7 @@ fn verified_addresses_are_added_listed_and_removed() {
             .contains("already")
     );
     place.ok(&word("add", "bob@acme.example"));
-    let listed = json(&place, &["verified-address", "list", "--workspace", "acme"]);
+    let listed = place.json(&["verified-address", "list", "--workspace", "acme"]);
     assert_eq!(
         listed[0],
         json!({"workspace": "acme", "address": "ann@acme.example"})

@@ -143,6 +143,25 @@ async fn what_a_name_lacks_is_said() {
 }
 
 #[tokio::test]
+async fn other_settings_are_followed() {
+    let settings = "inbound.proxy_from = [\"127.0.0.0/8\"]\ntracking.early = \"1h\"\n";
+    let world = World::start_with(&format!("{NAMED}{settings}")).await;
+    leads_to(&world, "complaint", &["Send", "Bounce"]).await;
+    // Its visit waits for an hour to pass.
+    leads_to(&world, "open", &["Send", "Delivery"]).await;
+    world.follow(NAMED).unwrap();
+    leads_to(
+        &world,
+        "complaint+again",
+        &["Send", "Delivery", "Complaint"],
+    )
+    .await;
+    let open = world.told_in_time("hook", &at("open"), &["Open"]).await;
+    assert_eq!(open["open"]["machine"], false, "{open}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn switched_off_it_is_a_domain_like_any() {
     let settings = format!("{NAMED}simulator.enabled = false\n");
     let world = World::start_with(&settings).await;

@@ -9,11 +9,9 @@ use postbell_model::{
     WorkspaceFact,
 };
 use postbell_store::{Inbound, InboundFact, NewInbound, Reception, Store, Tenants};
-use serde_json::Value;
 
-use crate::inbound::{assert_harmless, open};
+use crate::inbound::{assert_harmless, open, with_a_delivery};
 use crate::kit::Place;
-use crate::serve::Running;
 
 /// Where the recipient of a message came on the list, and off it.
 struct Told {
@@ -23,15 +21,7 @@ struct Told {
 
 impl Told {
     fn new() -> Self {
-        let place = Place::new();
-        let server = Running::with_acme(&place, "");
-        server.submit();
-        server.terminate();
-        server.end();
-        let sent = place.ok(&["events", "list", "--kind", "Send", "--json"]);
-        let sent: Value = serde_json::from_str(&sent).unwrap();
-        let delivery = sent["mail"]["deliveryId"].as_str().unwrap();
-        let delivery = delivery.parse().unwrap();
+        let (place, delivery) = with_a_delivery();
         let told = Self { place, delivery };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(told.record());
@@ -126,8 +116,7 @@ fn made_up_events_are_shown_before_there_are_any() {
     place.ok(&["workspace", "add", "acme"]);
     let preview = ["destination", "preview", "--sample"];
     let with = |more: &[&'static str]| [&preview, more].concat();
-    let printed = place.ok(&with(&["clicked", "--format", "splashify", "--json"]));
-    let document: Value = serde_json::from_str(&printed).unwrap();
+    let document = place.json(&with(&["clicked", "--format", "splashify"]));
     assert_eq!(document["eventType"], "Click");
     assert_eq!(document["click"]["ipAddress"], "203.0.113.42");
     let all = place.ok(&with(&["email.*", "--json"]));

@@ -1,5 +1,8 @@
 //! `postbell suppression`: by hand, and by files.
 
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::kit::Place;
@@ -18,8 +21,7 @@ fn words<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn read(place: &Place, arguments: &[&str]) -> Value {
-    let printed = place.ok(&[&words(arguments)[..], &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap()
+    place.json(&words(arguments))
 }
 
 fn addresses(listed: &Value) -> Vec<&str> {
@@ -119,7 +121,7 @@ fn a_list_has_pages_and_filters() {
     place.ok(&words(&["import", "list.csv"]));
     let outcome = place.run(&words(&["list", "--limit", "2"]));
     assert_eq!(outcome.stdout.lines().count(), 3, "{outcome:?}");
-    assert_eq!(outcome.stderr, "there are more: --after 'b@y.example'\n");
+    assert_eq!(outcome.stderr, "there are more: --after='b@y.example'\n");
     let rest = read(&place, &["list", "--after", "b@y.example"]);
     assert_eq!(addresses(&rest), ["b@y.example", "c@x.example"]);
     let rest = read(&place, &["list", "--after", "b@y.example/news"]);
@@ -139,6 +141,22 @@ fn a_list_has_pages_and_filters() {
 }
 
 #[test]
+fn the_next_page_is_asked_for_in_the_words_of_a_shell() {
+    let place = with_workspaces();
+    place.write("list.csv", "-o'brien@x.example\nzoe@x.example\n");
+    place.ok(&words(&["import", "list.csv"]));
+    let outcome = place.run(&words(&["list", "--limit", "1"]));
+    let told = outcome.stderr.trim_end();
+    assert_eq!(told, r"there are more: --after='-o'\''brien@x.example'");
+    let mut shell = std::process::Command::new("sh");
+    let said = told.trim_start_matches("there are more: ");
+    let shell = shell.args(["-c", &format!("printf %s {said}")]).output();
+    let typed = String::from_utf8(shell.unwrap().stdout).unwrap();
+    let rest = read(&place, &["list", &typed]);
+    assert_eq!(addresses(&rest), ["zoe@x.example"]);
+}
+
+#[test]
 fn a_file_goes_in_but_for_its_faults() {
     let place = with_workspaces();
     let file = "note,address,expires,cause\r\n\
@@ -148,14 +166,15 @@ fn a_file_goes_in_but_for_its_faults() {
         ,eve@example.org,soon,\r\n\
         ,ann@example.org,,\r\n\
         ,old@example.org,2001-01-01,\r\n\
+        later,bob@example.org,2101-01-01,manual\r\n\
         \"open,zoe@example.org,,\r\n";
     place.write("list.csv", file);
     let checked = place.run(&words(&["import", "list.csv", "--check"]));
     assert_eq!(checked.code, Some(1), "{checked:?}");
     assert!(
-        checked
-            .stdout
-            .starts_with("list.csv: 7 rows, of which 3 could be taken; 1 have expired"),
+        checked.stdout.starts_with(
+            "list.csv: 8 rows, of which 4 could be taken; 0 are on the list already; 1 have expired"
+        ),
         "{checked:?}"
     );
     assert_eq!(read(&place, &["list"]), json!([]));
@@ -163,7 +182,7 @@ fn a_file_goes_in_but_for_its_faults() {
     let import = words(&["import", "list.csv", "--faults", "faults.csv"]);
     let outcome = place.run(&import);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    let counts = "list.csv: 7 rows; 2 were added, 0 changed, 1 were there already";
+    let counts = "list.csv: 8 rows; 2 were added, 1 changed, 1 were there already";
     assert!(outcome.stdout.starts_with(counts), "{outcome:?}");
     let told: Vec<_> = outcome.stderr.lines().collect();
     assert!(
@@ -174,21 +193,80 @@ fn a_file_goes_in_but_for_its_faults() {
         told[1].starts_with("line 6: \"soon\" is no time"),
         "{told:?}"
     );
-    assert!(told[2].starts_with("line 9: a quote is opened"), "{told:?}");
+    assert!(
+        told[2].starts_with("line 10: a quote is opened"),
+        "{told:?}"
+    );
     assert_eq!(told[3], "postbell: list.csv: 3 rows were not taken");
     let faults = std::fs::read_to_string(place.path().join("faults.csv")).unwrap();
     assert!(faults.starts_with("line,fault\n5,"), "{faults}");
 
-    let again = place.run(&words(&["import", "list.csv", "--json"]));
-    let again: Value = serde_json::from_str(&again.stdout).unwrap();
+    let checked = place.run(&words(&["import", "list.csv", "--check", "--json"]));
+    let checked: Value = serde_json::from_str(&checked.stdout).unwrap();
     assert_eq!(
-        (&again["added"], &again["known"], &again["faults"]),
-        (&json!(0), &json!(3), &json!(3))
+        (&checked["good"], &checked["known"]),
+        (&json!(4), &json!(4))
     );
-    assert_eq!(again["firstFaults"][1]["line"], 6);
-    let notes = read(&place, &["list"]);
-    assert_eq!(notes[0]["note"], "=1+1");
-    assert_eq!(notes[1]["note"], "two\nlines");
+    assert_eq!(checked["firstFaults"][1]["line"], 6);
+    let listed = read(&place, &["list"]);
+    assert_eq!(listed[0]["note"], "=1+1");
+    let bob = &listed[1];
+    assert_eq!(
+        (&bob["note"], &bob["cause"]),
+        (&json!("later"), &json!("BOUNCE"))
+    );
+    assert!(
+        bob["expiresAt"].as_str().unwrap().starts_with("2101-01-01"),
+        "{bob}"
+    );
+}
+
+#[test]
+fn a_file_that_is_given_again_takes_the_later_expiry_and_the_note() {
+    let place = with_workspaces();
+    let entry = |expires: &str, note: &str| {
+        let file = format!("address,expires,note\nann@example.org,{expires},{note}\n");
+        place.write("list.csv", &file);
+        let told = read(&place, &["import", "list.csv"]);
+        let counts = ["added", "changed", "known"].map(|name| told[name].as_u64().unwrap());
+        let ann = read(&place, &["list"])[0].take();
+        let expires = ann["expiresAt"].as_str().map(|at| at[..4].to_owned());
+        (counts, expires, ann["note"].as_str().map(str::to_owned))
+    };
+    let stands = |year: &str, note: &str| (Some(year.to_owned()), Some(note.to_owned()));
+    for (expires, note, counts, (year, said)) in [
+        ("2100-01-01", "a", [1, 0, 0], stands("2100", "a")),
+        ("2100-01-01", "a", [0, 0, 1], stands("2100", "a")),
+        ("2090-01-01", "", [0, 0, 1], stands("2100", "a")),
+        ("2110-01-01", "b", [0, 1, 0], stands("2110", "b")),
+        ("", "", [0, 1, 0], (None, Some("b".to_owned()))),
+        ("2110-01-01", "", [0, 0, 1], (None, Some("b".to_owned()))),
+    ] {
+        assert_eq!(
+            entry(expires, note),
+            (counts, year, said),
+            "{expires} {note}"
+        );
+    }
+}
+
+#[test]
+fn faults_are_written_to_a_file_of_their_own() {
+    let place = with_workspaces();
+    let list = "ann@example.org\nnot an address\n";
+    place.write("list.csv", list);
+    let import = |faults| words(&["import", "list.csv", "--faults", faults]);
+    let told = place.fails(&import("list.csv"));
+    assert_eq!(
+        told,
+        "postbell: list.csv is there already: name another file\n"
+    );
+    let read = |name| std::fs::read_to_string(place.path().join(name)).unwrap();
+    assert_eq!(read("list.csv"), list);
+    place.run(&import("faults.csv"));
+    assert!(read("faults.csv").starts_with("line,fault\n2,"));
+    let about = std::fs::metadata(place.path().join("faults.csv")).unwrap();
+    assert_eq!(about.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -272,12 +350,33 @@ fn what_is_exported_is_read_back_exactly() {
 }
 
 #[test]
+fn a_reader_of_the_list_may_go_away() {
+    let place = with_workspaces();
+    place.write("list.csv", &rows(10_000));
+    place.ok(&words(&["import", "list.csv"]));
+    let mut command = place.command(&words(&["export", "-"]));
+    let mut export = command.spawn().unwrap();
+    let mut first = [0; 8];
+    let mut output = export.stdout.take().unwrap();
+    output.read_exact(&mut first).unwrap();
+    drop(output);
+    let outcome = export.wait_with_output().unwrap();
+    assert_eq!(&first, b"address,");
+    assert_eq!(outcome.status.code(), Some(0));
+    assert_eq!(String::from_utf8(outcome.stderr).unwrap(), "");
+}
+
+/// A bare list, by address.
+fn rows(count: usize) -> String {
+    let rows = (0..count).map(|n| format!("user{n:06}@d{}.example\n", n % 997));
+    rows.collect()
+}
+
+#[test]
 fn a_long_list_goes_in_and_out() {
     const ROWS: usize = 100_000;
     let place = with_workspaces();
-    let rows: String = (0..ROWS)
-        .map(|n| format!("user{n:06}@d{}.example\n", n % 997))
-        .collect();
+    let rows = rows(ROWS);
     place.write("list.csv", &rows);
     let said = place.ok(&words(&["import", "list.csv"]));
     assert!(

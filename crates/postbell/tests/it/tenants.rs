@@ -4,11 +4,6 @@ use serde_json::Value;
 
 use crate::kit::Place;
 
-fn json(place: &Place, arguments: &[&str]) -> Value {
-    let printed = place.ok(&[arguments, &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap()
-}
-
 fn with_workspace() -> Place {
     let place = Place::new();
     place.ok(&["workspace", "add", "acme"]);
@@ -18,13 +13,13 @@ fn with_workspace() -> Place {
 #[test]
 fn a_workspace_comes_with_its_default_configuration_set() {
     let place = Place::new();
-    let made = json(&place, &["workspace", "add", "acme"]);
+    let made = place.json(&["workspace", "add", "acme"]);
     assert_eq!(made["name"], "acme");
     assert_eq!(
-        json(&place, &["workspace", "list"]),
+        place.json(&["workspace", "list"]),
         serde_json::json!([made])
     );
-    let sets = json(&place, &["config-set", "list", "--workspace", "acme"]);
+    let sets = place.json(&["config-set", "list", "--workspace", "acme"]);
     assert_eq!(sets[0]["name"], "default");
     assert_eq!(sets[0]["maxRetries"], Value::Null);
 }
@@ -50,20 +45,20 @@ fn a_table_for_people() {
 fn a_configuration_set_can_be_changed() {
     let place = with_workspace();
     let add = ["config-set", "add", "quiet", "--workspace", "acme"];
-    let made = json(&place, &[&add[..], &["--reports", "off"]].concat());
+    let made = place.json(&[&add[..], &["--reports", "off"]].concat());
     assert_eq!(made["reports"], false);
     let set = |more: &[&'static str]| {
         let words = ["config-set", "update", "quiet", "--workspace", "acme"];
         [&words[..], more].concat()
     };
-    let changed = json(&place, &set(&["--reports", "on", "--max-retries", "0"]));
+    let changed = place.json(&set(&["--reports", "on", "--max-retries", "0"]));
     assert_eq!(
         (&changed["reports"], &changed["maxRetries"]),
         (&true.into(), &0.into())
     );
     let said = place.ok(&set(&["--reports", "default", "--expire-after", "1h"]));
     insta::assert_snapshot!(said, @"changed configuration set quiet of workspace acme: retries 0, expiry 1h, reports on for SMTP, mail leaves as configured");
-    let listed = json(&place, &["config-set", "list"]);
+    let listed = place.json(&["config-set", "list"]);
     assert_eq!(listed[1]["reports"], Value::Null);
     assert_eq!(listed[1]["maxRetries"], 0);
     assert_eq!(listed[1]["expireAfterSeconds"], 3_600);
@@ -95,7 +90,7 @@ fn a_domain_has_its_return_path_within_it() {
     fn add<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
         [&["domain", "add", "--workspace", "acme"], arguments].concat()
     }
-    let made = json(&place, &add(&["Acme.Example"]));
+    let made = place.json(&add(&["Acme.Example"]));
     assert_eq!(made["name"], "acme.example");
     assert_eq!(made["returnPathHost"], "bounce.acme.example");
     assert_eq!(made["configurationSet"], "default");
@@ -106,10 +101,7 @@ fn a_domain_has_its_return_path_within_it() {
     assert!(elsewhere.contains("SPF would not align"), "{elsewhere}");
     let no_domain = place.fails(&add(&["not a domain"]));
     assert!(no_domain.contains("\"not a domain\""), "{no_domain}");
-    assert_eq!(
-        json(&place, &["domain", "list"]).as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(place.json(&["domain", "list"]).as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -126,14 +118,14 @@ fn a_destination_gets_a_secret_that_is_shown_once() {
             url,
         ]
     };
-    let made = json(&place, &add("hook", "https://acme.example/events"));
+    let made = place.json(&add("hook", "https://acme.example/events"));
     assert!(
         made["secret"].as_str().unwrap().starts_with("whsec_"),
         "{made}"
     );
     assert_eq!(made["format"], "postbell");
 
-    let listed = json(&place, &["destination", "list"]);
+    let listed = place.json(&["destination", "list"]);
     assert_eq!(listed[0]["name"], "hook");
     assert_eq!(listed[0]["secret"], Value::Null);
     let own_secret = [
@@ -149,7 +141,7 @@ fn limits_are_set_changed_and_shown() {
     let place = Place::new();
     place.ok(&["workspace", "add", "acme", "--rate", "600"]);
     let add = ["credential", "add", "shop", "--workspace", "acme"];
-    let made = json(&place, &[&add[..], &["--quota", "5000"]].concat());
+    let made = place.json(&[&add[..], &["--quota", "5000"]].concat());
     assert_eq!(
         (&made["rate"], &made["quota"]),
         (&Value::Null, &5000.into())
@@ -164,14 +156,14 @@ fn limits_are_set_changed_and_shown() {
         "--quota",
         "none",
     ];
-    json(&place, &set);
-    json(&place, &["workspace", "update", "acme", "--quota", "9"]);
-    let listed = &json(&place, &["credential", "list"])[0];
+    place.json(&set);
+    place.json(&["workspace", "update", "acme", "--quota", "9"]);
+    let listed = &place.json(&["credential", "list"])[0];
     assert_eq!(
         (&listed["rate"], &listed["quota"]),
         (&60.into(), &Value::Null)
     );
-    let listed = &json(&place, &["workspace", "list"])[0];
+    let listed = &place.json(&["workspace", "list"])[0];
     assert_eq!(
         (&listed["rate"], &listed["quota"]),
         (&600.into(), &9.into())
@@ -189,7 +181,7 @@ fn a_credential_gets_a_password_that_is_shown_once() {
     let place = Place::new();
     place.ok(&["workspace", "add", "acme"]);
     let add = ["credential", "add", "shop", "--workspace", "acme"];
-    let made = json(&place, &add);
+    let made = place.json(&add);
     assert_eq!(made["password"].as_str().map(str::len), Some(32));
     let taken = place.fails(&add);
     assert!(
@@ -205,16 +197,16 @@ fn a_credential_gets_a_password_that_is_shown_once() {
         "--password",
         "x",
     ];
-    assert_eq!(json(&place, &chosen).get("password"), None);
+    assert_eq!(place.json(&chosen).get("password"), None);
 
-    let revoked = json(&place, &["credential", "revoke", "shop", "--yes"]);
+    let revoked = place.json(&["credential", "revoke", "shop", "--yes"]);
     assert!(revoked["revokedAt"].is_string());
     let unknown = place.fails(&["credential", "revoke", "shops"]);
     assert!(
         unknown.contains("there is no credential \"shops\""),
         "{unknown}"
     );
-    let listed = json(&place, &["credential", "list"]);
+    let listed = place.json(&["credential", "list"]);
     let text = listed.to_string();
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
     assert!(
@@ -247,10 +239,7 @@ fn a_destination_is_checked_before_it_is_made() {
     );
     assert!(add(good, &["--format", "morse"]).contains("morse"));
     assert!(add(good, &["--secret", "whsec_!"]).contains("base64"));
-    assert_eq!(
-        json(&place, &["destination", "list"]),
-        serde_json::json!([])
-    );
+    assert_eq!(place.json(&["destination", "list"]), serde_json::json!([]));
 }
 
 #[test]
@@ -277,23 +266,23 @@ fn names_that_are_not_there_are_told_with_those_that_are() {
 fn a_removed_domain_can_be_added_by_another_workspace() {
     let place = with_workspace();
     let add = ["domain", "add", "acme.example", "--workspace"];
-    let made = json(&place, &[&add[..], &["acme"]].concat());
+    let made = place.json(&[&add[..], &["acme"]].concat());
     assert_eq!(made["replyHost"], "reply.acme.example");
     assert_eq!(made["trackingHost"], "track.acme.example");
     let counted = place.ok(&["domain", "remove", "acme.example"]);
     insta::assert_snapshot!(counted, @"acme.example would be removed with its 2 keys, and 0 deliveries that wait would be rejected; say --yes to do it");
-    assert_eq!(json(&place, &["domain", "list"])[0]["verified"], false);
-    let removed = json(&place, &["domain", "remove", "acme.example", "--yes"]);
+    assert_eq!(place.json(&["domain", "list"])[0]["verified"], false);
+    let removed = place.json(&["domain", "remove", "acme.example", "--yes"]);
     assert_eq!(
         (&removed["done"], &removed["keys"]),
         (&true.into(), &2.into())
     );
-    assert_eq!(json(&place, &["domain", "list"]), serde_json::json!([]));
+    assert_eq!(place.json(&["domain", "list"]), serde_json::json!([]));
     let gone = place.fails(&["domain", "remove", "acme.example", "--yes"]);
     assert!(gone.contains("there is no domain acme.example"), "{gone}");
 
     place.ok(&["workspace", "add", "other"]);
-    let anew = json(&place, &[&add[..], &["other"]].concat());
+    let anew = place.json(&[&add[..], &["other"]].concat());
     assert_ne!(made["keys"][0]["selector"], anew["keys"][0]["selector"]);
     let told = place.ok(&["events", "list", "--kind", "DomainCreated,DomainDeleted"]);
     assert_eq!(told.lines().count(), 3, "{told}");
@@ -312,10 +301,7 @@ fn a_change_of_a_domain_needs_something_to_change() {
     );
     place.ok(&["config-set", "add", "urgent", "--workspace", "acme"]);
     let hosts = ["--reply-host", "in.acme.example", "--config-set", "urgent"];
-    let changed = json(
-        &place,
-        &[&["domain", "update", "acme.example"], &hosts[..]].concat(),
-    );
+    let changed = place.json(&[&["domain", "update", "acme.example"], &hosts[..]].concat());
     assert_eq!(changed["replyHost"], "in.acme.example");
     assert_eq!(changed["configurationSet"], "urgent");
 }
@@ -347,7 +333,7 @@ fn the_data_folder_is_for_its_owner_alone() {
 fn an_api_key_is_shown_once_and_told_by_how_it_begins() {
     let place = with_workspace();
     let add = ["api-key", "add", "app", "--workspace", "acme"];
-    let made = json(&place, &[&add[..], &["--expires-in", "30d"]].concat());
+    let made = place.json(&[&add[..], &["--expires-in", "30d"]].concat());
     let (key, prefix) = (
         made["key"].as_str().unwrap(),
         made["prefix"].as_str().unwrap(),
@@ -357,14 +343,14 @@ fn an_api_key_is_shown_once_and_told_by_how_it_begins() {
     let site = ["api-key", "add", "site", "--workspace", "acme", "--public"];
     assert!(place.ok(&site).contains("key, shown this once: pk_"));
 
-    let listed = json(&place, &["api-key", "list", "--workspace", "acme"]);
+    let listed = place.json(&["api-key", "list", "--workspace", "acme"]);
     assert_eq!(
         (&listed[1]["kind"], &listed[0]["name"]),
         (&"public".into(), &"app".into())
     );
     assert!(!listed.to_string().contains(key));
     let update = ["api-key", "update", "app", "--name", "backend"];
-    let changed = json(&place, &[&update[..], &["--expires-in", "never"]].concat());
+    let changed = place.json(&[&update[..], &["--expires-in", "never"]].concat());
     assert_eq!(
         (&changed["name"], &changed["expiresAt"]),
         (&"backend".into(), &Value::Null)
@@ -379,7 +365,7 @@ fn an_api_key_is_shown_once_and_told_by_how_it_begins() {
     let would = place.ok(&["api-key", "remove", "backend"]);
     assert!(would.contains("say --yes to do it"), "{would}");
     assert_eq!(
-        json(&place, &["api-key", "remove", prefix, "--yes"])["done"],
+        place.json(&["api-key", "remove", prefix, "--yes"])["done"],
         true
     );
     let gone = place.fails(&["api-key", "show", prefix]);
@@ -417,7 +403,7 @@ fn a_workspace_is_removed_when_nothing_depends_on_it() {
         "workspace other would be removed, with 1 configuration sets, 0 destinations, \
          1 credentials and 0 API keys; say --yes to do it\n"
     );
-    let removed = json(&place, &["workspace", "remove", "other", "--yes"]);
+    let removed = place.json(&["workspace", "remove", "other", "--yes"]);
     assert_eq!(
         (&removed["done"], &removed["name"]),
         (&true.into(), &"other".into())
@@ -427,7 +413,7 @@ fn a_workspace_is_removed_when_nothing_depends_on_it() {
             .fails(&["workspace", "show", "other"])
             .contains("there are: acme")
     );
-    let again = json(&place, &["workspace", "add", "other"]);
+    let again = place.json(&["workspace", "add", "other"]);
     assert_ne!(again["id"], removed["id"]);
     let taken = place.fails(&["credential", "add", "batch", "--workspace", "other"]);
     assert!(taken.contains("exists already"), "{taken}");
@@ -465,7 +451,7 @@ fn a_configuration_set_is_removed_when_nothing_uses_it() {
             .contains("would be removed")
     );
     assert_eq!(
-        json(&place, &set(&["remove", "spare", "--yes"]))["done"],
+        place.json(&set(&["remove", "spare", "--yes"]))["done"],
         true
     );
     assert!(
@@ -500,10 +486,7 @@ fn a_pause_has_a_reason_and_can_be_ended_twice() {
     assert_eq!(wordy.code, Some(2), "{wordy:?}");
     let paused = place.ok(&["workspace", "pause", "acme", "--reason", "fraud"]);
     assert!(paused.starts_with("paused workspace acme; "), "{paused}");
-    let again = json(
-        &place,
-        &["workspace", "pause", "acme", "--new-mail", "refuse"],
-    );
+    let again = place.json(&["workspace", "pause", "acme", "--new-mail", "refuse"]);
     assert_eq!(again["sending"]["newMail"], "refuse");
     assert_eq!(again["sending"]["reason"], Value::Null);
     assert!(place.ok(&["workspace", "list"]).contains("paused"));

@@ -4,18 +4,6 @@ use serde_json::{Value, json};
 
 use crate::kit::Place;
 
-fn with_domain() -> Place {
-    let place = Place::new();
-    place.ok(&["workspace", "add", "acme"]);
-    place.ok(&["domain", "add", "acme.example", "--workspace", "acme"]);
-    place
-}
-
-fn read(place: &Place, arguments: &[&str]) -> Value {
-    let printed = place.ok(&[arguments, &["--json"]].concat());
-    serde_json::from_str(&printed).unwrap()
-}
-
 fn tracking_record(domain: &Value) -> &Value {
     let records = domain["records"].as_array().unwrap();
     let mut found = records
@@ -26,9 +14,9 @@ fn tracking_record(domain: &Value) -> &Value {
 
 #[test]
 fn a_domain_tracks_when_told_to_and_needs_its_host_then() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let show = ["domain", "show", "acme.example"];
-    let before = read(&place, &show);
+    let before = place.json(&show);
     assert_eq!(before["trackOpens"], false);
     assert_eq!(before["brandName"], Value::Null);
     assert_eq!(tracking_record(&before)["required"], false);
@@ -45,7 +33,7 @@ fn a_domain_tracks_when_told_to_and_needs_its_host_then() {
     ] {
         assert!(said.contains(change), "{said}");
     }
-    let after = read(&place, &show);
+    let after = place.json(&show);
     assert_eq!(after["brandName"], "Acme & Söhne");
     assert_eq!(after["brandColour"], "#1a7f37");
     assert_eq!(tracking_record(&after)["required"], true);
@@ -65,7 +53,7 @@ fn a_domain_tracks_when_told_to_and_needs_its_host_then() {
         said.contains("brandColour from #1a7f37 to nothing"),
         "{said}"
     );
-    assert_eq!(read(&place, &show)["brandName"], Value::Null);
+    assert_eq!(place.json(&show)["brandName"], Value::Null);
     for (options, said) in [
         (["--track-opens", "maybe"], "write it as on or off"),
         (["--brand-colour", "green"], "write it as '#1a7f37'"),
@@ -79,10 +67,10 @@ fn a_domain_tracks_when_told_to_and_needs_its_host_then() {
 
 #[test]
 fn a_domain_is_added_with_what_it_tracks() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let words = ["domain", "add", "b.example", "--workspace", "acme"];
     let more = ["--track-clicks", "on", "--tracking-host", "b.example"];
-    let made = read(&place, &[&words[..], &more].concat());
+    let made = place.json(&[&words[..], &more].concat());
     assert_eq!(made["trackClicks"], true);
     assert_eq!(made["trackOpens"], false);
     let record = tracking_record(&json!({
@@ -96,7 +84,7 @@ fn a_domain_is_added_with_what_it_tracks() {
 
 #[test]
 fn a_configuration_set_says_what_is_tracked() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let words = ["config-set", "add", "news", "--workspace", "acme"];
     let tracks = ["--track-clicks", "on", "--unsubscribe", "on"];
     let links = [
@@ -107,7 +95,7 @@ fn a_configuration_set_says_what_is_tracked() {
         "--untracked",
         "*/legal/*",
     ];
-    let made = read(&place, &[&words[..], &tracks, &links].concat());
+    let made = place.json(&[&words[..], &tracks, &links].concat());
     assert_eq!(made["trackOpens"], Value::Null);
     assert_eq!(made["trackClicks"], true);
     assert_eq!(
@@ -150,7 +138,7 @@ fn a_configuration_set_says_what_is_tracked() {
             "  unsubscribe    on",
         ]
     );
-    let after = read(&place, &show);
+    let after = place.json(&show);
     assert_eq!(after["trackClicks"], Value::Null);
     assert_eq!(after["parameters"], json!({"utm_source": "other"}));
 
@@ -169,10 +157,10 @@ fn a_configuration_set_says_what_is_tracked() {
 
 #[test]
 fn a_set_that_tracks_has_its_domains_need_their_host() {
-    let place = with_domain();
+    let place = Place::with_domain();
     let show = ["domain", "show", "acme.example"];
-    assert_eq!(tracking_record(&read(&place, &show))["required"], false);
+    assert_eq!(tracking_record(&place.json(&show))["required"], false);
     let update = ["config-set", "update", "default", "--workspace", "acme"];
     place.ok(&[&update[..], &["--unsubscribe", "on"]].concat());
-    assert_eq!(tracking_record(&read(&place, &show))["required"], true);
+    assert_eq!(tracking_record(&place.json(&show))["required"], true);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use postbell::config::{Sources, load};
+use postbell::config::{Config, Sources, load};
 use postbell::observe::Panics;
 use postbell::server::Server;
 use postbell_model::EventKind;
@@ -42,7 +42,9 @@ pub(crate) struct World {
     pub(crate) old_mx: MxServer,
     pub(crate) webhook: WebhookServer,
     place: Place,
-    config: String,
+    /// What no test changes.
+    base: String,
+    settings: String,
     server: Option<Server>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -81,15 +83,15 @@ impl World {
         let place = Place::new();
         place.ok(&["workspace", "add", "acme"]);
         place.ok(&["domain", "add", SENDER, "--workspace", "acme"]);
-        let config = configuration(place.path(), dns.addr(), mx.addr().port());
-        let config = config + settings;
+        let base = configuration(place.path(), dns.addr(), mx.addr().port());
         let mut world = Self {
             clock: Arc::new(HandClock::default()),
             mx,
             old_mx,
             webhook,
             place,
-            config,
+            base,
+            settings: settings.to_owned(),
             server: None,
             tasks,
             stop,
@@ -158,10 +160,20 @@ impl World {
     }
 
     pub(crate) async fn start_server(&mut self) {
-        let file = Some((self.place.path().join("postbell.toml"), self.config.clone()));
-        let loaded = load(&Sources::of(file, Vec::new())).unwrap();
-        let server = Server::start(&loaded.config, self.clock.clone(), &Panics::default()).await;
+        let config = self.config(&self.settings);
+        let server = Server::start(&config, self.clock.clone(), &Panics::default()).await;
         self.server = Some(server.unwrap());
+    }
+
+    /// Has the server follow other settings in the place of those that it began with.
+    pub(crate) fn follow(&self, settings: &str) -> anyhow::Result<()> {
+        self.server().follow(&self.config(settings))
+    }
+
+    fn config(&self, settings: &str) -> Config {
+        let file = self.place.path().join("postbell.toml");
+        let file = Some((file, format!("{}{settings}", self.base)));
+        load(&Sources::of(file, Vec::new())).unwrap().config
     }
 
     pub(crate) async fn stop_server(&mut self) {

@@ -125,16 +125,16 @@ fn unsubscribed_by_link() -> Logged {
 #[test]
 fn engagement_and_consent_are_told_as_the_fixtures_say() {
     for (event, golden) in [
-        (opened(), golden!("postbell", "open")),
-        (opened_by_proxy(), golden!("postbell", "open-proxy")),
-        (clicked(), golden!("postbell", "click")),
-        (clicked_by_machine(), golden!("postbell", "click-machine")),
-        (suppressed(), golden!("postbell", "reject-suppressed")),
-        (added(), golden!("postbell", "suppression-added")),
-        (removed(), golden!("postbell", "suppression-removed")),
+        (opened(), fixture!("postbell", "open")),
+        (opened_by_proxy(), fixture!("postbell", "open-proxy")),
+        (clicked(), fixture!("postbell", "click")),
+        (clicked_by_machine(), fixture!("postbell", "click-machine")),
+        (suppressed(), fixture!("postbell", "reject-suppressed")),
+        (added(), fixture!("postbell", "suppression-added")),
+        (removed(), fixture!("postbell", "suppression-removed")),
         (
             unsubscribed_by_link(),
-            golden!("postbell", "unsubscribe-link"),
+            fixture!("postbell", "unsubscribe-link"),
         ),
     ] {
         check(Format::Postbell, &event, golden);
@@ -144,9 +144,9 @@ fn engagement_and_consent_are_told_as_the_fixtures_say() {
 #[test]
 fn splashify_tells_engagement_in_the_words_of_the_reference() {
     for (event, golden) in [
-        (opened(), golden!("splashify", "open")),
-        (clicked(), golden!("splashify", "click")),
-        (suppressed(), golden!("splashify", "reject-suppressed")),
+        (opened(), fixture!("splashify", "open")),
+        (clicked(), fixture!("splashify", "click")),
+        (suppressed(), fixture!("splashify", "reject-suppressed")),
     ] {
         check(Format::Splashify, &event, golden);
     }

@@ -230,15 +230,15 @@ fn received(mail: MailFact) -> Logged {
 #[test]
 fn what_came_in_by_mail_is_told_as_the_fixtures_say() {
     for (event, golden) in [
-        (late_bounce(), golden!("postbell", "bounce-late")),
-        (late_delay(), golden!("postbell", "delivery-delay-late")),
-        (confirmed(), golden!("postbell", "confirmed")),
-        (complaint(), golden!("postbell", "complaint")),
-        (not_spam(), golden!("postbell", "not-spam")),
-        (unsubscribed(), golden!("postbell", "unsubscribe")),
-        (reply(), golden!("postbell", "reply")),
-        (vacation(), golden!("postbell", "reply-automatic")),
-        (received(mail_fact()), golden!("postbell", "received")),
+        (late_bounce(), fixture!("postbell", "bounce-late")),
+        (late_delay(), fixture!("postbell", "delivery-delay-late")),
+        (confirmed(), fixture!("postbell", "confirmed")),
+        (complaint(), fixture!("postbell", "complaint")),
+        (not_spam(), fixture!("postbell", "not-spam")),
+        (unsubscribed(), fixture!("postbell", "unsubscribe")),
+        (reply(), fixture!("postbell", "reply")),
+        (vacation(), fixture!("postbell", "reply-automatic")),
+        (received(mail_fact()), fixture!("postbell", "received")),
     ] {
         check(Format::Postbell, &event, golden);
     }
@@ -247,11 +247,11 @@ fn what_came_in_by_mail_is_told_as_the_fixtures_say() {
 #[test]
 fn splashify_tells_it_in_the_words_of_the_reference() {
     for (event, golden) in [
-        (late_bounce(), golden!("splashify", "bounce-late")),
-        (late_delay(), golden!("splashify", "delivery-delay-late")),
-        (complaint(), golden!("splashify", "complaint")),
-        (reply(), golden!("splashify", "reply")),
-        (vacation(), golden!("splashify", "reply-automatic")),
+        (late_bounce(), fixture!("splashify", "bounce-late")),
+        (late_delay(), fixture!("splashify", "delivery-delay-late")),
+        (complaint(), fixture!("splashify", "complaint")),
+        (reply(), fixture!("splashify", "reply")),
+        (vacation(), fixture!("splashify", "reply-automatic")),
     ] {
         check(Format::Splashify, &event, golden);
         assert_contains(

@@ -14,6 +14,7 @@ use postbell_store::{LoggedWorkspaceEvent, Position};
 use serde_json::Value;
 
 use super::*;
+use crate::sample::fixture;
 
 // 2026-05-03T12:34:56.123456Z: the moment of the reference's examples.
 const ACCEPTED: Timestamp = Timestamp::from_micros(1_777_811_696_123_456);
@@ -155,46 +156,33 @@ fn check(format: Format, event: &Logged, golden: &str) {
     assert_eq!(document.id, event.id().to_string());
 }
 
-macro_rules! golden {
-    ($format:literal, $name:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../fixtures/webhooks/",
-            $format,
-            "/",
-            $name,
-            ".json"
-        ))
-    };
-}
-
 mod engagement;
 mod inbound;
 
 #[test]
 fn postbell_documents_are_those_of_the_fixtures() {
     let send = logged(1, Duration::ZERO, Fact::Send);
-    check(Format::Postbell, &send, golden!("postbell", "send"));
+    check(Format::Postbell, &send, fixture!("postbell", "send"));
     check(
         Format::Postbell,
         &delivery(),
-        golden!("postbell", "delivery"),
+        fixture!("postbell", "delivery"),
     );
     check(
         Format::Postbell,
         &delivery_in_plaintext(),
-        golden!("postbell", "delivery-plaintext"),
+        fixture!("postbell", "delivery-plaintext"),
     );
     check(
         Format::Postbell,
         &delay(2, 1),
-        golden!("postbell", "delivery-delay"),
+        fixture!("postbell", "delivery-delay"),
     );
-    check(Format::Postbell, &bounce(), golden!("postbell", "bounce"));
+    check(Format::Postbell, &bounce(), fixture!("postbell", "bounce"));
     check(
         Format::Postbell,
         &expired(),
-        golden!("postbell", "bounce-expired"),
+        fixture!("postbell", "bounce-expired"),
     );
 }
 
@@ -214,22 +202,26 @@ fn what_was_left_alone_of_a_message_is_told_with_its_delivery() {
 #[test]
 fn splashify_documents_are_those_of_the_fixtures() {
     let send = logged(1, Duration::ZERO, Fact::Send);
-    check(Format::Splashify, &send, golden!("splashify", "send"));
+    check(Format::Splashify, &send, fixture!("splashify", "send"));
     check(
         Format::Splashify,
         &delivery(),
-        golden!("splashify", "delivery"),
+        fixture!("splashify", "delivery"),
     );
     check(
         Format::Splashify,
         &delay(2, 1),
-        golden!("splashify", "delivery-delay"),
+        fixture!("splashify", "delivery-delay"),
     );
-    check(Format::Splashify, &bounce(), golden!("splashify", "bounce"));
+    check(
+        Format::Splashify,
+        &bounce(),
+        fixture!("splashify", "bounce"),
+    );
     check(
         Format::Splashify,
         &expired(),
-        golden!("splashify", "bounce-expired"),
+        fixture!("splashify", "bounce-expired"),
     );
 }
 
@@ -327,7 +319,7 @@ fn events_about_a_workspace_are_told_in_our_own_words() {
     check(
         Format::Postbell,
         &disabled(),
-        golden!("postbell", "destination-disabled"),
+        fixture!("postbell", "destination-disabled"),
     );
     let paused = WorkspaceFact::SendingPaused {
         domain: None,
@@ -337,7 +329,7 @@ fn events_about_a_workspace_are_told_in_our_own_words() {
     check(
         Format::Postbell,
         &about_workspace(paused),
-        golden!("postbell", "sending-paused"),
+        fixture!("postbell", "sending-paused"),
     );
     let resumed = WorkspaceFact::SendingResumed {
         domain: Domain::parse("sender.example").ok(),
@@ -346,7 +338,7 @@ fn events_about_a_workspace_are_told_in_our_own_words() {
     check(
         Format::Postbell,
         &about_workspace(resumed),
-        golden!("postbell", "sending-resumed"),
+        fixture!("postbell", "sending-resumed"),
     );
 }
 
@@ -392,32 +384,32 @@ fn the_life_of_a_domain_is_told_in_our_own_words() {
                 domain: domain(),
                 settings,
             },
-            golden!("postbell", "domain-created"),
+            fixture!("postbell", "domain-created"),
         ),
         (
             WorkspaceFact::DomainUpdated {
                 domain: domain(),
                 changes,
             },
-            golden!("postbell", "domain-updated"),
+            fixture!("postbell", "domain-updated"),
         ),
         (
             WorkspaceFact::DomainVerified {
                 domain: domain(),
                 seen,
             },
-            golden!("postbell", "domain-verified"),
+            fixture!("postbell", "domain-verified"),
         ),
         (
             WorkspaceFact::DomainUnverified {
                 domain: domain(),
                 missing,
             },
-            golden!("postbell", "domain-unverified"),
+            fixture!("postbell", "domain-unverified"),
         ),
         (
             WorkspaceFact::DomainDeleted { domain: domain() },
-            golden!("postbell", "domain-deleted"),
+            fixture!("postbell", "domain-deleted"),
         ),
     ] {
         check(Format::Postbell, &about_domain(fact), golden);
@@ -428,8 +420,12 @@ fn the_life_of_a_domain_is_told_in_our_own_words() {
 fn a_rejection_is_told_with_its_reason() {
     let reason = RejectReason::DomainDeleted;
     let rejected = logged(2, Duration::from_secs(2), Fact::Reject { reason });
-    check(Format::Postbell, &rejected, golden!("postbell", "reject"));
-    check(Format::Splashify, &rejected, golden!("splashify", "reject"));
+    check(Format::Postbell, &rejected, fixture!("postbell", "reject"));
+    check(
+        Format::Splashify,
+        &rejected,
+        fixture!("splashify", "reject"),
+    );
 }
 
 #[test]
@@ -440,16 +436,16 @@ fn what_waits_is_told_as_the_fixtures_say() {
     for (event, golden) in [
         (
             logged(1, Duration::ZERO, Fact::Scheduled { send_at }),
-            golden!("postbell", "scheduled"),
+            fixture!("postbell", "scheduled"),
         ),
-        (logged(2, later, Fact::Held), golden!("postbell", "held")),
+        (logged(2, later, Fact::Held), fixture!("postbell", "held")),
         (
             logged(3, later, Fact::Released { state }),
-            golden!("postbell", "released"),
+            fixture!("postbell", "released"),
         ),
         (
             logged(2, later, Fact::Cancelled),
-            golden!("postbell", "cancelled"),
+            fixture!("postbell", "cancelled"),
         ),
     ] {
         check(Format::Postbell, &event, golden);

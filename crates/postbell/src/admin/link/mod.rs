@@ -1,9 +1,10 @@
-//! `postbell link`.
+//! `postbell link`: what a link in a mail is, and which lead nowhere.
 
 mod show;
 
 use anyhow::{Context, bail};
-use postbell_model::tracking::LinkBlock;
+use postbell_model::Domain;
+use postbell_model::tracking::{LinkBlock, web_host};
 use postbell_store::{BlockedLinks, Directory};
 use serde_json::{Value, json};
 
@@ -33,6 +34,9 @@ async fn block(
     (reason, output): (Option<String>, &Output),
 ) -> anyhow::Result<()> {
     let directory = desk.directory();
+    if let Some(url) = &which.url {
+        refuse_ours(desk, url)?;
+    }
     let block = meant(desk, which).await?;
     let is_new = desk
         .link_blocks
@@ -96,6 +100,27 @@ async fn meant(desk: &Desk, which: &WhichLinks) -> anyhow::Result<LinkBlock> {
         bail!("\"{}\" is no web address", url.escape_debug());
     }
     Ok(LinkBlock::Url(url.to_owned()))
+}
+
+/// No link leads to addresses of ours: one that was blocked would hold nobody back.
+fn refuse_ours(desk: &Desk, url: &str) -> anyhow::Result<()> {
+    match show::read(desk, url) {
+        Some((_, show::Said::Link(_))) => Ok(()),
+        Some((_, other)) => bail!("that is a {}, and leads nowhere else", show::noun(&other)),
+        None if is_tracking_host(desk, url) => Err(show::no_link(url)),
+        None => Ok(()),
+    }
+}
+
+/// Whether an address is at a host that links of ours are at.
+fn is_tracking_host(desk: &Desk, url: &str) -> bool {
+    let Some(host) = web_host(url) else {
+        return false;
+    };
+    let base = desk.config.tracking.base_url.as_deref().and_then(web_host);
+    base.is_some_and(|base| base.eq_ignore_ascii_case(host))
+        || Domain::parse(host.trim_end_matches('.'))
+            .is_ok_and(|host| desk.directory().domain_tracked_at(&host).is_some())
 }
 
 /// `links to https://shop.example/`

@@ -1,6 +1,6 @@
 //! `postbell link show`: what the token of a link says.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use postbell_model::TokenKeys;
 use postbell_model::token::{Claim, Link, LinkTarget, Purpose, domain_tag};
 use postbell_store::{BlockedLinks, Directory, SqliteInspector};
@@ -34,10 +34,7 @@ impl Said {
 
 pub(super) async fn run(desk: &Desk, link: &str, output: &Output) -> anyhow::Result<()> {
     let Some((claim, said)) = read(desk, link) else {
-        bail!(
-            "\"{}\" is no link of this server: its token is cut, changed, or made elsewhere",
-            plain(&shortened(link))
-        );
+        return Err(no_link(link));
     };
     let directory = desk.directory();
     let workspace = desk::workspace_name(&directory, claim.workspace);
@@ -86,7 +83,15 @@ pub(super) async fn run(desk: &Desk, link: &str, output: &Output) -> anyhow::Res
     Ok(())
 }
 
-const fn noun(said: &Said) -> &'static str {
+/// Said of a link that says nothing.
+pub(super) fn no_link(link: &str) -> anyhow::Error {
+    anyhow!(
+        "\"{}\" is no link of this server: its token is cut, changed, or made elsewhere",
+        plain(&shortened(link))
+    )
+}
+
+pub(super) const fn noun(said: &Said) -> &'static str {
     match said {
         Said::Link(_) => "link",
         Said::Pixel => "pixel",

@@ -22,36 +22,40 @@ const PAGE: usize = 1_000;
 pub(super) async fn run(desk: &Desk, export: &SuppressionExport) -> anyhow::Result<()> {
     let filter = filter(&desk.directory(), &export.which, desk.clock.now())?;
     let mut progress = Progress::begin(desk.console, desk.clock.clone(), &export.output);
-    let entries = if export.file.as_os_str() == "-" {
+    if export.file.as_os_str() == "-" {
         if export.output.json {
             bail!("--json tells of a file: leave it out where the list goes to standard output");
         }
-        to_output(desk, &filter, &mut progress).await
-    } else {
-        to_file(desk, (&filter, &export.file), &mut progress).await
-    };
-    progress.end();
-    let entries = entries?;
-    if export.file.as_os_str() == "-" {
-        desk.console.complain(format!("{entries} entries"));
+        let entries = to_output(desk, &filter, &mut progress).await;
+        progress.end();
+        if let Some(entries) = entries? {
+            desk.console.complain(format!("{entries} entries"));
+        }
         return Ok(());
     }
+    let entries = to_file(desk, (&filter, &export.file), &mut progress).await;
+    progress.end();
+    let entries = entries?;
     let document = json!({ "file": export.file, "entries": entries });
     let sentence = format!("{}: {entries} entries", export.file.display());
     desk.tell(&export.output, &document, &sentence);
     Ok(())
 }
 
+/// Writes standard output; `None`: its reader went away, which is no fault.
 async fn to_output(
     desk: &Desk,
     filter: &SuppressionFilter,
     progress: &mut Progress,
-) -> anyhow::Result<u64> {
-    let written = write_all(desk, (filter, &mut io::stdout()), progress).await;
-    match written {
-        // A reader that went away is no fault.
-        Err(error) if is_broken_pipe(&error) => Ok(0),
-        written => written,
+) -> anyhow::Result<Option<u64>> {
+    let mut writer = BufWriter::new(io::stdout());
+    match write_all(desk, (filter, &mut writer), progress).await {
+        Err(error) if is_broken_pipe(&error) => {
+            // What is left would be written once more, to nobody.
+            drop(writer.into_parts());
+            Ok(None)
+        }
+        written => written.map(Some),
     }
 }
 

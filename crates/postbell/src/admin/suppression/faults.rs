@@ -1,11 +1,12 @@
 //! Rows of a file that were not taken: counted, the first of them told, all of them written where that
 //! is wanted.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::csv;
@@ -24,15 +25,11 @@ pub(super) struct Faults {
 impl Faults {
     /// None yet; all that come are written to this file.
     pub(super) fn none(file: Option<&Path>) -> anyhow::Result<Self> {
-        let file = file.map(|path| {
-            let file = File::create(path);
-            let file = file.with_context(|| format!("{} can't be written", path.display()))?;
-            anyhow::Ok(BufWriter::new(file))
-        });
+        let file = file.map(make).transpose()?;
         let mut faults = Self {
             count: 0,
             first: Vec::new(),
-            file: file.transpose()?,
+            file: file.map(BufWriter::new),
         };
         faults.write(&["line", "fault"])?;
         Ok(faults)
@@ -90,5 +87,20 @@ impl Faults {
         first
             .map(|(line, fault)| json!({"line": line, "fault": fault}))
             .collect()
+    }
+}
+
+/// A file that is not there yet: the rows that it quotes are addresses, for its owner alone.
+fn make(path: &Path) -> anyhow::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match file {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{} is there already: name another file", path.display());
+        }
+        file => file.with_context(|| format!("{} can't be written", path.display())),
     }
 }

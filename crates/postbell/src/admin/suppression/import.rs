@@ -1,7 +1,8 @@
 //! `postbell suppression import`: a file of any length, in steps of a thousand rows.
 //!
 //! A row that is right goes in, whatever the others are; the others are told by their lines. What is
-//! on the list already stays as it is, so an import that was broken off is simply given again.
+//! on the list already keeps its cause and since when, and gets the later expiry and the note of the
+//! file; so an import that was broken off is simply given again.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -158,19 +159,32 @@ impl Filing<'_> {
 
     /// Puts what waits on the list.
     async fn put(&mut self) -> anyhow::Result<()> {
-        if self.is_check {
-            self.waiting.clear();
-        }
         if self.waiting.is_empty() {
             return Ok(());
         }
         let new = std::mem::replace(&mut self.waiting, Vec::with_capacity(STEP));
+        if self.is_check {
+            return self.look_up(&new).await;
+        }
         for listed in self.desk.suppressions.suppress(new, self.now).await? {
             match listed {
                 Listed::Added => self.counts.added += 1,
                 Listed::Changed => self.counts.changed += 1,
                 Listed::Known => self.counts.known += 1,
             }
+        }
+        Ok(())
+    }
+
+    /// Counts what is on the list already, and leaves it.
+    async fn look_up(&mut self, new: &[Suppression]) -> anyhow::Result<()> {
+        let suppressions = &self.desk.suppressions;
+        for entry in new {
+            let (workspace, address) = (entry.workspace, &entry.address);
+            let found = suppressions.suppressions_of(workspace, address, self.now);
+            let found = found.await?;
+            let is_known = found.iter().any(|found| found.scope == entry.scope);
+            self.counts.known += u64::from(is_known);
         }
         Ok(())
     }
@@ -193,7 +207,9 @@ fn tell(filing: &Filing<'_>, import: &SuppressionImport) -> anyhow::Result<()> {
     });
     let name = import.file.display();
     let sentence = match import.check {
-        true => format!("{name}: {rows} rows, of which {good} could be taken"),
+        true => format!(
+            "{name}: {rows} rows, of which {good} could be taken; {known} are on the list already"
+        ),
         false => format!(
             "{name}: {rows} rows; {added} were added, {changed} changed, {known} were there already"
         ),

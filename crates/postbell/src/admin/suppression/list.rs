@@ -28,14 +28,17 @@ pub(super) async fn run(desk: &Desk, list: &SuppressionList) -> anyhow::Result<(
     let heading = ["ADDRESS", "MAIL", "CAUSE", "SINCE", "EXPIRES", "NOTE"];
     desk.tell_list(&list.output, documents.collect(), &heading, &rows);
     if let (true, Some(last)) = (has_more, entries.last()) {
-        let stream = last.scope.stream().map(|stream| format!("/{stream}"));
-        let stream = stream.unwrap_or_default();
-        desk.console.complain(format!(
-            "there are more: --after '{}{stream}'",
-            last.address
-        ));
+        desk.console
+            .complain(format!("there are more: --after={}", quoted(last)));
     }
     Ok(())
+}
+
+/// An entry as it is typed in a shell.
+fn quoted(entry: &Suppression) -> String {
+    let stream = entry.scope.stream().map(|stream| format!("/{stream}"));
+    let entry = format!("{}{}", entry.address, stream.unwrap_or_default());
+    format!("'{}'", entry.replace('\'', r"'\''"))
 }
 
 /// What is asked for.
