@@ -37,6 +37,7 @@ pub(super) struct Terms {
 pub(super) struct Guards {
     pub(super) deliver: Guard,
     pub(super) notify: Guard,
+    pub(super) acme: Guard,
 }
 
 impl Guards {
@@ -44,6 +45,7 @@ impl Guards {
         Self {
             deliver: Guard::new(config.guard.allow_deliver.clone()),
             notify: Guard::new(config.guard.allow_notify.clone()),
+            acme: Guard::new(config.guard.allow_acme.clone()),
         }
     }
 }
@@ -68,6 +70,7 @@ impl Server {
         if let (Some(tls), Some(files)) = (&terms.tls, config.tls.files()) {
             tls.reload(files).context("the certificate of [tls]")?;
         }
+        let acme = terms.tracking.acme(config, &terms.guards)?;
         terms.tracking.reload_certificates(config)?;
 
         // Nothing can fail from here on.
@@ -83,11 +86,13 @@ impl Server {
         let inbound = config.inbound.door_options(&config.server.hostname);
         terms.inbound.change(inbound);
         terms.tracking.terms.change(config.tracking.clone());
+        terms.tracking.change_acme(acme);
         terms.notify.change(stages::notify_options(config));
         terms.reputation.send_replace(config.reputation);
         let allowed = &config.guard;
         terms.guards.deliver.allow(allowed.allow_deliver.clone());
         terms.guards.notify.allow(allowed.allow_notify.clone());
+        terms.guards.acme.allow(allowed.allow_acme.clone());
         Ok(())
     }
 }
