@@ -109,11 +109,18 @@ class Postbell:
             raise RuntimeError(f"postbell serve ended with {code}:\n{self.log.read_text()}")
 
     def command(self, *words):
-        command = [self.binary, *words, "--json", "--config", self.config]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = self._run(words)
         if done.returncode != 0:
             raise RuntimeError(f"postbell {' '.join(words)}: {done.stdout}{done.stderr}")
         return json.loads(done.stdout)
+
+    def ask(self, *words):
+        """What a command tells whose exit code says that not all is well."""
+        return json.loads(self._run(words).stdout)
+
+    def _run(self, words):
+        command = [self.binary, *words, "--json", "--config", self.config]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def listens(address, port, process, seconds=30):

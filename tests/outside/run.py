@@ -2,7 +2,7 @@
 Postfix submit and bring mail from outside, Postfixes and an Exim are the recipients' MX; the
 `standardwebhooks` packages of PyPI and npm check the webhooks, dkimpy and opendkim the signatures of
 what the hosts got, and Python's email package reads our reports and what was made 7-bit, and dkimpy
-what we seal.
+what we seal; Pebble gives us certificates.
 
     python3 tests/outside/run.py --programs target/ci [TEST...]
 
@@ -16,6 +16,7 @@ import sys
 import unittest
 from pathlib import Path
 
+import certified
 import clients
 import hosts
 import inbound
@@ -32,7 +33,7 @@ from world import Case, World
 # Those that need the world, and those that need our programs alone.
 PEERS = (clients.Clients, hosts.Hosts, inbound.Inbound, smuggling.Smuggling)
 PEERS += (signatures.Signatures, signed.Signed, tracked.Tracked)
-READERS = (reports.Reports, seven_bit.SevenBit, sealed.Sealed)
+READERS = (reports.Reports, seven_bit.SevenBit, sealed.Sealed, certified.Certified)
 
 
 def main():

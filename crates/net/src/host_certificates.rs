@@ -25,6 +25,19 @@ pub struct HostFiles {
     pub files: CertificateFiles,
 }
 
+impl HostFiles {
+    /// Whether it is shown for a host, in A-labels and lower case.
+    pub fn is_for(&self, host: &str) -> bool {
+        let parent = host.split_once('.').map(|(_, parent)| parent);
+        self.hosts
+            .iter()
+            .any(|named| match named.strip_prefix("*.") {
+                Some(named) => parent == Some(named),
+                None => named == host,
+            })
+    }
+}
+
 /// The TLS settings of a door that many hosts are behind.
 #[derive(Debug)]
 pub struct HostCertificates {
@@ -114,6 +127,11 @@ impl HostCertificates {
     /// The settings, which show the certificates of the moment.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// Whether a host has one in a file, which is shown whatever is issued.
+    pub fn has_own(&self, host: &str) -> bool {
+        self.by_host.own.load().find(host).is_some()
     }
 
     /// Shows others from now on. Connections go on.
@@ -244,6 +262,22 @@ mod tests {
             HostCertificates::CHALLENGE,
         );
         assert_eq!(challenged, None);
+    }
+
+    #[test]
+    fn it_is_known_which_hosts_have_a_file() {
+        let entry = entry(&["track.acme.example", "*.t.acme.example"], "dev");
+        let certificates = HostCertificates::load(vec![entry.clone()], None, None).unwrap();
+        for (host, has) in [
+            ("track.acme.example", true),
+            ("a.t.acme.example", true),
+            ("t.acme.example", false),
+            ("a.b.t.acme.example", false),
+            ("acme.example", false),
+        ] {
+            assert_eq!(entry.is_for(host), has, "{host}");
+            assert_eq!(certificates.has_own(host), has, "{host}");
+        }
     }
 
     #[test]

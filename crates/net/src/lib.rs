@@ -1,5 +1,5 @@
 //! Reaching out: DNS resolver, TLS of both sides, the guarded connector and the one HTTP client;
-//! the client of our own control door, and the live trace of sessions.
+//! certificates that are asked for, the client of our own control door, and the live trace of sessions.
 //!
 //! Everything that the program dials goes through [`Guard`], which refuses addresses that are
 //! not public unless the configuration allows them. What is dialled is the address that was
@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+pub mod acme;
 mod certificate;
 mod connect;
 pub mod control;
@@ -27,7 +28,7 @@ pub use certificate::{CertificateError, CertificateFile, CertificateFiles, Refre
 pub use connect::{ConnectError, connect};
 pub use guard::{Forbidden, Guard};
 pub use host_certificates::{HostCertificates, HostFiles, OwnCertificates};
-pub use http::{HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
+pub use http::{BadAuthorities, HttpAnswer, HttpClient, HttpError, HttpOptions, RetryAfter};
 pub use metrics::DnsMetrics;
 pub use opportunistic::{HandshakeError, OpportunisticTls};
 pub use peers::{Peers, Place};

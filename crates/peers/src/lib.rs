@@ -1,5 +1,6 @@
 //! The far side of the program, for the simulator, `postbell dev`, the tests and the load program: a scripted
-//! MX, recipients that answer, a DNS server, a webhook receiver and an SMTP client, all on loopback.
+//! MX, recipients that answer, a DNS server, a webhook receiver, a certificate authority and an SMTP client,
+//! all on loopback.
 //!
 //! Nothing here uses the code that it stands against: the MX, the client and the check of
 //! signatures are written a second time, so that a mistake is not made twice in the same way.
@@ -11,6 +12,7 @@
 
 mod accept;
 pub mod answer;
+pub mod authority;
 pub mod client;
 pub mod clock;
 pub mod dns;

@@ -8,6 +8,7 @@
 
 mod admin;
 mod alone;
+mod certificates;
 pub mod cli;
 pub mod config;
 mod console;

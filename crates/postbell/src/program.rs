@@ -84,6 +84,7 @@ fn execute(cli: Cli, console: Console) -> anyhow::Result<()> {
         }
         Command::Suppression(command) => set_up(named, &Request::Suppression(command), console),
         Command::Link(command) => set_up(named, &Request::Link(command), console),
+        Command::Certificate(command) => set_up(named, &Request::Certificate(command), console),
         Command::Inbound(InboundCommand::Route(command)) => {
             set_up(named, &Request::InboundRoute(command), console)
         }
@@ -176,6 +177,7 @@ fn set_up(named: Option<&Path>, request: &Request, console: Console) -> anyhow::
             sandboxes: Arc::new(tenants.clone()),
             suppressions: Arc::new(tenants.clone()),
             link_blocks: Arc::new(tenants.clone()),
+            certificates: Arc::new(tenants.clone()),
             clock: Arc::new(SystemClock::new()),
             console,
         };

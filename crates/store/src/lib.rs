@@ -16,6 +16,7 @@
 #![warn(missing_docs)]
 
 pub mod api_key;
+mod certificates;
 mod directory;
 mod domains;
 mod engagement;
@@ -49,6 +50,7 @@ use postbell_model::{
 };
 use tokio::sync::{mpsc, watch};
 
+pub use certificates::*;
 pub use directory::{Directory, Paused};
 pub use domains::*;
 pub use engagement::*;
@@ -424,6 +426,7 @@ pub trait Store:
     + Engagements
     + Links
     + LinkBlocks
+    + Certificates
     + Forwards
     + InboundRoutes
     + Operate

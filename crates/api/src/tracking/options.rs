@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use postbell_net::acme::AcmeOptions;
 use serde::Deserialize;
 
 use super::visitor::{AgentKept, IpKept};
@@ -21,6 +22,8 @@ pub struct TrackingOptions {
     pub listen_tls: Vec<SocketAddr>,
     /// Certificates of tracking hosts.
     pub certificate: Vec<HostCertificate>,
+    /// How those are asked for that are in no file.
+    pub acme: AcmeOptions,
     /// Networks of proxies that say who the client is.
     pub proxy_from: Vec<IpNet>,
     /// What is kept of a client's address.

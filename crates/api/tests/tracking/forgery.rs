@@ -148,7 +148,10 @@ async fn forged_tokens_get_one_answer() {
 }
 
 /// Prints the median time of each kind.
-#[expect(clippy::print_stdout, reason = "the times are for whoever asks for many")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the times are for whoever asks for many"
+)]
 fn compare(took: [Vec<Duration>; KINDS.len()], count: usize) {
     let medians = KINDS.iter().zip(took).map(|(kind, mut times)| {
         times.sort_unstable();

@@ -19,6 +19,7 @@ use postbell_model::{
     Monotonic, ReversePath, Secret, SendingDomain, SendingLimits, Timestamp, TokenKeys, Workspace,
     WorkspaceId,
 };
+use postbell_net::acme::AcmeOptions;
 use postbell_net::{CertificateFiles, HostCertificates, HostFiles};
 use postbell_store::{BlockedLinks, Directory, Unsubscribing};
 use prometheus_client::encoding::text::encode;
@@ -259,6 +260,18 @@ pub(crate) fn options() -> TrackingOptions {
         listen: Vec::new(),
         listen_tls: Vec::new(),
         certificate: Vec::new(),
+        acme: AcmeOptions {
+            directory: None,
+            contact: Vec::new(),
+            accept_terms: false,
+            challenges: Vec::new(),
+            ca_file: None,
+            renew_before: None,
+            max_orders_per_hour: 1,
+            order_timeout: Duration::from_secs(1),
+            first_retry: Duration::from_secs(1),
+            longest_retry: Duration::from_secs(1),
+        },
         proxy_from: Vec::new(),
         ip: IpKept::Full,
         user_agent: AgentKept::Full,

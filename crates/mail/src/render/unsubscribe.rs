@@ -82,9 +82,9 @@ mod tests {
     }
 
     /// The fields that speak of unsubscribing, of a message with `given` among its own.
-    fn of(place: impl Unsubscribe, given: &str) -> String {
+    fn of(place: &impl Unsubscribe, given: &str) -> String {
         let body = format!("From: a@acme.example\r\n{given}\r\nHello\r\n");
-        let out = rendered_with(&Bytes::from(body), Some(&place));
+        let out = rendered_with(&Bytes::from(body), Some(place));
         let header = Header::find(&out).unwrap();
         let fields = header.fields().filter(is_replaced);
         let fields = fields.map(|field| out.get(field.span().clone()).unwrap());
@@ -108,7 +108,7 @@ mod tests {
             (address, format!("List-Unsubscribe: <mailto:{ADDRESS}>\r\n")),
             (NOWHERE, String::new()),
         ] {
-            assert_eq!(of(place, ""), fields);
+            assert_eq!(of(&place, ""), fields);
         }
     }
 
@@ -129,16 +129,16 @@ mod tests {
     #[test]
     fn a_message_that_names_its_own_is_left_alone() {
         let own = "list-unsubscribe:\r\n <https://acme.example/u>\r\nList-Unsubscribe-Post: x\r\n";
-        assert_eq!(of(Unasked, own), own);
+        assert_eq!(of(&Unasked, own), own);
         let own = "List-Unsubscribe: <mailto:a@acme.example>\r\n";
-        assert_eq!(of(Unasked, own), own);
+        assert_eq!(of(&Unasked, own), own);
     }
 
     #[test]
     fn one_that_names_nothing_is_replaced() {
         let empty = "List-Unsubscribe: \r\nList-Unsubscribe-Post: no\r\n";
-        assert_eq!(of(BOTH, empty), of(BOTH, ""));
+        assert_eq!(of(&BOTH, empty), of(&BOTH, ""));
         // Where we have nothing to name, it is not ours to change.
-        assert_eq!(of(NOWHERE, empty), empty);
+        assert_eq!(of(&NOWHERE, empty), empty);
     }
 }

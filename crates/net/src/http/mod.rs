@@ -1,4 +1,4 @@
-//! The one HTTP client: POST over HTTP/1.1, for webhooks.
+//! The one HTTP client, over HTTP/1.1: webhooks are posted with it, and certificates asked for.
 //!
 //! Whoever gives us a URL may lie about where it leads: the address is checked by the code that
 //! dials it, redirects are never followed (RFC 9110 §15.4 leaves that to the client), proxies
@@ -12,16 +12,19 @@ mod retry_after;
 mod stream;
 mod tls;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{Guard, Resolver};
@@ -30,6 +33,7 @@ pub use connector::check_url;
 pub use error::HttpError;
 use places::Places;
 pub use retry_after::RetryAfter;
+pub use tls::BadAuthorities;
 
 /// How much of an answer is read.
 pub const ANSWER_MAX: usize = 64 * 1024;
@@ -72,7 +76,7 @@ pub struct HttpAnswer {
     pub body_start: Bytes,
 }
 
-/// Posts. Cheap to clone; clones share their connections.
+/// Asks. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     hyper: Client<Connector, Full<Bytes>>,
@@ -82,7 +86,30 @@ pub struct HttpClient {
 impl HttpClient {
     /// A client that finds hosts with `resolver` and dials what `guard` lets through.
     pub fn new(resolver: Resolver, guard: Guard, options: &HttpOptions) -> Self {
-        let connector = Connector::new(resolver, guard, tls::config(), options.connect_timeout);
+        Self::with_tls(resolver, guard, options, tls::config())
+    }
+
+    /// A client that believes the certificate authorities of a PEM file, and not those of the system.
+    ///
+    /// # Errors
+    /// There is none in it.
+    pub fn believing(
+        resolver: Resolver,
+        guard: Guard,
+        options: &HttpOptions,
+        authorities: &Path,
+    ) -> Result<Self, BadAuthorities> {
+        let tls = tls::config_of(authorities)?;
+        Ok(Self::with_tls(resolver, guard, options, Ok(tls)))
+    }
+
+    fn with_tls(
+        resolver: Resolver,
+        guard: Guard,
+        options: &HttpOptions,
+        tls: Result<Arc<ClientConfig>, rustls::Error>,
+    ) -> Self {
+        let connector = Connector::new(resolver, guard, tls, options.connect_timeout);
         let hyper = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(options.idle_timeout)
@@ -109,21 +136,48 @@ impl HttpClient {
         body: Bytes,
         limit: Duration,
     ) -> Result<HttpAnswer, HttpError> {
-        check_url(url).map_err(HttpError::BadUrl)?;
         let deadline = Instant::now() + limit;
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = url.clone();
         *request.headers_mut() = headers;
-        let asked = async {
-            let place = self.places.take(url).await;
-            Ok((place, self.hyper.request(request).await?))
+        let (_place, response) = self.ask(request, (limit, deadline)).await?;
+        Ok(read(response, deadline).await)
+    }
+
+    /// Asks by whatever method and reads the whole answer, all within `limit`.
+    ///
+    /// # Errors
+    /// There is no answer, or it is not whole, or longer than [`ANSWER_MAX`].
+    pub async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        limit: Duration,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let deadline = Instant::now() + limit;
+        let (_place, response) = self.ask(request, (limit, deadline)).await?;
+        let (head, body) = response.into_parts();
+        let body = match timeout_at(deadline, Limited::new(body, ANSWER_MAX).collect()).await {
+            Ok(read) => read.map_err(|error| HttpError::Broken(error.to_string()))?,
+            Err(_) => return Err(HttpError::TimedOut(limit)),
         };
-        match timeout_at(deadline, asked).await {
-            Ok(Ok((_place, response))) => Ok(read(response, deadline).await),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(HttpError::TimedOut(limit)),
-        }
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+
+    /// The head of the answer, with the place that is held until its body is read.
+    async fn ask(
+        &self,
+        request: Request<Bytes>,
+        (limit, deadline): (Duration, Instant),
+    ) -> Result<(Option<OwnedSemaphorePermit>, Response<Incoming>), HttpError> {
+        check_url(request.uri()).map_err(HttpError::BadUrl)?;
+        let asked = async {
+            let place = self.places.take(request.uri()).await;
+            let response = self.hyper.request(request.map(Full::new)).await?;
+            Ok((place, response))
+        };
+        let asked = timeout_at(deadline, asked).await;
+        asked.unwrap_or(Err(HttpError::TimedOut(limit)))
     }
 }
 

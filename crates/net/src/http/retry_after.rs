@@ -33,7 +33,7 @@ impl RetryAfter {
         }
     }
 
-    pub(super) fn parse(value: &HeaderValue) -> Option<Self> {
+    pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
         let text = value.to_str().ok()?.trim();
         if let Ok(seconds) = text.parse() {
             return Some(Self::Delay(Duration::from_secs(seconds)));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use postbell_model::{Clock, ConfigurationSet, ConfigurationSetId, Workspace, WorkspaceId};
 use postbell_store::{
-    Allowances, ApiKeys, Directory, DomainKeys, Domains, InboundRoutes, LinkBlocks, Logged, Pauses,
-    Removals, Sandboxes, SealingKey, Suppressions, Tenants, VerifiedAddresses, Webhooks,
+    Allowances, ApiKeys, Certificates, Directory, DomainKeys, Domains, InboundRoutes, LinkBlocks,
+    Logged, Pauses, Removals, Sandboxes, SealingKey, Suppressions, Tenants, VerifiedAddresses,
+    Webhooks,
 };
 use serde_json::Value;
 
@@ -33,6 +34,7 @@ pub(crate) struct Desk {
     pub(crate) sandboxes: Arc<dyn Sandboxes>,
     pub(crate) suppressions: Arc<dyn Suppressions>,
     pub(crate) link_blocks: Arc<dyn LinkBlocks>,
+    pub(crate) certificates: Arc<dyn Certificates>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) console: Console,
 }

@@ -1,10 +1,11 @@
 //! The commands that set things up: workspaces, domains, credentials, API keys, configuration
-//! sets, destinations, suppression lists, blocked links.
+//! sets, destinations, suppression lists, blocked links, certificates.
 //!
 //! They open the database beside a running server, which sees what changed within a second or
 //! two.
 
 mod api_key;
+mod certificate;
 mod config_set;
 mod credential;
 mod desk;
@@ -30,8 +31,8 @@ pub(crate) use domain::{NewDomain, make_domain};
 pub(crate) use workspace::make_workspace;
 
 use crate::cli::{
-    ApiKeyCommand, ConfigSetCommand, CredentialCommand, DestinationCommand, DomainCommand,
-    InWorkspace, InboundRouteCommand, LinkCommand, Output, SuppressionCommand,
+    ApiKeyCommand, CertificateCommand, ConfigSetCommand, CredentialCommand, DestinationCommand,
+    DomainCommand, InWorkspace, InboundRouteCommand, LinkCommand, Output, SuppressionCommand,
     VerifiedAddressCommand, WorkspaceCommand,
 };
 
@@ -48,6 +49,7 @@ pub(crate) enum Request {
     VerifiedAddress(VerifiedAddressCommand),
     Suppression(SuppressionCommand),
     Link(LinkCommand),
+    Certificate(CertificateCommand),
 }
 
 impl Request {
@@ -71,5 +73,6 @@ pub(crate) async fn run(request: &Request, desk: &Desk) -> anyhow::Result<()> {
         Request::VerifiedAddress(command) => verified_address::run(desk, command).await,
         Request::Suppression(command) => suppression::run(desk, command).await,
         Request::Link(command) => link::run(desk, command).await,
+        Request::Certificate(command) => certificate::run(desk, command).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what `--help` teaches.
 
 mod api_key;
+mod certificate;
 mod config_set;
 mod credential;
 mod destination;
@@ -30,6 +31,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::parse_duration;
 
 pub use api_key::{ApiKeyAdd, ApiKeyCommand, ApiKeyUpdate, Expiry, WhichApiKey};
+pub use certificate::CertificateCommand;
 pub use config_set::{Choice, ConfigSetAdd, ConfigSetCommand, ConfigSetNamed, ConfigSetUpdate};
 pub use credential::{
     CredentialAdd, CredentialCommand, CredentialRevoke, CredentialUpdate, LeftQueueArg,
@@ -246,6 +248,9 @@ there because it is dead goes.")]
     /// Tracked links: what one is, and which lead nowhere
     #[command(subcommand)]
     Link(LinkCommand),
+    /// Certificates of tracking hosts: until when they hold, and what has failed
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// Print what makes a shell complete these commands
     #[command(after_help = "\
 Examples:

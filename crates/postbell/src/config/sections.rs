@@ -264,4 +264,6 @@ pub struct GuardOptions {
     pub allow_deliver: Vec<IpNet>,
     /// Networks that webhooks may be called in.
     pub allow_notify: Vec<IpNet>,
+    /// Networks that certificate authorities may be in.
+    pub allow_acme: Vec<IpNet>,
 }

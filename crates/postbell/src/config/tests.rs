@@ -234,6 +234,36 @@ fn a_certificate_and_its_key_come_together_and_are_read() {
 }
 
 #[test]
+fn certificates_are_asked_for_where_they_can_be_shown_and_proved() {
+    let file = "\
+        [tracking]\n\
+        listen_tls = [\"127.0.0.1:443\"]\n\
+        [tracking.acme]\n\
+        directory = \"http://ca.example/\"\n\
+        contact = [\"postmaster@acme.example\"]\n\
+        challenges = [\"http-01\"]\n\
+        first_retry = \"2d\"\n";
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"
+    postbell.toml:4: tracking.acme.directory: must begin with "https://"
+    postbell.toml:5: tracking.acme.contact[0]: must begin with "mailto:"
+    postbell.toml:6: tracking.acme.challenges: must have one with a listener: "http-01" needs tracking.listen, "tls-alpn-01" needs tracking.listen_tls
+    postbell.toml:7: tracking.acme.first_retry: tracking.acme.first_retry (2d) must not be longer than tracking.acme.longest_retry (1d)
+    defaults: tracking.acme.accept_terms: must be true before a certificate is asked for: read the authority's terms
+    "#);
+    let file = "[tracking.acme]\ndirectory = \"https://ca.example/\"\naccept_terms = true\n";
+    insta::assert_snapshot!(faults(file, &[]).join("\n"), @r#"
+    postbell.toml:2: tracking.acme.directory: gives certificates that nobody sees; set tracking.listen_tls
+    "#);
+    let file = format!("{file}ca_file = \"none.pem\"\n[tracking]\nlisten_tls = [\"[::]:443\"]\n");
+    let loaded = load(&sources(&file, &[])).unwrap();
+    let fault = loaded.check_files().unwrap_err().to_string();
+    assert!(
+        fault.contains("tracking.acme.ca_file: none.pem: "),
+        "{fault}"
+    );
+}
+
+#[test]
 fn faults_of_the_inbound_door() {
     let file = r#"
 [inbound]

@@ -2,6 +2,8 @@
 
 use postbell_api::tracking::TrackingOptions;
 use postbell_model::Domain;
+use postbell_net::acme::ChallengeKind;
+use postbell_net::http::check_url;
 use postbell_net::{CertificateFiles, HostFiles};
 
 use super::sections::Config;
@@ -50,9 +52,10 @@ impl Rules {
             }
         }
         let has_certificate = !tracking.certificate.is_empty() || config.tls.files().is_some();
-        if !tracking.listen_tls.is_empty() && !has_certificate {
-            let message = "needs a certificate; set [[tracking.certificate]], or tls.certificate and \
-                tls.key";
+        let gets_one = tracking.acme.directory.is_some();
+        if !tracking.listen_tls.is_empty() && !has_certificate && !gets_one {
+            let message = "needs a certificate; set [[tracking.certificate]], tracking.acme.directory, or \
+                tls.certificate and tls.key";
             self.broken("tracking.listen_tls", message);
         }
         if tracking
@@ -69,6 +72,51 @@ impl Rules {
                 "tracking.limits.max_head",
                 "must be 8 KiB or more, and 1 MiB or less",
             );
+        }
+        self.acme(tracking);
+    }
+
+    fn acme(&mut self, tracking: &TrackingOptions) {
+        let acme = &tracking.acme;
+        self.in_order(
+            ("tracking.acme.first_retry", acme.first_retry),
+            ("tracking.acme.longest_retry", acme.longest_retry),
+        );
+        for (index, contact) in acme.contact.iter().enumerate() {
+            if !contact.starts_with("mailto:") {
+                let key = format!("tracking.acme.contact[{index}]");
+                self.broken(&key, "must begin with \"mailto:\"");
+            }
+        }
+        let Some(directory) = &acme.directory else {
+            return;
+        };
+        let key = "tracking.acme.directory";
+        let url = directory.parse().map_err(|_| "it is no address");
+        if let Err(reason) = url.and_then(|url| check_url(&url)) {
+            self.broken(key, format!("can't be asked: {reason}"));
+        } else if !directory.starts_with("https://") {
+            self.broken(key, "must begin with \"https://\"");
+        }
+        if !acme.accept_terms {
+            let message =
+                "must be true before a certificate is asked for: read the authority's terms";
+            self.broken("tracking.acme.accept_terms", message);
+        }
+        if tracking.listen_tls.is_empty() {
+            self.broken(
+                key,
+                "gives certificates that nobody sees; set tracking.listen_tls",
+            );
+        }
+        let mut usable = acme.challenges.iter().filter(|kind| match kind {
+            ChallengeKind::Http01 => !tracking.listen.is_empty(),
+            ChallengeKind::TlsAlpn01 => !tracking.listen_tls.is_empty(),
+        });
+        if usable.next().is_none() && !tracking.listen_tls.is_empty() {
+            let message = "must have one with a listener: \"http-01\" needs tracking.listen, \
+                \"tls-alpn-01\" needs tracking.listen_tls";
+            self.broken("tracking.acme.challenges", message);
         }
     }
 }

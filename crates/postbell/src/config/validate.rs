@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use postbell_model::Domain;
-use postbell_net::{CertificateError, CertificateFile, ServerTls};
+use postbell_net::{BadAuthorities, CertificateError, CertificateFile, ServerTls};
 use toml::{Table, Value};
 
 use super::resolve::{leaf, leaf_keys};
@@ -77,15 +77,19 @@ pub(super) fn check_files(config: &Config) -> Option<Violation> {
     if let Some(Err(error)) = tls {
         return Some(bad_certificate("tls", &error));
     }
-    (0..)
-        .zip(tracking::files(&config.tracking))
-        .find_map(|(index, entry)| {
-            let error = ServerTls::load(entry.files).err()?;
-            Some(bad_certificate(
-                &format!("tracking.certificate[{index}]"),
-                &error,
-            ))
+    let mut hosts = (0..).zip(tracking::files(&config.tracking));
+    let bad = hosts.find_map(|(index, entry)| {
+        let error = ServerTls::load(entry.files).err()?;
+        let at = format!("tracking.certificate[{index}]");
+        Some(bad_certificate(&at, &error))
+    });
+    bad.or_else(|| {
+        let error = BadAuthorities::look(config.tracking.acme.ca_file.as_deref()?)?;
+        Some(Violation {
+            keys: vec!["tracking.acme.ca_file".to_owned()],
+            message: error.to_string(),
         })
+    })
 }
 
 fn bad_certificate(at: &str, error: &CertificateError) -> Violation {
@@ -308,7 +312,7 @@ impl Rules {
     }
 
     /// The first must not be longer than the second.
-    fn in_order(&mut self, short: (&str, Duration), long: (&str, Duration)) {
+    pub(super) fn in_order(&mut self, short: (&str, Duration), long: (&str, Duration)) {
         if short.1 <= long.1 {
             return;
         }

@@ -8,6 +8,7 @@ mod certificate;
 mod check;
 mod clock;
 mod folder;
+mod issued;
 mod limits;
 mod machine;
 mod names;
@@ -108,6 +109,7 @@ async fn look(config: &Config, args: &DoctorArgs, clock: &dyn Clock) -> Vec<Chec
         }
     }
     checks.extend(certificate::look(config, clock.now()));
+    checks.extend(issued::look(config, &setup, clock.now()));
     checks.extend(limits::look(config, &machine));
     checks.extend(simulator::look(config, setup.directory.as_deref()));
     checks.extend(setup.domains(clock.now()));

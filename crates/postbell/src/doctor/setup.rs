@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use postbell_model::{Destination, DestinationState, Domain, Timestamp};
 use postbell_store::{
-    Backlog, Directory, Domains, SqliteTenants, StoreError, Tenants, Verification, Webhooks,
+    Backlog, Certificates, Directory, Domains, HostCertificate, SqliteTenants, StoreError, Tenants,
+    Verification, Webhooks,
 };
 
 use super::check::Check;
@@ -29,6 +30,7 @@ pub(super) struct Setup {
     pub(super) trouble: Option<String>,
     verifications: HashMap<Domain, Verification>,
     backlogs: Vec<(Destination, Backlog)>,
+    pub(super) certificates: Vec<HostCertificate>,
 }
 
 impl Setup {
@@ -68,6 +70,7 @@ impl Setup {
             directory: Some(directory),
             trouble: None,
             backlogs,
+            certificates: tenants.certificates().await?,
         })
     }
 
@@ -150,7 +153,12 @@ fn destination_check(destination: &Destination, backlog: &Backlog) -> Option<Che
     None
 }
 
-fn told(name: &'static str, mut troubled: Vec<Check>, all: usize, well: &str) -> Vec<Check> {
+pub(super) fn told(
+    name: &'static str,
+    mut troubled: Vec<Check>,
+    all: usize,
+    well: &str,
+) -> Vec<Check> {
     let count = troubled.len();
     troubled.truncate(LINES_MAX);
     if count > LINES_MAX {

@@ -197,9 +197,9 @@ impl Server {
         let listeners = Listeners::open(config, inherited, mail.handle())?;
         let deliverer = deliverer.with_listeners(&listeners.addresses.submission);
         simulated.answer_by(config, &listeners.addresses);
-        let around = (&listeners, tls.as_ref());
-        let (tracking, followed) = tracking::tracking(config, &store, around, &clock)?;
-        observed.register_tracking(&tracking);
+        let around = (&listeners, tls.as_ref(), &guards);
+        let made = tracking::tracking(config, &store, around, &mut observed, &clock);
+        let (tracking, followed) = made.await?;
         let terms = Terms {
             gate,
             door: Arc::clone(&door),

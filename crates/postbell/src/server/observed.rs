@@ -16,6 +16,7 @@ use postbell_store::{Store, StoreMetrics};
 use prometheus_client::registry::Registry;
 
 use super::reputation::ReputationWatch;
+use crate::certificates::CertificateMetrics;
 use crate::config::Config;
 use crate::observe::{self, Gauges, Panics, Pressure};
 
@@ -107,6 +108,13 @@ impl Observed {
     /// Names what is counted of workspaces whose mail fares badly.
     pub(super) fn register_reputation(&mut self, watch: &ReputationWatch) {
         watch.metrics().register(&mut self.registry);
+    }
+
+    /// Names what is counted of certificates that are asked for.
+    pub(super) fn register_certificates(&mut self) -> CertificateMetrics {
+        let metrics = CertificateMetrics::default();
+        metrics.register(&mut self.registry);
+        metrics
     }
 
     /// Names what is counted of visits.

@@ -37,6 +37,7 @@ pub(super) struct Terms {
 pub(super) struct Guards {
     pub(super) deliver: Guard,
     pub(super) notify: Guard,
+    pub(super) acme: Guard,
 }
 
 impl Guards {
@@ -44,6 +45,7 @@ impl Guards {
         Self {
             deliver: Guard::new(config.guard.allow_deliver.clone()),
             notify: Guard::new(config.guard.allow_notify.clone()),
+            acme: Guard::new(config.guard.allow_acme.clone()),
         }
     }
 }
@@ -65,6 +67,7 @@ impl Server {
         let certificates = terms.tracking.read_certificates(config)?;
         let inbound_gate = inbound::gate_options(config)?;
         let deliver = stages::deliver_options(config, self.simulated.route());
+        let acme = terms.tracking.acme(config, &terms.guards)?;
         terms.deliver.change(deliver, classifier)?;
 
         // Nothing can fail from here on.
@@ -84,11 +87,13 @@ impl Server {
         let inbound = config.inbound.door_options(&config.server.hostname);
         terms.inbound.change(inbound);
         terms.tracking.terms.change(config.tracking.clone());
+        terms.tracking.change_acme(acme);
         terms.notify.change(stages::notify_options(config));
         terms.reputation.send_replace(config.reputation);
         let allowed = &config.guard;
         terms.guards.deliver.allow(allowed.allow_deliver.clone());
         terms.guards.notify.allow(allowed.allow_notify.clone());
+        terms.guards.acme.allow(allowed.allow_acme.clone());
         self.simulated.answer_by(config, &self.addresses);
         Ok(())
     }

@@ -35,6 +35,7 @@ fn help_says_what_there_is_and_how_to_begin() {
       verified-address  Verified addresses: who the sandboxes of a workspace may send to
       suppression       Suppression lists: addresses that a workspace sends no mail
       link              Tracked links: what one is, and which lead nowhere
+      certificate       Certificates of tracking hosts: until when they hold, and what has failed
       completions       Print what makes a shell complete these commands
       man               Print the manual page, or write one of each command
 

@@ -39,6 +39,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0019_suppression.sql"),
     include_str!("0020_sandbox.sql"),
     include_str!("0021_reputation.sql"),
+    include_str!("0022_certificate.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

@@ -4,6 +4,7 @@ mod allowances;
 mod api_keys;
 mod backup;
 mod calls;
+mod certificates;
 mod changes;
 mod claims;
 mod committer;

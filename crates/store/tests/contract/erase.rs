@@ -344,7 +344,7 @@ async fn hits_that_are_erased_are_soon_not_counted() {
     let ann = events.iter().find(of_ann).unwrap().event.delivery;
     let bob = events.iter().find(|event| !of_ann(event)).unwrap();
     let both = [ann, bob.event.delivery].map(|id| opened(&fixture, id, NOW));
-    fixture.store.keep_hits(both.into()).await.unwrap();
+    fixture.store.keep_hits(&both).await.unwrap();
     erase(fixture.folder(), &self::ann(), None).await.unwrap();
     for (seconds, waiting) in [(599, 2), (600, 1), (601, 1)] {
         let at = fixture::later(seconds);

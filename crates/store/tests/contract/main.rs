@@ -4,6 +4,7 @@
 
 mod accept;
 mod allowances;
+mod certificates;
 mod claim;
 mod destinations;
 mod domain_keys;
@@ -58,6 +59,13 @@ contract!(sqlite:
     accept::one_lane_does_not_take_all_the_room,
     allowances::limits_are_set_and_taken_back,
     allowances::what_was_taken_is_counted_by_account_and_day,
+    certificates::one_holder_asks_at_a_time,
+    certificates::what_was_got_is_kept_and_ends_the_claim,
+    certificates::a_failure_leaves_what_is_there,
+    certificates::so_many_an_hour_and_no_more,
+    certificates::an_operator_wants_another_one,
+    certificates::proofs_are_shown_until_they_are_over,
+    certificates::the_first_account_stays,
     idempotency::a_known_key_stores_nothing,
     idempotency::a_key_is_known_within_its_batch,
     idempotency::a_key_expires,

@@ -1,0 +1,155 @@
+//! `postbell certificate`: the certificates of tracking hosts.
+
+use std::collections::HashMap;
+
+use anyhow::bail;
+use postbell_model::{Domain, Timestamp};
+use postbell_net::{HostFiles, valid_until};
+use postbell_store::HostCertificate;
+use serde_json::{Value, json};
+
+use super::desk::Desk;
+use crate::certificates::{Standing, base_host, tracking_hosts};
+use crate::cli::{CertificateCommand, Output};
+use crate::config::tracking::files;
+use crate::console::{plain, until};
+
+pub(super) async fn run(desk: &Desk, command: &CertificateCommand) -> anyhow::Result<()> {
+    match command {
+        CertificateCommand::List { output } => list(desk, output).await,
+        CertificateCommand::Renew { host, output } => renew(desk, host, output).await,
+    }
+}
+
+/// A host as it is told.
+struct Told {
+    host: Domain,
+    /// `file`, `acme`, `none`.
+    from: &'static str,
+    /// `valid`, `overdue`, `missing`.
+    state: &'static str,
+    until: Option<Timestamp>,
+    renew_at: Option<Timestamp>,
+    failures: u32,
+    fault: Option<String>,
+    retry_at: Option<Timestamp>,
+}
+
+async fn list(desk: &Desk, output: &Output) -> anyhow::Result<()> {
+    let now = desk.clock.now();
+    let known = desk.certificates.certificates().await?;
+    let known: HashMap<_, _> = known.into_iter().map(|k| (k.host.clone(), k)).collect();
+    let files = files(&desk.config.tracking);
+    let base = base_host(&desk.config.tracking);
+    let hosts = tracking_hosts(&desk.directory(), base.as_ref()).into_iter();
+    let told = hosts.map(
+        |host| match files.iter().find(|f| f.is_for(host.as_str())) {
+            Some(file) => of_file(host, file, now),
+            None => of_authority(desk, known.get(&host), host, now),
+        },
+    );
+    let told: Vec<_> = told.collect();
+    let documents = told.iter().map(document).collect();
+    let rows: Vec<_> = told.iter().map(|told| row(told, now)).collect();
+    let heading = ["HOST", "FROM", "STATE", "ENDS", "RENEWED", "LAST FAULT"];
+    desk.tell_list(output, documents, &heading, &rows);
+    Ok(())
+}
+
+fn of_file(host: Domain, file: &HostFiles, now: Timestamp) -> Told {
+    let end = valid_until(&file.files.certificate);
+    let holds = end.as_ref().is_ok_and(|end| *end > now);
+    Told {
+        host,
+        from: "file",
+        state: if holds { "valid" } else { "missing" },
+        until: end.as_ref().ok().copied(),
+        renew_at: None,
+        failures: 0,
+        fault: end.err().map(|error| error.to_string()),
+        retry_at: None,
+    }
+}
+
+fn of_authority(
+    desk: &Desk,
+    known: Option<&HostCertificate>,
+    host: Domain,
+    now: Timestamp,
+) -> Told {
+    let options = &desk.config.tracking.acme;
+    let standing = Standing::of(known, options, now);
+    let kept = known.and_then(|known| known.certificate.as_ref());
+    let is_asked_for = options.directory.is_some() || kept.is_some();
+    let renew_at = match standing {
+        Standing::Valid { renew_at, .. } if options.directory.is_some() => Some(renew_at),
+        _ => None,
+    };
+    Told {
+        host,
+        from: if is_asked_for { "acme" } else { "none" },
+        state: standing.name(),
+        until: kept.map(|kept| kept.expires_at),
+        renew_at,
+        failures: known.map_or(0, |known| known.failures),
+        fault: known.and_then(|known| Some(known.fault.as_ref()?.text.clone())),
+        retry_at: known.and_then(|known| known.retry_at),
+    }
+}
+
+fn document(told: &Told) -> Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    json!({
+        "host": told.host.as_str(),
+        "from": told.from,
+        "state": told.state,
+        "expiresAt": time(told.until),
+        "renewAt": time(told.renew_at),
+        "failures": told.failures,
+        "lastFault": told.fault,
+        "retryAt": time(told.retry_at),
+    })
+}
+
+fn row(told: &Told, now: Timestamp) -> Vec<String> {
+    let when = |at: Option<Timestamp>| at.map_or_else(String::new, |at| until(at, now));
+    let ends = match told.until {
+        Some(end) if end <= now => format!("ended at {end}"),
+        end => when(end),
+    };
+    vec![
+        told.host.to_string(),
+        told.from.to_owned(),
+        told.state.to_owned(),
+        ends,
+        when(told.renew_at.or(told.retry_at)),
+        told.fault.as_deref().map(plain).unwrap_or_default(),
+    ]
+}
+
+async fn renew(desk: &Desk, host: &Domain, output: &Output) -> anyhow::Result<()> {
+    let tracking = &desk.config.tracking;
+    if tracking.acme.directory.is_none() {
+        bail!("no authority is asked for certificates; set tracking.acme.directory");
+    }
+    let base = base_host(tracking);
+    if !tracking_hosts(&desk.directory(), base.as_ref()).contains(host) {
+        bail!("{host} is no tracking host; `postbell certificate list` lists them");
+    }
+    if files(tracking)
+        .iter()
+        .any(|file| file.is_for(host.as_str()))
+    {
+        bail!("{host} has its certificate in a file (tracking.certificate); put a new one there");
+    }
+    desk.certificates.want_certificate(host).await?;
+    let sentence = format!(
+        "the server asks for a certificate for {host} now; `postbell certificate list` tells what became of it"
+    );
+    desk.tell(
+        output,
+        &json!({"host": host.as_str(), "wanted": true}),
+        &sentence,
+    );
+    Ok(())
+}

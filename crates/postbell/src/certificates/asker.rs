@@ -1,0 +1,454 @@
+//! Asks for certificates: which hosts are due, and what becomes of each.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use postbell_model::retry::{Jitter, RetryPolicy};
+use postbell_model::{Clock, Domain, EventId, Secret, Timestamp};
+use postbell_net::acme::{AcmeError, Asked, Authority, ChallengeKind, IssuedCertificate};
+use postbell_net::{HostCertificates, LookupError};
+use postbell_store::{
+    HostCertificate, KeptCertificate, OrderClaim, OrderFailure, OrderFault, Store, StoreError,
+};
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::hosts::tracking_hosts;
+use super::metrics::CertificateMetrics;
+use super::prover::OrderProver;
+use super::shower::Shower;
+use super::standing::Standing;
+use super::terms::{AcmeTerms, Terms};
+
+/// How often hosts are looked at when nothing rings.
+const ROUND_EVERY: Duration = Duration::from_secs(30);
+/// Hosts of one round, and of those that are asked for at the same time.
+const ROUND: usize = 16;
+const AT_ONCE: usize = 2;
+/// Longer than an order may take, so that nobody takes over while one is under way.
+const CLAIM_SLACK: Duration = Duration::from_mins(1);
+/// A host without an address is looked for again this soon at the latest: it costs nobody anything.
+const NO_ADDRESS_RETRY: Duration = Duration::from_mins(5);
+/// An account is made within this time.
+const REGISTER_LIMIT: Duration = Duration::from_mins(1);
+
+/// Asks for the certificates of hosts.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    store: Arc<dyn Store>,
+    shower: Shower,
+    /// Which hosts have theirs in a file.
+    own: Arc<HostCertificates>,
+    /// The ways in which a host can be proved to be ours: there is a listener for each.
+    usable: Vec<ChallengeKind>,
+    terms: AcmeTerms,
+    metrics: CertificateMetrics,
+    clock: Arc<dyn Clock>,
+    /// This process, among those on the same store.
+    holder: String,
+    /// Held while an account is looked for, so that two orders don't make one each.
+    registering: Mutex<()>,
+}
+
+/// Why there is no certificate for a host.
+#[derive(Debug, thiserror::Error)]
+enum NoCertificate {
+    #[error(
+        "the host has no address in the DNS ({0}); give it an A, AAAA or CNAME record that leads here"
+    )]
+    NoAddress(LookupError),
+    #[error("{0}; {advice}", advice = .0.advice())]
+    Acme(AcmeError),
+    #[error("no listener proves the host to be ours; see tracking.acme.challenges")]
+    NoWay,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("it can't be sealed: {0}")]
+    Sealing(#[from] postbell_store::SealError),
+}
+
+/// Until when all hosts wait.
+pub(super) type Rest = Option<Timestamp>;
+
+impl Asker {
+    pub(crate) fn new(
+        (store, shower, own): (&Arc<dyn Store>, Shower, Arc<HostCertificates>),
+        usable: Vec<ChallengeKind>,
+        terms: AcmeTerms,
+        metrics: CertificateMetrics,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(store),
+            shower,
+            own,
+            usable,
+            terms,
+            metrics,
+            clock: Arc::clone(clock),
+            holder: EventId::new(clock.now()).to_string(),
+            registering: Mutex::default(),
+        }
+    }
+
+    /// Asks for what is due until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut bells = (
+            self.store.directory_changed(),
+            self.terms.subscribe(),
+            self.shower.changed(),
+        );
+        let mut rest = None;
+        loop {
+            mark_seen(&mut bells);
+            let terms = Arc::clone(&self.terms.borrow());
+            match self.round(&terms, &mut rest, &stop).await {
+                Ok(()) => {}
+                Err(StoreError::Stopped(_)) => return stop.cancelled().await,
+                Err(error) => warn!(
+                    error = &error as &dyn Error,
+                    "certificates can't be looked after now"
+                ),
+            }
+            tokio::select! {
+                () = self.clock.sleep(ROUND_EVERY) => {}
+                Ok(()) = bells.0.changed() => {}
+                // Another configuration: what was wrong may be right now.
+                Ok(()) = bells.1.changed() => rest = None,
+                Ok(()) = bells.2.changed() => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Looks at all hosts, and asks for some of those that are due.
+    pub(super) async fn round(
+        &self,
+        terms: &Terms,
+        rest: &mut Rest,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let known = self.store.certificates().await?;
+        let mut known: HashMap<_, _> = known.into_iter().map(|k| (k.host.clone(), k)).collect();
+        let mut hosts = tracking_hosts(&self.store.directory(), terms.base_host.as_ref());
+        hosts.retain(|host| !self.own.has_own(host.as_str()));
+        self.forget(&hosts, &mut known, now).await?;
+        let Some(authority) = &terms.authority else {
+            self.metrics.stand(&[], &known, (&terms.options, now));
+            return Ok(());
+        };
+        self.metrics.stand(&hosts, &known, (&terms.options, now));
+        if rest.is_some_and(|until| until > now) {
+            return Ok(());
+        }
+        let due = self.due(hosts, &known, (terms, now)).await;
+        let orders = stream::iter(due).map(|host| {
+            let known = known.get(&host);
+            async move { self.ask(&host, known, (terms, authority), stop).await }
+        });
+        let rests: Vec<Rest> = orders.buffer_unordered(AT_ONCE).collect().await;
+        *rest = rests.into_iter().flatten().max();
+        Ok(())
+    }
+
+    /// Those without a certificate first, of them those that have failed least.
+    async fn due(
+        &self,
+        hosts: Vec<Domain>,
+        known: &HashMap<Domain, HostCertificate>,
+        (terms, now): (&Terms, Timestamp),
+    ) -> Vec<Domain> {
+        let mut due = Vec::new();
+        for host in hosts {
+            let known = known.get(&host);
+            let waits = known.is_some_and(|known| known.retry_at.is_some_and(|at| at > now));
+            let is_due = Standing::is_due(known, &terms.options, now)
+                || (!waits && self.shower.is_unreadable(&host).await);
+            if is_due {
+                let failures = known.map_or(0, |known| known.failures);
+                let ends = known.and_then(|known| known.certificate.as_ref());
+                due.push((failures, ends.map(|kept| kept.expires_at), host));
+            }
+        }
+        due.sort();
+        due.truncate(ROUND);
+        due.into_iter().map(|(_, _, host)| host).collect()
+    }
+
+    /// Forgets hosts that are nobody's any more, once their certificate has ended.
+    async fn forget(
+        &self,
+        hosts: &[Domain],
+        known: &mut HashMap<Domain, HostCertificate>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let is_over = |known: &HostCertificate| {
+            let kept = known.certificate.as_ref();
+            kept.is_none_or(|kept| kept.expires_at <= now)
+        };
+        let gone = known.values().filter(|known| is_over(known));
+        let gone = gone.map(|known| known.host.clone());
+        let gone: Vec<_> = gone.filter(|host| !hosts.contains(host)).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        known.retain(|host, _| !gone.contains(host));
+        self.store.forget_certificates(&gone).await
+    }
+
+    /// Asks for the certificate of a host, unless somebody else does. Until when all hosts are to be left
+    /// alone, where it was a fault of none.
+    async fn ask(
+        &self,
+        host: &Domain,
+        known: Option<&HostCertificate>,
+        (terms, authority): (&Terms, &Authority),
+        stop: &CancellationToken,
+    ) -> Rest {
+        let now = self.clock.now();
+        let claim = OrderClaim {
+            host: host.clone(),
+            holder: self.holder.clone(),
+            instead_of: known.and_then(|k| Some(k.certificate.as_ref()?.issued_at)),
+            now,
+            until: now.after(terms.options.order_timeout + REGISTER_LIMIT + CLAIM_SLACK),
+        };
+        let until = claim.until;
+        match self.store.claim_order(claim).await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => {
+                warn!(%host, error = &error as &dyn Error, "a certificate can't be asked for now");
+                return None;
+            }
+        }
+        let failures = known.map_or(0, |known| known.failures);
+        let ordered = self.order(host, (failures, until), (terms, authority));
+        let Some(ordered) = stop.run_until_cancelled(ordered).await else {
+            self.release(host).await;
+            return None;
+        };
+        match ordered {
+            Ok(Ordered::Issued) => None,
+            Ok(Ordered::TooMany(at)) => {
+                self.release(host).await;
+                Some(at)
+            }
+            Err(why) => self.failed(host, failures, (&why, terms)).await,
+        }
+    }
+
+    /// One order, with what has to be there before it.
+    async fn order(
+        &self,
+        host: &Domain,
+        (failures, until): (u32, Timestamp),
+        (terms, authority): (&Terms, &Authority),
+    ) -> Result<Ordered, NoCertificate> {
+        let options = &terms.options;
+        let challenge = options.challenge_after(failures, &self.usable);
+        let challenge = challenge.ok_or(NoCertificate::NoWay)?;
+        self.find_address(host, terms).await?;
+        let hourly = options.max_orders_per_hour;
+        let counted = self.store.count_order(host, hourly, self.clock.now());
+        if let Some(at) = counted.await? {
+            return Ok(Ordered::TooMany(at));
+        }
+        let account = self.account(authority, terms).await?;
+        let around = (&self.store, &self.shower, &self.clock);
+        let prover = OrderProver::new(around, host, until);
+        let asked = Asked {
+            host,
+            challenge,
+            limit: options.order_timeout,
+        };
+        let issued = authority.order(&account, asked, &prover).await;
+        prover.end().await;
+        let issued = issued.map_err(NoCertificate::Acme)?;
+        self.keep(host, authority, &issued).await?;
+        Ok(Ordered::Issued)
+    }
+
+    /// An authority that finds no address would count it as a failure of ours.
+    async fn find_address(&self, host: &Domain, terms: &Terms) -> Result<(), NoCertificate> {
+        match terms.resolver.addresses(host).await {
+            Err(error @ (LookupError::NoSuchDomain | LookupError::NoData)) => {
+                Err(NoCertificate::NoAddress(error))
+            }
+            Ok(_) | Err(LookupError::Temporary(_)) => Ok(()),
+        }
+    }
+
+    /// The account at the authority, made when it is first asked for.
+    async fn account(&self, authority: &Authority, terms: &Terms) -> Result<Secret, NoCertificate> {
+        let directory = authority.directory();
+        let place = KeptCertificate::account_place(directory);
+        let open = |sealed: &[u8]| {
+            let opened = self.shower.sealing().open(&place, sealed);
+            opened.map_err(|error| NoCertificate::Acme(AcmeError::BadAccount(error.to_string())))
+        };
+        let _one = self.registering.lock().await;
+        if let Some(sealed) = self.store.certificate_account(directory).await? {
+            return open(&sealed);
+        }
+        let made = authority.register(&terms.options.contact, REGISTER_LIMIT);
+        let made = made.await.map_err(NoCertificate::Acme)?;
+        let sealed = self.shower.sealing().seal(&place, &made)?;
+        let now = self.clock.now();
+        // Another process may have made one meanwhile; that one stays.
+        let kept = self.store.keep_certificate_account(directory, sealed, now);
+        let kept = kept.await?;
+        info!(
+            authority = directory,
+            "there is an account at the certificate authority"
+        );
+        open(&kept)
+    }
+
+    async fn keep(
+        &self,
+        host: &Domain,
+        authority: &Authority,
+        issued: &IssuedCertificate,
+    ) -> Result<(), NoCertificate> {
+        let place = KeptCertificate::place(host);
+        let kept = KeptCertificate {
+            authority: authority.directory().to_owned(),
+            chain: issued.chain().to_owned(),
+            sealed: self.shower.sealing().seal(&place, issued.key())?,
+            issued_at: self.clock.now(),
+            expires_at: issued.expires_at(),
+        };
+        self.store.keep_certificate(host, kept).await?;
+        self.metrics.ordered("issued");
+        if let Err(error) = self.shower.look().await {
+            warn!(%host, error = &*error as &dyn Error, "a new certificate is shown with the next look");
+        }
+        Ok(())
+    }
+
+    /// Writes down why there is none, and when to ask again.
+    async fn failed(
+        &self,
+        host: &Domain,
+        failures: u32,
+        (why, terms): (&NoCertificate, &Terms),
+    ) -> Rest {
+        self.metrics.ordered(why.reason());
+        let now = self.clock.now();
+        let pause = pause(why, failures, terms, jitter(now));
+        let retry_at = now.after(pause);
+        warn!(
+            %host,
+            reason = why.reason(),
+            duration_ms = pause.as_millis(),
+            error = why as &dyn Error,
+            "there is no new certificate for a host; it is asked for again by itself"
+        );
+        let failure = OrderFailure {
+            host: host.clone(),
+            holder: self.holder.clone(),
+            fault: OrderFault {
+                text: why.to_string(),
+                at: now,
+            },
+            retry_at,
+        };
+        if let Err(error) = self.store.fail_order(failure).await {
+            warn!(%host, error = &error as &dyn Error, "why there is none can't be written down");
+        }
+        let NoCertificate::Acme(error) = why else {
+            return None;
+        };
+        if error.lost_account() {
+            self.forget_account(terms).await;
+        }
+        let rests = error.is_of_all_hosts() && !error.lost_account();
+        rests.then(|| now.after(terms.options.first_retry))
+    }
+
+    async fn forget_account(&self, terms: &Terms) {
+        let Some(authority) = &terms.authority else {
+            return;
+        };
+        let directory = authority.directory();
+        if let Err(error) = self.store.forget_certificate_account(directory).await {
+            warn!(
+                authority = directory,
+                error = &error as &dyn Error,
+                "an account that is of no use can't be forgotten"
+            );
+        }
+    }
+
+    async fn release(&self, host: &Domain) {
+        if let Err(error) = self.store.release_order(host, &self.holder).await {
+            warn!(%host, error = &error as &dyn Error, "nobody asks for a certificate for some minutes");
+        }
+    }
+}
+
+/// What an order came to that has not failed.
+enum Ordered {
+    Issued,
+    /// So many were asked for within the hour; at that time there may be another one.
+    TooMany(Timestamp),
+}
+
+impl NoCertificate {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NoAddress(_) => "no_address",
+            Self::Acme(error) => error.reason(),
+            Self::NoWay => "no_challenge",
+            Self::Store(_) => "not_kept",
+            Self::Sealing(_) => "not_sealed",
+        }
+    }
+}
+
+/// How long to wait after so many failures before this one, and longer where the authority says so.
+fn pause(why: &NoCertificate, failures: u32, terms: &Terms, jitter: Jitter) -> Duration {
+    let policy = RetryPolicy {
+        first: terms.options.first_retry,
+        longest: terms.options.longest_retry,
+        max_retries: None,
+        expire_after: Duration::MAX,
+    };
+    let pause = jitter.apply(policy.interval(failures.saturating_add(1)));
+    match why {
+        NoCertificate::NoAddress(_) => pause.min(NO_ADDRESS_RETRY),
+        // Another account is made with the next order.
+        NoCertificate::Acme(error) if error.lost_account() && failures == 0 => Duration::ZERO,
+        NoCertificate::Acme(error) => {
+            let asked = error.retry_after().unwrap_or_default();
+            pause.max(asked.min(terms.options.longest_retry))
+        }
+        NoCertificate::NoWay | NoCertificate::Store(_) | NoCertificate::Sealing(_) => pause,
+    }
+}
+
+/// The last 32 bits of a `UUIDv7` are random (RFC 9562 §5.7).
+fn jitter(now: Timestamp) -> Jitter {
+    let [.., a, b, c, d] = *EventId::new(now).as_bytes();
+    Jitter::from_bits(u32::from_be_bytes([a, b, c, d]))
+}
+
+type Bells = (
+    watch::Receiver<u64>,
+    watch::Receiver<Arc<Terms>>,
+    watch::Receiver<()>,
+);
+
+/// What has rung before a round is seen by it.
+fn mark_seen((directory, terms, certificates): &mut Bells) {
+    directory.mark_unchanged();
+    terms.mark_unchanged();
+    certificates.mark_unchanged();
+}

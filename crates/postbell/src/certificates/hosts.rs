@@ -1,0 +1,24 @@
+//! Which hosts certificates are for: those that links in mail lead to.
+
+use std::collections::BTreeSet;
+
+use postbell_api::tracking::TrackingOptions;
+use postbell_model::Domain;
+use postbell_store::Directory;
+
+/// The hosts of links: those of all domains, or the one that serves them all, by name.
+pub(crate) fn tracking_hosts(directory: &Directory, base_host: Option<&Domain>) -> Vec<Domain> {
+    let hosts = directory.tracking_hosts().chain(base_host).cloned();
+    hosts.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The host of `tracking.base_url`, where it is one that needs a certificate.
+pub(crate) fn base_host(options: &TrackingOptions) -> Option<Domain> {
+    let rest = options.base_url.as_deref()?.strip_prefix("https://")?;
+    let host = rest.split_once(':').map_or(rest, |(host, _)| host);
+    // An address has no certificate of this kind.
+    if host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok() {
+        return None;
+    }
+    Domain::parse(host).ok()
+}
