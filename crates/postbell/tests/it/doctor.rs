@@ -68,6 +68,12 @@ fn what_is_not_well_is_told_with_what_to_do() {
         "{document:#}"
     );
     assert_eq!(mark(&document, "destinations"), ["ok"]);
+    // It has no tracking host, and then its domain is somebody's too.
+    assert_eq!(mark(&document, "simulator"), ["warning"]);
+    let taken = ["domain", "add", "simulator.mx.acme.example"];
+    place.ok(&[&taken[..], &["--workspace", "acme"]].concat());
+    let (_, document) = looked(&place);
+    assert_eq!(mark(&document, "simulator"), ["warning", "warning"]);
     std::fs::remove_file(place.path().join("data/secret.key")).unwrap();
     let (_, document) = looked(&place);
     assert_eq!(mark(&document, "sealing key"), ["fault"]);
