@@ -90,6 +90,8 @@ pub struct VisitsBefore {
     pub clicks: u32,
     /// When the latest of the clicks was; `None`: there was none.
     pub clicked_at: Option<Timestamp>,
+    /// Which link it was on: how many that can be tracked stand before it; `None`: nobody knows.
+    pub clicked_link: Option<u16>,
 }
 
 /// What is told of a delivery.

@@ -40,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0020_sandbox.sql"),
     include_str!("0021_reputation.sql"),
     include_str!("0022_certificate.sql"),
+    include_str!("0023_clicked_link.sql"),
 ];
 
 fn options(file: &Path) -> SqliteConnectOptions {

@@ -168,15 +168,16 @@ pub(crate) async fn what_is_told_is_counted_and_goes(fixture: &Fixture) {
     tell_all(fixture).await;
     assert_eq!(*newest.borrow(), Position(4));
     assert!(due(fixture).await.is_empty());
-    let second = vec![
-        clicked(fixture, id, later(9)),
-        opened(fixture, id, later(12)),
-    ];
+    let mut another = clicked(fixture, id, later(9));
+    let url = "https://shop.example/3".to_owned();
+    another.target = HitTarget::Link { url, index: 3 };
+    let second = vec![another, opened(fixture, id, later(12))];
     keep(fixture, second).await;
     let before = VisitsBefore {
         opens: 1,
         clicks: 1,
         clicked_at: Some(later(6)),
+        clicked_link: Some(4),
     };
     assert_eq!(due(fixture).await[0].before, Some(before));
     tell_all(fixture).await;
@@ -185,6 +186,7 @@ pub(crate) async fn what_is_told_is_counted_and_goes(fixture: &Fixture) {
         opens: 2,
         clicks: 2,
         clicked_at: Some(later(9)),
+        clicked_link: Some(3),
     };
     assert_eq!(due(fixture).await[0].before, Some(before));
 

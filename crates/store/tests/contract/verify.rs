@@ -61,9 +61,12 @@ async fn all_that_does_not_hold_is_told() {
             "UPDATE event SET sequence = 7 WHERE position = 1",
             "sequences",
         ),
-        ("INSERT INTO visit VALUES (x'00', 1, 1, NULL)", "visits"),
         (
-            "INSERT INTO visit SELECT id, 1, 0, NULL FROM delivery LIMIT 1",
+            "INSERT INTO visit VALUES (x'00', 1, 1, NULL, NULL)",
+            "visits",
+        ),
+        (
+            "INSERT INTO visit SELECT id, 1, 0, NULL, NULL FROM delivery LIMIT 1",
             "visits",
         ),
         ("DELETE FROM lane WHERE domain = 'example.net'", "lanes"),

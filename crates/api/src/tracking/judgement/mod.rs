@@ -26,7 +26,7 @@ pub(super) fn judge(visited: &Visited, measures: Measures) -> ToldVisit {
     let mut hits: Vec<_> = visited.hits.iter().collect();
     hits.sort_by_key(|(number, hit)| (hit.at, *number));
     let mut counts = Counts::after(visited.before);
-    let told_before = visited.before.and_then(|before| before.clicked_at);
+    let told_before = visited.before.and_then(walk::ToldBefore::of);
     let walked = walk::walked(hits.iter().map(|(_, hit)| hit), told_before, measures.hold);
     let facts = hits.iter().zip(walked).map(|((_, hit), is_walked)| {
         let engagement = Engagement {

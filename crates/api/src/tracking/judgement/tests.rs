@@ -130,11 +130,25 @@ fn a_walk_goes_on_after_it_was_told_of() {
         opens: 1,
         clicks: 3,
         clicked_at: Some(at(4_000)),
+        clicked_link: None,
     });
     assert_eq!(
         told(&later),
         [(vec![SeveralLinks], Some(4)), (vec![], Some(5))]
     );
+    // Whoever follows a link once more is no walker.
+    for (told_of, reasons) in [(8, vec![SeveralLinks]), (7, vec![])] {
+        let mut again = visited(vec![link(6_000, "d")]);
+        let HitTarget::Link { index, .. } = &mut again.hits[0].1.target else {
+            panic!("it is a link");
+        };
+        *index = 7;
+        again.before = later.before.map(|before| VisitsBefore {
+            clicked_link: Some(told_of),
+            ..before
+        });
+        assert_eq!(told(&again), [(reasons, Some(4))]);
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl DueStatements {
             // where there can be one: the state of a delivery that bounced later says less.
             standings: BatchStatement::new(
                 "SELECT v.column1, d.id IS NOT NULL, t.opens, t.clicks, t.clicked_at, \
-                 CASE WHEN d.state IN ('delivered', 'bounced') THEN \
+                 t.clicked_link, CASE WHEN d.state IN ('delivered', 'bounced') THEN \
                  (SELECT e.at FROM event e WHERE e.delivery_id = v.column1 AND e.sequence > 1 \
                  AND e.kind = 'Delivery' ORDER BY e.sequence LIMIT 1) END FROM",
                 1,
@@ -226,13 +226,15 @@ fn read_standing(row: &SqliteRow) -> Result<(DeliveryId, Standing), RowError> {
         let micros: Option<i64> = row.try_get(at)?;
         Ok(micros.map(Timestamp::from_micros))
     };
+    let link: Option<i64> = row.try_get(5)?;
     let before = VisitsBefore {
         opens: count(2)?,
         clicks: count(3)?,
         clicked_at: moment(4)?,
+        clicked_link: link.and_then(|link| u16::try_from(link).ok()),
     };
     let standing = Standing {
-        delivered_at: moment(5)?,
+        delivered_at: moment(6)?,
         before: is_kept.then_some(before),
     };
     Ok((delivery, standing))

@@ -24,7 +24,7 @@ pub(in crate::sqlite) struct TellStatements {
     pub how_many: BatchStatement,
     /// Number.
     pub gone: BatchStatement,
-    /// Delivery, opens, clicks, the latest click.
+    /// Delivery, opens, clicks, the latest click and its link.
     pub visits: BatchStatement,
 }
 
@@ -35,11 +35,14 @@ impl TellStatements {
             how_many: BatchStatement::new("SELECT COUNT(*) FROM hit WHERE number IN", 1, ""),
             gone: BatchStatement::new("DELETE FROM hit WHERE number IN", 1, ""),
             visits: BatchStatement::new(
-                "INSERT INTO visit (delivery_id, opens, clicks, clicked_at) \
+                "INSERT INTO visit (delivery_id, opens, clicks, clicked_at, clicked_link) \
                  SELECT * FROM",
-                4,
-                "WHERE column1 IS NOT NULL ON CONFLICT (delivery_id) DO UPDATE SET opens = opens + excluded.opens, \
-                 clicks = clicks + excluded.clicks, \
+                5,
+                "WHERE column1 IS NOT NULL ON CONFLICT (delivery_id) DO UPDATE SET \
+                 opens = opens + excluded.opens, clicks = clicks + excluded.clicks, \
+                 clicked_link = CASE WHEN excluded.clicked_at >= \
+                 COALESCE(clicked_at, excluded.clicked_at) THEN excluded.clicked_link \
+                 ELSE clicked_link END, \
                  clicked_at = MAX(COALESCE(clicked_at, excluded.clicked_at), \
                  COALESCE(excluded.clicked_at, clicked_at))",
             ),
@@ -61,7 +64,8 @@ struct Visit {
     facts: Vec<(Timestamp, Told)>,
     opens: u32,
     clicks: u32,
-    clicked_at: Option<Timestamp>,
+    /// The latest click, and the place of its link.
+    clicked: Option<(Timestamp, u16)>,
 }
 
 impl Telling {
@@ -97,14 +101,16 @@ impl Visit {
             facts: Vec::with_capacity(told.facts.len()),
             opens: 0,
             clicks: 0,
-            clicked_at: None,
+            clicked: None,
         };
         for (at, fact) in told.facts {
-            match fact {
+            match &fact {
                 Fact::Open(_) => visit.opens += 1,
-                Fact::Click(_) => {
+                Fact::Click(click) => {
                     visit.clicks += 1;
-                    visit.clicked_at = visit.clicked_at.max(Some(at));
+                    if visit.clicked.is_none_or(|(before, _)| before <= at) {
+                        visit.clicked = Some((at, click.index));
+                    }
                 }
                 _ => {}
             }
@@ -280,5 +286,6 @@ fn bind_visit(query: Query<'static>, visit: &&&Visit) -> Query<'static> {
         .bind(blob(visit.delivery.as_bytes()))
         .bind(i64::from(visit.opens))
         .bind(i64::from(visit.clicks))
-        .bind(visit.clicked_at.map(Timestamp::as_micros))
+        .bind(visit.clicked.map(|(at, _)| at.as_micros()))
+        .bind(visit.clicked.map(|(_, link)| i64::from(link)))
 }
