@@ -4,6 +4,7 @@ renewed while a connection goes on, kept over a restart."""
 import contextlib
 import http.client
 import shutil
+import signal
 import socket
 import ssl
 import tempfile
@@ -59,7 +60,13 @@ class Certified(Case):
         text = text.replace("[tracking]", doors)
         text = text.replace("[guard]", '[guard]\nallow_acme = ["127.0.0.0/8"]')
         facts = {"directory": self.pebble.directory, "challenge": challenge, "certs": CERTS}
-        config.write_text(text + ACME.format(**facts))
+        config.write_text(text)
+        self.acme = ACME.format(**facts)
+
+    def turn_on(self):
+        """Has it ask for certificates from now on."""
+        config = self.postbell.config
+        config.write_text(config.read_text() + self.acme)
 
     def trusting(self):
         """Those who believe Pebble's root alone."""
@@ -91,6 +98,7 @@ class Certified(Case):
     def test_certified_over_http(self):
         """Proved over HTTP; renewed while a connection goes on; kept over a restart."""
         self.begin("http-01")
+        self.turn_on()
         with self.pebble:
             trust = self.trusting()
             with self.postbell:
@@ -133,11 +141,14 @@ class Certified(Case):
         self.postbell.command("verify")
 
     def test_certified_in_a_handshake(self):
-        """Proved in a TLS handshake; a host that fails keeps no other from its certificate."""
+        """Turned on while it runs, proved in a TLS handshake; a host that fails keeps no other from its
+        certificate."""
         self.begin("tls-alpn-01")
         with self.pebble, self.postbell:
             self.add(ELSEWHERE)
             trust = self.trusting()
+            self.turn_on()
+            self.postbell.process.send_signal(signal.SIGHUP)
             wait(lambda: self.shown(trust, DOMAIN), "certificate", 90)
             wait(lambda: self.standing(ELSEWHERE)["failures"] > 0, "failure", 90)
             failed = self.standing(ELSEWHERE)

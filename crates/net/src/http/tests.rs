@@ -321,3 +321,67 @@ async fn a_server_without_tls_fails_the_handshake() {
     assert!(failed.is_err());
     assert_eq!(far.requests.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test]
+async fn of_an_exchange_the_whole_answer_comes_or_none() {
+    let client = plain_client();
+    let ask = async |far: &Far, limit| {
+        let mut request = Request::new(Bytes::from_static(b"{}"));
+        *request.uri_mut() = far.url("127.0.0.1");
+        client.exchange(request, limit).await
+    };
+    let far = Far::start("HTTP/1.1 201 Made\r\nlocation: /x\r\ncontent-length: 2\r\n\r\nOK").await;
+    let answer = ask(&far, LIMIT).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    assert_eq!(answer.headers()["location"], "/x");
+    assert_eq!(answer.body(), "OK");
+
+    let mut long = b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n".to_vec();
+    long.resize(long.len() + 4 * ANSWER_MAX, b'x');
+    let failed = ask(&Far::start(long).await, LIMIT).await.unwrap_err();
+    assert!(matches!(failed, HttpError::Broken(_)), "{failed}");
+
+    let half = Far::start("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc").await;
+    let limit = Duration::from_millis(200);
+    assert_eq!(
+        ask(&half, limit).await.unwrap_err(),
+        HttpError::TimedOut(limit)
+    );
+}
+
+#[tokio::test]
+async fn the_authorities_of_a_file_are_believed_and_no_others() {
+    let certs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../certs");
+    let files = CertificateFiles {
+        certificate: certs.join("dev.pem"),
+        key: certs.join("dev-key.pem"),
+    };
+    let acceptor = TlsAcceptor::from(ServerTls::load(files).unwrap().config());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url: Uri = format!("https://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    TaskTracker::new().spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(OK.as_bytes()).await;
+        }
+    });
+    let believing = |name: &str| {
+        let resolver = Resolver::new(&DnsOptions::default()).unwrap();
+        let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        let options = HttpOptions::default();
+        HttpClient::believing(resolver, guard, &options, &certs.join(name))
+    };
+    let answer = post(&believing("ca.pem").unwrap(), &url, LIMIT).await;
+    assert_eq!(answer.unwrap().status, StatusCode::OK);
+    let refused = post(&plain_client(), &url, LIMIT).await.unwrap_err();
+    assert!(matches!(refused, HttpError::Tls(_)), "{refused}");
+    for bad in ["none.pem", "ca-key.pem"] {
+        assert!(believing(bad).is_err(), "{bad}");
+    }
+}

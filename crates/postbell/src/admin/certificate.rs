@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::bail;
 use postbell_model::{Domain, Timestamp};
-use postbell_net::{HostFiles, valid_until};
+use postbell_net::{CertificateFiles, valid_until};
 use postbell_store::HostCertificate;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(super) async fn run(desk: &Desk, command: &CertificateCommand) -> anyhow::Re
 /// A host as it is told.
 struct Told {
     host: Domain,
-    /// `file`, `acme`, `none`.
+    /// `file`, `acme`, `tls`, `none`.
     from: &'static str,
     /// `valid`, `overdue`, `missing`.
     state: &'static str,
@@ -44,8 +44,8 @@ async fn list(desk: &Desk, output: &Output) -> anyhow::Result<()> {
     let hosts = tracking_hosts(&desk.directory(), base.as_ref()).into_iter();
     let told = hosts.map(
         |host| match files.iter().find(|f| f.is_for(host.as_str())) {
-            Some(file) => of_file(host, file, now),
-            None => of_authority(desk, known.get(&host), host, now),
+            Some(file) => of_file(host, ("file", &file.files), now),
+            None => of_others(desk, known.get(&host), host, now),
         },
     );
     let told: Vec<_> = told.collect();
@@ -56,12 +56,12 @@ async fn list(desk: &Desk, output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn of_file(host: Domain, file: &HostFiles, now: Timestamp) -> Told {
-    let end = valid_until(&file.files.certificate);
+fn of_file(host: Domain, (from, files): (&'static str, &CertificateFiles), now: Timestamp) -> Told {
+    let end = valid_until(&files.certificate);
     let holds = end.as_ref().is_ok_and(|end| *end > now);
     Told {
         host,
-        from: "file",
+        from,
         state: if holds { "valid" } else { "missing" },
         until: end.as_ref().ok().copied(),
         renew_at: None,
@@ -71,16 +71,15 @@ fn of_file(host: Domain, file: &HostFiles, now: Timestamp) -> Told {
     }
 }
 
-fn of_authority(
-    desk: &Desk,
-    known: Option<&HostCertificate>,
-    host: Domain,
-    now: Timestamp,
-) -> Told {
+/// A host without a file: it is asked for, or shown that of the server.
+fn of_others(desk: &Desk, known: Option<&HostCertificate>, host: Domain, now: Timestamp) -> Told {
     let options = &desk.config.tracking.acme;
     let standing = Standing::of(known, options, now);
     let kept = known.and_then(|known| known.certificate.as_ref());
     let is_asked_for = options.directory.is_some() || kept.is_some();
+    if let (false, Some(files)) = (is_asked_for, desk.config.tls.files()) {
+        return of_file(host, ("tls", &files), now);
+    }
     let renew_at = match standing {
         Standing::Valid { renew_at, .. } if options.directory.is_some() => Some(renew_at),
         _ => None,

@@ -131,13 +131,27 @@ impl Shower {
             let host = &known.host;
             let current = match before.remove(host) {
                 Some(current) if current.0 == kept.issued_at => current,
-                _ => (kept.issued_at, self.read(host, kept)),
+                _ => self.take_up(host, kept, shown.version),
             };
             shown.certificates.insert(host.clone(), current);
         }
         let readable = shown.certificates.iter();
         let readable = readable.filter_map(|(host, (_, issued))| Some((host, issued.as_ref()?)));
         self.issued.take_up(readable);
+    }
+
+    /// A certificate that is not shown yet. Those of the first look were in use before.
+    fn take_up(
+        &self,
+        host: &Domain,
+        kept: &KeptCertificate,
+        last: Option<u64>,
+    ) -> (Timestamp, Option<IssuedCertificate>) {
+        let issued = self.read(host, kept);
+        if issued.is_some() && last.is_some() {
+            info!(%host, until = %kept.expires_at, "a new certificate of a host is in use");
+        }
+        (kept.issued_at, issued)
     }
 
     /// A certificate that stands in the store, where it can be opened.
@@ -149,10 +163,7 @@ impl Shower {
             .map_err(anyhow::Error::from)
             .and_then(|key| Ok(IssuedCertificate::read(kept.chain.clone(), key)?));
         match issued {
-            Ok(issued) => {
-                info!(%host, until = %kept.expires_at, "a certificate of a host is in use");
-                Some(issued)
-            }
+            Ok(issued) => Some(issued),
             Err(error) => {
                 error!(
                     %host,

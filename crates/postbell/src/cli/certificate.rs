@@ -14,7 +14,8 @@ Examples:
   postbell certificate list
   postbell certificate list --json | jq '.[] | select(.state != \"valid\")'
 
-Those that are asked for by ACME (tracking.acme) are told from the database, others from their files.")]
+Those that are asked for by ACME (tracking.acme) are told from the database, others from their files; FROM
+is tls where a host is shown the certificate of [tls], which has to name it.")]
     List {
         #[command(flatten)]
         output: Output,

@@ -4,6 +4,7 @@
 
 mod answers;
 mod asked;
+mod certificates;
 mod config;
 mod control;
 mod corpus;
