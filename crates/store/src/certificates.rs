@@ -203,6 +203,8 @@ pub struct OrderFailure {
     pub holder: String,
     /// Why there is none.
     pub fault: OrderFault,
+    /// How many failures of the host that makes in a row.
+    pub failures: u32,
     /// Nobody asks again before.
     pub retry_at: Timestamp,
 }

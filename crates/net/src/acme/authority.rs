@@ -40,7 +40,8 @@ pub struct Asked<'a> {
 #[derive(Debug, Clone)]
 pub struct Authority {
     directory: String,
-    exchange: Exchange,
+    http: HttpClient,
+    clock: Arc<dyn Clock>,
 }
 
 impl Authority {
@@ -48,7 +49,8 @@ impl Authority {
     pub fn new(directory: String, http: HttpClient, clock: Arc<dyn Clock>) -> Self {
         Self {
             directory,
-            exchange: Exchange::new(http, clock),
+            http,
+            clock,
         }
     }
 
@@ -69,10 +71,12 @@ impl Authority {
             terms_of_service_agreed: true,
             only_return_existing: false,
         };
-        let builder = Account::builder_with_http(Box::new(self.exchange.clone()));
+        let exchange = self.exchange();
+        let builder = Account::builder_with_http(Box::new(exchange.clone()));
         let made = timeout(limit, builder.create(&new, self.directory.clone(), None)).await;
         let made = made.map_err(|_| AcmeError::TimedOut(limit))?;
-        let (_, credentials) = made.map_err(|error| self.failed(error))?;
+        let (_, credentials) =
+            made.map_err(|error| AcmeError::of(error, exchange.retry_after()))?;
         let text = serde_json::to_vec(&credentials);
         text.map(Secret::new)
             .map_err(|error| AcmeError::BadAccount(error.to_string()))
@@ -90,22 +94,23 @@ impl Authority {
         prover: &dyn Prover,
     ) -> Result<IssuedCertificate, AcmeError> {
         let ordered = async {
-            let account = self.account(account).await?;
-            order::order(&account, &self.exchange, asked, prover).await
+            let exchange = self.exchange();
+            let account = self::account(account, &exchange).await?;
+            order::order(&account, &exchange, asked, prover).await
         };
         let ordered = timeout(asked.limit, ordered).await;
         ordered.unwrap_or(Err(AcmeError::TimedOut(asked.limit)))
     }
 
-    async fn account(&self, kept: &Secret) -> Result<Account, AcmeError> {
-        let credentials: AccountCredentials = serde_json::from_slice(kept.expose())
-            .map_err(|error| AcmeError::BadAccount(error.to_string()))?;
-        let builder = Account::builder_with_http(Box::new(self.exchange.clone()));
-        let account = builder.from_credentials(credentials).await;
-        account.map_err(|error| self.failed(error))
+    fn exchange(&self) -> Exchange {
+        Exchange::new(self.http.clone(), Arc::clone(&self.clock))
     }
+}
 
-    fn failed(&self, error: instant_acme::Error) -> AcmeError {
-        AcmeError::of(error, self.exchange.retry_after())
-    }
+async fn account(kept: &Secret, exchange: &Exchange) -> Result<Account, AcmeError> {
+    let credentials: AccountCredentials = serde_json::from_slice(kept.expose())
+        .map_err(|error| AcmeError::BadAccount(error.to_string()))?;
+    let builder = Account::builder_with_http(Box::new(exchange.clone()));
+    let account = builder.from_credentials(credentials).await;
+    account.map_err(|error| AcmeError::of(error, exchange.retry_after()))
 }

@@ -98,6 +98,16 @@ impl AcmeError {
         }
     }
 
+    /// Before a host is looked at, `unauthorized` is about the account: it was deactivated (RFC 8555 §7.3.6).
+    pub(super) fn of_the_account(self) -> Self {
+        match self {
+            Self::Refused(refusal) if refusal.reason() == "unauthorized" => {
+                Self::BadAccount(refusal.to_string())
+            }
+            other => other,
+        }
+    }
+
     /// A word for it, to be counted by: the type of a problem, where it is one of RFC 8555.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -149,7 +159,6 @@ impl AcmeError {
             Self::Refused(refusal) => matches!(
                 refusal.reason(),
                 "account_does_not_exist"
-                    | "unauthorized_account"
                     | "external_account_required"
                     | "server_internal"
                     | "invalid_contact"

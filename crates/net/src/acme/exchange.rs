@@ -9,14 +9,14 @@ use ::http::{Request, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Collected};
 use instant_acme::{BodyWrapper, BytesResponse, Error};
-use postbell_model::Clock;
+use postbell_model::{Clock, Timestamp};
 
 use crate::{HttpClient, RetryAfter};
 
 // One request and its answer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The client, and when the last answer wanted the next request. Clones are one.
+/// The client, and when the last answer wanted the next request. Clones are one: there is one for each order.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     http: HttpClient,
@@ -31,6 +31,11 @@ impl Exchange {
             clock,
             retry_after: Arc::default(),
         }
+    }
+
+    /// The time of day.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// How long the last answer wants to be waited for.

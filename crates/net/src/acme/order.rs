@@ -31,7 +31,7 @@ pub(super) async fn order(
     let failed = |error| AcmeError::of(error, exchange.retry_after());
     let identifiers = [Identifier::Dns(asked.host.as_str().to_owned())];
     let order = account.new_order(&NewOrder::new(&identifiers)).await;
-    let mut order = order.map_err(failed)?;
+    let mut order = order.map_err(|error| failed(error).of_the_account())?;
     prove(&mut order, exchange, asked.challenge, prover).await?;
     settled(&mut order, exchange, |status| {
         status != OrderStatus::Pending
@@ -45,6 +45,10 @@ pub(super) async fn order(
     let issued = issued.map_err(|error| AcmeError::Unusable(error.to_string()))?;
     let for_host = issued.check_host(asked.host);
     for_host.map_err(|error| AcmeError::Unusable(error.to_string()))?;
+    if issued.expires_at() <= exchange.now() {
+        let ended = "it has ended already: see whether the clock of this machine is right";
+        return Err(AcmeError::Unusable(ended.to_owned()));
+    }
     Ok(issued)
 }
 

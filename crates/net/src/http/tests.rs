@@ -1,5 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -290,14 +290,21 @@ async fn of_several_addresses_only_those_allowed_are_dialled() {
     assert_eq!(far.connections.load(Ordering::SeqCst), 1);
 }
 
+fn certs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../certs")
+}
+
+fn acceptor() -> TlsAcceptor {
+    let files = CertificateFiles {
+        certificate: certs().join("dev.pem"),
+        key: certs().join("dev-key.pem"),
+    };
+    TlsAcceptor::from(ServerTls::load(files).unwrap().config())
+}
+
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_ends_the_call_before_it_begins() {
-    let certs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../certs");
-    let files = CertificateFiles {
-        certificate: certs.join("dev.pem"),
-        key: certs.join("dev-key.pem"),
-    };
-    let acceptor = TlsAcceptor::from(ServerTls::load(files).unwrap().config());
+    let acceptor = acceptor();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let far = TaskTracker::new().spawn(async move {
@@ -351,12 +358,7 @@ async fn of_an_exchange_the_whole_answer_comes_or_none() {
 
 #[tokio::test]
 async fn the_authorities_of_a_file_are_believed_and_no_others() {
-    let certs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../certs");
-    let files = CertificateFiles {
-        certificate: certs.join("dev.pem"),
-        key: certs.join("dev-key.pem"),
-    };
-    let acceptor = TlsAcceptor::from(ServerTls::load(files).unwrap().config());
+    let acceptor = acceptor();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url: Uri = format!("https://{}/", listener.local_addr().unwrap())
         .parse()
@@ -375,7 +377,7 @@ async fn the_authorities_of_a_file_are_believed_and_no_others() {
         let resolver = Resolver::new(&DnsOptions::default()).unwrap();
         let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
         let options = HttpOptions::default();
-        HttpClient::believing(resolver, guard, &options, &certs.join(name))
+        HttpClient::believing(resolver, guard, &options, &certs().join(name))
     };
     let answer = post(&believing("ca.pem").unwrap(), &url, LIMIT).await;
     assert_eq!(answer.unwrap().status, StatusCode::OK);

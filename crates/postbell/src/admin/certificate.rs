@@ -38,10 +38,10 @@ struct Told {
 async fn list(desk: &Desk, output: &Output) -> anyhow::Result<()> {
     let now = desk.clock.now();
     let known = desk.certificates.certificates().await?;
+    let base = base_host(&desk.config.tracking);
+    let hosts = tracking_hosts(&desk.directory(), base.as_ref(), &known).into_iter();
     let known: HashMap<_, _> = known.into_iter().map(|k| (k.host.clone(), k)).collect();
     let files = files(&desk.config.tracking);
-    let base = base_host(&desk.config.tracking);
-    let hosts = tracking_hosts(&desk.directory(), base.as_ref()).into_iter();
     let told = hosts.map(
         |host| match files.iter().find(|f| f.is_for(host.as_str())) {
             Some(file) => of_file(host, ("file", &file.files), now),
@@ -131,8 +131,9 @@ async fn renew(desk: &Desk, host: &Domain, output: &Output) -> anyhow::Result<()
     if tracking.acme.directory.is_none() {
         bail!("no authority is asked for certificates; set tracking.acme.directory");
     }
+    let known = desk.certificates.certificates().await?;
     let base = base_host(tracking);
-    if !tracking_hosts(&desk.directory(), base.as_ref()).contains(host) {
+    if !tracking_hosts(&desk.directory(), base.as_ref(), &known).contains(host) {
         bail!("{host} is no tracking host; `postbell certificate list` lists them");
     }
     if files(tracking)

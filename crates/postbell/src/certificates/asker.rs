@@ -27,15 +27,18 @@ use super::terms::{AcmeTerms, Terms};
 
 /// How often hosts are looked at when nothing rings.
 const ROUND_EVERY: Duration = Duration::from_secs(30);
-/// Hosts of one round, and of those that are asked for at the same time.
-const ROUND: usize = 16;
-const AT_ONCE: usize = 2;
+/// How soon where more hosts are due than a round has room for.
+const NEXT_ROUND: Duration = Duration::from_secs(1);
+/// Hosts of one round, which are asked for at the same time.
+const ROUND: usize = 2;
 /// Longer than an order may take, so that nobody takes over while one is under way.
 const CLAIM_SLACK: Duration = Duration::from_mins(1);
 /// A host without an address is looked for again this soon at the latest: it costs nobody anything.
 const NO_ADDRESS_RETRY: Duration = Duration::from_mins(5);
 /// An account is made within this time.
 const REGISTER_LIMIT: Duration = Duration::from_mins(1);
+/// What an authority may ask for: its limits are of hours, or a week.
+const LEFT_ALONE_MAX: Duration = Duration::from_hours(8 * 24);
 
 /// Asks for the certificates of hosts.
 #[derive(Debug)]
@@ -64,6 +67,9 @@ enum NoCertificate {
     NoAddress(LookupError),
     #[error("{0}; {advice}", advice = .0.advice())]
     Acme(AcmeError),
+    /// Whatever the host.
+    #[error("there is no account: {0}; {advice}", advice = .0.advice())]
+    Account(AcmeError),
     #[error("no listener proves the host to be ours; see tracking.acme.challenges")]
     NoWay,
     #[error(transparent)]
@@ -107,16 +113,19 @@ impl Asker {
         loop {
             mark_seen(&mut bells);
             let terms = Arc::clone(&self.terms.borrow());
-            match self.round(&terms, &mut rest, &stop).await {
-                Ok(()) => {}
+            let pause = match self.round(&terms, &mut rest, &stop).await {
+                Ok(pause) => pause,
                 Err(StoreError::Stopped(_)) => return stop.cancelled().await,
-                Err(error) => warn!(
-                    error = &error as &dyn Error,
-                    "certificates can't be looked after now"
-                ),
-            }
+                Err(error) => {
+                    warn!(
+                        error = &error as &dyn Error,
+                        "certificates can't be looked after now"
+                    );
+                    ROUND_EVERY
+                }
+            };
             tokio::select! {
-                () = self.clock.sleep(ROUND_EVERY) => {}
+                () = self.clock.sleep(pause) => {}
                 Ok(()) = bells.0.changed() => {}
                 // Another configuration: what was wrong may be right now.
                 Ok(()) = bells.1.changed() => rest = None,
@@ -126,35 +135,42 @@ impl Asker {
         }
     }
 
-    /// Looks at all hosts, and asks for some of those that are due.
+    /// Looks at all hosts, and asks for some of those that are due: when to look again.
     pub(super) async fn round(
         &self,
         terms: &Terms,
         rest: &mut Rest,
         stop: &CancellationToken,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Duration, StoreError> {
         let now = self.clock.now();
         let known = self.store.certificates().await?;
-        let mut known: HashMap<_, _> = known.into_iter().map(|k| (k.host.clone(), k)).collect();
-        let mut hosts = tracking_hosts(&self.store.directory(), terms.base_host.as_ref());
+        let base_host = terms.base_host.as_ref();
+        let mut hosts = tracking_hosts(&self.store.directory(), base_host, &known);
         hosts.retain(|host| !self.own.has_own(host.as_str()));
+        let mut known: HashMap<_, _> = known.into_iter().map(|k| (k.host.clone(), k)).collect();
         self.forget(&hosts, &mut known, now).await?;
         let Some(authority) = &terms.authority else {
             self.metrics.stand(&[], &known, (&terms.options, now));
-            return Ok(());
+            return Ok(ROUND_EVERY);
         };
         self.metrics.stand(&hosts, &known, (&terms.options, now));
         if rest.is_some_and(|until| until > now) {
-            return Ok(());
+            return Ok(ROUND_EVERY);
         }
-        let due = self.due(hosts, &known, (terms, now)).await;
+        let mut due = self.due(hosts, &known, (terms, now)).await;
+        let pause = if due.len() > ROUND {
+            NEXT_ROUND
+        } else {
+            ROUND_EVERY
+        };
+        due.truncate(ROUND);
         let orders = stream::iter(due).map(|host| {
             let known = known.get(&host);
             async move { self.ask(&host, known, (terms, authority), stop).await }
         });
-        let rests: Vec<Rest> = orders.buffer_unordered(AT_ONCE).collect().await;
+        let rests: Vec<Rest> = orders.buffer_unordered(ROUND).collect().await;
         *rest = rests.into_iter().flatten().max();
-        Ok(())
+        Ok(pause)
     }
 
     /// Those without a certificate first, of them those that have failed least.
@@ -173,12 +189,12 @@ impl Asker {
             if is_due {
                 let failures = known.map_or(0, |known| known.failures);
                 let ends = known.and_then(|known| known.certificate.as_ref());
-                due.push((failures, ends.map(|kept| kept.expires_at), host));
+                let ends = ends.map(|kept| kept.expires_at).filter(|at| *at > now);
+                due.push((ends.is_some(), failures, ends, host));
             }
         }
         due.sort();
-        due.truncate(ROUND);
-        due.into_iter().map(|(_, _, host)| host).collect()
+        due.into_iter().map(|(_, _, _, host)| host).collect()
     }
 
     /// Forgets hosts that are nobody's any more, once their certificate has ended.
@@ -219,8 +235,7 @@ impl Asker {
             now,
             until: now.after(terms.options.order_timeout + REGISTER_LIMIT + CLAIM_SLACK),
         };
-        let until = claim.until;
-        match self.store.claim_order(claim).await {
+        match self.store.claim_order(claim.clone()).await {
             Ok(true) => {}
             Ok(false) => return None,
             Err(error) => {
@@ -229,7 +244,7 @@ impl Asker {
             }
         }
         let failures = known.map_or(0, |known| known.failures);
-        let ordered = self.order(host, (failures, until), (terms, authority));
+        let ordered = self.order(&claim, failures, (terms, authority));
         let Some(ordered) = stop.run_until_cancelled(ordered).await else {
             self.release(host).await;
             return None;
@@ -247,22 +262,22 @@ impl Asker {
     /// One order, with what has to be there before it.
     async fn order(
         &self,
-        host: &Domain,
-        (failures, until): (u32, Timestamp),
+        claim: &OrderClaim,
+        failures: u32,
         (terms, authority): (&Terms, &Authority),
     ) -> Result<Ordered, NoCertificate> {
-        let options = &terms.options;
+        let (host, options) = (&claim.host, &terms.options);
         let challenge = options.challenge_after(failures, &self.usable);
         let challenge = challenge.ok_or(NoCertificate::NoWay)?;
         self.find_address(host, terms).await?;
+        let account = self.account(authority, terms).await?;
         let hourly = options.max_orders_per_hour;
         let counted = self.store.count_order(host, hourly, self.clock.now());
         if let Some(at) = counted.await? {
             return Ok(Ordered::TooMany(at));
         }
-        let account = self.account(authority, terms).await?;
         let around = (&self.store, &self.shower, &self.clock);
-        let prover = OrderProver::new(around, host, until);
+        let prover = OrderProver::new(around, host, claim.until);
         let asked = Asked {
             host,
             challenge,
@@ -271,7 +286,7 @@ impl Asker {
         let issued = authority.order(&account, asked, &prover).await;
         prover.end().await;
         let issued = issued.map_err(NoCertificate::Acme)?;
-        self.keep(host, authority, &issued).await?;
+        self.keep(claim, authority, &issued).await?;
         Ok(Ordered::Issued)
     }
 
@@ -291,14 +306,14 @@ impl Asker {
         let place = KeptCertificate::account_place(directory);
         let open = |sealed: &[u8]| {
             let opened = self.shower.sealing().open(&place, sealed);
-            opened.map_err(|error| NoCertificate::Acme(AcmeError::BadAccount(error.to_string())))
+            opened.map_err(|error| NoCertificate::Account(AcmeError::BadAccount(error.to_string())))
         };
         let _one = self.registering.lock().await;
         if let Some(sealed) = self.store.certificate_account(directory).await? {
             return open(&sealed);
         }
         let made = authority.register(&terms.options.contact, REGISTER_LIMIT);
-        let made = made.await.map_err(NoCertificate::Acme)?;
+        let made = made.await.map_err(NoCertificate::Account)?;
         let sealed = self.shower.sealing().seal(&place, &made)?;
         let now = self.clock.now();
         // Another process may have made one meanwhile; that one stays.
@@ -313,16 +328,21 @@ impl Asker {
 
     async fn keep(
         &self,
-        host: &Domain,
+        claim: &OrderClaim,
         authority: &Authority,
         issued: &IssuedCertificate,
     ) -> Result<(), NoCertificate> {
+        let (host, now) = (&claim.host, self.clock.now());
+        // Later than the one before, also where the clock was set back since then.
+        let before = claim
+            .instead_of
+            .map(|at| at.after(Duration::from_micros(1)));
         let place = KeptCertificate::place(host);
         let kept = KeptCertificate {
             authority: authority.directory().to_owned(),
             chain: issued.chain().to_owned(),
             sealed: self.shower.sealing().seal(&place, issued.key())?,
-            issued_at: self.clock.now(),
+            issued_at: before.map_or(now, |before| before.max(now)),
             expires_at: issued.expires_at(),
         };
         self.store.keep_certificate(host, kept).await?;
@@ -342,6 +362,7 @@ impl Asker {
     ) -> Rest {
         self.metrics.ordered(why.reason());
         let now = self.clock.now();
+        let failures = failures + u32::from(why.is_of_the_host());
         let pause = pause(why, failures, terms, jitter(now));
         let retry_at = now.after(pause);
         warn!(
@@ -358,19 +379,16 @@ impl Asker {
                 text: why.to_string(),
                 at: now,
             },
+            failures,
             retry_at,
         };
         if let Err(error) = self.store.fail_order(failure).await {
             warn!(%host, error = &error as &dyn Error, "why there is none can't be written down");
         }
-        let NoCertificate::Acme(error) = why else {
-            return None;
-        };
-        if error.lost_account() {
+        if why.lost_account() {
             self.forget_account(terms).await;
         }
-        let rests = error.is_of_all_hosts() && !error.lost_account();
-        rests.then(|| now.after(terms.options.first_retry))
+        why.is_of_all_hosts().then(|| now.after(pause))
     }
 
     async fn forget_account(&self, terms: &Terms) {
@@ -402,10 +420,30 @@ enum Ordered {
 }
 
 impl NoCertificate {
+    /// Whether the account at the authority is to be made anew.
+    fn lost_account(&self) -> bool {
+        matches!(self, Self::Acme(error) | Self::Account(error) if error.lost_account())
+    }
+
+    /// Whether another host would fare no better now.
+    fn is_of_all_hosts(&self) -> bool {
+        let is_of_all = match self {
+            Self::Acme(error) => error.is_of_all_hosts(),
+            Self::Account(_) => true,
+            Self::NoAddress(_) | Self::NoWay | Self::Store(_) | Self::Sealing(_) => false,
+        };
+        is_of_all && !self.lost_account()
+    }
+
+    /// Whether the host has failed by it. It has not where nobody has asked for it.
+    fn is_of_the_host(&self) -> bool {
+        !matches!(self, Self::NoAddress(_)) && !self.is_of_all_hosts()
+    }
+
     fn reason(&self) -> &'static str {
         match self {
             Self::NoAddress(_) => "no_address",
-            Self::Acme(error) => error.reason(),
+            Self::Acme(error) | Self::Account(error) => error.reason(),
             Self::NoWay => "no_challenge",
             Self::Store(_) => "not_kept",
             Self::Sealing(_) => "not_sealed",
@@ -413,7 +451,7 @@ impl NoCertificate {
     }
 }
 
-/// How long to wait after so many failures before this one, and longer where the authority says so.
+/// How long to wait after so many failures in a row, and longer where the authority says so.
 fn pause(why: &NoCertificate, failures: u32, terms: &Terms, jitter: Jitter) -> Duration {
     let policy = RetryPolicy {
         first: terms.options.first_retry,
@@ -421,14 +459,17 @@ fn pause(why: &NoCertificate, failures: u32, terms: &Terms, jitter: Jitter) -> D
         max_retries: None,
         expire_after: Duration::MAX,
     };
-    let pause = jitter.apply(policy.interval(failures.saturating_add(1)));
+    if why.lost_account() && failures <= 1 {
+        // Another account is made with the next order.
+        return Duration::ZERO;
+    }
+    let times = if why.is_of_the_host() { failures } else { 1 };
+    let pause = jitter.apply(policy.interval(times));
     match why {
         NoCertificate::NoAddress(_) => pause.min(NO_ADDRESS_RETRY),
-        // Another account is made with the next order.
-        NoCertificate::Acme(error) if error.lost_account() && failures == 0 => Duration::ZERO,
-        NoCertificate::Acme(error) => {
+        NoCertificate::Acme(error) | NoCertificate::Account(error) => {
             let asked = error.retry_after().unwrap_or_default();
-            pause.max(asked.min(terms.options.longest_retry))
+            pause.max(asked.min(LEFT_ALONE_MAX))
         }
         NoCertificate::NoWay | NoCertificate::Store(_) | NoCertificate::Sealing(_) => pause,
     }

@@ -23,4 +23,6 @@ pub(crate) use hosts::{base_host, tracking_hosts};
 pub(crate) use metrics::CertificateMetrics;
 pub(crate) use shower::Shower;
 pub(crate) use standing::Standing;
+#[cfg(test)]
+pub(crate) use standing::tests as standings;
 pub(crate) use terms::{AcmeTerms, Terms};

@@ -59,7 +59,9 @@ impl Standing {
         }
         match Self::of(Some(known), options, now) {
             Self::Missing | Self::Overdue { .. } => true,
-            Self::Valid { renew_at, .. } => known.is_wanted || renew_at <= now,
+            Self::Valid { renew_at, .. } => {
+                known.is_wanted || renew_at <= now || is_of_another(known, options)
+            }
         }
     }
 
@@ -73,16 +75,23 @@ impl Standing {
     }
 }
 
+/// Whether it comes from another authority than the one that is asked now, perhaps one for trials.
+fn is_of_another(known: &HostCertificate, options: &AcmeOptions) -> bool {
+    let (kept, asked) = (known.certificate.as_ref(), options.directory.as_ref());
+    kept.zip(asked)
+        .is_some_and(|(kept, asked)| kept.authority != *asked)
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use postbell_model::Domain;
     use postbell_store::KeptCertificate;
 
     use super::*;
     use crate::config;
 
-    const DAY: Duration = Duration::from_hours(24);
-    const ISSUED: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+    pub(crate) const DAY: Duration = Duration::from_hours(24);
+    pub(crate) const ISSUED: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
     fn options() -> AcmeOptions {
         config::load(&config::Sources::default())
@@ -92,7 +101,8 @@ mod tests {
             .acme
     }
 
-    fn kept() -> HostCertificate {
+    /// One that holds for 90 days.
+    pub(crate) fn kept() -> HostCertificate {
         HostCertificate {
             host: Domain::parse("track.acme.example").unwrap(),
             certificate: Some(KeptCertificate {

@@ -220,6 +220,53 @@ async fn a_host_without_an_address_costs_no_order() {
 }
 
 #[tokio::test]
+async fn a_host_that_had_no_address_begins_without_failures() {
+    let mut world = World::start("").await;
+    world.dns.table().set(ACME, Entry::no_data());
+    for _ in 0..12 {
+        world.round().await;
+        world.clock.turn(MINUTE * 6);
+    }
+    assert_eq!(world.host(ACME).await.unwrap().failures, 0);
+    let here = Entry::addresses([IpAddr::from([127, 0, 0, 1])]);
+    world.dns.table().set(ACME, here);
+    // With a resolver that has not heard that there is none.
+    let clock: Arc<dyn Clock> = world.clock.clone();
+    let config = configuration("", &world.dns, &world.ca);
+    world.terms = terms(&config, &world.ca, &clock);
+    world.round().await;
+    let known = world.host(ACME).await.unwrap();
+    assert_eq!(known.failures, 1);
+    let pause = known.retry_at.unwrap().since(world.clock.now());
+    assert!(pause <= MINUTE * 6, "{pause:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn where_another_authority_is_asked_a_certificate_is_asked_for_at_once() {
+    let mut world = World::start("").await;
+    let (host, now) = (Domain::parse(ACME).unwrap(), world.clock.now());
+    let trial = KeptCertificate {
+        authority: "https://staging.example/directory".to_owned(),
+        chain: "of nobody".to_owned(),
+        sealed: Vec::new(),
+        issued_at: now,
+        expires_at: now.after(MINUTE * 100_000),
+    };
+    let own = KeptCertificate {
+        authority: world.terms.options.directory.clone().unwrap(),
+        ..trial.clone()
+    };
+    world.store.keep_certificate(&host, own).await.unwrap();
+    world.round().await;
+    assert_eq!(world.orders(), 1, "for the other host");
+    world.store.keep_certificate(&host, trial).await.unwrap();
+    world.round().await;
+    assert_eq!(world.orders(), 2);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn an_account_that_is_gone_is_made_anew() {
     let mut world = World::start("").await;
     let who = Said::problem(400, "accountDoesNotExist", "who?");
@@ -241,6 +288,8 @@ async fn nobody_is_asked_for_a_while_where_the_authority_is_out_of_order() {
     world.round().await;
     let asked = world.ca.times("/new-account");
     assert!((1..=2).contains(&asked), "{asked}");
+    let known = world.host(ACME).await.unwrap();
+    assert_eq!(known.failures, 0, "it is no fault of the host's");
     world.clock.turn(MINUTE * 4);
     let shop = Domain::parse(SHOP).unwrap();
     world.store.want_certificate(&shop).await.unwrap();

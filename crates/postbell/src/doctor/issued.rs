@@ -23,7 +23,8 @@ pub(super) fn look(config: &Config, setup: &Setup, now: Timestamp) -> Vec<Check>
         return Vec::new();
     }
     let files = files(tracking);
-    let mut hosts = tracking_hosts(directory, base_host(tracking).as_ref());
+    let base = base_host(tracking);
+    let mut hosts = tracking_hosts(directory, base.as_ref(), &setup.certificates);
     hosts.retain(|host| !files.iter().any(|file| file.is_for(host.as_str())));
     let troubled = hosts.iter().filter_map(|host| {
         let known = setup.certificates.iter().find(|known| known.host == *host);
@@ -73,16 +74,12 @@ fn check(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use postbell_store::{KeptCertificate, OrderFault};
+    use postbell_store::OrderFault;
 
     use super::super::check::Mark;
     use super::*;
+    use crate::certificates::standings::{DAY, ISSUED, kept};
     use crate::config;
-
-    const DAY: Duration = Duration::from_hours(24);
-    const ISSUED: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
     fn looked(known: Option<&HostCertificate>, day: u32) -> Option<Check> {
         let config = config::load(&config::Sources::default()).unwrap().config;
@@ -94,22 +91,13 @@ mod tests {
     #[test]
     fn what_has_failed_is_told_with_what_to_do() {
         let mut known = HostCertificate {
-            host: Domain::parse("track.acme.example").unwrap(),
-            certificate: Some(KeptCertificate {
-                authority: "https://ca.example/".to_owned(),
-                chain: String::new(),
-                sealed: Vec::new(),
-                issued_at: ISSUED,
-                expires_at: ISSUED.after(DAY * 90),
-            }),
             failures: 3,
             fault: Some(OrderFault {
                 text: "nobody listens there".to_owned(),
                 at: ISSUED,
             }),
             retry_at: Some(ISSUED.after(DAY * 100)),
-            is_wanted: false,
-            held_until: None,
+            ..kept()
         };
         assert_eq!(looked(Some(&known), 1), None);
         let late = looked(Some(&known), 80).unwrap();

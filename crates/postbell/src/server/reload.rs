@@ -87,13 +87,14 @@ impl Server {
         let inbound = config.inbound.door_options(&config.server.hostname);
         terms.inbound.change(inbound);
         terms.tracking.terms.change(config.tracking.clone());
+        // Before it is asked again.
+        terms.guards.acme.allow(config.guard.allow_acme.clone());
         terms.tracking.change_acme(acme);
         terms.notify.change(stages::notify_options(config));
         terms.reputation.send_replace(config.reputation);
         let allowed = &config.guard;
         terms.guards.deliver.allow(allowed.allow_deliver.clone());
         terms.guards.notify.allow(allowed.allow_notify.clone());
-        terms.guards.acme.allow(allowed.allow_acme.clone());
         self.simulated.answer_by(config, &self.addresses);
         Ok(())
     }

@@ -53,6 +53,7 @@ fn failure(holder: &str, minutes: u32) -> OrderFailure {
             text: "nobody listens there".to_owned(),
             at: after(minutes),
         },
+        failures: 1,
         retry_at: after(minutes + 10),
     }
 }
@@ -150,7 +151,11 @@ pub(crate) async fn a_failure_leaves_what_is_there(fixture: &Fixture) {
     assert_eq!(failed.fault, Some(failure("a", 1).fault));
     assert!(!claimed(store, renewal("a", 10)).await);
     assert!(claimed(store, renewal("a", 11)).await);
-    store.fail_order(failure("a", 11)).await.unwrap();
+    let second = OrderFailure {
+        failures: 2,
+        ..failure("a", 11)
+    };
+    store.fail_order(second).await.unwrap();
     assert_eq!(one(store).await.failures, 2);
 }
 
@@ -165,6 +170,8 @@ pub(crate) async fn so_many_an_hour_and_no_more(fixture: &Fixture) {
     assert_eq!(count(3, 59).await, Some(after(60)));
     assert_eq!(count(3, 60).await, None);
     assert_eq!(count(4, 61).await, Some(after(70)));
+    // The clock was set back: what is of the future counts no more.
+    assert_eq!(count(5, 5).await, None);
 }
 
 pub(crate) async fn an_operator_wants_another_one(fixture: &Fixture) {
@@ -190,7 +197,7 @@ pub(crate) async fn proofs_are_shown_until_they_are_over(fixture: &Fixture) {
     let store = &*fixture.store;
     let proof = |token: &str, minutes| Proof {
         token: token.to_owned(),
-        host: track(),
+        host: host(&format!("{token}.example")),
         key_authorization: format!("{token}.thumbprint"),
         until: after(minutes),
     };
@@ -211,9 +218,15 @@ pub(crate) async fn proofs_are_shown_until_they_are_over(fixture: &Fixture) {
     );
     store.end_proof("long").await.unwrap();
     assert_eq!(store.proofs(NOW).await.unwrap(), [short]);
-    // It goes when another one comes.
+    // It goes when another one comes, and so does an earlier one of the same host.
     store.show_proof(long.clone(), after(1)).await.unwrap();
-    assert_eq!(store.proofs(NOW).await.unwrap(), [long]);
+    assert_eq!(store.proofs(NOW).await.unwrap(), [long.clone()]);
+    let again = Proof {
+        host: long.host,
+        ..proof("again", 6)
+    };
+    store.show_proof(again.clone(), after(1)).await.unwrap();
+    assert_eq!(store.proofs(NOW).await.unwrap(), [again]);
     fixture.close().await;
 }
 

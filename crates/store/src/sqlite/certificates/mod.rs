@@ -75,9 +75,10 @@ impl Certificates for SqliteTenants {
     }
 
     async fn fail_order(&self, failure: OrderFailure) -> Result<(), StoreError> {
-        let sql = "UPDATE certificate SET failures = failures + 1, fault = ?, fault_at = ?, \
+        let sql = "UPDATE certificate SET failures = ?, fault = ?, fault_at = ?, \
             retry_at = ?, wanted = 0, holder = NULL, held_until = NULL WHERE host = ? AND holder = ?";
         let query = sqlx::query(sql)
+            .bind(failure.failures)
             .bind(failure.fault.text)
             .bind(failure.fault.at.as_micros())
             .bind(failure.retry_at.as_micros())
@@ -112,8 +113,11 @@ impl Certificates for SqliteTenants {
     }
 
     async fn show_proof(&self, proof: Proof, now: Timestamp) -> Result<(), StoreError> {
-        let over = "DELETE FROM certificate_proof WHERE until <= ?";
-        let over = sqlx::query(over).bind(now.as_micros());
+        // One that was left behind, of an order that nobody goes on with, would be shown beside it.
+        let over = "DELETE FROM certificate_proof WHERE until <= ? OR host = ?";
+        let over = sqlx::query(over)
+            .bind(now.as_micros())
+            .bind(proof.host.as_str().to_owned());
         let sql = "INSERT OR REPLACE INTO certificate_proof (token, host, key_authorization, until) \
             VALUES (?, ?, ?, ?)";
         let show = sqlx::query(sql)

@@ -38,8 +38,10 @@ pub(super) async fn count(
     (hourly, now): (u32, Timestamp),
 ) -> Result<Option<Timestamp>, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::query("DELETE FROM certificate_order WHERE at <= ?")
+    // Those of the future are of a clock that was wrong.
+    sqlx::query("DELETE FROM certificate_order WHERE at <= ? OR at > ?")
         .bind(now.before(HOUR).as_micros())
+        .bind(now.as_micros())
         .execute(&mut *transaction)
         .await?;
     // Room comes when the oldest of the last so many is an hour old.
