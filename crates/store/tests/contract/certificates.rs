@@ -220,7 +220,10 @@ pub(crate) async fn proofs_are_shown_until_they_are_over(fixture: &Fixture) {
     assert_eq!(store.proofs(NOW).await.unwrap(), [short]);
     // It goes when another one comes, and so does an earlier one of the same host.
     store.show_proof(long.clone(), after(1)).await.unwrap();
-    assert_eq!(store.proofs(NOW).await.unwrap(), [long.clone()]);
+    assert_eq!(
+        store.proofs(NOW).await.unwrap(),
+        std::slice::from_ref(&long)
+    );
     let again = Proof {
         host: long.host,
         ..proof("again", 6)
