@@ -36,7 +36,7 @@ pub(crate) async fn run(
         level,
         in_force: loaded,
     };
-    let watchdog = Manager.keep_watchdog(server.store().clone(), clock);
+    let watchdog = Manager.keep_watchdog(&server, clock);
     let end = async {
         loop {
             tokio::select! {

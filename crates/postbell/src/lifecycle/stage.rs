@@ -51,16 +51,26 @@ impl Stage {
 
     /// Spawns a main loop of the stage; it must run until the stage is told to stop.
     pub(crate) fn run(&self, main_loop: impl Future<Output = ()> + Send + 'static) {
-        let guard = self.ended.clone().drop_guard();
-        let main_loop = async move {
-            // Dropped also where the loop panics: a stage without its loop is noticed.
-            let _guard = guard;
-            main_loop.await;
-        };
+        let main_loop = self.guarded(main_loop);
         match &self.runtime {
             Some(runtime) => self.tasks.spawn_on(main_loop, runtime),
             None => self.tasks.spawn(main_loop),
         };
+    }
+
+    /// Spawns a main loop that needs none of the stage's threads: in the runtime that it is begun
+    /// from.
+    pub(crate) fn run_beside(&self, main_loop: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(self.guarded(main_loop));
+    }
+
+    fn guarded<F: Future<Output = ()>>(&self, main_loop: F) -> impl Future<Output = ()> + use<F> {
+        let guard = self.ended.clone().drop_guard();
+        async move {
+            // Dropped also where the loop panics: a stage without its loop is noticed.
+            let _guard = guard;
+            main_loop.await;
+        }
     }
 
     /// Waits until a main loop ends without having been told to: it panicked.
@@ -100,6 +110,34 @@ mod tests {
         stage.run(async { panic!("a fault of the program") });
         let name = tokio::time::timeout(SOON, stage.broken()).await.unwrap();
         assert_eq!(name, "doors");
+    }
+
+    #[tokio::test]
+    async fn a_loop_beside_the_stage_stays_off_its_threads() {
+        let here = std::thread::current().id();
+        let mail = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let stage = Stage::new("deliver").on(mail.handle());
+        let (within, mut threads) = tokio::sync::mpsc::unbounded_channel();
+        let beside = within.clone();
+        stage.run(async move { within.send(std::thread::current().id()).unwrap() });
+        let thread = tokio::time::timeout(SOON, threads.recv()).await.unwrap();
+        assert_ne!(thread, Some(here));
+
+        stage.run_beside(async move { beside.send(std::thread::current().id()).unwrap() });
+        let thread = tokio::time::timeout(SOON, threads.recv()).await.unwrap();
+        assert_eq!(thread, Some(here));
+        mail.shutdown_background();
+    }
+
+    #[tokio::test]
+    async fn a_loop_beside_the_stage_that_ends_by_itself_is_noticed() {
+        let stage = Stage::new("deliver");
+        stage.run_beside(async { panic!("a fault of the program") });
+        let name = tokio::time::timeout(SOON, stage.broken()).await.unwrap();
+        assert_eq!(name, "deliver");
     }
 
     #[tokio::test]

@@ -8,6 +8,8 @@ use postbell_store::{Queue, StoreError};
 use sd_notify::NotifyState;
 use tracing::{error, warn};
 
+use crate::server::Server;
+
 /// Of the time in which the manager wants to hear something, the part in which it does.
 const OFTEN: u32 = 3;
 
@@ -35,23 +37,29 @@ impl Manager {
     }
 
     /// Tells a manager that watches us that there is progress: the store answers, which has to
-    /// commit for that. Once it does not, nothing is said, and the manager does what its unit says.
-    pub(crate) async fn keep_watchdog(self, queue: Arc<dyn Queue>, clock: Arc<dyn Clock>) {
+    /// commit for that, and so does the thread that has mail. Once one of them does not, nothing is
+    /// said, and the manager does what its unit says.
+    pub(crate) async fn keep_watchdog(self, server: &Server, clock: Arc<dyn Clock>) {
         let Some(within) = sd_notify::watchdog_enabled() else {
             return std::future::pending().await;
         };
+        let limit = within / OFTEN;
         loop {
-            if makes_progress(queue.as_ref(), clock.as_ref(), within / OFTEN).await {
+            let (commits, turns) = tokio::join!(
+                commits(server.store().as_ref(), clock.as_ref(), limit),
+                turns(server, limit)
+            );
+            if commits && turns {
                 // A manager that does not listen must not hold up anything else.
                 let told = tokio::task::spawn_blocking(|| tell(&[NotifyState::Watchdog]));
                 let _told = told.await;
             }
-            clock.sleep(within / OFTEN).await;
+            clock.sleep(limit).await;
         }
     }
 }
 
-async fn makes_progress(queue: &dyn Queue, clock: &dyn Clock, limit: Duration) -> bool {
+async fn commits(queue: &dyn Queue, clock: &dyn Clock, limit: Duration) -> bool {
     // Nothing is given back; the committer answers all the same.
     let answer = queue.release(Vec::new(), clock.now());
     match tokio::time::timeout(limit, answer).await {
@@ -67,6 +75,17 @@ async fn makes_progress(queue: &dyn Queue, clock: &dyn Clock, limit: Duration) -
             false
         }
     }
+}
+
+async fn turns(server: &Server, limit: Duration) -> bool {
+    let turns = server.mail_turns(limit).await;
+    if !turns {
+        error!(
+            duration_ms = limit.as_millis(),
+            "the thread for mail is stuck; the service manager is not told that all is well"
+        );
+    }
+    turns
 }
 
 fn tell(states: &[NotifyState<'_>]) {

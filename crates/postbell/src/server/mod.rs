@@ -272,6 +272,11 @@ impl Server {
         &self.store
     }
 
+    /// Whether the thread that has mail comes to something new in time.
+    pub(crate) async fn mail_turns(&self, limit: Duration) -> bool {
+        self.mail.turns(limit).await
+    }
+
     /// Waits until it can't go on.
     pub async fn trouble(&self) -> Trouble {
         let mut failure = self.store.failure();

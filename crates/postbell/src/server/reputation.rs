@@ -57,7 +57,8 @@ impl Server {
     /// Counts and judges now and then.
     pub(super) fn run_reputation(&self, watch: ReputationWatch) {
         let stop = self.deliver.stop();
-        self.deliver.run(async move { watch.run(stop).await });
+        self.deliver
+            .run_beside(async move { watch.run(stop).await });
     }
 }
 

@@ -30,7 +30,8 @@ impl Server {
             options,
         };
         let stop = self.deliver.stop();
-        self.deliver.run(async move { purger.run(stop).await });
+        self.deliver
+            .run_beside(async move { purger.run(stop).await });
     }
 }
 

@@ -18,7 +18,7 @@ impl Server {
     pub(super) fn run_revocations(&self, live: Live, clock: Arc<dyn Clock>) {
         let (store, stop) = (Arc::clone(&self.store), self.deliver.stop());
         self.deliver
-            .run(async move { finish(store, live, clock, stop).await });
+            .run_beside(async move { finish(store, live, clock, stop).await });
     }
 }
 

@@ -228,14 +228,17 @@ impl Server {
     /// Looks after the keys of domains while mail is delivered.
     pub(super) fn run_identity(&self, watch: Watch) {
         let stop = self.deliver.stop();
-        self.deliver.run(async move { watch.run(stop).await });
+        self.deliver
+            .run_beside(async move { watch.run(stop).await });
     }
 
     /// Looks after the records of domains, and after the mail of those that were removed.
     pub(super) fn run_domains(&self, verifier: Verifier, sweeper: Sweeper) {
         let (stop, stop_too) = (self.deliver.stop(), self.deliver.stop());
-        self.deliver.run(async move { verifier.run(stop).await });
-        self.deliver.run(async move { sweeper.run(stop_too).await });
+        self.deliver
+            .run_beside(async move { verifier.run(stop).await });
+        self.deliver
+            .run_beside(async move { sweeper.run(stop_too).await });
     }
 
     pub(super) fn run_submission(
@@ -258,7 +261,8 @@ impl Server {
     pub(super) fn run_tls(&self, tls: Option<Arc<ServerTls>>, clock: Arc<dyn Clock>) {
         if let Some(tls) = tls {
             let stop = self.doors.stop();
-            self.doors.run(async move { tls.watch(clock, stop).await });
+            self.doors
+                .run_beside(async move { tls.watch(clock, stop).await });
         }
     }
 

@@ -232,16 +232,16 @@ impl<S: Service> Door<S> {
     ) {
         let mut rest = FIRST_REST;
         loop {
-            match stop.run_until_cancelled(self.accept(&listener)).await {
-                None => return,
-                Some(Ok((stream, slot))) => {
-                    rest = FIRST_REST;
-                    self.take_in(stream, encryption, slot, tasks, &stop);
-                }
-                Some(Err(error)) => {
-                    rest = self.rest_after(&error, rest, &stop).await;
-                }
-            }
+            let accepted = stop.run_until_cancelled(self.accept(&listener)).await;
+            let Some(accepted) = accepted else {
+                return;
+            };
+            let taken_in = accepted
+                .and_then(|(stream, slot)| self.take_in(stream, encryption, slot, tasks, &stop));
+            rest = match taken_in {
+                Ok(()) => FIRST_REST,
+                Err(error) => self.rest_after(&error, rest, &stop).await,
+            };
         }
     }
 
@@ -280,6 +280,7 @@ impl<S: Service> Door<S> {
         (rest * 2).min(LONGEST_REST)
     }
 
+    /// Begins a session; what the system can't watch is closed.
     fn take_in(
         &self,
         stream: TcpStream,
@@ -287,27 +288,25 @@ impl<S: Service> Door<S> {
         slot: Option<OwnedSemaphorePermit>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
-    ) {
+    ) -> io::Result<()> {
         let entrance = Entrance {
             service: Arc::clone(&self.service),
             tracer: self.tracer.clone(),
             refusals: Arc::clone(&self.refusals),
         };
         let Some(slot) = slot else {
-            return entrance.send_away(stream, tasks);
+            entrance.send_away(stream, tasks);
+            return Ok(());
         };
         let others = self.max_connections - self.slots.available_permits() - 1;
         let threads = self.spread.threads(others);
-        let stream = match threads.take(stream) {
-            Ok(stream) => stream,
-            Err(error) => return warn!("a connection can't be watched and is closed: {error}"),
-        };
         let arrival = Arrival {
-            stream,
+            stream: threads.take(stream)?,
             encryption,
             number: self.sessions.fetch_add(1, Ordering::Relaxed),
         };
         threads.spawn(tasks, entrance.receive(arrival, slot, stop.clone()));
+        Ok(())
     }
 }
 

@@ -79,21 +79,26 @@ impl HitCounts {
         after(before.unwrap_or_else(|waiting| waiting))
     }
 
-    /// Whether they were not counted anew for a while.
-    fn is_to_be_counted(&self, now: Timestamp) -> bool {
+    /// Where they were not counted anew for a while, when that was; now it is as if they were.
+    fn counted_long_before(&self, now: Timestamp) -> Option<i64> {
         let (load, store) = (Ordering::Relaxed, Ordering::Relaxed);
         let due = |counted_at: i64| {
             let ago = now.since(Timestamp::from_micros(counted_at));
             (ago >= COUNT_EVERY).then_some(now.as_micros())
         };
-        self.counted_at.fetch_update(store, load, due).is_ok()
+        self.counted_at.fetch_update(store, load, due).ok()
     }
 
-    /// So many were found where there were to be `before`; those that have come and gone since count.
+    /// They could not be counted: it is still to be done.
+    fn not_counted(&self, since: i64) {
+        self.counted_at.store(since, Ordering::Relaxed);
+    }
+
+    /// So many were found where there were to be `before`. Where some have come or gone meanwhile,
+    /// nobody knows whether they were among them: the next count tells.
     fn found(&self, found: u64, before: u64) {
         let (load, store) = (Ordering::Relaxed, Ordering::Relaxed);
-        let now = |waiting: u64| Some((waiting + found).saturating_sub(before));
-        let _was = self.waiting.fetch_update(store, load, now);
+        let _was = self.waiting.compare_exchange(before, found, store, load);
     }
 
     /// Whether so many more may wait. What is being handed in at this moment is not counted.
@@ -148,9 +153,8 @@ impl Engagements for SqliteStore {
         // What was erased beside the server is still counted.
         if waiting > 0 && found.visited.is_empty() && due::is_none(&self.readers).await? {
             self.found_hits(0, waiting);
-        } else if self.shared.hits.is_to_be_counted(before) {
-            let waiting = self.hits_waiting();
-            self.found_hits(due::count(&self.lookups).await?, waiting);
+        } else if let Some(since) = self.shared.hits.counted_long_before(before) {
+            self.count_hits(since).await;
         }
         if !found.unreadable.is_empty() {
             let taken_off = self
@@ -195,6 +199,18 @@ impl Engagements for SqliteStore {
 }
 
 impl SqliteStore {
+    /// Counts what waits. What was found to be told is told also where that fails.
+    async fn count_hits(&self, since: i64) {
+        let waiting = self.hits_waiting();
+        match due::count(&self.lookups).await {
+            Ok(found) => self.found_hits(found, waiting),
+            Err(error) => {
+                tracing::warn!(%error, "the visits that wait can't be counted, trying again");
+                self.shared.hits.not_counted(since);
+            }
+        }
+    }
+
     fn found_hits(&self, found: u64, before: u64) {
         self.shared.hits.found(found, before);
         self.metrics.hits(0, self.hits_waiting());
@@ -231,4 +247,32 @@ fn id(
     id: &DeliveryId,
 ) -> super::statements::Query<'static> {
     query.bind(super::rows::blob(id.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+
+    #[test]
+    fn a_count_holds_only_where_nothing_came_or_went_meanwhile() {
+        let counts = HitCounts::new((5, START), 100);
+        assert_eq!(counts.committed(1, 0), 6);
+        counts.found(3, 5);
+        assert_eq!(counts.waiting(), 6, "one came while they were counted");
+        counts.found(3, 6);
+        assert_eq!(counts.waiting(), 3);
+    }
+
+    #[test]
+    fn a_count_that_failed_is_still_to_be_done() {
+        let counts = HitCounts::new((5, START), 100);
+        let hours = |hours: i64| Timestamp::from_micros(START.as_micros() + hours * 3_600_000_000);
+        assert_eq!(counts.counted_long_before(START), None);
+        let since = counts.counted_long_before(hours(1)).unwrap();
+        assert_eq!(counts.counted_long_before(hours(1)), None);
+        counts.not_counted(since);
+        assert_eq!(counts.counted_long_before(hours(1)), Some(since));
+    }
 }

@@ -95,10 +95,11 @@ async fn forget_events(
     workspace: Option<i64>,
 ) -> Result<(), BackupError> {
     let sql = "SELECT position, \
-        CASE WHEN json_valid(payload) THEN payload ->> '$.address' END AS address \
+        CASE WHEN json_valid(payload) THEN CAST(payload ->> '$.address' AS TEXT) END \
         FROM event WHERE delivery_id IS NULL AND sequence = 0 \
         AND kind IN ('SuppressionAdded', 'SuppressionRemoved') \
         AND (?1 IS NULL OR workspace_id = ?1)";
+    // As text, whatever stands in a damaged event: it must not keep others from being erased.
     let key = LocalPart::Fold.key(address);
     let mut positions: Vec<i64> = Vec::new();
     let mut found = sqlx::query(sql).bind(workspace).fetch(&mut *connection);
@@ -164,6 +165,30 @@ mod tests {
             }
         }
         database
+    }
+
+    #[tokio::test]
+    async fn a_damaged_event_keeps_nothing_from_being_erased() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = listed(folder.path(), "fold").await;
+        for payload in [
+            r#"{"address":7}"#,
+            r#"{"address":0.5}"#,
+            r#"{"address":[1]}"#,
+        ] {
+            let sql = "UPDATE event SET payload = ? WHERE position = \
+                (SELECT MIN(position) FROM event WHERE kind = 'SuppressionAdded')";
+            let damaged = sqlx::query(sql).bind(payload).execute(&mut database);
+            assert_eq!(damaged.await.unwrap().rows_affected(), 1);
+            let anna = Address::parse("\u{e4}nna@example.com").unwrap();
+            forget(&mut database, &anna, None).await.unwrap();
+        }
+        let told = "SELECT COUNT(*) FROM event WHERE payload ->> '$.address' LIKE '%example.com'";
+        let told: i64 = sqlx::query_scalar(told)
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(told, 0);
     }
 
     #[tokio::test]

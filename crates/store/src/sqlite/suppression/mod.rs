@@ -39,7 +39,7 @@ use list::{Added, NewEntry, add, tell};
 pub(super) use look::{Holds, is_exempt, of_lane};
 pub(super) use purge::{ListOver, remove_some};
 pub(super) use recent::Recent;
-use rows::{ENTRY_COLUMNS, read_entry};
+use rows::{ENTRY_COLUMNS, readable_entry};
 pub(super) use rows::{Hold, Key, ListStatements, OF_KEYS, hold_of};
 pub(super) use watch::newest;
 
@@ -142,11 +142,9 @@ impl Suppressions for SqliteTenants {
             query.fetch_all(&mut *transaction).await
         };
         let removed = removed.await.map_err(|error| store_error(&error))?;
-        let removed = removed
-            .iter()
-            .map(read_entry)
-            .collect::<Result<Vec<_>, _>>();
-        let mut removed = removed.map_err(StoreError::from)?;
+        // What can't be read kept its address from getting mail all the same, and goes as well.
+        let removed = removed.iter().filter_map(readable_entry);
+        let mut removed: Vec<_> = removed.collect();
         removed.retain(|entry| entry.expires_at.is_none_or(|expires_at| expires_at > now));
         let events = removed.iter().map(|entry| {
             let fact = WorkspaceFact::SuppressionRemoved(Box::new(entry.clone()));

@@ -1,5 +1,6 @@
 //! Reading the list for whoever asks.
 
+use futures_util::TryStreamExt;
 use postbell_model::suppression::Suppression;
 use postbell_model::{Address, Timestamp, WorkspaceId};
 use sqlx::sqlite::SqliteRow;
@@ -8,9 +9,9 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 use crate::{StoreError, SuppressionFilter, SuppressionPage};
 
 use super::super::errors::read_error;
-use super::super::rows::{self, RowError};
+use super::super::rows;
 use super::super::statements::Query;
-use super::rows::{ENTRY_COLUMNS, read_entry, stream};
+use super::rows::{ENTRY_COLUMNS, readable_entry, stream};
 use super::{Hold, Key, ListStatements, hold_of, keys};
 
 /// The entries of an address that hold.
@@ -29,8 +30,7 @@ pub(super) async fn of(
     let query = key.bind(sqlx::query(AssertSqlSafe(sql)));
     let found = query.bind(now.as_micros()).fetch_all(connection).await;
     let found = found.map_err(|error| read_error(&error))?;
-    let read: Result<_, RowError> = found.iter().map(read_entry).collect();
-    Ok(read?)
+    Ok(found.iter().filter_map(readable_entry).collect())
 }
 
 /// For each address the entry that keeps it from getting mail of a stream.
@@ -109,12 +109,16 @@ pub(super) async fn page(
         query.push_bind(stream(scope).to_owned());
         query.push(")");
     }
-    query.push(" ORDER BY key, stream LIMIT ");
-    query.push_bind(i64::try_from(page.limit).unwrap_or(i64::MAX));
-    let found = query.build().fetch_all(connection).await;
-    let found = found.map_err(|error| read_error(&error))?;
-    let read: Result<_, RowError> = found.iter().map(read_entry).collect();
-    Ok(read?)
+    query.push(" ORDER BY key, stream");
+    // Without LIMIT, as a page that is not full is the last one: what can't be read takes no room.
+    let mut found = query.build().fetch(connection);
+    let mut entries = Vec::new();
+    while entries.len() < page.limit
+        && let Some(row) = found.try_next().await.map_err(|error| read_error(&error))?
+    {
+        entries.extend(readable_entry(&row));
+    }
+    Ok(entries)
 }
 
 /// How many entries a list has.

@@ -109,7 +109,7 @@ pub(super) const ENTRY_COLUMNS: &str = "stream, cause, since, event_id, expires_
     COALESCE(address, key), note";
 
 /// Reads a whole entry.
-pub(super) fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
+fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
     let Hold { by, expires_at } = read_hold(row, 0)?;
     Ok(Suppression {
         workspace: WorkspaceId(rows::number(row, 5, "suppression.workspace_id")?),
@@ -121,6 +121,15 @@ pub(super) fn read_entry(row: &SqliteRow) -> Result<Suppression, RowError> {
         expires_at,
         note: row.try_get(7)?,
     })
+}
+
+/// The same of a row that may be damaged: `None`, which is said in the log.
+pub(super) fn readable_entry(row: &SqliteRow) -> Option<Suppression> {
+    let read = read_entry(row);
+    let read = read.inspect_err(|error| {
+        tracing::error!(%error, "a suppression can't be read and is not shown");
+    });
+    read.ok()
 }
 
 /// The statements of the list. Copies share their texts.

@@ -268,3 +268,50 @@ async fn soft_bounces_in_a_row_are_counted() {
     };
     assert!(!off.ask(&soft(false)) && !off.ask(&soft(true)));
 }
+
+#[tokio::test]
+async fn an_entry_that_is_damaged_hides_no_other_and_can_be_taken_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = with_workspace(folder.path()).await;
+    let store = open(folder.path(), LocalPart::Exact).await;
+    let names = ["a@example.com", "b@example.com", "c@example.com"];
+    let new = names.map(|name| entry(name, None)).to_vec();
+    store.suppress(new, NOW).await.unwrap();
+    let sql = "UPDATE suppression SET event_id = x'00' WHERE key = 'b@example.com'";
+    sqlx::query(sql).execute(&mut database).await.unwrap();
+
+    let filter = SuppressionFilter {
+        workspace: ACME,
+        cause: None,
+        scope: None,
+        domain: None,
+        since: None,
+        holds_at: NOW,
+    };
+    let page = |after: Option<&str>, limit| SuppressionPage {
+        after: after.map(|after| (address(after), Scope::All)),
+        limit,
+    };
+    for (page, shown) in [
+        (page(None, 2), [0, 2].as_slice()),
+        (page(None, 9), &[0, 2]),
+        (page(Some(names[0]), 1), &[2]),
+        (page(Some(names[2]), 1), &[]),
+    ] {
+        let found = store.suppression_page(&filter, &page).await.unwrap();
+        let found: Vec<_> = found.iter().map(|entry| entry.address.as_str()).collect();
+        let shown: Vec<_> = shown.iter().map(|at| names[*at]).collect();
+        assert_eq!(found, shown, "{page:?}");
+    }
+
+    let damaged = address(names[1]);
+    let of = store.suppressions_of(ACME, &damaged, NOW).await.unwrap();
+    assert_eq!(of, []);
+    let asked = std::slice::from_ref(&damaged);
+    let found = store.suppressed(ACME, None, asked, NOW).await.unwrap();
+    assert!(found[0].is_some(), "it gets no mail");
+    store.unsuppress(ACME, &damaged, None, NOW).await.unwrap();
+    let found = store.suppressed(ACME, None, asked, NOW).await.unwrap();
+    assert_eq!(found, [None]);
+    store.close().await;
+}
