@@ -23,8 +23,9 @@ FAILURES = [
 # Which call fails at the earliest, and out of how many. Folders are synced when a file is new, files
 # at each commit, and of writes there are more.
 NTH = {"fsync": (1, 2), "fdatasync": (2, 100), "pwrite64": (20, 1000), "writev": (1, 8)}
-# The same where there are two rounds, and one of them has to come to it.
-QUICK_NTH = {"fsync": (1, 2), "fdatasync": (2, 20)}
+# The same where there are two rounds: the first takes mail, be it that no file is new a third time, and
+# the second fails at once.
+QUICK_NTH = {"fsync": (1, 4), "fdatasync": (2, 80)}
 # Where a call is made to fail only on this, of the data folder: a start syncs the folder above, too.
 ONLY = {"fsync": "bodies"}
 # How SQLite and the system say EIO.
