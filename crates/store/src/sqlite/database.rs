@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::errors::OpenError;
+use super::suppression;
 
 // An earlier version may corrupt a WAL database on a checkpoint.
 const SQLITE_OLDEST: (u32, u32, u32) = (3, 51, 3);
@@ -41,7 +42,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0021_reputation.sql"),
     include_str!("0022_certificate.sql"),
     include_str!("0023_clicked_link.sql"),
+    include_str!("0024_suppression_hash.sql"),
 ];
+/// The script that leaves numbers to be put to entries of the suppression list.
+const HASHES: usize = 20;
 
 fn options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -112,11 +116,14 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Ope
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let version = schema_version(&mut transaction).await?;
     let known = MIGRATIONS.len();
-    let missing = MIGRATIONS
-        .get(version..)
-        .ok_or(OpenError::Newer { version, known })?;
-    for script in missing {
+    if version > known {
+        return Err(OpenError::Newer { version, known });
+    }
+    for (at, script) in MIGRATIONS.iter().enumerate().skip(version) {
         sqlx::raw_sql(*script).execute(&mut *transaction).await?;
+        if at == HASHES {
+            suppression::put_hashes(&mut transaction).await?;
+        }
     }
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}"));
     sqlx::raw_sql(pragma).execute(&mut *transaction).await?;

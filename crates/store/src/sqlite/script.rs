@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use postbell_model::{DeliveryId, Lane, Timestamp};
-use sqlx::sqlite::{SqliteQueryResult, SqliteRow};
+use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{AssertSqlSafe, Either, Row, SqliteConnection};
 
 use crate::Position;
@@ -20,7 +20,7 @@ use super::intake::{Arrival, DeliveryRow};
 use super::rows::{blob, integer, unsigned};
 use super::settle::Settling;
 use super::statements::{Query, ROOMS, ROWS_MAX, placeholders};
-use super::suppression::{self, Hold, OF_KEYS, Sought};
+use super::suppression::{HOLDS, Hold, OF_KEYS, Sought};
 
 /// Rows of one transaction.
 #[derive(Debug, Default)]
@@ -104,8 +104,8 @@ const PARTS: [Part; 7] = [
                ON CONFLICT (id) DO UPDATE SET live = live + excluded.live RETURNING id, live",
     },
     Part {
-        head: "SELECT v.column1, s.stream, s.cause, s.since, s.event_id, s.expires_at FROM",
-        columns: 3,
+        head: HOLDS,
+        columns: 2,
         tail: OF_KEYS,
     },
 ];
@@ -157,10 +157,10 @@ impl Script {
         let mut written = Written::default();
         // BEGIN has a result of its own.
         let begin = self.query(&self.begin[size], rows, (0, 1 << size));
-        written.take(connection, begin, 1).await?;
+        written.take(connection, (begin, 1), &rows.sought).await?;
         for from in (ROWS_MAX..most).step_by(ROWS_MAX) {
             let go_on = self.query(&self.go_on, rows, (from, ROWS_MAX));
-            written.take(connection, go_on, 0).await?;
+            written.take(connection, (go_on, 0), &rows.sought).await?;
         }
         Ok(written)
     }
@@ -245,8 +245,8 @@ impl Written {
     async fn take(
         &mut self,
         connection: &mut SqliteConnection,
-        query: Query<'static>,
-        before: usize,
+        (query, before): (Query<'static>, usize),
+        sought: &[Sought],
     ) -> Result<(), sqlx::Error> {
         #[expect(
             deprecated,
@@ -261,20 +261,14 @@ impl Written {
                     ended += 1;
                 }
                 Either::Left(_) => ended += 1,
-                Either::Right(row) if ended == before + LISTED => self.take_listed(&row)?,
+                Either::Right(row) if ended == before + LISTED => {
+                    self.listed.extend(Sought::found(sought, &row));
+                }
                 Either::Right(row) => {
                     let segment = unsigned(&row, 0, "segment.id").unwrap_or_default();
                     self.live.push((segment, row.try_get(1)?));
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn take_listed(&mut self, row: &SqliteRow) -> Result<(), sqlx::Error> {
-        let delivery = row.try_get::<i64, _>(0)?;
-        if let Ok(delivery) = usize::try_from(delivery) {
-            self.listed.push((delivery, suppression::hold_of(row, 1)));
         }
         Ok(())
     }

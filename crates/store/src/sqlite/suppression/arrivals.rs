@@ -7,13 +7,14 @@ use std::collections::{HashMap, HashSet};
 
 use postbell_model::{DeliveryId, Fact};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use crate::record;
 
 use super::super::intake::DeliveryRow;
 use super::super::rows::{blob, integer};
 use super::super::statements::Query;
-use super::rows::{Hold, Key, ListStatements};
+use super::rows::{HOLD_AT, Hold, Key, ListStatements, hold_of, place_of};
 
 /// A recipient of new mail who is looked up.
 #[derive(Debug)]
@@ -25,7 +26,16 @@ pub(in crate::sqlite) struct Sought {
 
 impl Sought {
     pub(in crate::sqlite) fn bind(query: Query<'static>, sought: &Self) -> Query<'static> {
-        sought.key.bind(query.bind(integer(sought.delivery as u64)))
+        sought.key.seek(sought.delivery, query)
+    }
+
+    /// What a row that was found is about, of all that were bound in the order of their deliveries.
+    pub(in crate::sqlite) fn found(all: &[Self], row: &SqliteRow) -> Option<(usize, Hold)> {
+        let delivery = place_of(row, usize::MAX)?;
+        let at = all.binary_search_by_key(&delivery, |sought| sought.delivery);
+        let sought = all.get(at.ok()?)?;
+        let is_of_it = sought.key.is_of(row);
+        is_of_it.then(|| (delivery, hold_of(row, HOLD_AT)))
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 
-use postbell_model::Address;
 use postbell_model::suppression::LocalPart;
+use postbell_model::{Address, WorkspaceId};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::super::rows;
 use super::super::statements::{BatchStatement, Query};
+use super::rows::Key;
 
 // Entries that are read at a time.
 const STRETCH: i64 = 2_048;
@@ -33,6 +35,54 @@ const fn name(local_part: LocalPart) -> &'static str {
     }
 }
 
+/// Puts to entries that an older program has written the numbers that they are looked up by, in the
+/// caller's transaction.
+pub(in crate::sqlite) async fn put_hashes(
+    connection: &mut SqliteConnection,
+) -> Result<(), sqlx::Error> {
+    let statement = BatchStatement::new(
+        "UPDATE suppression SET hash = v.column2 FROM",
+        2,
+        "AS v WHERE suppression.id = v.column1",
+    );
+    let mut after = 0;
+    loop {
+        let sql = "SELECT id, workspace_id, key FROM suppression WHERE id > ? ORDER BY id LIMIT ?";
+        let found = sqlx::query(sql)
+            .bind(after)
+            .bind(STRETCH)
+            .fetch_all(&mut *connection)
+            .await?;
+        let Some(last) = found.last() else {
+            return Ok(());
+        };
+        after = last.try_get(0)?;
+        let bind = |query: Query<'static>, (id, key): &(i64, Key)| query.bind(*id).bind(key.hash());
+        let keys: Result<Vec<_>, sqlx::Error> = found.iter().map(numbered).collect();
+        for query in statement.batch(&keys?, bind) {
+            query.execute(&mut *connection).await?;
+        }
+    }
+}
+
+/// Whether an entry has the number that it is looked up by: columns as [`put_hashes`] reads them, and
+/// the number.
+pub(in crate::sqlite) fn is_found(row: &SqliteRow) -> Result<bool, sqlx::Error> {
+    let (_, key) = numbered(row)?;
+    Ok(row.try_get::<Option<i64>, _>(3)? == Some(key.hash()))
+}
+
+fn numbered(row: &SqliteRow) -> Result<(i64, Key), sqlx::Error> {
+    let text = row.try_get(2)?;
+    let workspace = workspace(row, 1)?;
+    Ok((row.try_get(0)?, Key { workspace, text }))
+}
+
+fn workspace(row: &SqliteRow, at: usize) -> Result<WorkspaceId, sqlx::Error> {
+    let id: i64 = row.try_get(at)?;
+    Ok(WorkspaceId(u32::try_from(id).unwrap_or_default()))
+}
+
 /// Makes all keys anew, in the caller's transaction: how many have changed. Entries that become one
 /// are one from then on, which holds for as long as any of them.
 pub(super) async fn make_anew(
@@ -42,8 +92,8 @@ pub(super) async fn make_anew(
     let mut changed = 0;
     let mut after = 0;
     loop {
-        let sql = "SELECT id, key, COALESCE(address, key) FROM suppression WHERE id > ? \
-            ORDER BY id LIMIT ?";
+        let sql = "SELECT id, key, COALESCE(address, key), workspace_id FROM suppression \
+            WHERE id > ? ORDER BY id LIMIT ?";
         let found = sqlx::query(sql)
             .bind(after)
             .bind(STRETCH)
@@ -57,8 +107,9 @@ pub(super) async fn make_anew(
             let Ok(address) = rows::address(text, "suppression.address") else {
                 continue;
             };
-            let other = local_part.key(&address);
-            if other != key {
+            let workspace = workspace(row, 3)?;
+            let other = Key::of(workspace, &address, local_part);
+            if other.text != key {
                 others.push(Rekeyed {
                     id,
                     key: other,
@@ -82,23 +133,25 @@ pub(super) async fn make_anew(
 /// An entry with its other key.
 struct Rekeyed {
     id: i64,
-    key: String,
+    key: Key,
     address: Address,
 }
 
 async fn rekey(connection: &mut SqliteConnection, others: &[Rekeyed]) -> Result<(), sqlx::Error> {
     // What stands there already keeps its key: it is told by the rows that are not changed.
     let statement = BatchStatement::new(
-        "UPDATE OR IGNORE suppression SET key = v.column2, address = v.column3 FROM",
-        3,
+        "UPDATE OR IGNORE suppression SET key = v.column2, address = v.column3, \
+         hash = v.column4 FROM",
+        4,
         "AS v WHERE suppression.id = v.column1 RETURNING id, key",
     );
     let bind = |query: Query<'static>, other: &Rekeyed| {
         let address = other.address.as_str();
         query
             .bind(other.id)
-            .bind(other.key.clone())
-            .bind((address != other.key).then(|| address.to_owned()))
+            .bind(other.key.text.clone())
+            .bind((address != other.key.text).then(|| address.to_owned()))
+            .bind(other.key.hash())
     };
     let mut done = HashMap::new();
     for query in statement.batch(others, bind) {
@@ -108,7 +161,7 @@ async fn rekey(connection: &mut SqliteConnection, others: &[Rekeyed]) -> Result<
     }
     let kept = others
         .iter()
-        .filter(|other| done.get(&other.id) != Some(&other.key));
+        .filter(|other| done.get(&other.id) != Some(&other.key.text));
     for other in kept {
         merge(connection, other).await?;
     }
@@ -124,7 +177,7 @@ async fn merge(connection: &mut SqliteConnection, other: &Rekeyed) -> Result<(),
         WHERE workspace_id = gone.whose AND key = ?2 AND stream = gone.what";
     sqlx::query(merge)
         .bind(other.id)
-        .bind(other.key.clone())
+        .bind(other.key.text.clone())
         .execute(&mut *connection)
         .await?;
     sqlx::query("DELETE FROM suppression WHERE id = ?")

@@ -9,9 +9,9 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::{Listed, Position, record};
 
-use super::super::rows::{self, RowError, blob};
+use super::super::rows::{RowError, blob};
 use super::super::statements::Query;
-use super::rows::{Key, ListStatements, bind_entry, stream};
+use super::rows::{HOLD_AT, Key, ListStatements, bind_entry, place_of, stream};
 
 /// An entry that is to stand on the list.
 #[derive(Debug)]
@@ -94,11 +94,15 @@ impl List {
         keys: &[Key],
     ) -> Result<Self, sqlx::Error> {
         let mut standing = HashMap::with_capacity(keys.len());
-        let rows: Vec<_> = (0_i64..).zip(keys).collect();
-        let bind = |query: Query<'static>, (at, key): &(i64, &Key)| key.bind(query.bind(*at));
+        let rows: Vec<_> = keys.iter().enumerate().collect();
+        let bind = |query: Query<'static>, (at, key): &(usize, &Key)| key.seek(*at, query);
         for query in statements.standing.batch(&rows, bind) {
             for row in query.fetch_all(&mut *connection).await? {
-                match read(&row, keys) {
+                let key = place_of(&row, keys.len()).and_then(|at| keys.get(at));
+                let Some(key) = key.filter(|key| key.is_of(&row)) else {
+                    continue;
+                };
+                match read(&row, key) {
                     Ok((place, found)) => drop(standing.insert(place, found)),
                     Err(error) => tracing::error!(%error, "a suppression can't be read"),
                 }
@@ -211,20 +215,17 @@ pub(super) fn later(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<
     Some(one?.max(other?))
 }
 
-fn read(row: &SqliteRow, keys: &[Key]) -> Result<(Place, Standing), RowError> {
-    let at = rows::unsigned(row, 0, "suppression.key")?;
-    let key = usize::try_from(at).ok().and_then(|at| keys.get(at));
-    let key = key.ok_or(RowError::Column("suppression.key"))?;
+fn read(row: &SqliteRow, key: &Key) -> Result<(Place, Standing), RowError> {
     let standing = Standing {
-        id: Some(row.try_get(1)?),
+        id: Some(row.try_get(HOLD_AT)?),
         expires_at: row
-            .try_get::<Option<i64>, _>(3)?
+            .try_get::<Option<i64>, _>(HOLD_AT + 2)?
             .map(Timestamp::from_micros),
-        note: row.try_get(4)?,
+        note: row.try_get(HOLD_AT + 3)?,
         is_changed: false,
         new: None,
     };
-    Ok(((key.clone(), row.try_get(2)?), standing))
+    Ok(((key.clone(), row.try_get(HOLD_AT + 1)?), standing))
 }
 
 /// Appends events about the list, for the destinations of the workspace: the place of the last.

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use postbell_model::suppression::{LocalPart, SuppressedBy};
 use postbell_model::{ConfigurationSetId, Message, Timestamp};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Row, SqliteConnection};
 
 use crate::{Claimed, StoreError};
 
 use super::super::errors::read_error;
 use super::super::statements::{BatchStatement, Query};
-use super::rows::{Hold, Key, hold_of};
+use super::rows::{HOLD_AT, Hold, Key, hold_of, place_of};
 
 /// Whether a message goes to whoever is on the list as well.
 ///
@@ -37,13 +37,16 @@ impl Holds {
         keys: &[Key],
     ) -> Result<Self, sqlx::Error> {
         let mut holds: HashMap<Key, Vec<Hold>> = HashMap::new();
-        let rows: Vec<_> = (0_i64..).zip(keys).collect();
-        let bind = |query: Query<'static>, (at, key): &(i64, &Key)| key.bind(query.bind(*at));
+        let rows: Vec<_> = keys.iter().enumerate().collect();
+        let bind = |query: Query<'static>, (at, key): &(usize, &Key)| key.seek(*at, query);
         for query in look.batch(&rows, bind) {
             for row in query.fetch_all(&mut *connection).await? {
-                let at = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
-                let Some(key) = keys.get(at) else { continue };
-                holds.entry(key.clone()).or_default().push(hold_of(&row, 1));
+                let key = place_of(&row, keys.len()).and_then(|at| keys.get(at));
+                let Some(key) = key.filter(|key| key.is_of(&row)) else {
+                    continue;
+                };
+                let hold = hold_of(&row, HOLD_AT);
+                holds.entry(key.clone()).or_default().push(hold);
             }
         }
         Ok(Self(holds))

@@ -33,14 +33,14 @@ use super::tenants::{SqliteTenants, store_error};
 
 pub(super) use arrivals::{Sought, end_arrivals};
 pub(super) use follow::{Follow, Rules, follow, is_heeded};
-pub(super) use keys::local_part;
+pub(super) use keys::{is_found, local_part, put_hashes};
 pub(super) use list::News;
 use list::{Added, NewEntry, add, tell};
 pub(super) use look::{Holds, is_exempt, of_lane};
 pub(super) use purge::{ListOver, remove_some};
 pub(super) use recent::Recent;
 use rows::{ENTRY_COLUMNS, readable_entry};
-pub(super) use rows::{Hold, Key, ListStatements, OF_KEYS, hold_of};
+pub(super) use rows::{HOLDS, Hold, Key, ListStatements, OF_KEYS};
 pub(super) use watch::newest;
 
 impl SqliteTenants {

@@ -9,10 +9,9 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
 use crate::{StoreError, SuppressionFilter, SuppressionPage};
 
 use super::super::errors::read_error;
-use super::super::rows;
 use super::super::statements::Query;
-use super::rows::{ENTRY_COLUMNS, readable_entry, stream};
-use super::{Hold, Key, ListStatements, hold_of, keys};
+use super::rows::{ENTRY_COLUMNS, HOLD_AT, hold_of, place_of, readable_entry, stream};
+use super::{Hold, Key, ListStatements, keys};
 
 /// The entries of an address that hold.
 pub(super) async fn of(
@@ -43,20 +42,22 @@ pub(super) async fn suppressed(
 ) -> Result<Vec<Option<Suppression>>, StoreError> {
     let local_part = keys::local_part(connection).await;
     let local_part = local_part.map_err(|error| read_error(&error))?;
-    let rows = (0_i64..).zip(addresses);
+    let rows = addresses.iter().enumerate();
     let rows = rows.map(|(at, to)| (at, Key::of(workspace, to, local_part)));
     let rows: Vec<_> = rows.collect();
-    let bind = |query: Query<'static>, (at, key): &(i64, Key)| key.bind(query.bind(*at));
+    let bind = |query: Query<'static>, (at, key): &(usize, Key)| key.seek(*at, query);
     let mut found = vec![None; addresses.len()];
     for query in statements.entries.batch(&rows, bind) {
         let entries = query.fetch_all(&mut *connection).await;
         for row in &entries.map_err(|error| read_error(&error))? {
-            let at = rows::unsigned(row, 0, "suppression.key")?;
-            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            let at = place_of(row, rows.len()).unwrap_or(usize::MAX);
             let (Some(asked), Some((_, key))) = (addresses.get(at), rows.get(at)) else {
                 continue;
             };
-            let hold = hold_of(row, 1);
+            if !key.is_of(row) {
+                continue;
+            }
+            let hold = hold_of(row, HOLD_AT);
             if found[at].is_none() && hold.holds(stream, now) {
                 found[at] = Some(whole(row, hold, (key, asked)));
             }
@@ -71,7 +72,7 @@ fn whole(
     Hold { by, expires_at }: Hold,
     (key, asked): (&Key, &Address),
 ) -> Suppression {
-    let address = match row.try_get::<Option<&str>, _>(6).unwrap_or_default() {
+    let address = match row.try_get::<Option<&str>, _>(8).unwrap_or_default() {
         // As a rule it is asked for as it stands there.
         None if key.text == asked.as_str() => None,
         text => Address::parse(text.unwrap_or(&key.text)).ok(),
@@ -84,7 +85,7 @@ fn whole(
         since: by.since,
         event: by.event,
         expires_at,
-        note: row.try_get(7).unwrap_or_default(),
+        note: row.try_get(9).unwrap_or_default(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The rows of the list, and the statements for many of them.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use postbell_model::suppression::{Cause, LocalPart, Scope, SuppressedBy, Suppression};
 use postbell_model::{Address, EventId, Timestamp, WorkspaceId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::super::rows::{self, RowError, blob};
+use super::super::rows::{self, RowError, blob, integer};
 use super::super::statements::{BatchStatement, Query};
 
 /// The address of an entry, as it is found.
@@ -25,6 +26,31 @@ impl Key {
         Self { workspace, text }
     }
 
+    /// The number that its entries are looked up by: the beginning of a hash that nobody can find many
+    /// addresses of one number for. It stands in the database and never changes.
+    pub(super) fn hash(&self) -> i64 {
+        let mut hash = Context::new(&SHA256);
+        hash.update(&self.workspace.0.to_be_bytes());
+        hash.update(self.text.as_bytes());
+        let hash = hash.finish();
+        let beginning = hash.as_ref().first_chunk().copied().unwrap_or_default();
+        i64::from_be_bytes(beginning)
+    }
+
+    /// Binds what is looked for: the place among all that is, and the number of the key.
+    pub(super) fn seek(&self, at: usize, query: Query<'static>) -> Query<'static> {
+        query.bind(integer(at as u64)).bind(self.hash())
+    }
+
+    /// Whether a row that [`OF_KEYS`] found is about this address, and not another of the same number.
+    /// A row that can't be read is.
+    pub(in crate::sqlite) fn is_of(&self, row: &SqliteRow) -> bool {
+        let workspace = row.try_get::<i64, _>(1);
+        let text = row.try_get::<&str, _>(2);
+        workspace.map_or(true, |id| id == i64::from(self.workspace.0))
+            && text.map_or(true, |text| text == self.text)
+    }
+
     pub(super) fn bind(&self, query: Query<'static>) -> Query<'static> {
         query
             .bind(i64::from(self.workspace.0))
@@ -39,12 +65,21 @@ pub(in crate::sqlite) struct Hold {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The columns that [`read_hold`] expects, of an entry `s`.
-pub(super) const HOLD_COLUMNS: &str = "s.stream, s.cause, s.since, s.event_id, s.expires_at";
+/// How a look at the list begins: the place that [`Key::seek`] bound, what [`Key::is_of`] asks for, and
+/// what [`hold_of`] reads.
+pub(in crate::sqlite) const HOLDS: &str = "SELECT v.column1, s.workspace_id, s.key, \
+    s.stream, s.cause, s.since, s.event_id, s.expires_at FROM";
+/// The first column of what decides.
+pub(in crate::sqlite) const HOLD_AT: usize = 3;
 
-/// What stands behind the keys of a look at the list: from each of them to its entries.
-pub(in crate::sqlite) const OF_KEYS: &str = "AS v CROSS JOIN suppression s \
-    ON s.workspace_id = v.column2 AND s.key = v.column3";
+/// How it ends: from each of the keys to the entries of its number.
+pub(in crate::sqlite) const OF_KEYS: &str = "AS v CROSS JOIN suppression s ON s.hash = v.column2";
+
+/// The place that a look found, of as many.
+pub(in crate::sqlite) fn place_of(row: &SqliteRow, count: usize) -> Option<usize> {
+    let at = row.try_get::<i64, _>(0).ok()?;
+    usize::try_from(at).ok().filter(|at| *at < count)
+}
 
 impl Hold {
     /// Whether it keeps mail of a stream from being sent at this time.
@@ -135,11 +170,11 @@ pub(super) fn readable_entry(row: &SqliteRow) -> Option<Suppression> {
 /// The statements of the list. Copies share their texts.
 #[derive(Debug, Clone)]
 pub(in crate::sqlite) struct ListStatements {
-    /// Number, workspace, key.
+    /// As [`Key::seek`] binds them.
     pub look: BatchStatement,
-    /// Number, workspace, key.
+    /// As [`Key::seek`] binds them.
     pub entries: BatchStatement,
-    /// Number, workspace, key.
+    /// As [`Key::seek`] binds them.
     pub standing: BatchStatement,
     /// As [`bind_entry`] binds them.
     pub insert: BatchStatement,
@@ -166,25 +201,22 @@ pub(in crate::sqlite) struct ListStatements {
 impl ListStatements {
     pub(in crate::sqlite) fn new() -> Self {
         Self {
-            look: BatchStatement::new(
-                &format!("SELECT v.column1, {HOLD_COLUMNS} FROM"),
-                3,
-                OF_KEYS,
-            ),
+            look: BatchStatement::new(HOLDS, 2, OF_KEYS),
             entries: BatchStatement::new(
-                &format!("SELECT v.column1, {HOLD_COLUMNS}, s.address, s.note FROM"),
-                3,
+                "SELECT v.column1, s.workspace_id, s.key, s.stream, s.cause, s.since, \
+                 s.event_id, s.expires_at, s.address, s.note FROM",
+                2,
                 OF_KEYS,
             ),
             standing: BatchStatement::new(
-                "SELECT v.column1, s.id, s.stream, s.expires_at, s.note FROM",
-                3,
+                "SELECT v.column1, s.workspace_id, s.key, s.id, s.stream, s.expires_at, s.note FROM",
+                2,
                 OF_KEYS,
             ),
             insert: BatchStatement::new(
-                "INSERT INTO suppression (workspace_id, key, stream, address, cause, since, \
+                "INSERT INTO suppression (workspace_id, key, hash, stream, address, cause, since, \
                  event_id, expires_at, note) SELECT * FROM",
-                9,
+                10,
                 "WHERE column1 IS NOT NULL",
             ),
             change: BatchStatement::new(
@@ -245,6 +277,7 @@ pub(super) fn bind_entry(query: Query<'static>, key: &Key, entry: &Suppression) 
     let address = entry.address.as_str();
     let event = entry.event.map(|event| blob(event.as_bytes()));
     key.bind(query)
+        .bind(key.hash())
         .bind(stream(&entry.scope).to_owned())
         .bind((address != key.text).then(|| address.to_owned()))
         .bind(entry.cause.name())

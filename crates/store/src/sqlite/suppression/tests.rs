@@ -100,6 +100,61 @@ async fn addresses_are_compared_in_another_way_after_a_start() {
     store.close().await;
 }
 
+#[test]
+fn the_number_of_an_address_stays_what_it_is() {
+    let key = Key::of(ACME, &address("Ann@Example.com"), LocalPart::Fold);
+    assert_eq!(key.hash(), -9_002_224_092_741_974_041, "databases have it");
+}
+
+#[tokio::test]
+async fn another_address_of_the_same_number_is_not_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = with_workspace(folder.path()).await;
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let new = vec![entry("ann@example.com", None)];
+    store.suppress(new, NOW).await.unwrap();
+    let (ann, bob) = (address("ann@example.com"), address("bob@example.com"));
+    let of_bob = Key::of(ACME, &bob, LocalPart::Fold).hash();
+    let sql = "UPDATE suppression SET hash = ?";
+    sqlx::query(sql)
+        .bind(of_bob)
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let asked = [bob.clone(), ann];
+    let found = store.suppressed(ACME, None, &asked, NOW).await.unwrap();
+    assert_eq!(found, [None, None]);
+    let new = vec![entry("bob@example.com", None)];
+    let listed = store.suppress(new, NOW).await.unwrap();
+    assert_eq!(listed, [Listed::Added]);
+    let found = store.suppressed(ACME, None, &asked[..1], NOW).await;
+    assert_eq!(found.unwrap()[0].as_ref().unwrap().address, bob);
+    let wrong = crate::verify(folder.path()).await.unwrap().faults;
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_an_older_program_has_put_there_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = with_workspace(folder.path()).await;
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let many = (0..3_000).map(|n| entry(&format!("a{n}@example.com"), None));
+    store.suppress(many.collect(), NOW).await.unwrap();
+    store.close().await;
+    let older = "DROP INDEX suppression_hash; ALTER TABLE suppression DROP COLUMN hash; \
+        PRAGMA user_version = 20";
+    sqlx::raw_sql(older).execute(&mut database).await.unwrap();
+
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let asked = [address("A0@example.com"), address("a2999@example.com")];
+    let found = store.suppressed(ACME, None, &asked, NOW).await.unwrap();
+    assert!(found.iter().all(Option::is_some), "{found:?}");
+    let wrong = crate::verify(folder.path()).await.unwrap().faults;
+    assert!(wrong.is_empty(), "{wrong:?}");
+    store.close().await;
+}
+
 #[tokio::test]
 async fn another_process_is_heard_of() {
     let folder = tempfile::tempdir().unwrap();

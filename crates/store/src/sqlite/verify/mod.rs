@@ -5,6 +5,7 @@
 
 mod bodies;
 mod checks;
+mod suppressions;
 
 use std::path::Path;
 
@@ -116,6 +117,7 @@ async fn look(
     verified.older = version < known;
     if version == known {
         checks::run(&mut look, verified).await?;
+        suppressions::check(&mut look, verified).await?;
         bodies::check(&mut look, folder, verified).await?;
     }
     look.rollback().await?;
