@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use data_encoding::BASE64;
+
+use crate::base64;
 
 use super::parts::Language;
 use super::plan::{Carrier, Edit, PartPlan, Plan, With};
@@ -145,7 +146,7 @@ impl Whole<'_> {
             } => {
                 let (content, _) = spliced(content, &put);
                 let place = part.body.start + digits.start..part.body.start + digits.end;
-                (place, base64(&content, *line))
+                (place, base64::encode(&content, *line))
             }
         };
         self.keep(place.start);
@@ -235,15 +236,4 @@ fn spliced(octets: &[u8], put: &[Put]) -> (Vec<u8>, Vec<usize>) {
 fn added(put: &[Put]) -> usize {
     let texts = put.iter().filter_map(|put| put.text.as_ref());
     texts.map(String::len).sum()
-}
-
-fn base64(content: &[u8], line: usize) -> Vec<u8> {
-    let mut digits = String::with_capacity(content.len() / 3 * 4 + content.len() / 24 + 8);
-    for chunk in content.chunks(line / 4 * 3) {
-        if !digits.is_empty() {
-            digits.push_str("\r\n");
-        }
-        BASE64.encode_append(chunk, &mut digits);
-    }
-    digits.into_bytes()
 }
