@@ -100,18 +100,18 @@ impl Whole<'_> {
     fn text(&mut self, language: Language, edit: &Edit, tracker: &impl Tracker) -> Option<String> {
         match &edit.with {
             With::Link { url, place } => {
-                let text = written(&tracker.link(url, *place)?, language)?;
+                let text = written(tracker.link(url, *place)?, language)?;
                 self.tracked.links += 1;
                 Some(text)
             }
             With::Pixel => {
-                let address = written(&tracker.pixel()?, language)?;
+                let address = written(tracker.pixel()?, language)?;
                 self.tracked.pixel = true;
                 Some(address)
             }
             With::Unsubscribe { begins_tag } => {
                 let address = tracker.unsubscribe();
-                let text = address.and_then(|address| written(&address, language));
+                let text = address.and_then(|address| written(address, language));
                 let text = match language {
                     Language::Body | Language::Page if *begins_tag => text.map(no_tag),
                     _ => text,
@@ -172,17 +172,13 @@ impl Whole<'_> {
 
 /// An address as it is written in a part. In plain text there is no way to write one that ends
 /// within itself.
-fn written(address: &str, language: Language) -> Option<String> {
+fn written(address: String, language: Language) -> Option<String> {
     match language {
         Language::Plain => {
             let is_plain = address.bytes().all(|octet| octet.is_ascii_graphic());
-            is_plain.then(|| address.to_owned())
+            is_plain.then_some(address)
         }
-        Language::Body | Language::Page => {
-            let mut text = String::with_capacity(address.len() + 16);
-            entity::encode(address, &mut text);
-            Some(text)
-        }
+        Language::Body | Language::Page => Some(entity::encode(address)),
     }
 }
 
