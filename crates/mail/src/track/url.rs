@@ -68,7 +68,9 @@ fn is_unwritable(url: &str) -> bool {
 }
 
 fn is_leftover(url: &str) -> bool {
-    if !has(url, |octet| matches!(octet, b'{' | b'%' | b'[' | b'|' | b'<')) {
+    if !has(url, |octet| {
+        matches!(octet, b'{' | b'%' | b'[' | b'|' | b'<')
+    }) {
         return false;
     }
     LEFTOVERS.iter().any(|(open, close)| {
