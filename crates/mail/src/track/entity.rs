@@ -135,7 +135,7 @@ fn next_encoded(text: &str) -> Option<usize> {
 /// Octets at the beginning of a text that nothing is to be done about, as far as whole blocks go:
 /// all octets of a block are asked at once.
 fn plain_len(octets: &[u8]) -> usize {
-    const BLOCK: usize = 16;
+    const BLOCK: usize = 32;
     let (blocks, _) = octets.as_chunks::<BLOCK>();
     // Each octet with the one behind it.
     let (behind, _) = octets.get(1..).unwrap_or_default().as_chunks::<BLOCK>();
