@@ -132,8 +132,8 @@ fn next_encoded(text: &str) -> Option<usize> {
     found.map(|(at, _)| at)
 }
 
-/// Octets at the beginning of a text that nothing is to be done about, as far as whole blocks go:
-/// all octets of a block are asked at once.
+/// How many octets at the beginning of a text stand for themselves, counted in blocks: the octets
+/// of a block are looked at together.
 fn plain_len(octets: &[u8]) -> usize {
     const BLOCK: usize = 32;
     let (blocks, _) = octets.as_chunks::<BLOCK>();

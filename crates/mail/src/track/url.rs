@@ -79,8 +79,8 @@ fn is_leftover(url: &str) -> bool {
     })
 }
 
-/// Whether an octet is of some kind. Looks at all of them, which many at once is quicker than to
-/// stop at the first, as there is nearly always none.
+/// Whether an octet is of some kind. Nearly always none is, so that it is quicker to look at all of
+/// them, many at once, than to be ready to stop at each.
 fn has(url: &str, is_of_it: impl Fn(u8) -> bool) -> bool {
     url.bytes()
         .fold(false, |is_any, octet| is_any | is_of_it(octet))
