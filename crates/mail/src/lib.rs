@@ -11,6 +11,7 @@
 
 pub mod arc;
 pub mod authentication;
+mod base64;
 pub mod classify;
 pub mod control;
 pub mod dkim;

@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use data_encoding::BASE64;
 use memchr::memchr;
 
+use crate::base64;
 use crate::inbound::mime::Encoding;
 
 use super::{CONTENT_MAX, Note};
-
-/// RFC 2045 §6.8: the line of base64 where it does not say another.
-const BASE64_LINE: usize = 76;
 
 /// A part without its transfer encoding.
 #[derive(Debug)]
@@ -47,8 +44,9 @@ impl<'a> Content<'a> {
         let (layout, octets) = match name.as_str() {
             "" | "7bit" | "8bit" | "binary" => (Layout::Plain, Cow::Borrowed(body)),
             "quoted-printable" => (Layout::Quoted, Encoding::QuotedPrintable.decode(body)),
-            "base64" => match base64(body) {
-                Some((layout, octets)) => (layout, Cow::Owned(octets)),
+            // Readers differ about what comes behind padding, as where somebody has put lines there.
+            "base64" => match base64::decode(body) {
+                Some(octets) => (base64_layout(body), Cow::Owned(octets)),
                 None => return Err(Note::EncodingLeftAlone(name)),
             },
             _ => return Err(Note::EncodingLeftAlone(name)),
@@ -60,26 +58,14 @@ impl<'a> Content<'a> {
     }
 }
 
-/// `None` where there is more in the body than base64, as when somebody has put lines behind it.
-fn base64(body: &[u8]) -> Option<(Layout, Vec<u8>)> {
+fn base64_layout(body: &[u8]) -> Layout {
     let start = body.len() - body.trim_ascii_start().len();
-    let place = start..body.trim_ascii_end().len().max(start);
-    let text = body.get(place.clone())?;
-    let mut digits = Vec::with_capacity(text.len());
-    for line in text.split(|&octet| octet == b'\n') {
-        digits.extend_from_slice(line.trim_ascii());
-    }
-    // Readers differ about what comes behind padding.
-    let is_padded_within = memchr(b'=', &digits).is_some_and(|at| at + 2 < digits.len());
-    let octets = BASE64.decode(&digits).ok().filter(|_| !is_padded_within)?;
+    let digits = start..body.trim_ascii_end().len().max(start);
+    let text = body.get(digits.clone()).unwrap_or_default();
     let first = memchr(b'\n', text).and_then(|lf| text.get(..lf));
     let line = match first.map(|line| line.trim_ascii_end().len() / 4 * 4) {
         Some(line @ 4..=996) => line,
-        _ => BASE64_LINE,
+        _ => base64::LINE,
     };
-    let layout = Layout::Base64 {
-        line,
-        digits: place,
-    };
-    Some((layout, octets))
+    Layout::Base64 { line, digits }
 }

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use data_encoding::BASE64;
+
+use crate::base64;
 
 use super::parts::Language;
 use super::plan::{Carrier, Edit, PartPlan, Plan, With};
@@ -99,18 +100,18 @@ impl Whole<'_> {
     fn text(&mut self, language: Language, edit: &Edit, tracker: &impl Tracker) -> Option<String> {
         match &edit.with {
             With::Link { url, place } => {
-                let text = written(&tracker.link(url, *place)?, language)?;
+                let text = written(tracker.link(url, *place)?, language)?;
                 self.tracked.links += 1;
                 Some(text)
             }
             With::Pixel => {
-                let address = written(&tracker.pixel()?, language)?;
+                let address = written(tracker.pixel()?, language)?;
                 self.tracked.pixel = true;
                 Some(address)
             }
             With::Unsubscribe { begins_tag } => {
                 let address = tracker.unsubscribe();
-                let text = address.and_then(|address| written(&address, language));
+                let text = address.and_then(|address| written(address, language));
                 let text = match language {
                     Language::Body | Language::Page if *begins_tag => text.map(no_tag),
                     _ => text,
@@ -145,7 +146,7 @@ impl Whole<'_> {
             } => {
                 let (content, _) = spliced(content, &put);
                 let place = part.body.start + digits.start..part.body.start + digits.end;
-                (place, base64(&content, *line))
+                (place, base64::encode(&content, *line))
             }
         };
         self.keep(place.start);
@@ -171,17 +172,13 @@ impl Whole<'_> {
 
 /// An address as it is written in a part. In plain text there is no way to write one that ends
 /// within itself.
-fn written(address: &str, language: Language) -> Option<String> {
+fn written(address: String, language: Language) -> Option<String> {
     match language {
         Language::Plain => {
             let is_plain = address.bytes().all(|octet| octet.is_ascii_graphic());
-            is_plain.then(|| address.to_owned())
+            is_plain.then_some(address)
         }
-        Language::Body | Language::Page => {
-            let mut text = String::with_capacity(address.len() + 16);
-            entity::encode(address, &mut text);
-            Some(text)
-        }
+        Language::Body | Language::Page => Some(entity::encode(address)),
     }
 }
 
@@ -235,15 +232,4 @@ fn spliced(octets: &[u8], put: &[Put]) -> (Vec<u8>, Vec<usize>) {
 fn added(put: &[Put]) -> usize {
     let texts = put.iter().filter_map(|put| put.text.as_ref());
     texts.map(String::len).sum()
-}
-
-fn base64(content: &[u8], line: usize) -> Vec<u8> {
-    let mut digits = String::with_capacity(content.len() / 3 * 4 + content.len() / 24 + 8);
-    for chunk in content.chunks(line / 4 * 3) {
-        if !digits.is_empty() {
-            digits.push_str("\r\n");
-        }
-        BASE64.encode_append(chunk, &mut digits);
-    }
-    digits.into_bytes()
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr3;
+
 use super::options::{Options, Pattern};
 
 /// What marks places that a sender's program should have filled in.
@@ -20,7 +22,7 @@ const LEFTOVERS: [(&str, &str); 8] = [
 /// resolved. `None` where it is something else, or would not be understood by all alike.
 pub(super) fn target(written: &str, base: Option<&str>) -> Option<String> {
     let stripped = stripped(written);
-    if is_leftover(&stripped) || stripped.contains(is_unwritable) {
+    if is_leftover(&stripped) || is_unwritable(&stripped) {
         return None;
     }
     if is_web(&stripped) {
@@ -42,9 +44,8 @@ pub(super) fn base(written: &str) -> Option<String> {
 /// WHATWG URL, 4.4: what is stripped of and removed from an address before it is read.
 fn stripped(written: &str) -> Cow<'_, str> {
     let trimmed = written.trim_matches(|c| c <= ' ');
-    let is_removed = |c| matches!(c, '\t' | '\n' | '\r');
-    if trimmed.contains(is_removed) {
-        return Cow::Owned(trimmed.replace(is_removed, ""));
+    if memchr3(b'\t', b'\n', b'\r', trimmed.as_bytes()).is_some() {
+        return Cow::Owned(trimmed.replace(['\t', '\n', '\r'], ""));
     }
     Cow::Borrowed(trimmed)
 }
@@ -61,20 +62,28 @@ fn is_web(url: &str) -> bool {
     host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', '\\', '?', '#']))
 }
 
-/// Controls, and what stands where octets were no characters.
-const fn is_unwritable(c: char) -> bool {
-    c < ' ' || c == '\u{7f}' || c == char::REPLACEMENT_CHARACTER
+/// Whether it has controls, or what stands where octets were no characters.
+fn is_unwritable(url: &str) -> bool {
+    has(url, |octet| octet.is_ascii_control()) || url.contains(char::REPLACEMENT_CHARACTER)
 }
 
 fn is_leftover(url: &str) -> bool {
-    let begins_one = |octet: u8| matches!(octet, b'{' | b'%' | b'[' | b'|' | b'<');
-    if !url.bytes().any(begins_one) {
+    if !has(url, |octet| {
+        matches!(octet, b'{' | b'%' | b'[' | b'|' | b'<')
+    }) {
         return false;
     }
     LEFTOVERS.iter().any(|(open, close)| {
         let behind = url.split_once(open).map(|(_, behind)| behind);
         behind.is_some_and(|behind| behind.contains(close))
     })
+}
+
+/// Whether an octet is of some kind. Nearly always none is, so that it is quicker to look at all of
+/// them, many at once, than to be ready to stop at each.
+fn has(url: &str, is_of_it: impl Fn(u8) -> bool) -> bool {
+    url.bytes()
+        .fold(false, |is_any, octet| is_any | is_of_it(octet))
 }
 
 fn has_scheme(url: &str) -> bool {

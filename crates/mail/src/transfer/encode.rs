@@ -3,16 +3,14 @@
 //! Each of them, decoded, gives the octets that it was made of, line ends included. None ends with
 //! a line end that was not in the content.
 
-use data_encoding::BASE64;
 use memchr::memchr_iter;
+
+use crate::base64;
 
 use super::LINE_MAX;
 
 /// RFC 2045 §6.7 (5): 76 characters, the `=` of a soft line break included.
 pub(crate) const QUOTED_LINE: usize = 75;
-/// RFC 2045 §6.8: 76 characters, which are 57 octets.
-const BASE64_LINE: usize = 76;
-const BASE64_OCTETS: usize = 57;
 
 /// Text as quoted-printable; its CRLFs stay line ends.
 pub(super) fn quoted_printable(content: &[u8]) -> Vec<u8> {
@@ -77,14 +75,7 @@ pub(super) fn quoted_again(content: &[u8]) -> Vec<u8> {
 
 /// Anything as base64.
 pub(super) fn base64(content: &[u8]) -> Vec<u8> {
-    let mut encoded = String::with_capacity(content.len() / 54 * 76 + 80);
-    for chunk in content.chunks(BASE64_OCTETS) {
-        if !encoded.is_empty() {
-            encoded.push_str("\r\n");
-        }
-        BASE64.encode_append(chunk, &mut encoded);
-    }
-    encoded.into_bytes()
+    base64::encode(content, base64::LINE)
 }
 
 /// What is base64 already, in lines of the usual length.
@@ -94,7 +85,7 @@ pub(super) fn base64_again(content: &[u8]) -> Vec<u8> {
         .copied()
         .filter(|octet| !octet.is_ascii_whitespace())
         .collect();
-    let lines: Vec<&[u8]> = kept.chunks(BASE64_LINE).collect();
+    let lines: Vec<&[u8]> = kept.chunks(base64::LINE).collect();
     let mut again = lines.join(&b"\r\n"[..]);
     if content.ends_with(b"\r\n") {
         again.extend_from_slice(b"\r\n");

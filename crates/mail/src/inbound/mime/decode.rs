@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
+use crate::base64;
+
 /// How a part's content was encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -41,7 +43,9 @@ impl Encoding {
         match self {
             Self::Identity => Cow::Borrowed(body),
             Self::QuotedPrintable => quoted_printable(body),
-            Self::Base64 => Cow::Owned(base64(body)),
+            Self::Base64 => {
+                Cow::Owned(base64::decode(body).unwrap_or_else(|| lenient_base64(body)))
+            }
             Self::Uuencode => uuencoded(body).map_or(Cow::Borrowed(body), Cow::Owned),
         }
     }
@@ -56,17 +60,35 @@ impl Encoding {
     }
 }
 
-/// What [`base64`] gives back.
+/// How many octets [`lenient_base64`] gives back.
 fn base64_len(body: &[u8]) -> usize {
-    let mut count = 0_usize;
-    for octet in body {
-        match octet {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => count += 1,
-            b'=' if count % 4 >= 2 => break,
-            _ => {}
+    let mut count = 0;
+    let mut rest = body;
+    loop {
+        let padding = memchr(b'=', rest);
+        count += digits_in(
+            rest.get(..padding.unwrap_or(rest.len()))
+                .unwrap_or_default(),
+        );
+        match padding.filter(|_| count % 4 < 2) {
+            Some(at) => rest = rest.get(at + 1..).unwrap_or_default(),
+            None => break,
         }
     }
     count / 4 * 3 + (count % 4).saturating_sub(1)
+}
+
+fn digits_in(text: &[u8]) -> usize {
+    // Counts of few octets fit into one, so that many are counted at once.
+    let counts = text.chunks(128).map(|octets| {
+        let digits = octets.iter().map(|octet| u8::from(is_digit(*octet)));
+        usize::from(digits.sum::<u8>())
+    });
+    counts.sum()
+}
+
+const fn is_digit(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() | (octet == b'+') | (octet == b'/')
 }
 
 /// What each octet stands for; [`NO_DIGIT`] where for nothing.
@@ -89,8 +111,9 @@ fn digit(octet: u8) -> u8 {
     DIGITS.get(usize::from(octet)).copied().unwrap_or(NO_DIGIT)
 }
 
-/// Octets that are no digits are passed over; padding ends it.
-fn base64(body: &[u8]) -> Vec<u8> {
+/// Octets that are no digits are passed over; padding ends it. What is nothing but base64 gives the
+/// same as with [`base64::decode`], which is quicker.
+fn lenient_base64(body: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(body.len() / 4 * 3);
     let (mut bits, mut count) = (0_u32, 0_u8);
     let mut rest = body;
@@ -240,4 +263,54 @@ fn uuencoded(body: &[u8]) -> Option<Vec<u8>> {
         octets.truncate(before + length);
     }
     Some(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    fn check(body: &[u8]) {
+        let octets = lenient_base64(body);
+        assert!(*Encoding::Base64.decode(body) == octets, "{body:?}");
+        assert_eq!(base64_len(body), octets.len(), "{body:?}");
+    }
+
+    #[test]
+    fn quick_and_lenient_readings_of_base64_are_one() {
+        for octet in 0..=u8::MAX {
+            for at in 0..300 {
+                let mut body = base64::encode(&[octet; 200], base64::LINE);
+                if let Some(changed) = body.get_mut(at) {
+                    *changed = octet;
+                }
+                check(&body);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn quick_and_lenient_readings_of_nearly_base64_are_one(
+            octets in prop::collection::vec(any::<u8>(), 0..600),
+            line in 1..99_usize,
+            end in select(vec!["\n", "\r\n", " \r\n", "\r", "="]),
+            cut in 0..4_usize,
+            put in "[A-Za-z0-9+/= \r\n!é-]{0,8}",
+            at in any::<prop::sample::Index>(),
+        ) {
+            let digits = base64::encode(&octets, 4_000);
+            let lines: Vec<&[u8]> = digits.chunks(line).collect();
+            let mut body = lines.join(end.as_bytes());
+            body.truncate(body.len().saturating_sub(cut));
+            let at = at.index(body.len() + 1);
+            check(&body);
+            body.splice(at..at, put.bytes());
+            check(&body);
+        }
+    }
 }

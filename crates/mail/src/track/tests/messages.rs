@@ -203,6 +203,9 @@ fn what_is_not_understood_stays() {
         ("base64", link),
         ("base64", "PGEg\r\n--\r\nlist"),
         ("base64", "PGE"),
+        ("base64", "PGF="),
+        ("base64", "PG E="),
+        ("base64", "PGE=\r\nPGE="),
     ] {
         let head = format!("{html}\nContent-Transfer-Encoding: {name}");
         assert_eq!(
