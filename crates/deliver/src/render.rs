@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::board::Parcel;
 use crate::stage::Stage;
-use crate::track::Unsubscribing;
+use crate::track::{Order, Tracked, Unsubscribing};
 
 /// How long a delivery waits for room in memory for its body.
 const ROOM_PATIENCE: Duration = Duration::from_secs(10);
@@ -106,10 +106,16 @@ impl Stage {
         parcel: &Parcel,
         host: &Extensions,
     ) -> Result<Letter, Unready> {
-        let (body, room) = self.body(parcel).await?;
         let directory = self.tenants.directory();
         let sender = directory.sender_of(&parcel.claimed.message);
-        let tracked = self.track(parcel, (&directory, sender), body).await?;
+        let order = self.order(parcel, (&directory, sender));
+        let (tracked, room) = match order {
+            Some(order) => self.read_and_track(parcel, order).await?,
+            None => {
+                let (body, room) = self.body(parcel, 0).await?;
+                (Tracked::untouched(body), room)
+            }
+        };
         let room = room.and_then(|room| room.shrunk(tracked.written));
         let fitted = fitted(tracked.body, &parcel.claimed.message, host);
         let fitted = fitted.map_err(Unready::Bad)?;
@@ -125,14 +131,57 @@ impl Stage {
         })
     }
 
-    /// The body, and room for what is read back of it and for what may be written anew.
-    async fn body(&self, parcel: &Parcel) -> Result<(Bytes, Option<Room>), Unready> {
+    /// The body with what is tracked of it, and the room for both.
+    async fn read_and_track(
+        &self,
+        parcel: &Parcel,
+        order: Order<'_>,
+    ) -> Result<(Tracked, Option<Room>), Unready> {
+        let asked = order.octets(order.asks());
+        let (mut body, mut room) = self.body(parcel, asked).await?;
+        let sought = self.sought(&order, &body).await?;
+        let octets = order.octets(sought);
+        if octets > asked {
+            (body, room) = self.enlarge(parcel, (body, room), octets).await?;
+        }
+        let tracked = self.track(order, sought, body).await?;
+        Ok((tracked, room))
+    }
+
+    /// Room for so many octets more than those of the body, which it turned out to need. Who waits holds
+    /// none, and reads the body again.
+    async fn enlarge(
+        &self,
+        parcel: &Parcel,
+        (body, room): (Bytes, Option<Room>),
+        octets: u64,
+    ) -> Result<(Bytes, Option<Room>), Unready> {
+        let held = room.as_ref().map_or(0, |room| room.permit.num_permits());
+        let all = usize::try_from(self.permits_of_all()).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(kibibytes(octets)).unwrap_or(usize::MAX);
+        let wanted = u32::try_from(wanted.min(all.saturating_sub(held))).unwrap_or(u32::MAX);
+        let more = Arc::clone(&self.body_room).try_acquire_many_owned(wanted);
+        match (more, room) {
+            (Ok(more), Some(mut room)) => {
+                room.permit.merge(more);
+                Ok((body, Some(room)))
+            }
+            (Ok(permit), None) => Ok((body, Some(Room { permit, body: 0 }))),
+            (Err(_), room) => {
+                drop((body, room));
+                self.body(parcel, octets).await
+            }
+        }
+    }
+
+    /// The body, and room for what is read back of it and for so many octets that may be written anew.
+    async fn body(&self, parcel: &Parcel, anew: u64) -> Result<(Bytes, Option<Room>), Unready> {
         let message = &parcel.claimed.message;
         let octets = match &parcel.claimed.body {
             Body::Memory(_) => 0,
             Body::Stored(_) => message.size.max(1),
         };
-        let room = match octets + self.octets_to_track(message) {
+        let room = match octets + anew {
             0 => None,
             wanted => Some(Room {
                 permit: self.room(wanted).await?,
@@ -150,13 +199,17 @@ impl Stage {
 
     /// Room for so many octets, or all that there is. Asked for at once: who waits holds none.
     async fn room(&self, octets: u64) -> Result<OwnedSemaphorePermit, Unready> {
-        let all = kibibytes(self.options.max_body_octets).max(1);
-        let wanted = u32::try_from(kibibytes(octets).min(all)).unwrap_or(u32::MAX);
+        let wanted = kibibytes(octets).min(self.permits_of_all());
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.body_room).acquire_many_owned(wanted);
         match tokio::time::timeout(ROOM_PATIENCE, room).await {
             Ok(Ok(room)) => Ok(room),
             Ok(Err(_)) | Err(_) => Err(Unready::NoRoom),
         }
+    }
+
+    fn permits_of_all(&self) -> u64 {
+        kibibytes(self.options.max_body_octets).max(1)
     }
 
     fn unreadable(&self, parcel: &Parcel, error: &StoreError) -> Unready {
