@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_mail::render::Unsubscribe;
-use postbell_mail::transfer::{Need, Unfit, fit_chunks};
+use postbell_mail::transfer::{Need, Unfit, fit_chunks, is_fit};
 use postbell_mail::{Rendering, render};
 use postbell_model::token::{Claim, Purpose};
 use postbell_model::{Address, Domain, Message, Reply, ReversePath, SendingDomain};
@@ -14,11 +14,16 @@ use postbell_store::{Body, Directory, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::board::Parcel;
+use crate::pool::Pool;
 use crate::stage::Stage;
 use crate::track::{Order, Tracked, Unsubscribing};
 
 /// How long a delivery waits for room in memory for its body.
 const ROOM_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits to be made to fit its host, with the connection open.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What has so few octets is made to fit where that is asked for: it takes a third of a millisecond.
+const AT_ONCE: usize = 128 * 1024;
 
 /// A message ready to be sent.
 #[derive(Debug)]
@@ -73,29 +78,59 @@ struct Fitted {
 
 /// The message with lines of a length that hosts take, and in ASCII for a host that takes no more
 /// (RFC 6152 §3). Comes before signing, which covers what is sent.
-fn fitted(body: Vec<Bytes>, message: &Message, host: &Extensions) -> Result<Fitted, Reply> {
+async fn fitted(
+    body: Vec<Bytes>,
+    message: &Message,
+    (host, pool): (&Extensions, &Pool),
+) -> Result<Fitted, Unready> {
     let eight_bit = message.eight_bit && host.eight_bit_mime;
     let need = if message.eight_bit && !eight_bit {
         Need::SevenBit
     } else {
         Need::ShortLines
     };
-    match fit_chunks(body, need) {
+    match fit(body, need, pool).await? {
         Ok(body) => Ok(Fitted { body, eight_bit }),
+        Err(why) => Err(Unready::Bad(unfit(why, message))),
+    }
+}
+
+async fn fit(
+    body: Vec<Bytes>,
+    need: Need,
+    pool: &Pool,
+) -> Result<Result<Vec<Bytes>, Unfit>, Unready> {
+    let octets: usize = body.iter().map(Bytes::len).sum();
+    if octets <= AT_ONCE || is_fit(&body, need) {
+        return Ok(fit_chunks(body, need));
+    }
+    let fitting = pool.run(move || fit_chunks(body, need));
+    match tokio::time::timeout(PATIENCE, fitting).await {
+        Ok(Some(fitted)) => Ok(fitted),
+        Ok(None) => {
+            let text = "The message can't be made to fit its host";
+            Err(Unready::Bad(Reply::new(451, 3, 0, text)))
+        }
+        Err(_) => Err(Unready::NoRoom),
+    }
+}
+
+fn unfit(why: Unfit, message: &Message) -> Reply {
+    match why {
         // RFC 6531 §3.5
-        Err(Unfit::Header) if message.smtputf8 => Err(Reply::new(
+        Unfit::Header if message.smtputf8 => Reply::new(
             553,
             6,
             7,
             "The message needs SMTPUTF8, which the host does not offer",
-        )),
+        ),
         // RFC 3463 §3.7, X.6.3: conversion required but not supported.
-        Err(why) => Err(Reply::new(
+        why => Reply::new(
             554,
             6,
             3,
             format!("The host takes 7-bit messages alone, and this one is not: {why}"),
-        )),
+        ),
     }
 }
 
@@ -117,8 +152,8 @@ impl Stage {
             }
         };
         let room = room.and_then(|room| room.shrunk(tracked.written));
-        let fitted = fitted(tracked.body, &parcel.claimed.message, host);
-        let fitted = fitted.map_err(Unready::Bad)?;
+        let around = (host, &self.pool);
+        let fitted = fitted(tracked.body, &parcel.claimed.message, around).await?;
         let made = (&fitted, tracked.unsubscribing.as_ref());
         let rendered = self.render(parcel, (&directory, sender), made);
         let mut transaction = rendered.map_err(Unready::Bad)?;
@@ -306,6 +341,7 @@ fn domain_of_from(message: &Message) -> Option<Domain> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -322,6 +358,27 @@ mod tests {
             let kept = room(body).shrunk(written);
             let permits = kept.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
             assert_eq!((permits, all.available_permits()), (needed, 100 - needed));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_large_is_made_to_fit_while_others_are_served() {
+        let pool = Pool::new(Some(1));
+        let head = "From: <ann@sender.example>\r\n\r\n";
+        for (line, times, at_once) in [
+            ("a line\r\n", 40_000, true),
+            ("long ", 1_000, true),
+            ("long ", 40_000, false),
+        ] {
+            let body = Bytes::from(format!("{head}{}\r\n", line.repeat(times)));
+            let mut fitting = Box::pin(fit(vec![body], Need::ShortLines, &pool));
+            let fitted = (&mut fitting).now_or_never();
+            assert_eq!(fitted.is_some(), at_once, "{line} {times}");
+            let fitted = match fitted {
+                Some(fitted) => fitted,
+                None => fitting.await,
+            };
+            assert!(is_fit(&fitted.unwrap().unwrap(), Need::ShortLines));
         }
     }
 }
