@@ -14,6 +14,7 @@ use postbell_model::{
 use postbell_store::{Directory, Intake, Sandboxes, StoreError, Stored, Submission, Tenants};
 
 use crate::admission::Admission;
+use crate::apart::Apart;
 use crate::decide::{self, Terms};
 use crate::message;
 use crate::metrics::GateMetrics;
@@ -133,6 +134,7 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     sandboxes: Option<Arc<dyn Sandboxes>>,
     admission: Arc<Admission>,
+    apart: Apart,
     metrics: GateMetrics,
 }
 
@@ -151,6 +153,7 @@ impl Gate {
             clock,
             sandboxes: None,
             admission: Arc::new(Admission::open()),
+            apart: Apart::default(),
             metrics: GateMetrics::default(),
         }
     }
@@ -234,8 +237,8 @@ impl Gate {
         let door = offer.door;
         self.check_envelope(&offer)?;
         let options = self.options.load_full();
+        let summary = message::read(&offer.body, &self.apart).await?;
         let directory = self.tenants.directory();
-        let summary = message::read(&offer)?;
         let origin = message::check(&summary, &offer, &directory, options.max_hops)?;
         let now = self.clock.now();
         let asked = message::asked(&offer, options.schedule_max, now)?;

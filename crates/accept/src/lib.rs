@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 mod admission;
+mod apart;
 mod decide;
 pub mod forwarder;
 mod gate;

@@ -19,6 +19,7 @@ use postbell_model::{
 };
 use postbell_store::Directory;
 
+use crate::apart::{Apart, Work};
 use crate::gate::{Door, Offer};
 use crate::instructions::{self, Asked, ControlFault, ControlName, Shown, Unread, Wrong};
 use crate::refusal::{Originator, Refusal};
@@ -53,20 +54,31 @@ pub(crate) struct Origin<'a> {
     pub(crate) domain: &'a SendingDomain,
 }
 
-/// Reads what the rules need.
-pub(crate) fn read(offer: &Offer) -> Result<Summary, Refusal> {
-    postbell_mail::summarise(&offer.body).map_err(Refusal::Header)
+/// Reads what the rules need, and holds the octets to them.
+pub(crate) async fn read(body: &Bytes, apart: &Apart) -> Result<Summary, Refusal> {
+    let octets = body.len();
+    let read = body.clone();
+    let scanned = apart.run((Work::Scan, octets), move || {
+        postbell_mail::summarise(&read)
+    });
+    let summary = scanned.await.ok_or(Refusal::NotStored)?;
+    let summary = summary.map_err(Refusal::Header)?;
+    check_shape(&summary)?;
+    if summary.longest_line > transfer::LINE_MAX {
+        let read = body.clone();
+        let checked = apart.run((Work::Read, octets), move || check_lines(&read));
+        checked.await.ok_or(Refusal::NotStored)??;
+    }
+    Ok(summary)
 }
 
-/// Holds a message to the rules and says whom it is from.
+/// Holds a message that was read to the other rules and says whom it is from.
 pub(crate) fn check<'a>(
     summary: &Summary,
     offer: &Offer,
     directory: &'a Directory,
     max_hops: usize,
 ) -> Result<Origin<'a>, Refusal> {
-    check_shape(summary)?;
-    check_lines(summary, &offer.body)?;
     if summary.received_count >= max_hops {
         return Err(Refusal::Loop(summary.received_count));
     }
@@ -156,10 +168,7 @@ fn check_shape(summary: &Summary) -> Result<(), Refusal> {
 }
 
 /// Long lines are folded and encoded before they are sent; here is refused what can't be.
-fn check_lines(summary: &Summary, body: &Bytes) -> Result<(), Refusal> {
-    if summary.longest_line <= transfer::LINE_MAX {
-        return Ok(());
-    }
+fn check_lines(body: &Bytes) -> Result<(), Refusal> {
     let left = transfer::long_lines(body);
     if let Some((field, _)) = left.field {
         return Err(Refusal::LongField(Shown::of(&field)));

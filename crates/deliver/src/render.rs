@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use postbell_mail::render::Unsubscribe;
-use postbell_mail::transfer::{Need, Unfit, fit_chunks};
+use postbell_mail::transfer::{Need, Unfit, fit_chunks, is_fit};
 use postbell_mail::{Rendering, render};
 use postbell_model::token::{Claim, Purpose};
 use postbell_model::{Address, Domain, Message, Reply, ReversePath, SendingDomain};
@@ -14,11 +14,16 @@ use postbell_store::{Body, Directory, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::board::Parcel;
+use crate::pool::Pool;
 use crate::stage::Stage;
-use crate::track::Unsubscribing;
+use crate::track::{Order, Tracked, Unsubscribing};
 
 /// How long a delivery waits for room in memory for its body.
 const ROOM_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits to be made to fit its host, with the connection open.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What has so few octets is made to fit where that is asked for: it takes a third of a millisecond.
+const AT_ONCE: usize = 128 * 1024;
 
 /// A message ready to be sent.
 #[derive(Debug)]
@@ -73,29 +78,59 @@ struct Fitted {
 
 /// The message with lines of a length that hosts take, and in ASCII for a host that takes no more
 /// (RFC 6152 §3). Comes before signing, which covers what is sent.
-fn fitted(body: Vec<Bytes>, message: &Message, host: &Extensions) -> Result<Fitted, Reply> {
+async fn fitted(
+    body: Vec<Bytes>,
+    message: &Message,
+    (host, pool): (&Extensions, &Pool),
+) -> Result<Fitted, Unready> {
     let eight_bit = message.eight_bit && host.eight_bit_mime;
     let need = if message.eight_bit && !eight_bit {
         Need::SevenBit
     } else {
         Need::ShortLines
     };
-    match fit_chunks(body, need) {
+    match fit(body, need, pool).await? {
         Ok(body) => Ok(Fitted { body, eight_bit }),
+        Err(why) => Err(Unready::Bad(unfit(why, message))),
+    }
+}
+
+async fn fit(
+    body: Vec<Bytes>,
+    need: Need,
+    pool: &Pool,
+) -> Result<Result<Vec<Bytes>, Unfit>, Unready> {
+    let octets: usize = body.iter().map(Bytes::len).sum();
+    if octets <= AT_ONCE || is_fit(&body, need) {
+        return Ok(fit_chunks(body, need));
+    }
+    let fitting = pool.run(move || fit_chunks(body, need));
+    match tokio::time::timeout(PATIENCE, fitting).await {
+        Ok(Some(fitted)) => Ok(fitted),
+        Ok(None) => {
+            let text = "The message can't be made to fit its host";
+            Err(Unready::Bad(Reply::new(451, 3, 0, text)))
+        }
+        Err(_) => Err(Unready::NoRoom),
+    }
+}
+
+fn unfit(why: Unfit, message: &Message) -> Reply {
+    match why {
         // RFC 6531 §3.5
-        Err(Unfit::Header) if message.smtputf8 => Err(Reply::new(
+        Unfit::Header if message.smtputf8 => Reply::new(
             553,
             6,
             7,
             "The message needs SMTPUTF8, which the host does not offer",
-        )),
+        ),
         // RFC 3463 §3.7, X.6.3: conversion required but not supported.
-        Err(why) => Err(Reply::new(
+        why => Reply::new(
             554,
             6,
             3,
             format!("The host takes 7-bit messages alone, and this one is not: {why}"),
-        )),
+        ),
     }
 }
 
@@ -106,13 +141,19 @@ impl Stage {
         parcel: &Parcel,
         host: &Extensions,
     ) -> Result<Letter, Unready> {
-        let (body, room) = self.body(parcel).await?;
         let directory = self.tenants.directory();
         let sender = directory.sender_of(&parcel.claimed.message);
-        let tracked = self.track(parcel, (&directory, sender), body).await?;
+        let order = self.order(parcel, (&directory, sender));
+        let (tracked, room) = match order {
+            Some(order) => self.read_and_track(parcel, order).await?,
+            None => {
+                let (body, room) = self.body(parcel, 0).await?;
+                (Tracked::untouched(body), room)
+            }
+        };
         let room = room.and_then(|room| room.shrunk(tracked.written));
-        let fitted = fitted(tracked.body, &parcel.claimed.message, host);
-        let fitted = fitted.map_err(Unready::Bad)?;
+        let around = (host, &self.pool);
+        let fitted = fitted(tracked.body, &parcel.claimed.message, around).await?;
         let made = (&fitted, tracked.unsubscribing.as_ref());
         let rendered = self.render(parcel, (&directory, sender), made);
         let mut transaction = rendered.map_err(Unready::Bad)?;
@@ -125,14 +166,57 @@ impl Stage {
         })
     }
 
-    /// The body, and room for what is read back of it and for what may be written anew.
-    async fn body(&self, parcel: &Parcel) -> Result<(Bytes, Option<Room>), Unready> {
+    /// The body with what is tracked of it, and the room for both.
+    async fn read_and_track(
+        &self,
+        parcel: &Parcel,
+        order: Order<'_>,
+    ) -> Result<(Tracked, Option<Room>), Unready> {
+        let asked = order.octets(order.asks());
+        let (mut body, mut room) = self.body(parcel, asked).await?;
+        let sought = self.sought(&order, &body).await?;
+        let octets = order.octets(sought);
+        if octets > asked {
+            (body, room) = self.enlarge(parcel, (body, room), octets).await?;
+        }
+        let tracked = self.track(order, sought, body).await?;
+        Ok((tracked, room))
+    }
+
+    /// Room for so many octets more than those of the body, which it turned out to need. Who waits holds
+    /// none, and reads the body again.
+    async fn enlarge(
+        &self,
+        parcel: &Parcel,
+        (body, room): (Bytes, Option<Room>),
+        octets: u64,
+    ) -> Result<(Bytes, Option<Room>), Unready> {
+        let held = room.as_ref().map_or(0, |room| room.permit.num_permits());
+        let all = usize::try_from(self.permits_of_all()).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(kibibytes(octets)).unwrap_or(usize::MAX);
+        let wanted = u32::try_from(wanted.min(all.saturating_sub(held))).unwrap_or(u32::MAX);
+        let more = Arc::clone(&self.body_room).try_acquire_many_owned(wanted);
+        match (more, room) {
+            (Ok(more), Some(mut room)) => {
+                room.permit.merge(more);
+                Ok((body, Some(room)))
+            }
+            (Ok(permit), None) => Ok((body, Some(Room { permit, body: 0 }))),
+            (Err(_), room) => {
+                drop((body, room));
+                self.body(parcel, octets).await
+            }
+        }
+    }
+
+    /// The body, and room for what is read back of it and for so many octets that may be written anew.
+    async fn body(&self, parcel: &Parcel, anew: u64) -> Result<(Bytes, Option<Room>), Unready> {
         let message = &parcel.claimed.message;
         let octets = match &parcel.claimed.body {
             Body::Memory(_) => 0,
             Body::Stored(_) => message.size.max(1),
         };
-        let room = match octets + self.octets_to_track(message) {
+        let room = match octets + anew {
             0 => None,
             wanted => Some(Room {
                 permit: self.room(wanted).await?,
@@ -150,13 +234,17 @@ impl Stage {
 
     /// Room for so many octets, or all that there is. Asked for at once: who waits holds none.
     async fn room(&self, octets: u64) -> Result<OwnedSemaphorePermit, Unready> {
-        let all = kibibytes(self.options.max_body_octets).max(1);
-        let wanted = u32::try_from(kibibytes(octets).min(all)).unwrap_or(u32::MAX);
+        let wanted = kibibytes(octets).min(self.permits_of_all());
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.body_room).acquire_many_owned(wanted);
         match tokio::time::timeout(ROOM_PATIENCE, room).await {
             Ok(Ok(room)) => Ok(room),
             Ok(Err(_)) | Err(_) => Err(Unready::NoRoom),
         }
+    }
+
+    fn permits_of_all(&self) -> u64 {
+        kibibytes(self.options.max_body_octets).max(1)
     }
 
     fn unreadable(&self, parcel: &Parcel, error: &StoreError) -> Unready {
@@ -253,6 +341,7 @@ fn domain_of_from(message: &Message) -> Option<Domain> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -269,6 +358,27 @@ mod tests {
             let kept = room(body).shrunk(written);
             let permits = kept.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
             assert_eq!((permits, all.available_permits()), (needed, 100 - needed));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_large_is_made_to_fit_while_others_are_served() {
+        let pool = Pool::new(Some(1));
+        let head = "From: <ann@sender.example>\r\n\r\n";
+        for (line, times, at_once) in [
+            ("a line\r\n", 40_000, true),
+            ("long ", 1_000, true),
+            ("long ", 40_000, false),
+        ] {
+            let body = Bytes::from(format!("{head}{}\r\n", line.repeat(times)));
+            let mut fitting = Box::pin(fit(vec![body], Need::ShortLines, &pool));
+            let fitted = (&mut fitting).now_or_never();
+            assert_eq!(fitted.is_some(), at_once, "{line} {times}");
+            let fitted = match fitted {
+                Some(fitted) => fitted,
+                None => fitting.await,
+            };
+            assert!(is_fit(&fitted.unwrap().unwrap(), Need::ShortLines));
         }
     }
 }

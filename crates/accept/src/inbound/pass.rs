@@ -7,8 +7,6 @@ use bytes::Bytes;
 use postbell_mail::header::Header;
 use postbell_model::{DmarcPolicy, InboundId, InboundMail, Timestamp};
 use postbell_store::{NewInbound, Reception, Sent, StoreError, Taken};
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::block_in_place;
 
 use super::correlate::{self, Clues, Match};
 use super::judge::{self, Case, Outcome};
@@ -17,13 +15,12 @@ use super::reading::Reading;
 use super::recipient::{InboundRecipient, Place};
 use super::trace::{self, Kept};
 use super::{Arrival, InboundGate, InboundRefusal, policy};
+use crate::apart::in_place;
 
 /// How long is searched for what a report is about; its client waits for so long.
 const SEARCH_MAX: Duration = Duration::from_secs(10);
 /// Searches at one time: each may read many messages.
 pub(super) const SEARCHES: usize = 2;
-/// Octets of a message that takes more than a millisecond to be read.
-const LARGE: usize = 256 * 1024;
 
 impl InboundGate {
     pub(super) async fn pass(&self, arrival: Arrival) -> Result<Vec<InboundId>, InboundRefusal> {
@@ -63,7 +60,7 @@ impl InboundGate {
         let arrival = incoming.arrival;
         let found = &arrival.authentication;
         let size = kept.octets.len();
-        let reading = apart(size, || {
+        let reading = in_place(size, || {
             Reading::of(&kept.given, found, &self.reader.load())
         });
         let known = self.look_up(&reading, incoming).await?;
@@ -77,7 +74,7 @@ impl InboundGate {
         let addressed = arrival.recipients.iter().zip(incoming.ids);
         let judged = addressed.zip(&known.sent);
         let judged = judged.map(|((to, id), sent)| case.judge(to, sent.as_ref(), *id));
-        let mut outcomes: Vec<_> = apart(size, || judged.collect());
+        let mut outcomes: Vec<_> = in_place(size, || judged.collect());
         judge::say_once(&mut outcomes);
         let addressed = arrival.recipients.iter().zip(incoming.ids);
         let mails = addressed.zip(outcomes).map(|((to, id), outcome)| {
@@ -166,18 +163,6 @@ impl InboundGate {
             "a message came in"
         );
         Ok(())
-    }
-}
-
-/// Does what takes milliseconds for a large message: then on a thread that serves nobody else. How
-/// many of them there are at a time is the door's affair.
-fn apart<T>(size: usize, work: impl FnOnce() -> T) -> T {
-    // A runtime of one thread has no other to go on with.
-    let has_others = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-    if size >= LARGE && has_others() {
-        block_in_place(work)
-    } else {
-        work()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is refused, and in which words.
 
+use futures_util::FutureExt;
 use postbell_model::ReversePath;
 
 use super::fakes::{World, address, offer, offer_of};
@@ -237,4 +238,21 @@ fn commands_are_checked_before_the_message() {
     assert!(gate.check_sender(ours, &from("a@theirs.example")).is_err());
     assert!(gate.check_recipient(&address("a@example.org")).is_ok());
     assert!(gate.check_recipient(&address("a@[IPv6:::1]")).is_err());
+}
+
+#[tokio::test]
+async fn a_large_message_is_read_while_others_are_served() {
+    let head = "From: Ann <ann@example.com>\r\n";
+    let scanned = format!("{head}\r\n{}\n", "a line\r\n".repeat(150_000));
+    let read = format!("{head}\r\n{}\r\n", "long ".repeat(30_000));
+    let small = format!("{head}\r\nbare\n");
+    for (message, at_once) in [(scanned, false), (read, false), (small, true)] {
+        let world = World::new();
+        let mut submitting = Box::pin(world.gate.submit(offer_of(&message)));
+        let answer = (&mut submitting).now_or_never();
+        assert_eq!(answer.is_some(), at_once, "{} octets", message.len());
+        if !at_once {
+            let _in_the_end = submitting.await;
+        }
+    }
 }

@@ -27,6 +27,7 @@ mod options;
 mod page;
 mod recorder;
 mod routes;
+mod sender;
 mod teller;
 mod unsubscribe;
 mod visitor;

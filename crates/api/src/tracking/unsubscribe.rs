@@ -18,6 +18,7 @@ use super::answer::{self, Answer};
 use super::form::{Intent, intent};
 use super::page::{Language, Saying, Subscription};
 use super::routes::{Routes, STORE_LIMIT, language, trouble};
+use super::sender::{asked_host, sender, serves_all};
 
 /// What is posted has some dozen octets; forms of other programs have some hundred.
 const BODY_MAX: usize = 16 << 10;
@@ -56,7 +57,7 @@ impl Routes {
             Some(Unsubscribed::Unknown) => unknown(language),
             Some(Unsubscribed::Now | Unsubscribed::Already) => {
                 // It is done, whether or not it can be said whose it was.
-                let whose = self.whose(claim).await.unwrap_or_default();
+                let whose = self.whose(claim, head).await.unwrap_or_default();
                 let whose = whose.map(|(subscription, _)| subscription);
                 answer::paged(StatusCode::OK, Saying::Done(whose.as_ref()), language)
             }
@@ -101,7 +102,7 @@ impl Routes {
 
     async fn question(&self, claim: Claim, status: StatusCode, head: &Parts) -> Answer {
         let language = language(&head.headers);
-        match self.whose(claim).await {
+        match self.whose(claim, head).await {
             Err(error) => {
                 warn!(%error, "the page of unsubscribing can't be shown");
                 trouble(&head.headers)
@@ -117,27 +118,39 @@ impl Routes {
     }
 
     /// Whose mail it was, and whether it has ended; `None`: nobody knows any more.
-    async fn whose(&self, claim: Claim) -> Result<Option<(Subscription, bool)>, StoreError> {
+    async fn whose(
+        &self,
+        claim: Claim,
+        head: &Parts,
+    ) -> Result<Option<(Subscription, bool)>, StoreError> {
         let Ok(_place) = self.at_the_store.try_acquire() else {
             return Err(StoreError::Busy);
         };
         let found = timeout(STORE_LIMIT, self.engagements.unsubscribing(claim));
         let found = found.await.unwrap_or(Err(StoreError::Busy))?;
-        Ok(found.map(|found| (self.subscription(&found), found.is_done)))
+        Ok(found.map(|found| (self.subscription(&found, head), found.is_done)))
     }
 
     /// As the domain looks whose tracking host the mail names. A domain that is another tenant's by now
     /// is not.
-    fn subscription(&self, found: &Unsubscribing) -> Subscription {
-        let source = &found.message.source;
-        let (_, name) = source.rsplit_once('@').unwrap_or(("", source));
+    fn subscription(&self, found: &Unsubscribing, head: &Parts) -> Subscription {
+        let terms = self.terms.load();
+        let base_url = terms.options.base_url.as_deref();
+        let host = asked_host(head);
+        let of_one = host.as_ref().filter(|host| !serves_all(host, base_url));
         let directory = self.tenants.directory();
-        let sender = directory.sender_of(&found.message);
+        let sender = sender(&directory, &found.message, of_one);
         let brand = sender
             .map(|domain| domain.brand.clone())
             .unwrap_or_default();
+        let source = &found.message.source;
+        let of_source = source.rsplit_once('@').map(|(_, name)| name.to_owned());
+        let of_sender = || Some(sender?.name.to_string());
+        let name = brand.name.or(of_source).or_else(of_sender);
         Subscription {
-            brand: brand.name.unwrap_or_else(|| name.to_owned()),
+            brand: name
+                .or(host.map(|host| host.to_string()))
+                .unwrap_or_default(),
             colour: brand.colour,
             address: found.recipient.as_str().to_owned(),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use postbell_model::inbound::UnsubscribeMethod;
-use postbell_model::{Message, WorkspaceId};
+use postbell_model::{Message, ReversePath, WorkspaceId};
 
 use crate::world::{World, delivery_id, subscription};
 
@@ -61,6 +61,36 @@ async fn the_page_looks_like_the_domain_that_its_address_is_of() {
     let page = world.get(&world.page(1)).await;
     assert!(page.body.contains("acme.example"), "{}", page.body);
     assert!(!page.body.contains(BRAND), "{}", page.body);
+}
+
+#[tokio::test]
+async fn the_page_of_a_purged_message_looks_like_the_domain_whose_host_is_asked() {
+    const BRAND: &str = "Acme &amp; Söhne";
+    let world = World::start().await;
+    let mut found = subscription("ann@example.org");
+    let mut left = Message::clone(&found.message);
+    left.source.clear();
+    left.mail_from = ReversePath::Null;
+    left.header_message_id = "<1@app.elsewhere.example>".to_owned();
+    found.message = Arc::new(left.clone());
+    world.store.subscribed(delivery_id(1), found.clone());
+    let page = world.get(&world.page(1)).await;
+    assert!(page.body.contains(BRAND), "{}", page.body);
+    // A host that is nobody's, or everybody's.
+    left.header_message_id = "<1@acme.example>".to_owned();
+    found.message = Arc::new(left.clone());
+    world.store.subscribed(delivery_id(1), found.clone());
+    let path = world.page(1);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: t.example\r\nConnection: close\r\n\r\n");
+    let page = world.say(&request).await;
+    assert!(page.contains(BRAND), "{page}");
+    // The domain is another tenant's.
+    left.workspace = WorkspaceId(8);
+    found.message = Arc::new(left);
+    world.store.subscribed(delivery_id(1), found);
+    let page = world.get(&world.page(1)).await;
+    assert!(!page.body.contains(BRAND), "{}", page.body);
+    assert!(page.body.contains(">track.acme.example<"), "{}", page.body);
 }
 
 #[tokio::test]

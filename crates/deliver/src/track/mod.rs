@@ -76,35 +76,55 @@ pub(crate) struct Tracked {
     pub(crate) unsubscribing: Option<Unsubscribing>,
 }
 
+impl Tracked {
+    /// The message as it is.
+    pub(crate) fn untouched(body: Bytes) -> Self {
+        Self {
+            body: vec![body],
+            written: 0,
+            notes: Vec::new(),
+            unsubscribing: None,
+        }
+    }
+}
+
 /// What is done to a message, and for whom.
-struct Order<'a> {
+pub(crate) struct Order<'a> {
     message: &'a Message,
     set: Option<&'a SetTracking>,
     tracking: Tracking,
     /// `None`: no host of ours would answer.
     addresses: Option<Arc<Addresses>>,
+    unsubscribing: Option<Unsubscribing>,
 }
 
-impl Stage {
-    /// The octets that a message may take in memory beside its own while it is made ready.
-    pub(crate) fn octets_to_track(&self, message: &Message) -> u64 {
-        if self.options.tracking.open && is_ours_to_change(message) {
-            message.size.min(CONTENT_MAX as u64)
+impl Order<'_> {
+    /// What is looked for in the message whatever it says.
+    pub(crate) const fn asks(&self) -> Option<Seek> {
+        if self.tracking.opens || self.tracking.clicks {
+            Some(Seek::Everything)
         } else {
-            0
+            None
         }
     }
 
-    /// The body with what is tracked of it.
-    pub(crate) async fn track(
+    /// The octets that the message may take in memory beside its own where this is looked for.
+    pub(crate) fn octets(&self, seek: Option<Seek>) -> u64 {
+        let is_copied = self.addresses.is_some() && seek.is_some();
+        u64::from(is_copied) * self.message.size.min(CONTENT_MAX as u64)
+    }
+}
+
+impl Stage {
+    /// What is done to a message as its domain, its set and itself ask for; `None`: nothing.
+    pub(crate) fn order<'a>(
         &self,
-        parcel: &Parcel,
-        (directory, sender): (&Directory, Option<&SendingDomain>),
-        body: Bytes,
-    ) -> Result<Tracked, Unready> {
+        parcel: &'a Parcel,
+        (directory, sender): (&'a Directory, Option<&'a SendingDomain>),
+    ) -> Option<Order<'a>> {
         let message = &*parcel.claimed.message;
         if !is_ours_to_change(message) {
-            return Ok(untouched(body));
+            return None;
         }
         let set = directory.configuration_set(message.configuration_set);
         let tracking = Tracking::of(&message.instructions, set, sender);
@@ -112,7 +132,7 @@ impl Stage {
         let sender = sender.filter(|_| is_open || tracking.unsubscribe);
         let addresses = sender.map(|domain| Arc::new(self.addresses(domain, tracking, parcel)));
         let unsubscribing = addresses.clone().filter(|_| tracking.unsubscribe);
-        let order = Order {
+        Some(Order {
             message,
             set: set.map(|set| &set.tracking),
             tracking: if is_open {
@@ -121,27 +141,47 @@ impl Stage {
                 Tracking::default()
             },
             addresses: addresses.filter(|_| is_open),
-        };
-        let working = self.track_as(order, body);
-        let tracked = match tokio::time::timeout(PATIENCE, working).await {
-            Ok(done) => done?,
-            Err(_) => return Err(Unready::NoRoom),
+            unsubscribing: unsubscribing.map(|addresses| self.unsubscribing(addresses)),
+        })
+    }
+
+    /// What is looked for in a message that says this; `None`: nothing.
+    pub(crate) async fn sought(
+        &self,
+        order: &Order<'_>,
+        body: &Bytes,
+    ) -> Result<Option<Seek>, Unready> {
+        if let Some(seek) = order.asks() {
+            return Ok(Some(seek));
+        }
+        let found = in_time(self.may_have_placeholder(body)).await?;
+        Ok(found.then_some(Seek::Placeholders))
+    }
+
+    /// The body with what is tracked of it.
+    pub(crate) async fn track(
+        &self,
+        order: Order<'_>,
+        seek: Option<Seek>,
+        body: Bytes,
+    ) -> Result<Tracked, Unready> {
+        let tracked = match seek {
+            Some(seek) => in_time(self.track_as(&order, seek, body)).await?,
+            None => Tracked::untouched(body),
         };
         Ok(Tracked {
-            unsubscribing: unsubscribing.map(|addresses| self.unsubscribing(addresses)),
+            unsubscribing: order.unsubscribing,
             ..tracked
         })
     }
 
-    async fn track_as(&self, order: Order<'_>, body: Bytes) -> Result<Tracked, Unready> {
+    async fn track_as(
+        &self,
+        order: &Order<'_>,
+        seek: Seek,
+        body: Bytes,
+    ) -> Result<Tracked, Unready> {
         let tracking = order.tracking;
-        let seek = if tracking.opens || tracking.clicks {
-            Seek::Everything
-        } else if self.may_have_placeholder(&body).await? {
-            Seek::Placeholders
-        } else {
-            return Ok(untouched(body));
-        };
         let asked = Asked {
             seek,
             set: order.set,
@@ -150,7 +190,7 @@ impl Stage {
         if tracking.clicks {
             self.keep_links(order.message, &planned).await?;
         }
-        let tracked = self.rendered(planned, order.addresses).await?;
+        let tracked = self.rendered(planned, order.addresses.clone()).await?;
         self.tracks.metrics.tracked(&tracked);
         Ok(Tracked {
             notes: notes(tracked.notes, tracking),
@@ -268,13 +308,10 @@ fn is_ours_to_change(message: &Message) -> bool {
     message.forward.is_none() && message.mail_from.mailbox().is_some()
 }
 
-fn untouched(body: Bytes) -> Tracked {
-    Tracked {
-        body: vec![body],
-        written: 0,
-        notes: Vec::new(),
-        unsubscribing: None,
-    }
+/// What is done while a connection is open.
+async fn in_time<T>(working: impl Future<Output = Result<T, Unready>>) -> Result<T, Unready> {
+    let done = tokio::time::timeout(PATIENCE, working).await;
+    done.unwrap_or(Err(Unready::NoRoom))
 }
 
 /// What an event tells of what was left alone: nothing about what nobody asked for.

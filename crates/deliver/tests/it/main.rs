@@ -17,6 +17,7 @@ mod queue;
 mod relay;
 mod reply_to;
 mod reuse;
+mod room;
 mod stop;
 mod stored;
 mod tls;

@@ -81,8 +81,7 @@ pub fn fit(raw: &Bytes, need: Need) -> Result<Bytes, Unfit> {
 /// # Errors
 /// The message can't be made 7-bit.
 pub fn fit_chunks(chunks: Vec<Bytes>, need: Need) -> Result<Vec<Bytes>, Unfit> {
-    let is_ascii = || chunks.iter().all(|chunk| chunk.is_ascii());
-    if !may_have_long_line(&chunks) && (need == Need::ShortLines || is_ascii()) {
+    if is_fit(&chunks, need) {
         return Ok(chunks);
     }
     let whole = match chunks.as_slice() {
@@ -90,6 +89,12 @@ pub fn fit_chunks(chunks: Vec<Bytes>, need: Need) -> Result<Vec<Bytes>, Unfit> {
         chunks => Bytes::from(chunks.concat()),
     };
     Ok(vec![fit(&whole, need)?])
+}
+
+/// Whether [`fit_chunks`] has nothing to do: asked in a hundredth of the time that it takes to do it.
+pub fn is_fit(chunks: &[Bytes], need: Need) -> bool {
+    let is_ascii = || chunks.iter().all(|chunk| chunk.is_ascii());
+    !may_have_long_line(chunks) && (need == Need::ShortLines || is_ascii())
 }
 
 /// Whether a line has more than [`LINE_MAX`] octets. Of a line that begins in one chunk and ends in

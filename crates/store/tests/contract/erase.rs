@@ -141,6 +141,39 @@ async fn what_waits_is_cancelled_first() {
 }
 
 #[tokio::test]
+async fn an_address_is_found_in_any_script_and_case() {
+    let fixture = fixture::sqlite().await;
+    let written = ["\u{e4}nn@example.com", "\u{e4}NN@example.com"];
+    let asked = Address::parse("\u{c4}NN@Example.com").unwrap();
+    let mut ids = fixture.accept(&[written[0], "ann@example.com"]).await;
+    let ann = ids.remove(1);
+    let mut from = reception(mail(&fixture, NOW), Vec::new());
+    from.mails[0].mail.from = written[1].to_owned();
+    from.mails[0].mail.recipient = Address::parse(written[1]).unwrap();
+    take(&fixture, from).await;
+    let waits = erase(fixture.folder(), &asked, None).await.unwrap();
+    assert_eq!(waits.spellings, [Address::parse(written[0]).unwrap()]);
+    assert_eq!((waits.deliveries, waits.inbound), (0, 1));
+    let lane = fixture.lane("example.com");
+    fixture.store.claim(&lane, NOW, 10).await.unwrap();
+    for settled in fixture
+        .store
+        .settle(vec![bounced(ids[0]), bounced(ann)])
+        .await
+    {
+        settled.unwrap();
+    }
+    let erased = erase(fixture.folder(), &asked, None).await.unwrap();
+    assert_eq!((erased.deliveries, erased.waiting), (1, 0));
+    let sent = fixture.store.sent(ann).await.unwrap().unwrap();
+    assert_eq!(sent.recipient.as_str(), "ann@example.com");
+    fixture.close().await;
+    for text in written {
+        assert!(!is_known(fixture.folder(), text), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_stays_for_a_report_about_somebody_else() {
     let fixture = fixture::sqlite().await;
     let mut submission = fixture.submission(&[ANN, "bob@example.com"], "for the report");

@@ -33,8 +33,8 @@ pub(super) async fn find(
         CREATE TEMP TABLE erasing_event (position INTEGER PRIMARY KEY)";
     sqlx::raw_sql(tables).execute(&mut *connection).await?;
     let sql = "INSERT INTO erasing_inbound SELECT id, NULL, 0 FROM inbound \
-        WHERE (lower(?1) IN (lower(from_mailbox), lower(mail_from), lower(recipient)) \
-        OR delivery_id IN (SELECT id FROM erasing)) AND (?2 IS NULL OR workspace_id = ?2)";
+        WHERE (from_mailbox = ?1 COLLATE address OR mail_from = ?1 COLLATE address \
+        OR recipient = ?1 COLLATE address OR delivery_id IN (SELECT id FROM erasing)) AND (?2 IS NULL OR workspace_id = ?2)";
     let found = sqlx::query(sql)
         .bind(address.to_string())
         .bind(workspace.map(|workspace| i64::from(workspace.0)))
@@ -216,7 +216,7 @@ async fn forget_one(
     // No file has the number 0.
     let sql = "UPDATE inbound SET mail_from = '', from_mailbox = '', subject = '', \
         header_message_id = NULL, body_segment = 0, \
-        recipient = CASE lower(recipient) WHEN lower(?) THEN ? ELSE recipient END WHERE id = ?";
+        recipient = CASE WHEN recipient = ? COLLATE address THEN ? ELSE recipient END WHERE id = ?";
     sqlx::query(sql)
         .bind(address.to_string())
         .bind(NOBODY)

@@ -13,6 +13,7 @@
 //! whoever has the store. Not reached: copies that others hold (backups, snapshots, webhooks'
 //! consumers, the disk's spare blocks), and mail in which the address is mentioned to others.
 
+mod compare;
 mod forget;
 mod inbound;
 mod list;
@@ -116,6 +117,7 @@ async fn open(folder: &Path) -> Result<SqliteConnection, BackupError> {
     sqlx::query("PRAGMA secure_delete = ON")
         .execute(&mut connection)
         .await?;
+    compare::register(&mut connection).await?;
     Ok(connection)
 }
 
@@ -128,7 +130,7 @@ async fn find(
     let tables = "CREATE TEMP TABLE erasing (id BLOB PRIMARY KEY, message_id BLOB); \
         CREATE TEMP TABLE erasing_message (id BLOB PRIMARY KEY, others INTEGER, needed INTEGER)";
     sqlx::raw_sql(tables).execute(&mut *connection).await?;
-    let matches = "lower(recipient) = lower(?1) AND (?2 IS NULL OR workspace_id = ?2)";
+    let matches = "recipient = ?1 COLLATE address AND (?2 IS NULL OR workspace_id = ?2)";
     let unended = "state IN ('queued', 'held', 'scheduled')";
     let bound = |sql: String| {
         sqlx::query(sqlx::AssertSqlSafe(sql))
