@@ -24,6 +24,9 @@ mod notification;
 mod people;
 mod phrases;
 
+#[cfg(test)]
+mod tests;
+
 use crate::classify::Classifier;
 
 pub use automatic::AutoReply;

@@ -125,9 +125,12 @@ static TEXT_FAILED_HARD: Phrases = Phrases::new(
 );
 
 /// A message that is a part, or the header of one with what only servers write into it: the
-/// header above a quote has no Message-ID.
+/// header above a quote has no Message-ID. Nothing reports about a report, and people enclose one
+/// when they ask about it.
 fn returns_a_message(mail: &Mail<'_>, notice: &Notice) -> bool {
-    mail.enclosed().is_some() || notice.returned.message_id.is_some()
+    let from = notice.returned.from.as_deref();
+    let is_report = from.is_some_and(is_daemon);
+    !is_report && (mail.enclosed().is_some() || notice.returned.message_id.is_some())
 }
 
 /// Whether a program sent it, by its name or without a return path, and not as an answer.

@@ -1,0 +1,32 @@
+//! What people write to the address of a delivery, however much it looks like a program's mail.
+
+use postbell_model::{Fact, InboundKind};
+
+use super::world::{World, fact, untokened};
+
+/// A message is a reply of Ann's, and nothing else is said of the delivery.
+async fn check(world: &World, message: &str) {
+    for to in [world.reply(), world.bounce()] {
+        let new = world.receive_one(&to, message).await;
+        assert_eq!(new.mail.kind, InboundKind::Reply, "{message}");
+        let Fact::Reply(reply) = fact(&new) else {
+            panic!("{:?}", new.facts);
+        };
+        assert_eq!(reply.content.auto_reply, None, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_they_pass_on_is_a_reply() {
+    let world = World::new();
+    let report = untokened("dsn-failed").replace("ann@customer.example", "nobody@other.example");
+    for subject in ["Re: Your order", "Fwd: Undelivered Mail", "Please call me"] {
+        let message = format!(
+            "From: Ann <ann@customer.example>\nSubject: {subject}\n\
+             In-Reply-To: <4711@sender.example>\n\
+             Content-Type: multipart/mixed; boundary=m\n\n--m\n\nPlease call me.\n\n\
+             --m\nContent-Type: message/rfc822\n\n{report}\n--m--\n"
+        );
+        check(&world, &message).await;
+    }
+}
