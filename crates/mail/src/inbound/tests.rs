@@ -76,3 +76,86 @@ fn a_report_in_another_form_is_one_where_a_program_sent_it() {
         }
     }
 }
+
+#[test]
+fn a_fact_in_json_that_somebody_passes_on_is_mail() {
+    let complaint = r#"{"notificationType":"Complaint","complaint":{"complainedRecipients":
+        [{"emailAddress":"nobody@other.test"}]},"mail":{"messageId":"1"}}"#;
+    let bounce = r#"{"notificationType":"Bounce","bounce":{"bouncedRecipients":
+        [{"emailAddress":"nobody@other.test","status":"5.1.1","action":"failed"}]},"mail":{}}"#;
+    for fact in [complaint, bounce] {
+        for head in [
+            "From: Zoe <zoe@far.test>\nSubject: Re: Test\nIn-Reply-To: <1@ours.test>",
+            "From: Zoe <zoe@far.test>\nSubject: what is this?",
+            "From: Zoe <feedback@far.test>\nSubject: Fwd: Notification",
+            "From: Zoe <feedback@far.test>\nSubject: a fact\nReferences: <1@ours.test>",
+        ] {
+            let message = format!("{head}\n\n{fact}\n\nWhat does that mean?\n");
+            assert_eq!(read(&message), Inbound::Mail, "{message}");
+        }
+        for head in [
+            "From: Robot <no-reply@far.test>\nSubject: Notification",
+            "From: Robot <robot@far.test>\nAuto-Submitted: auto-generated\nSubject: Notification",
+            "From: Loop <fbl@far.test>\nSubject: Notification",
+        ] {
+            let message = format!("{head}\n\n{fact}\n");
+            let found = read(&message);
+            let is_fact = matches!(found, Inbound::Complaint(_) | Inbound::Status(_));
+            assert!(is_fact, "{message}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_answers_from_the_address_of_a_program_is_a_person() {
+    let text = "My mail to nobody@other.test could not be delivered: 550 5.1.1 no. What now?";
+    for from in ["postmaster@small.test", "smtp@small.test", "ann@small.test"] {
+        for head in [
+            "Subject: Re: Test",
+            "Subject: RE : Test",
+            "Subject: Re[2]: Test",
+            "Subject: [Shop] AW: Test",
+            "Subject: Undeliverable mail\nIn-Reply-To: <1@ours.test>",
+            "Subject: Test\nReferences: <1@ours.test>",
+        ] {
+            let message = format!("From: Ann <{from}>\n{head}\n\n{text}\n");
+            assert_eq!(read(&message), Inbound::Mail, "{message}");
+        }
+    }
+    for head in [
+        "From: Ann <postmaster@small.test>\nSubject: Test",
+        "From: MAILER-DAEMON@small.test\nSubject: Test\nIn-Reply-To: <1@ours.test>",
+    ] {
+        let message = format!("{head}\n\n{text}\n");
+        assert!(matches!(read(&message), Inbound::Status(_)), "{message}");
+    }
+}
+
+#[test]
+fn a_complaint_that_somebody_passes_on_is_mail() {
+    let original = "From: Shop <shop@ours.test>\nTo: feedback@acme.test\nSubject: Test\n\nHello\n";
+    let marked = format!("X-HmXmrOriginalRecipient: nobody@other.test\n{original}");
+    let fields = "Feedback-Type: abuse\nUser-Agent: Loop/1\nVersion: 1\n";
+    let parts = [
+        ("message/rfc822", original),
+        ("message/rfc822", marked.as_str()),
+        ("message/feedback-report", fields),
+    ];
+    for (media, part) in parts {
+        for head in [
+            "From: feedback@acme.test\nSubject: Re: your feedback loop",
+            "From: feedback@acme.test\nSubject: Fwd: abuse report",
+        ] {
+            let message = with_part(head, "Is that yours?", media, part);
+            assert_eq!(read(&message), Inbound::Mail, "{message}");
+        }
+        let head = "From: feedback@acme.test\nSubject: abuse report";
+        let message = with_part(head, "See below.", media, part);
+        assert!(matches!(read(&message), Inbound::Complaint(_)), "{message}");
+    }
+    // RFC 5965 §2: the type says it, whatever the subject is.
+    let head = "From: abuse@acme.test\nSubject: FW: Test";
+    let message = with_part(head, "See below.", "message/feedback-report", fields);
+    let report = message.replace("mixed;", "report; report-type=feedback-report;");
+    assert!(matches!(read(&report), Inbound::Complaint(_)));
+}

@@ -30,3 +30,36 @@ async fn a_report_that_they_pass_on_is_a_reply() {
         check(&world, &message).await;
     }
 }
+
+#[tokio::test]
+async fn what_a_provider_told_them_is_a_reply() {
+    let world = World::new();
+    let fact = r#"{"notificationType":"Complaint","complaint":{"complainedRecipients":
+        [{"emailAddress":"nobody@other.example"}]},"mail":{"messageId":"1"}}"#;
+    let message = format!(
+        "From: Ann <ann@customer.example>\nSubject: Re: Your order\n\
+         In-Reply-To: <4711@sender.example>\n\n{fact}\n\nWhat does that mean?\n"
+    );
+    check(&world, &message).await;
+}
+
+#[tokio::test]
+async fn their_address_makes_them_no_program() {
+    let world = World::new();
+    let returned = "From: orders@sender.example\nMessage-ID: <4711@sender.example>\n\nHello\n";
+    for (from, subject) in [
+        ("postmaster", "Re : Your order"),
+        ("postmaster", "Your order"),
+        ("feedback", "Re: about your feedback loop"),
+        ("feedback", "Fwd: abuse report"),
+    ] {
+        let message = format!(
+            "From: Ann <{from}@customer.example>\nSubject: {subject}\n\
+             In-Reply-To: <4711@sender.example>\n\
+             Content-Type: multipart/mixed; boundary=m\n\n--m\n\n\
+             My mail to nobody@other.example could not be delivered.\n\n\
+             --m\nContent-Type: message/rfc822\n\n{returned}\n--m--\n"
+        );
+        check(&world, &message).await;
+    }
+}

@@ -11,8 +11,9 @@ mod tests;
 
 use postbell_model::inbound::AutoReplyClass;
 
-use crate::inbound::bounce::{Notice, is_answer, is_daemon};
+use crate::inbound::bounce::Notice;
 use crate::inbound::mime::Mail;
+use crate::inbound::origin::Origin;
 use crate::inbound::status::is_announced;
 
 /// What an automatic answer is.
@@ -88,11 +89,11 @@ fn tells(name: &str, value: impl FnOnce() -> String) -> bool {
 }
 
 /// An answer that its subject tells.
-pub(super) fn by_subject(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
-    let subject = subject(mail);
-    if is_answer(&subject) {
+pub(super) fn by_subject(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Option<AutoReply> {
+    if origin.is_answer {
         return None;
     }
+    let subject = subject(mail);
     let class = match words::class_of_beginning(&subject)? {
         AutoReplyClass::Other => words::class(&subject, notice.lower()),
         class => class,
@@ -105,7 +106,7 @@ pub(super) fn by_subject(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> 
 
 /// A challenge, which may come in the form of a bounce. Words alone tell none in a report about a
 /// delivery: a refusal may say as well how to get past it.
-pub(super) fn challenge(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
+pub(super) fn challenge(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Option<AutoReply> {
     let marks = [
         "X-Boxbe-Notice",
         "X-Spamarrest-Challenge",
@@ -115,13 +116,9 @@ pub(super) fn challenge(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
         .header(0)
         .fields()
         .any(|field| marks.iter().any(|mark| field.is(mark)));
-    let from = mail
-        .field("From")
-        .map(|field| field.text())
-        .unwrap_or_default();
-    let is_asked = !is_announced(mail)
-        && !is_daemon(&from)
-        && !is_answer_of_a_person(mail)
+    let is_asked = !is_announced(mail, origin)
+        && !origin.is_daemon
+        && !is_answer_of_a_person(mail, origin)
         && words::is_challenge(&subject(mail), notice.lower());
     (has_mark || is_asked).then_some(AutoReply {
         class: AutoReplyClass::Challenge,
@@ -130,22 +127,10 @@ pub(super) fn challenge(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
 }
 
 /// What nobody but a person's mail program writes, and no sign of any other.
-fn is_answer_of_a_person(mail: &Mail<'_>) -> bool {
-    let return_path = mail.field("Return-Path").map(|field| field.text());
-    let is_null = return_path.is_some_and(|path| path.trim() == "<>");
-    let from = mail
-        .field("From")
-        .map(|field| field.text().to_ascii_lowercase());
-    let is_nobody = from.is_some_and(|from| {
-        ["noreply", "no-reply", "donotreply"]
-            .iter()
-            .any(|name| from.contains(name))
-    });
-    let is_report = mail
-        .parts()
-        .first()
-        .is_some_and(|part| part.report_type.is_some());
-    !is_null && !is_nobody && !is_report && evidence(mail).is_none()
+fn is_answer_of_a_person(mail: &Mail<'_>, origin: &Origin) -> bool {
+    let mut parts = mail.parts().iter();
+    let is_report = parts.next().is_some_and(|root| root.report_type.is_some());
+    !origin.is_null && !origin.is_nobody && !is_report && evidence(mail).is_none()
 }
 
 fn subject(mail: &Mail<'_>) -> String {

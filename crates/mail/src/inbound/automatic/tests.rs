@@ -4,7 +4,7 @@ fn check(head: &str, class: Option<AutoReplyClass>) {
     let raw = format!("From: ann@customer.example\r\n{head}\r\n\r\ntext\r\n");
     let mail = Mail::read(raw.as_bytes());
     let notice = Notice::saying("text");
-    let found = by_subject(&mail, &notice).or_else(|| read(&mail, &notice));
+    let found = by_subject(&mail, &Origin::of(&mail), &notice).or_else(|| read(&mail, &notice));
     assert_eq!(found.map(|found| found.class), class, "{head}");
 }
 
@@ -66,7 +66,8 @@ fn a_bounce_is_no_challenge() {
     let of = |head: &str, body: &str| {
         let raw =
             format!("From: Mail <filter@customer.example>\r\nReturn-Path: <>\r\n{head}\r\n{body}");
-        challenge(&Mail::read(raw.as_bytes()), &Notice::saying(text)).is_some()
+        let mail = Mail::read(raw.as_bytes());
+        challenge(&mail, &Origin::of(&mail), &Notice::saying(text)).is_some()
     };
     assert!(of("", text));
     let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n";
@@ -84,5 +85,6 @@ fn a_request_that_protects_is_no_challenge() {
         "to protect your account you only need to enter a one-time code. simply reply to verify.";
     let raw = "From: noreply@shop.example\r\nSubject: your code\r\n\r\n";
     let notice = Notice::saying(text);
-    assert_eq!(challenge(&Mail::read(raw.as_bytes()), &notice), None);
+    let mail = Mail::read(raw.as_bytes());
+    assert_eq!(challenge(&mail, &Origin::of(&mail), &notice), None);
 }

@@ -9,8 +9,9 @@ use super::returned::{Returned, cut};
 use super::{Action, Form, RECIPIENTS_MAX, StatusReport};
 use crate::header::Header;
 use crate::inbound::address;
-use crate::inbound::bounce::{Notice, is_from_a_program};
+use crate::inbound::bounce::Notice;
 use crate::inbound::mime::{Kind, Mail, Part, to_text};
+use crate::inbound::origin::Origin;
 
 /// Octets of the fields that are read.
 const FIELDS_MAX: usize = 1024 * 1024;
@@ -26,13 +27,13 @@ struct Fields {
 /// Whether a message is a report about a delivery by its form: by its own type (RFC 6522 §3), or
 /// by a part where a program sent it. People enclose reports in what they write, and some mail
 /// programs attach the parts of one that is passed on.
-pub(crate) fn is_announced(mail: &Mail<'_>) -> bool {
+pub(crate) fn is_announced(mail: &Mail<'_>, origin: &Origin) -> bool {
     let is_report = |root: &Part| {
         let is_typed = root.report_type.as_deref() == Some("delivery-status");
         is_status_part(root) || (root.media.main == "multipart" && is_typed)
     };
     let has_part = || mail.leaves().any(|(_, part)| is_status_part(part));
-    mail.parts().first().is_some_and(is_report) || (has_part() && is_from_a_program(mail))
+    mail.parts().first().is_some_and(is_report) || (origin.reports() && has_part())
 }
 
 fn is_status_part(part: &Part) -> bool {
@@ -40,8 +41,13 @@ fn is_status_part(part: &Part) -> bool {
     part.media.main == "message" && names.contains(&part.media.sub.as_str())
 }
 
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<StatusReport> {
-    let fields = find(mail)?;
+pub(super) fn read(
+    mail: &Mail<'_>,
+    origin: &Origin,
+    notice: &Notice,
+    judge: &Judge,
+) -> Option<StatusReport> {
+    let fields = find(mail, origin)?;
     let recipients = fields.recipients.into_iter().map(|mut told| {
         told.context = notice.paragraph(told.address.as_deref()).to_owned();
         judge.judge(told)
@@ -57,8 +63,8 @@ pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<St
 
 /// The fields, with at least one recipient, of a message that is a report by its form or that a
 /// program sent.
-fn find(mail: &Mail<'_>) -> Option<Fields> {
-    if !is_announced(mail) && !is_from_a_program(mail) {
+fn find(mail: &Mail<'_>, origin: &Origin) -> Option<Fields> {
+    if !is_announced(mail, origin) && !origin.reports() {
         return None;
     }
     in_status_parts(mail).or_else(|| elsewhere(mail))

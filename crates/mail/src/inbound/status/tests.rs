@@ -65,7 +65,7 @@ fn report_of(fields: &str) -> Option<StatusReport> {
     );
     let mail = Mail::read(raw.as_bytes());
     let judge = Judge::new(crate::Classifier::standard());
-    read(&mail, &judge, &Notice::of(&mail))
+    read(&mail, &Origin::of(&mail), &Notice::of(&mail), &judge)
 }
 
 #[test]
