@@ -3,19 +3,45 @@
 //! Names, marks and fields alone: what a message says is read elsewhere. In doubt it is a person,
 //! who loses more by being taken for a program than a program does by the contrary.
 
+use postbell_model::ReversePath;
+
 use super::address;
 use super::mime::Mail;
 use super::phrases::Phrases;
 
+/// Where the sender in a message's envelope is known from (RFC 5321 §4.1.1.2).
+#[derive(Debug, Clone, Copy)]
+pub enum Envelope<'a> {
+    /// From the client, in MAIL. A field Return-Path that the message brings says nothing then:
+    /// RFC 5321 §4.4 has none on the way.
+    Said(&'a ReversePath),
+    /// From the field Return-Path, which whoever delivered the message wrote.
+    Noted,
+}
+
+impl Envelope<'_> {
+    /// The address in lower case, empty where it is null; `None` where nobody knows it.
+    fn sender(self, mail: &Mail<'_>) -> Option<String> {
+        let sender = match self {
+            Self::Said(path) => path.to_string(),
+            Self::Noted => mail.field("Return-Path")?.text(),
+        };
+        let bare = sender.trim().trim_matches(['<', '>']);
+        Some(bare.to_lowercase())
+    }
+}
+
 /// What tells a program from a person.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Origin {
-    /// It has no return path.
+    /// It has no return path, as what is nobody's mail (RFC 5321 §4.5.5).
     pub(crate) is_null: bool,
     /// From names a program that reports.
     pub(crate) is_daemon: bool,
     /// From has a name that no person bears.
     is_mailer: bool,
+    /// Its return path is that of automatic answers.
+    pub(crate) is_answering: bool,
     /// From names nobody who reads answers.
     pub(crate) is_nobody: bool,
     /// From names a feedback loop.
@@ -29,14 +55,17 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    pub(crate) fn of(mail: &Mail<'_>) -> Self {
+    pub(crate) fn of(mail: &Mail<'_>, envelope: Envelope<'_>) -> Self {
         let text = |name: &str| mail.field(name).map(|field| field.text());
         let from = text("From").unwrap_or_default();
         let subject = text("Subject").unwrap_or_default().to_lowercase();
         let submitted = text("Auto-Submitted").unwrap_or_default();
         let submitted = submitted.trim().to_ascii_lowercase();
+        let sender = envelope.sender(mail);
+        let sender = sender.as_deref();
         Self {
-            is_null: is_null(mail),
+            is_null: sender.is_some_and(str::is_empty),
+            is_answering: sender.is_some_and(is_answering),
             is_daemon: is_daemon(&from),
             is_mailer: from.to_lowercase().contains(MAILER),
             is_nobody: is_nobody(&from),
@@ -61,9 +90,9 @@ impl Origin {
     }
 }
 
-fn is_null(mail: &Mail<'_>) -> bool {
-    let path = mail.field("Return-Path").map(|field| field.text());
-    path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty())
+fn is_answering(sender: &str) -> bool {
+    let local = sender.split('@').next();
+    local.is_some_and(|local| ["autoreply", "auto-reply"].contains(&local))
 }
 
 /// In a From field: no person bears it.

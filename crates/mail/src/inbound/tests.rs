@@ -1,12 +1,19 @@
 //! What people write, which is nobody's report, complaint or automatic answer, and beside it what
 //! programs write in nearly the same form.
 
+use postbell_model::{Address, ReversePath};
+
 use super::*;
 
 /// What a message is whose lines these are.
 fn read(message: &str) -> Inbound {
+    read_from(Envelope::Noted, message)
+}
+
+/// What it is from this sender.
+fn read_from(envelope: Envelope<'_>, message: &str) -> Inbound {
     let raw = message.replace('\n', "\r\n");
-    Reader::new(Classifier::standard()).read(&Mail::read(raw.as_bytes()))
+    Reader::new(Classifier::standard()).read(&Mail::read(raw.as_bytes()), envelope)
 }
 
 const REPORT: &str = "\
@@ -158,4 +165,35 @@ fn a_complaint_that_somebody_passes_on_is_mail() {
     let message = with_part(head, "See below.", "message/feedback-report", fields);
     let report = message.replace("mixed;", "report; report-type=feedback-report;");
     assert!(matches!(read(&report), Inbound::Complaint(_)));
+}
+
+// RFC 5321 §4.5.5
+#[test]
+fn the_sender_in_the_envelope_counts_and_no_field_that_claims_to_be_it() {
+    let somebody = ReversePath::Mailbox(Address::parse("info@far.test").unwrap());
+    let robot = ReversePath::Mailbox(Address::parse("AutoReply@far.test").unwrap());
+    let told = "From: Info Desk <info@far.test>\nSubject: Your message to zoe@far.test\n\n\
+        Your message to zoe@far.test was not delivered because the mailbox is full.\n";
+    let forged = format!("Return-Path: <>\n{told}");
+    let note = "From: Zoe <info@far.test>\nSubject: Re: Test\n\nThank you.\n";
+    let forged_note = format!("Return-Path: <autoreply@far.test>\n{note}");
+    let kind = |envelope, message: &str| match read_from(envelope, message) {
+        Inbound::Status(_) => "report",
+        Inbound::Complaint(_) => "complaint",
+        Inbound::Automatic(_) => "automatic",
+        Inbound::Mail => "mail",
+    };
+    for (envelope, message, expected) in [
+        (Envelope::Said(&ReversePath::Null), told, "report"),
+        (Envelope::Said(&ReversePath::Null), &forged, "report"),
+        (Envelope::Said(&somebody), told, "mail"),
+        (Envelope::Said(&somebody), &forged, "mail"),
+        (Envelope::Noted, told, "mail"),
+        (Envelope::Noted, &forged, "report"),
+        (Envelope::Said(&robot), note, "automatic"),
+        (Envelope::Said(&somebody), &forged_note, "mail"),
+        (Envelope::Noted, &forged_note, "automatic"),
+    ] {
+        assert_eq!(kind(envelope, message), expected, "{envelope:?}\n{message}");
+    }
 }

@@ -28,7 +28,7 @@ pub struct AutoReply {
 /// What tells an automatic answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// A field that nothing else has.
+    /// A field that nothing else has, or such a return path.
     Field,
     /// Its type.
     Type,
@@ -37,8 +37,8 @@ pub enum Evidence {
 }
 
 /// An answer that a field or its type tells.
-pub(super) fn read(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
-    let by = evidence(mail)?;
+pub(super) fn read(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Option<AutoReply> {
+    let by = evidence(mail, origin)?;
     let subject = subject(mail);
     let class = match by {
         Evidence::Type => AutoReplyClass::Receipt,
@@ -47,18 +47,18 @@ pub(super) fn read(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
     Some(AutoReply { class, by })
 }
 
-fn evidence(mail: &Mail<'_>) -> Option<Evidence> {
+fn evidence(mail: &Mail<'_>, origin: &Origin) -> Option<Evidence> {
     let root = mail.parts().first()?;
     if root.report_type.as_deref() == Some("disposition-notification") {
         return Some(Evidence::Type);
     }
-    mail.header(0)
-        .fields()
-        .any(|field| {
-            let name = String::from_utf8_lossy(field.name()).to_ascii_lowercase();
-            tells(&name, || field.text())
-        })
-        .then_some(Evidence::Field)
+    let header = mail.header(0);
+    let mut fields = header.fields();
+    let is_told = fields.any(|field| {
+        let name = String::from_utf8_lossy(field.name()).to_ascii_lowercase();
+        tells(&name, || field.text())
+    });
+    (is_told || origin.is_answering).then_some(Evidence::Field)
 }
 
 /// Whether a field tells an automatic answer. What only asks others not to answer does not:
@@ -81,9 +81,6 @@ fn tells(name: &str, value: impl FnOnce() -> String) -> bool {
         "x-fc-machinegenerated" | "x-loop-autoreply" => says(|value| value != "false"),
         // What a rule in an Exchange mailbox has sent.
         "x-ms-exchange-inbox-rules-loop" => says(|value| !value.is_empty()),
-        "return-path" => {
-            says(|value| value.contains("<autoreply@") || value.contains("<auto-reply@"))
-        }
         _ => false,
     }
 }
@@ -130,7 +127,7 @@ pub(super) fn challenge(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Op
 fn is_answer_of_a_person(mail: &Mail<'_>, origin: &Origin) -> bool {
     let mut parts = mail.parts().iter();
     let is_report = parts.next().is_some_and(|root| root.report_type.is_some());
-    !origin.is_null && !origin.is_nobody && !is_report && evidence(mail).is_none()
+    !origin.is_null && !origin.is_nobody && !is_report && evidence(mail, origin).is_none()
 }
 
 fn subject(mail: &Mail<'_>) -> String {

@@ -1,10 +1,12 @@
 use super::*;
+use crate::inbound::origin::Envelope;
 
 fn check(head: &str, class: Option<AutoReplyClass>) {
     let raw = format!("From: ann@customer.example\r\n{head}\r\n\r\ntext\r\n");
     let mail = Mail::read(raw.as_bytes());
     let notice = Notice::saying("text");
-    let found = by_subject(&mail, &Origin::of(&mail), &notice).or_else(|| read(&mail, &notice));
+    let origin = Origin::of(&mail, Envelope::Noted);
+    let found = by_subject(&mail, &origin, &notice).or_else(|| read(&mail, &origin, &notice));
     assert_eq!(found.map(|found| found.class), class, "{head}");
 }
 
@@ -67,7 +69,12 @@ fn a_bounce_is_no_challenge() {
         let raw =
             format!("From: Mail <filter@customer.example>\r\nReturn-Path: <>\r\n{head}\r\n{body}");
         let mail = Mail::read(raw.as_bytes());
-        challenge(&mail, &Origin::of(&mail), &Notice::saying(text)).is_some()
+        challenge(
+            &mail,
+            &Origin::of(&mail, Envelope::Noted),
+            &Notice::saying(text),
+        )
+        .is_some()
     };
     assert!(of("", text));
     let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n";
@@ -86,5 +93,8 @@ fn a_request_that_protects_is_no_challenge() {
     let raw = "From: noreply@shop.example\r\nSubject: your code\r\n\r\n";
     let notice = Notice::saying(text);
     let mail = Mail::read(raw.as_bytes());
-    assert_eq!(challenge(&mail, &Origin::of(&mail), &notice), None);
+    assert_eq!(
+        challenge(&mail, &Origin::of(&mail, Envelope::Noted), &notice),
+        None
+    );
 }

@@ -1,5 +1,6 @@
 use super::address::all;
 use super::*;
+use crate::inbound::origin::Envelope;
 
 #[test]
 fn addresses_are_found_in_prose() {
@@ -34,7 +35,12 @@ fn report_of(head: &str, text: &str) -> Option<StatusReport> {
     let raw = format!("{head}\r\n\r\n{text}");
     let mail = Mail::read(raw.as_bytes());
     let judge = Judge::new(crate::Classifier::standard());
-    read(&mail, &Origin::of(&mail), &Notice::of(&mail), &judge)
+    read(
+        &mail,
+        &Origin::of(&mail, Envelope::Noted),
+        &Notice::of(&mail),
+        &judge,
+    )
 }
 
 #[test]
@@ -79,7 +85,7 @@ fn fields_in_a_text_count_where_a_program_wrote_it() {
         let raw = format!("{head}\r\n\r\n{fields}");
         let mail = Mail::read(raw.as_bytes());
         let judge = Judge::new(crate::Classifier::standard());
-        let (origin, notice) = (Origin::of(&mail), Notice::of(&mail));
+        let (origin, notice) = (Origin::of(&mail, Envelope::Noted), Notice::of(&mail));
         let report = crate::inbound::status::read(&mail, &origin, &notice, &judge);
         assert_eq!(report.is_some(), is_report, "{head}");
     }

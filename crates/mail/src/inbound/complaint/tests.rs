@@ -1,8 +1,9 @@
 use super::*;
+use crate::inbound::origin::Envelope;
 
 fn read_one(raw: &str) -> Complaint {
     let mail = Mail::read(raw.as_bytes());
-    read(&mail, &Origin::of(&mail)).unwrap()
+    read(&mail, &Origin::of(&mail, Envelope::Noted)).unwrap()
 }
 
 #[test]
