@@ -197,3 +197,25 @@ fn the_sender_in_the_envelope_counts_and_no_field_that_claims_to_be_it() {
         assert_eq!(kind(envelope, message), expected, "{envelope:?}\n{message}");
     }
 }
+
+#[test]
+fn whoever_writes_about_being_away_is_a_person() {
+    let somebody = ReversePath::Mailbox(Address::parse("zoe@far.test").unwrap());
+    for subject in [
+        "Urlaub",
+        "Holiday: booking in May",
+        "I am on vacation, can you ship later?",
+        "Automatic reply is what I get from you",
+        "Re: Out of office",
+    ] {
+        let letter = format!(
+            "Return-Path: <>\nFrom: Zoe <zoe@far.test>\nSubject: {subject}\n\
+             In-Reply-To: <1@ours.test>\n\nWe are on holiday next week.\n"
+        );
+        let found = read_from(Envelope::Said(&somebody), &letter);
+        assert_eq!(found, Inbound::Mail, "{letter}");
+    }
+    let note = "From: Zoe <zoe@far.test>\nSubject: Urlaub\n\nWir sind im Urlaub.\n";
+    let found = read_from(Envelope::Said(&ReversePath::Null), note);
+    assert!(matches!(found, Inbound::Automatic(_)), "{found:?}");
+}

@@ -63,3 +63,20 @@ async fn their_address_makes_them_no_program() {
         check(&world, &message).await;
     }
 }
+
+#[tokio::test]
+async fn that_they_are_away_makes_them_no_program() {
+    let world = World::new();
+    for head in [
+        "Subject: Urlaub",
+        "Subject: Holiday: booking in May",
+        "Subject: I am on vacation, can you ship later?",
+        "Subject: Re: Your order\nX-MS-Exchange-Inbox-Rules-Loop: ann@customer.example",
+    ] {
+        let message = format!(
+            "From: Ann <ann@customer.example>\n{head}\nIn-Reply-To: <4711@sender.example>\n\n\
+             We are on holiday next week.\n"
+        );
+        check(&world, &message).await;
+    }
+}

@@ -1,9 +1,11 @@
 //! Automatic answers (RFC 3834), told apart from what people write.
 //!
 //! A field that says so decides. Without one, the subject may: it has to begin with the words
-//! that mail programs put there, in whichever language, and may not be an answer of somebody to
-//! such mail. The text alone never decides: people write about being away as well.
+//! that mail programs put there, in whichever language, may not be an answer of somebody to such
+//! mail, and needs a second sign. The text alone never decides: people write about being away as
+//! well.
 
+mod rule;
 mod words;
 
 #[cfg(test)]
@@ -15,6 +17,8 @@ use crate::inbound::bounce::Notice;
 use crate::inbound::mime::Mail;
 use crate::inbound::origin::Origin;
 use crate::inbound::status::is_announced;
+
+use words::Beginning;
 
 /// What an automatic answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +36,14 @@ pub enum Evidence {
     Field,
     /// Its type.
     Type,
-    /// How the subject begins.
+    /// How the subject begins, and a second sign.
     Subject,
 }
 
 /// An answer that a field or its type tells.
 pub(super) fn read(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Option<AutoReply> {
-    let by = evidence(mail, origin)?;
+    let by_rule = || rule::wrote(mail, notice).then_some(Evidence::Field);
+    let by = evidence(mail, origin).or_else(by_rule)?;
     let subject = subject(mail);
     let class = match by {
         Evidence::Type => AutoReplyClass::Receipt,
@@ -79,26 +84,61 @@ fn tells(name: &str, value: impl FnOnce() -> String) -> bool {
         "x-post-messageclass" => says(|value| value.contains("autoresponder")),
         "delivered-to" => says(|value| value.starts_with("autoresponder")),
         "x-fc-machinegenerated" | "x-loop-autoreply" => says(|value| value != "false"),
-        // What a rule in an Exchange mailbox has sent.
-        "x-ms-exchange-inbox-rules-loop" => says(|value| !value.is_empty()),
         _ => false,
     }
 }
 
-/// An answer that its subject tells.
+/// An answer that its subject tells, and a second sign: people are away as well, and say so.
 pub(super) fn by_subject(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Option<AutoReply> {
     if origin.is_answer {
         return None;
     }
     let subject = subject(mail);
-    let class = match words::class_of_beginning(&subject)? {
-        AutoReplyClass::Other => words::class(&subject, notice.lower()),
-        class => class,
-    };
-    Some(AutoReply {
-        class,
+    let (class, form) = words::beginning(&subject)?;
+    let is_told = is_sent_by_a_program(mail, origin)
+        || match form {
+            Beginning::Set => has_second_sign(mail, origin, notice, class),
+            Beginning::Plain => false,
+        };
+    is_told.then(|| AutoReply {
+        class: match class {
+            AutoReplyClass::Other => words::class(&subject, notice.lower()),
+            class => class,
+        },
         by: Evidence::Subject,
     })
+}
+
+/// What no person's mail has that begins a subject so. Newsletters do, and say that they are some.
+fn is_sent_by_a_program(mail: &Mail<'_>, origin: &Origin) -> bool {
+    let is_bulk = || {
+        let precedence = mail.field("Precedence").map(|field| field.text());
+        let precedence = precedence.unwrap_or_default().to_ascii_lowercase();
+        let is_list = mail
+            .field("List-Id")
+            .or_else(|| mail.field("List-Unsubscribe"));
+        ["bulk", "junk"].contains(&precedence.trim()) && is_list.is_none()
+    };
+    origin.is_null || is_bulk() || evidence(mail, origin).is_some()
+}
+
+/// What speaks for a program beside a subject that only programs have. Whoever answers under
+/// another subject quotes, mostly.
+fn has_second_sign(
+    mail: &Mail<'_>,
+    origin: &Origin,
+    notice: &Notice,
+    class: AutoReplyClass,
+) -> bool {
+    // What asks others not to answer, and what a rule has sent: either may be a person's.
+    let is_marked = || {
+        let suppress = mail.field("X-Auto-Response-Suppress");
+        suppress.or_else(|| mail.field(rule::FIELD)).is_some()
+    };
+    let text = notice.lower();
+    let is_worded =
+        words::says_so(text) || (class == AutoReplyClass::Other && words::speaks_of_it(text));
+    (origin.is_in_thread || is_marked() || is_worded) && !notice.quotes()
 }
 
 /// A challenge, which may come in the form of a bounce. Words alone tell none in a report about a
