@@ -8,7 +8,7 @@ use std::time::Instant;
 use std::{env, fs, io, process};
 
 use postbell_mail::Classifier;
-use postbell_mail::inbound::{Mail, Reader, reply_text};
+use postbell_mail::inbound::{Envelope, Mail, Reader, reply_text};
 
 use cost::processor;
 
@@ -127,7 +127,7 @@ fn measure(case: &str) -> io::Result<()> {
     for (index, _) in mail.leaves() {
         black_box(mail.octets(index));
     }
-    black_box(reader.read(&mail));
+    black_box(reader.read(&mail, Envelope::Noted));
     black_box(reply_text(&mail));
     let (took, cpu) = (begin.elapsed(), processor()?.saturating_sub(begin_cpu));
     println!("{cpu:>9.1?} {took:>9.1?} {:>6} KiB more", peak()? - before);

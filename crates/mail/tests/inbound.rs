@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use postbell_mail::Classifier;
-use postbell_mail::inbound::{Inbound, Mail, Reader, RecipientStatus, reply_text};
+use postbell_mail::inbound::{Envelope, Inbound, Mail, Reader, RecipientStatus, reply_text};
 
 /// How often a file is cut, unless `CUTS` says otherwise; with 1000 nothing is left out.
 const CUTS: usize = 1;
@@ -59,7 +59,12 @@ fn each_kind_is_understood() {
             .replace('\n', "\r\n");
         let mail = Mail::read(raw.as_bytes());
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-        tell(&mut told, &name, &reader.read(&mail), &mail);
+        tell(
+            &mut told,
+            &name,
+            &reader.read(&mail, Envelope::Noted),
+            &mail,
+        );
     }
     let expected = std::fs::read_to_string(folder.join("expected.txt")).unwrap_or_default();
     assert!(told == expected, "expected.txt should be:\n{told}");

@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use postbell_mail::Classifier;
 use postbell_mail::inbound::mime::{DEPTH_MAX, PARTS_MAX};
 use postbell_mail::inbound::status::RECIPIENTS_MAX;
-use postbell_mail::inbound::{Inbound, Mail, Reader, ReplyText, reply_text, thread};
+use postbell_mail::inbound::{Envelope, Inbound, Mail, Reader, ReplyText, reply_text, thread};
 
 static READER: LazyLock<Reader> = LazyLock::new(|| Reader::new(Classifier::standard()));
 
@@ -28,7 +28,7 @@ pub fn inbound(data: &[u8]) {
 fn check(raw: &[u8]) {
     let mail = Mail::read(raw);
     check_parts(&mail);
-    match READER.read(&mail) {
+    match READER.read(&mail, Envelope::Noted) {
         Inbound::Status(report) => {
             let count = report.recipients.len();
             assert!((1..=RECIPIENTS_MAX).contains(&count), "{count} recipients");

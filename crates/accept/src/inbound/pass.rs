@@ -61,7 +61,8 @@ impl InboundGate {
         let found = &arrival.authentication;
         let size = kept.octets.len();
         let reading = in_place(size, || {
-            Reading::of(&kept.given, found, &self.reader.load())
+            let mail_from = &arrival.mail_from;
+            Reading::of(&kept.given, mail_from, found, &self.reader.load())
         });
         let known = self.look_up(&reading, incoming).await?;
         let case = Case {

@@ -4,14 +4,14 @@ use std::sync::OnceLock;
 
 use postbell_mail::inbound::mime::Kind;
 use postbell_mail::inbound::{
-    Inbound, Mail, Person, Reader, Thread, is_forwarded, people, reply_text, thread,
+    Envelope, Inbound, Mail, Person, Reader, Thread, is_forwarded, people, reply_text, thread,
 };
 use postbell_mail::mailbox;
 use postbell_mail::summary::SUBJECT_MAX;
-use postbell_model::Authentication;
 use postbell_model::inbound::{
     ATTACHMENTS_MAX, Attachment, AutoReplyClass, Content, Excerpt, HTML_MAX, TEXT_MAX,
 };
+use postbell_model::{Authentication, ReversePath};
 
 use super::plain::{one_line, one_line_of};
 
@@ -42,12 +42,17 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Reads it.
-    pub(super) fn of(raw: &'a [u8], authentication: &'a Authentication, reader: &Reader) -> Self {
+    /// Reads it; `mail_from` is whom the client named.
+    pub(super) fn of(
+        raw: &'a [u8],
+        mail_from: &ReversePath,
+        authentication: &'a Authentication,
+        reader: &Reader,
+    ) -> Self {
         let mail = Mail::read(raw);
         let subject = mail.field("Subject").map(|field| field.text());
         Self {
-            says: reader.read(&mail),
+            says: reader.read(&mail, Envelope::Said(mail_from)),
             from: author(&mail),
             subject: one_line(&subject.unwrap_or_default(), SUBJECT_MAX),
             thread: lines(thread(&mail)),

@@ -9,7 +9,7 @@
 //! understood is left out, and the raw message is never changed. Everything costs a number of
 //! looks at the octets that does not depend on what they are.
 //!
-//! Read in this order: [`mime`], [`status`], `bounce`, [`complaint`], [`automatic`], [`reply`].
+//! Read in this order: [`mime`], `origin`, [`status`], `bounce`, [`complaint`], [`automatic`], [`reply`].
 
 pub mod automatic;
 pub mod complaint;
@@ -21,19 +21,25 @@ pub mod status;
 mod address;
 mod bounce;
 mod notification;
+mod origin;
 mod people;
 mod phrases;
+
+#[cfg(test)]
+mod tests;
 
 use crate::classify::Classifier;
 
 pub use automatic::AutoReply;
 pub use complaint::{Complaint, FeedbackType};
 pub use mime::Mail;
+pub use origin::Envelope;
 pub use people::{Person, people};
 pub use reply::{ReplyText, Thread, is_forwarded, reply_text, thread};
 pub use status::{Action, RecipientStatus, Returned, StatusReport};
 
 use bounce::Notice;
+use origin::Origin;
 use status::Judge;
 
 /// What a message that came in is.
@@ -63,33 +69,33 @@ impl Reader {
         }
     }
 
-    /// What a message is.
-    pub fn read(&self, mail: &Mail<'_>) -> Inbound {
-        read(mail, &self.judge)
+    /// What a message is that came in this envelope.
+    pub fn read(&self, mail: &Mail<'_>, envelope: Envelope<'_>) -> Inbound {
+        read(mail, &Origin::of(mail, envelope), &self.judge)
     }
 }
 
-fn read(mail: &Mail<'_>, judge: &Judge) -> Inbound {
-    if let Some(complaint) = complaint::read(mail) {
+fn read(mail: &Mail<'_>, origin: &Origin, judge: &Judge) -> Inbound {
+    if let Some(complaint) = complaint::read(mail, origin) {
         return Inbound::Complaint(complaint);
     }
-    if let Some(fact) = notification::read(mail, judge) {
+    if let Some(fact) = notification::read(mail, origin, judge) {
         return fact;
     }
     let notice = Notice::of(mail);
-    if let Some(challenge) = automatic::challenge(mail, &notice) {
+    if let Some(challenge) = automatic::challenge(mail, origin, &notice) {
         return Inbound::Automatic(challenge);
     }
-    if let Some(mut report) = status::read(mail, judge, &notice) {
-        bounce::complete(mail, &notice, &mut report);
+    if let Some(mut report) = status::read(mail, origin, &notice, judge) {
+        bounce::complete(mail, origin, &notice, &mut report);
         return Inbound::Status(report);
     }
     // Before the prose: a vacation note may quote a message that failed.
-    if let Some(answer) = automatic::by_subject(mail, &notice) {
+    if let Some(answer) = automatic::by_subject(mail, origin, &notice) {
         return Inbound::Automatic(answer);
     }
-    if let Some(report) = bounce::read(mail, judge, &notice) {
+    if let Some(report) = bounce::read(mail, origin, &notice, judge) {
         return Inbound::Status(report);
     }
-    automatic::read(mail, &notice).map_or(Inbound::Mail, Inbound::Automatic)
+    automatic::read(mail, origin, &notice).map_or(Inbound::Mail, Inbound::Automatic)
 }

@@ -6,14 +6,19 @@ use serde_json::Value;
 
 use super::complaint::Complaint;
 use super::mime::Mail;
+use super::origin::Origin;
 use super::status::{Action, Form, Judge, RECIPIENTS_MAX, Returned, StatusReport, Told};
 use super::{Inbound, address};
 
 /// Octets of a text that are read.
 const TEXT_MAX: usize = 256 * 1024;
 
-/// Reads one; `None` where the message is none, or tells of something else.
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge) -> Option<Inbound> {
+/// Reads one; `None` where the message is none, or tells of something else. People copy such facts
+/// into what they write, so a program has to have sent it.
+pub(super) fn read(mail: &Mail<'_>, origin: &Origin, judge: &Judge) -> Option<Inbound> {
+    if !origin.is_program() {
+        return None;
+    }
     let (index, _) = mail
         .own_leaves()
         .find(|(_, part)| part.media.main == "text")?;

@@ -1,6 +1,6 @@
 //! Automatic answers, and people's mail, which is none.
 
-use postbell_mail::inbound::{Inbound, Mail, Reader};
+use postbell_mail::inbound::{Envelope, Inbound, Mail, Reader};
 
 use super::Row;
 use super::score::Scores;
@@ -27,7 +27,7 @@ pub(crate) fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
     }
     let raw = row.received();
     let mail = Mail::read(&raw);
-    let found = reader.read(&mail);
+    let found = reader.read(&mail, Envelope::Noted);
     let shown = || format!("{found:?}").chars().take(600).collect();
     if is_automatic {
         let hit = matches!(found, Inbound::Automatic(_));

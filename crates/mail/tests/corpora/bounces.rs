@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use postbell_mail::inbound::{Inbound, Mail, Reader, RecipientStatus, StatusReport};
+use postbell_mail::inbound::{Envelope, Inbound, Mail, Reader, RecipientStatus, StatusReport};
 use postbell_model::BounceClass;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(crate) fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
         return;
     }
     let raw = row.received();
-    let found = reader.read(&Mail::read(&raw));
+    let found = reader.read(&Mail::read(&raw), Envelope::Noted);
     let is_report = matches!(found, Inbound::Status(_));
     scores.count("bounces: recognised", row, is_report, || {
         format!("{found:?}")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use postbell_mail::inbound::{Inbound, Mail, Reader};
+use postbell_mail::inbound::{Envelope, Inbound, Mail, Reader};
 
 use super::Row;
 use super::score::Scores;
@@ -12,7 +12,7 @@ pub(crate) fn measure(row: &Row, reader: &Reader, scores: &mut Scores) {
         return;
     }
     let raw = row.received();
-    let found = reader.read(&Mail::read(&raw));
+    let found = reader.read(&Mail::read(&raw), Envelope::Noted);
     let Inbound::Complaint(complaint) = &found else {
         scores.count("complaints: recognised", row, false, || {
             format!("{found:?}")

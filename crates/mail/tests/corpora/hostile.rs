@@ -1,6 +1,6 @@
 //! Files that were cut off and that lost bits on the way.
 
-use postbell_mail::inbound::{Mail, Reader, reply_text};
+use postbell_mail::inbound::{Envelope, Mail, Reader, reply_text};
 
 use super::{Row, with_crlf};
 
@@ -18,7 +18,7 @@ pub(crate) fn read_all(raw: &[u8], reader: &Reader) {
         assert!(part.parent.is_none_or(|parent| parent < index));
         assert!(mail.octets(index).len() <= raw.len());
     }
-    reader.read(&mail);
+    reader.read(&mail, Envelope::Noted);
     reply_text(&mail);
 }
 

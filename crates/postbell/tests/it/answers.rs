@@ -6,9 +6,9 @@ use bytes::Bytes;
 use postbell_mail::Classifier;
 use postbell_mail::inbound::complaint::FeedbackType;
 use postbell_mail::inbound::status::Action;
-use postbell_mail::inbound::{Inbound, Mail, Reader, reply_text, thread};
+use postbell_mail::inbound::{Envelope, Inbound, Mail, Reader, reply_text, thread};
 use postbell_model::inbound::AutoReplyClass;
-use postbell_model::{Address, BounceClass, Timestamp};
+use postbell_model::{Address, BounceClass, ReversePath, Timestamp};
 use postbell_peers::answer::{Answer, Answering, Original};
 use postbell_peers::client;
 
@@ -36,15 +36,20 @@ fn answer(recipient: &str) -> client::Mail {
     mail
 }
 
-fn read(body: &Bytes) -> Inbound {
-    Reader::new(Classifier::standard()).read(&Mail::read(body))
+fn read(mail: &client::Mail) -> Inbound {
+    let sender = match mail.from.as_str() {
+        "" => ReversePath::Null,
+        from => ReversePath::Mailbox(Address::parse(from).unwrap()),
+    };
+    let reader = Reader::new(Classifier::standard());
+    reader.read(&Mail::read(&mail.body), Envelope::Said(&sender))
 }
 
 #[test]
 fn a_reply_is_mail_of_a_person_in_the_thread() {
     let mail = answer("reply@example.org");
     assert_eq!(mail.to, ["reply+token@reply.acme.example"]);
-    assert_eq!(read(&mail.body), Inbound::Mail);
+    assert_eq!(read(&mail), Inbound::Mail);
     let read = Mail::read(&mail.body);
     let text = reply_text(&read);
     assert!(text.text.contains("> did it arrive?"), "{}", text.text);
@@ -60,7 +65,7 @@ fn a_reply_is_mail_of_a_person_in_the_thread() {
 fn a_late_bounce_is_a_report_of_a_dead_address() {
     let mail = answer("bounce-later@example.org");
     assert_eq!((mail.from.as_str(), mail.to[0].as_str()), ("", RETURN_PATH));
-    let Inbound::Status(report) = read(&mail.body) else {
+    let Inbound::Status(report) = read(&mail) else {
         panic!("no report");
     };
     let [about] = report.recipients.as_slice() else {
@@ -77,7 +82,7 @@ fn a_late_bounce_is_a_report_of_a_dead_address() {
 fn a_complaint_leads_to_the_delivery() {
     let mail = answer("complaint@example.org");
     assert_eq!(mail.to, ["fbl@bounce.acme.example"]);
-    let Inbound::Complaint(complaint) = read(&mail.body) else {
+    let Inbound::Complaint(complaint) = read(&mail) else {
         panic!("no complaint");
     };
     assert_eq!(complaint.feedback_type, FeedbackType::Abuse);
@@ -89,7 +94,7 @@ fn a_complaint_leads_to_the_delivery() {
 fn a_vacation_note_is_a_program_s() {
     let mail = answer("vacation@example.org");
     assert_eq!((mail.from.as_str(), mail.to[0].as_str()), ("", RETURN_PATH));
-    let Inbound::Automatic(note) = read(&mail.body) else {
+    let Inbound::Automatic(note) = read(&mail) else {
         panic!("no automatic answer");
     };
     assert_eq!(note.class, AutoReplyClass::Vacation);

@@ -4,7 +4,7 @@ use postbell_model::inbound::{
     AutoReplyClass, Confirmation, LateReport, MatchedBy, UnsubscribeMethod, Via,
 };
 use postbell_model::token::Purpose;
-use postbell_model::{BounceClass, BounceType, DeliveryId, Fact, InboundKind};
+use postbell_model::{BounceClass, BounceType, DeliveryId, Fact, InboundKind, ReversePath};
 
 use super::world::{NOW, OURS, World, fact, facts, fixture, untokened};
 
@@ -115,6 +115,28 @@ async fn a_report_is_a_bounce_wherever_it_comes_to() {
             is_permanent: true,
         };
         assert_eq!(**report, expected);
+    }
+}
+
+// RFC 5321 §4.5.5
+#[tokio::test]
+async fn what_nobody_sent_is_a_report_and_what_only_claims_that_is_not() {
+    let world = World::new();
+    let told = "From: Info Desk <info@customer.example>\nSubject: Your order\n\n\
+        Your message to ann@customer.example was not delivered because the mailbox is full.\n";
+    let mut arrival = world.arrival(&[&world.reply()], told);
+    arrival.mail_from = ReversePath::Null;
+    world.gate.receive(arrival).await.unwrap();
+    let mails = world.stored().mails;
+    assert_eq!(mails[0].mail.kind, InboundKind::Report);
+    let Fact::LateBounce { class, .. } = fact(&mails[0]) else {
+        panic!("{:?}", mails[0].facts);
+    };
+    assert_eq!(*class, BounceClass::MailboxFull);
+    let forged = format!("Return-Path: <>\n{told}");
+    for message in [told, &forged] {
+        let new = world.receive_one(&world.reply(), message).await;
+        assert_eq!(new.mail.kind, InboundKind::Reply, "{message}");
     }
 }
 

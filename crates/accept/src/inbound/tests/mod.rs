@@ -4,6 +4,7 @@ mod addresses;
 mod deliveries;
 mod hostile;
 mod mailboxes;
+mod people;
 mod refusals;
 mod untokened;
 mod world;

@@ -1,9 +1,11 @@
 //! Automatic answers (RFC 3834), told apart from what people write.
 //!
 //! A field that says so decides. Without one, the subject may: it has to begin with the words
-//! that mail programs put there, in whichever language, and may not be an answer of somebody to
-//! such mail. The text alone never decides: people write about being away as well.
+//! that mail programs put there, in whichever language, may not be an answer of somebody to such
+//! mail, and needs a second sign. The text alone never decides: people write about being away as
+//! well.
 
+mod rule;
 mod words;
 
 #[cfg(test)]
@@ -11,9 +13,12 @@ mod tests;
 
 use postbell_model::inbound::AutoReplyClass;
 
-use crate::inbound::bounce::{Notice, is_answer, is_daemon};
+use crate::inbound::bounce::Notice;
 use crate::inbound::mime::Mail;
+use crate::inbound::origin::Origin;
 use crate::inbound::status::is_announced;
+
+use words::Beginning;
 
 /// What an automatic answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,17 +32,18 @@ pub struct AutoReply {
 /// What tells an automatic answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// A field that nothing else has.
+    /// A field that nothing else has, or such a return path.
     Field,
     /// Its type.
     Type,
-    /// How the subject begins.
+    /// How the subject begins, and a second sign.
     Subject,
 }
 
 /// An answer that a field or its type tells.
-pub(super) fn read(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
-    let by = evidence(mail)?;
+pub(super) fn read(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Option<AutoReply> {
+    let by_rule = || rule::wrote(mail, notice).then_some(Evidence::Field);
+    let by = evidence(mail, origin).or_else(by_rule)?;
     let subject = subject(mail);
     let class = match by {
         Evidence::Type => AutoReplyClass::Receipt,
@@ -46,18 +52,18 @@ pub(super) fn read(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
     Some(AutoReply { class, by })
 }
 
-fn evidence(mail: &Mail<'_>) -> Option<Evidence> {
+fn evidence(mail: &Mail<'_>, origin: &Origin) -> Option<Evidence> {
     let root = mail.parts().first()?;
     if root.report_type.as_deref() == Some("disposition-notification") {
         return Some(Evidence::Type);
     }
-    mail.header(0)
-        .fields()
-        .any(|field| {
-            let name = String::from_utf8_lossy(field.name()).to_ascii_lowercase();
-            tells(&name, || field.text())
-        })
-        .then_some(Evidence::Field)
+    let header = mail.header(0);
+    let mut fields = header.fields();
+    let is_told = fields.any(|field| {
+        let name = String::from_utf8_lossy(field.name()).to_ascii_lowercase();
+        tells(&name, || field.text())
+    });
+    (is_told || origin.is_answering).then_some(Evidence::Field)
 }
 
 /// Whether a field tells an automatic answer. What only asks others not to answer does not:
@@ -78,34 +84,66 @@ fn tells(name: &str, value: impl FnOnce() -> String) -> bool {
         "x-post-messageclass" => says(|value| value.contains("autoresponder")),
         "delivered-to" => says(|value| value.starts_with("autoresponder")),
         "x-fc-machinegenerated" | "x-loop-autoreply" => says(|value| value != "false"),
-        // What a rule in an Exchange mailbox has sent.
-        "x-ms-exchange-inbox-rules-loop" => says(|value| !value.is_empty()),
-        "return-path" => {
-            says(|value| value.contains("<autoreply@") || value.contains("<auto-reply@"))
-        }
         _ => false,
     }
 }
 
-/// An answer that its subject tells.
-pub(super) fn by_subject(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
-    let subject = subject(mail);
-    if is_answer(&subject) {
+/// An answer that its subject tells, and a second sign: people are away as well, and say so.
+pub(super) fn by_subject(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Option<AutoReply> {
+    if origin.is_answer {
         return None;
     }
-    let class = match words::class_of_beginning(&subject)? {
-        AutoReplyClass::Other => words::class(&subject, notice.lower()),
-        class => class,
-    };
-    Some(AutoReply {
-        class,
+    let subject = subject(mail);
+    let (class, form) = words::beginning(&subject)?;
+    let is_told = is_sent_by_a_program(mail, origin)
+        || match form {
+            Beginning::Set => has_second_sign(mail, origin, notice, class),
+            Beginning::Plain => false,
+        };
+    is_told.then(|| AutoReply {
+        class: match class {
+            AutoReplyClass::Other => words::class(&subject, notice.lower()),
+            class => class,
+        },
         by: Evidence::Subject,
     })
 }
 
+/// What no person's mail has that begins a subject so. Newsletters do, and say that they are some.
+fn is_sent_by_a_program(mail: &Mail<'_>, origin: &Origin) -> bool {
+    let is_bulk = || {
+        let precedence = mail.field("Precedence").map(|field| field.text());
+        let precedence = precedence.unwrap_or_default().to_ascii_lowercase();
+        let is_list = mail
+            .field("List-Id")
+            .or_else(|| mail.field("List-Unsubscribe"));
+        ["bulk", "junk"].contains(&precedence.trim()) && is_list.is_none()
+    };
+    origin.is_null || is_bulk() || evidence(mail, origin).is_some()
+}
+
+/// What speaks for a program beside a subject that only programs have. Whoever answers under
+/// another subject quotes, mostly.
+fn has_second_sign(
+    mail: &Mail<'_>,
+    origin: &Origin,
+    notice: &Notice,
+    class: AutoReplyClass,
+) -> bool {
+    // What asks others not to answer, and what a rule has sent: either may be a person's.
+    let is_marked = || {
+        let suppress = mail.field("X-Auto-Response-Suppress");
+        suppress.or_else(|| mail.field(rule::FIELD)).is_some()
+    };
+    let text = notice.lower();
+    let is_worded =
+        words::says_so(text) || (class == AutoReplyClass::Other && words::speaks_of_it(text));
+    (origin.is_in_thread || is_marked() || is_worded) && !notice.quotes()
+}
+
 /// A challenge, which may come in the form of a bounce. Words alone tell none in a report about a
 /// delivery: a refusal may say as well how to get past it.
-pub(super) fn challenge(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
+pub(super) fn challenge(mail: &Mail<'_>, origin: &Origin, notice: &Notice) -> Option<AutoReply> {
     let marks = [
         "X-Boxbe-Notice",
         "X-Spamarrest-Challenge",
@@ -115,13 +153,9 @@ pub(super) fn challenge(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
         .header(0)
         .fields()
         .any(|field| marks.iter().any(|mark| field.is(mark)));
-    let from = mail
-        .field("From")
-        .map(|field| field.text())
-        .unwrap_or_default();
-    let is_asked = !is_announced(mail)
-        && !is_daemon(&from)
-        && !is_answer_of_a_person(mail)
+    let is_asked = !is_announced(mail, origin)
+        && !origin.is_daemon
+        && !is_answer_of_a_person(mail, origin)
         && words::is_challenge(&subject(mail), notice.lower());
     (has_mark || is_asked).then_some(AutoReply {
         class: AutoReplyClass::Challenge,
@@ -130,22 +164,10 @@ pub(super) fn challenge(mail: &Mail<'_>, notice: &Notice) -> Option<AutoReply> {
 }
 
 /// What nobody but a person's mail program writes, and no sign of any other.
-fn is_answer_of_a_person(mail: &Mail<'_>) -> bool {
-    let return_path = mail.field("Return-Path").map(|field| field.text());
-    let is_null = return_path.is_some_and(|path| path.trim() == "<>");
-    let from = mail
-        .field("From")
-        .map(|field| field.text().to_ascii_lowercase());
-    let is_nobody = from.is_some_and(|from| {
-        ["noreply", "no-reply", "donotreply"]
-            .iter()
-            .any(|name| from.contains(name))
-    });
-    let is_report = mail
-        .parts()
-        .first()
-        .is_some_and(|part| part.report_type.is_some());
-    !is_null && !is_nobody && !is_report && evidence(mail).is_none()
+fn is_answer_of_a_person(mail: &Mail<'_>, origin: &Origin) -> bool {
+    let mut parts = mail.parts().iter();
+    let is_report = parts.next().is_some_and(|root| root.report_type.is_some());
+    !origin.is_null && !origin.is_nobody && !is_report && evidence(mail, origin).is_none()
 }
 
 fn subject(mail: &Mail<'_>) -> String {

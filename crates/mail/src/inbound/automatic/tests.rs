@@ -1,10 +1,12 @@
 use super::*;
+use crate::inbound::origin::Envelope;
 
 fn check(head: &str, class: Option<AutoReplyClass>) {
     let raw = format!("From: ann@customer.example\r\n{head}\r\n\r\ntext\r\n");
     let mail = Mail::read(raw.as_bytes());
     let notice = Notice::saying("text");
-    let found = by_subject(&mail, &notice).or_else(|| read(&mail, &notice));
+    let origin = Origin::of(&mail, Envelope::Noted);
+    let found = by_subject(&mail, &origin, &notice).or_else(|| read(&mail, &origin, &notice));
     assert_eq!(found.map(|found| found.class), class, "{head}");
 }
 
@@ -30,33 +32,119 @@ fn fields_tell_automatic_answers() {
 }
 
 #[test]
-fn the_beginning_of_a_subject_tells() {
+fn the_beginning_of_a_subject_tells_with_a_second_sign() {
+    let others = [
+        "Return-Path: <>",
+        "Precedence: bulk",
+        "In-Reply-To: <1@sender.example>",
+        "X-Auto-Response-Suppress: All",
+    ];
     for subject in [
         "Out of Office: your order",
         "Out of office",
-        "Abwesend: Ihre Bestellung",
         "I will be out of office until Monday",
         "Absence du bureau",
+        "Automatic reply: out of the office",
     ] {
-        check(
-            &format!("Subject: {subject}"),
-            Some(AutoReplyClass::Vacation),
-        );
+        for other in others {
+            let head = format!("Subject: {subject}\r\n{other}");
+            check(&head, Some(AutoReplyClass::Vacation));
+        }
+        check(&format!("Subject: {subject}"), None);
+        check(&format!("Subject: Re: {subject}\r\n{}", others[2]), None);
     }
+    // What people write as well nothing tells but a program.
     for subject in [
-        "Re: Out of Office: your order",
+        "Urlaub",
+        "Abwesend: Ihre Bestellung",
+        "Holiday: booking in May",
+        "I am on vacation, can you ship later?",
+        "Out of office: can you ship later?",
+    ] {
+        check(&format!("Subject: {subject}"), None);
+        for (other, class) in [
+            (others[0], Some(AutoReplyClass::Vacation)),
+            (others[1], Some(AutoReplyClass::Vacation)),
+            (others[2], None),
+            (others[3], None),
+        ] {
+            check(&format!("Subject: {subject}\r\n{other}"), class);
+        }
+    }
+    // A newsletter.
+    let newsletter = "Subject: Holiday: all for less\r\nPrecedence: bulk\r\nList-Id: <a.example>";
+    check(newsletter, None);
+    for subject in [
         "Out of office furniture, we need some",
         "Vacations in Spain",
         "The automatic reply is broken",
         "Absent-minded as I am",
         "Auto parts",
     ] {
-        check(&format!("Subject: {subject}"), None);
+        for other in others {
+            check(&format!("Subject: {subject}\r\n{other}"), None);
+        }
     }
-    check(
-        "Subject: Automatic reply: your order",
-        Some(AutoReplyClass::Other),
-    );
+    for subject in ["Automatic response is broken", "Auto: Termin am Montag"] {
+        check(&format!("Subject: {subject}\r\n{}", others[2]), None);
+    }
+    let head = format!("Subject: Automatic reply: your order\r\n{}", others[2]);
+    check(&head, Some(AutoReplyClass::Other));
+}
+
+#[test]
+fn a_text_is_a_second_sign_unless_it_quotes() {
+    let of = |head: &str, text: &str| {
+        let raw = format!("From: ann@customer.example\r\n{head}\r\n\r\n{text}\r\n");
+        let mail = Mail::read(raw.as_bytes());
+        let origin = Origin::of(&mail, Envelope::Noted);
+        by_subject(&mail, &origin, &Notice::of(&mail)).is_some()
+    };
+    let automatic = "Subject: Automatic reply: your order";
+    assert!(of(automatic, "I am away until Monday."));
+    assert!(of(automatic, "This is an automated message."));
+    assert!(!of(automatic, "I keep getting these. Stop it."));
+    let away = "Subject: Out of office";
+    assert!(of(away, "This is an automatic reply."));
+    assert!(!of(away, "I am away until Monday, please ship later."));
+    let answer = format!("{away}\r\nIn-Reply-To: <1@sender.example>");
+    assert!(of(&answer, "I am away until Monday."));
+    assert!(!of(
+        &answer,
+        "Please ship later.\r\n\r\nYou wrote:\r\n> It is on its way."
+    ));
+}
+
+#[test]
+fn what_a_rule_sends_on_is_a_person_s() {
+    let head = |more: &str| {
+        format!(
+            "To: shop@sender.example\r\nSubject: Re: your order\r\nIn-Reply-To: <1@sender.example>\r\n{more}"
+        )
+    };
+    let other = AutoReplyClass::Other;
+    for (more, class) in [
+        (
+            "X-MS-Exchange-Inbox-Rules-Loop: bob@customer.example",
+            Some(other),
+        ),
+        ("X-MS-Exchange-Inbox-Rules-Loop: ann@customer.example", None),
+        (
+            "X-MS-Exchange-Inbox-Rules-Loop: bob@elsewhere.example",
+            None,
+        ),
+        (
+            "X-MS-Exchange-Inbox-Rules-Loop: bob@customer.example\r\nCc: bob@customer.example",
+            None,
+        ),
+        (
+            "X-MS-Exchange-Inbox-Rules-Loop: bob@customer.example\r\nX-Mailer: Letters 1",
+            None,
+        ),
+        ("X-MS-Exchange-Inbox-Rules-Loop: 1", None),
+    ] {
+        check(&head(more), class);
+    }
 }
 
 #[test]
@@ -66,7 +154,13 @@ fn a_bounce_is_no_challenge() {
     let of = |head: &str, body: &str| {
         let raw =
             format!("From: Mail <filter@customer.example>\r\nReturn-Path: <>\r\n{head}\r\n{body}");
-        challenge(&Mail::read(raw.as_bytes()), &Notice::saying(text)).is_some()
+        let mail = Mail::read(raw.as_bytes());
+        challenge(
+            &mail,
+            &Origin::of(&mail, Envelope::Noted),
+            &Notice::saying(text),
+        )
+        .is_some()
     };
     assert!(of("", text));
     let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n";
@@ -84,5 +178,9 @@ fn a_request_that_protects_is_no_challenge() {
         "to protect your account you only need to enter a one-time code. simply reply to verify.";
     let raw = "From: noreply@shop.example\r\nSubject: your code\r\n\r\n";
     let notice = Notice::saying(text);
-    assert_eq!(challenge(&Mail::read(raw.as_bytes()), &notice), None);
+    let mail = Mail::read(raw.as_bytes());
+    assert_eq!(
+        challenge(&mail, &Origin::of(&mail, Envelope::Noted), &notice),
+        None
+    );
 }

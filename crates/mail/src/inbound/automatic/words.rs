@@ -3,23 +3,29 @@
 use crate::inbound::phrases::Phrases;
 use postbell_model::inbound::AutoReplyClass;
 
-/// What the subject of a vacation note begins with.
+/// What the subject of a vacation note begins with, and hardly any other.
+static AWAY_SET: Phrases = Phrases::new(
+    "\
+     out of office|out of the office|out-of-office|away from the office|away from my mail|\
+     abwesenheitsnotiz|absence du bureau|message d'absence|absent du bureau|hors du bureau|\
+     notification d'absence|fuera de la oficina|fuera de oficina|fora do escritório|\
+     ausente do escritório|fora do escritorio|fuori ufficio|fuori sede|non in ufficio|\
+     afwezigheidsbericht|buiten kantoor|ej på kontoret|inte på kontoret|ikke på kontoret|\
+     ude af kontoret|poissa toimistosta|poza biurem|mimo kancelář|nisam u uredu|házon kívül|\
+     absent din birou|вне офиса|нет в офисе|поза офісом|ofis dışında|ofiste değil|\
+     εκτός γραφείου|자리 비움|不在办公室|外出回复|מחוץ למשרד|خارج المكتب",
+);
+
+/// What it begins with that people begin a subject with as well.
 static AWAY: Phrases = Phrases::new(
     "\
-     out of office|i am out of|i'm out of|i am away|i'm away|away from|out of the office|\
-     out-of-office|ooo|on vacation|on holiday|away from the office|away from my mail|vacation|\
-     holiday|abwesenheitsnotiz|abwesenheit|abwesend|außer haus|nicht im büro|urlaub|\
-     absence du bureau|message d'absence|absent du bureau|absent|hors du bureau|en congé|\
-     notification d'absence|fuera de la oficina|fuera de oficina|ausente|ausencia|de vacaciones|\
-     fora do escritório|ausência|ausente do escritório|fora do escritorio|ausencia temporária|\
-     fuori ufficio|fuori sede|assenza|assente|non in ufficio|afwezig|niet aanwezig|afwezigheid|\
-     afwezigheidsbericht|buiten kantoor|frånvaro|ej på kontoret|inte på kontoret|fravær|\
-     ikke til stede|ikke på kontoret|ude af kontoret|poissa toimistosta|poissaolo|lomalla|\
-     fraværende|poza biurem|nieobecność|nieobecny|jestem na urlopie|mimo kancelář|nepřítomnost|\
-     v neprítomnosti|nisam u uredu|odsotnost|házon kívül|szabadság|absență|în concediu|\
-     absent din birou|вне офиса|нет на месте|отсутств|в отпуске|нет в офисе|відсутній|\
-     поза офісом|ofis dışında|ofiste değil|dışarıda|εκτός γραφείου|απουσία|不在|外出|休暇|부재|자리 비움|\
-     外出中|休假|不在办公室|外出回复|מחוץ למשרד|خارج المكتب",
+     i am out of|i'm out of|i am away|i'm away|away from|away:|ooo|on vacation|on holiday|\
+     vacation|holiday|abwesenheit|abwesend|außer haus|nicht im büro|urlaub|absent|en congé|\
+     ausente|ausencia|de vacaciones|ausência|ausencia temporária|assenza|assente|afwezig|\
+     niet aanwezig|afwezigheid|frånvaro|fravær|ikke til stede|poissaolo|lomalla|fraværende|\
+     nieobecność|nieobecny|jestem na urlopie|nepřítomnost|v neprítomnosti|odsotnost|szabadság|\
+     absență|în concediu|нет на месте|отсутств|в отпуске|відсутній|dışarıda|απουσία|不在|外出|\
+     休暇|부재|外出中|休假",
 );
 
 /// How a subject begins that says it in a sentence.
@@ -34,7 +40,7 @@ static ANSWERS: Phrases = Phrases::new(
      automatic reply|résponse automatique|this is an automat|automatic notification|\
      automatic response|automatic answer|automated reply|automated response|automated answer|\
      autoreply|auto reply|auto-reply|auto response|auto-response|autoresponse|autoresponder|\
-     auto responder|auto:|[auto-reply]|[autoreply]|(auto reply)|<automated response>|\
+     auto responder|[auto-reply]|[autoreply]|(auto reply)|<automated response>|\
      [auto reply]|automatische antwort|automatische antwoord|automatisch antwoord|\
      autom. antwort|automatische rückantwort|automatisch beantwoord|réponse automatique|\
      reponse automatique|réponse d'absence|respuesta automática|respuesta automatica|\
@@ -48,7 +54,21 @@ static ANSWERS: Phrases = Phrases::new(
      автоматична відповідь|автоматичний відповідь|автоматичен отговор|αυτόματη απάντηση|\
      otomatik yanıt|otomatik cevap|自動返信|自動応答|自动回复|自動回覆|自动答复|자동 회신|자동 응답|자동응답|תשובה אוטומטית|\
      رد تلقائي|tự động trả lời|trả lời tự động|balasan otomatis|ตอบกลับอัตโนมัติ|\
-     away:|thank you for your message (automatic|thank you for contacting us (auto",
+     thank you for your message (automatic|thank you for contacting us (auto",
+);
+
+/// How they say in their text that nobody wrote them.
+static SAYS_SO: Phrases = Phrases::new(
+    "\
+     this is an auto|automatically generated|automatically sent|\
+     sent automatically|generated automatically|an automated response|an automatic re|\
+     an automated reply|an automated message|wurde automatisch|wird automatisch|\
+     ist eine auto|message automatique|réponse automatique|respuesta automática|\
+     mensaje automático|resposta automática|mensagem automática|risposta automatica|\
+     messaggio automatico|automatisch gegenereerd|automatisch bericht|automatiskt svar|\
+     automatisk svar|odpowiedź automatyczna|wiadomość automatyczna|automatická odpověď|\
+     automatikus válasz|автоматический ответ|автоматическое сообщение|自動返信|自動送信|自動応答|\
+     自动回复|自動回覆|자동 회신|자동 응답",
 );
 
 /// In a subject or text of a challenge.
@@ -89,7 +109,7 @@ const HEAD_MAX: usize = 6_000;
 
 /// The class of an answer that is known to be automatic.
 pub(super) fn class(subject: &str, text: &str) -> AutoReplyClass {
-    if class_of_beginning(subject) == Some(AutoReplyClass::Vacation) {
+    if beginning(subject).is_some_and(|(class, _)| class == AutoReplyClass::Vacation) {
         return AutoReplyClass::Vacation;
     }
     let head = head(text);
@@ -118,21 +138,65 @@ fn head(text: &str) -> &str {
     text.get(..end).unwrap_or(text)
 }
 
+/// How a subject begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// As programs have it.
+    Set,
+    /// As people may have it as well.
+    Plain,
+}
+
 /// The class that the beginning of a subject tells, if it tells one: the words, and behind them
 /// nothing or what sets them apart.
-pub(super) fn class_of_beginning(subject: &str) -> Option<AutoReplyClass> {
+pub(super) fn beginning(subject: &str) -> Option<(AutoReplyClass, Beginning)> {
     let begins = |phrases: &Phrases| {
         let mut phrases = phrases.iter();
         phrases.any(|words| stands_apart(subject, words))
     };
+    let is_away = AWAY_TEXT.are_in(subject);
+    let class = match is_away {
+        true => AutoReplyClass::Vacation,
+        false => AutoReplyClass::Other,
+    };
+    // Who asks something is there.
+    let is_asked = subject.contains(['?', '？']);
     if begins(&ANSWERS) {
-        return Some(match AWAY_TEXT.are_in(subject) {
-            true => AutoReplyClass::Vacation,
-            false => AutoReplyClass::Other,
-        });
+        let form = match is_asked {
+            true => Beginning::Plain,
+            false => Beginning::Set,
+        };
+        return Some((class, form));
     }
-    let is_told = TELLS.begin(subject) && AWAY_TEXT.are_in(subject);
-    (is_told || begins(&AWAY)).then_some(AutoReplyClass::Vacation)
+    let tells = TELLS.begin(subject);
+    if !is_asked && (begins(&AWAY_SET) || (tells && AWAY_SET.are_in(subject))) {
+        return Some((AutoReplyClass::Vacation, Beginning::Set));
+    }
+    if begins_an_answer(subject) || subject.starts_with("auto:") {
+        return Some((class, Beginning::Plain));
+    }
+    let is_plain = (tells && is_away) || begins(&AWAY) || begins(&AWAY_SET);
+    is_plain.then_some((AutoReplyClass::Vacation, Beginning::Plain))
+}
+
+/// `automatic reply to …`, and `automatic reply is broken`.
+fn begins_an_answer(subject: &str) -> bool {
+    let mut phrases = ANSWERS.iter();
+    phrases.any(|words| {
+        let is_phrase = words.contains("auto") && words.contains(' ');
+        let rest = subject.strip_prefix(words);
+        is_phrase && rest.is_some_and(|rest| rest.starts_with(' '))
+    })
+}
+
+/// Whether a text says that nobody wrote it.
+pub(super) fn says_so(text: &str) -> bool {
+    SAYS_SO.are_in(head(text))
+}
+
+/// Whether a text speaks of being away, or of a ticket.
+pub(super) fn speaks_of_it(text: &str) -> bool {
+    AWAY_TEXT.are_in(head(text)) || TICKETS.are_in(head(text))
 }
 
 fn stands_apart(subject: &str, words: &str) -> bool {
@@ -151,20 +215,15 @@ fn stands_apart(subject: &str, words: &str) -> bool {
     }
     let next = rest.trim_start().chars().next();
     next.is_none_or(|c| ":：-–—([{<|,;!.】".contains(c))
-        || (is_answer_phrase(words) && rest.starts_with(' '))
-}
-
-/// `automatic reply to …`: nobody begins a subject so.
-fn is_answer_phrase(words: &str) -> bool {
-    words.contains("auto") && words.contains(' ')
 }
 
 #[test]
 fn every_phrase_counts() {
-    for phrases in [&CHALLENGES, &TICKETS, &AWAY_TEXT] {
+    for phrases in [&CHALLENGES, &TICKETS, &AWAY_TEXT, &SAYS_SO] {
         phrases.check_within();
     }
     TELLS.check_beginnings();
     AWAY.check_apart();
+    AWAY_SET.check_apart();
     ANSWERS.check_apart();
 }

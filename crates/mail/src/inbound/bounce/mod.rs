@@ -17,16 +17,21 @@ mod tests;
 
 use super::address;
 use super::mime::Mail;
+use super::origin::Origin;
 use super::status::{Form, Judge, RECIPIENTS_MAX, StatusReport, Told};
 
 pub(super) use notice::Notice;
-pub(super) use signs::{is_answer, is_daemon, is_from_a_program};
 
 use signs::Signs;
 
 /// Reads a bounce in prose; `None` where the message is none, or names nobody.
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<StatusReport> {
-    let signs = Signs::of(mail, notice);
+pub(super) fn read(
+    mail: &Mail<'_>,
+    origin: &Origin,
+    notice: &Notice,
+    judge: &Judge,
+) -> Option<StatusReport> {
+    let signs = Signs::of(mail, notice, origin);
     // Whom it names is looked for where that could make it one.
     if !signs.tell_a_bounce(true) {
         return None;
@@ -66,7 +71,12 @@ pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<St
 }
 
 /// The recipients that the prose names, for a report whose fields name none.
-pub(super) fn complete(mail: &Mail<'_>, notice: &Notice, report: &mut StatusReport) {
+pub(super) fn complete(
+    mail: &Mail<'_>,
+    origin: &Origin,
+    notice: &Notice,
+    report: &mut StatusReport,
+) {
     if report.returned.is_empty() {
         report.returned = notice.returned.clone();
     }
@@ -78,7 +88,7 @@ pub(super) fn complete(mail: &Mail<'_>, notice: &Notice, report: &mut StatusRepo
     if !is_nameless {
         return;
     }
-    let signs = Signs::of(mail, notice);
+    let signs = Signs::of(mail, notice, origin);
     let named = recipients::find(mail, notice, &signs);
     if let [status] = report.recipients.as_mut_slice()
         && let [address] = named.as_slice()

@@ -69,6 +69,12 @@ impl Notice {
         self.lower.get_or_init(|| self.text.to_lowercase())
     }
 
+    /// Whether it quotes a message, or has the header of one.
+    pub(crate) fn quotes(&self) -> bool {
+        let mut lines = self.text.lines();
+        !self.returned.is_empty() || lines.any(|line| line.trim_start().starts_with('>'))
+    }
+
     /// The text with ASCII in lower case, so that places are the same.
     fn ascii_lower(&self) -> &str {
         let lower = || self.text.to_ascii_lowercase();

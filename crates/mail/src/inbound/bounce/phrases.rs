@@ -83,22 +83,6 @@ pub(super) static DELIVERED: Phrases = Phrases::new(
      delivered:|zugestellt:|remis:",
 );
 
-/// Names of mailboxes of programs.
-pub(super) static DAEMONS: Phrases = Phrases::new(
-    "\
-     mailer-daemon|mailer_daemon|mailerdaemon|mail-daemon|maildaemon|postmaster|mdaemon|\
-     mail.delivery.system|mail-delivery|maildelivery|mail_delivery|bounce|bounces|smtp|\
-     mailsystem|mail-system|mailadmin|mail-admin",
-);
-
-/// Names that programs give themselves.
-pub(super) static DAEMON_NAMES: Phrases = Phrases::new(
-    "\
-     mail deliver|delivery system|delivery subsystem|mail administrator|\
-     system administrator|mail system|postmaster|ndr administrator|\
-     mailer|microsoft outlook|mail router|mail service",
-);
-
 /// In a line that names a recipient behind a colon or at its end.
 pub(super) static LABELS: Phrases = Phrases::new(
     "\

@@ -3,11 +3,10 @@
 use std::cell::OnceCell;
 
 use super::notice::{Notice, head};
-use super::phrases::{
-    DAEMON_NAMES, DAEMONS, DELAYED, DELIVERED, FINAL, SUBJECT_FAILED, TEXT_FAILED,
-};
+use super::phrases::{DELAYED, DELIVERED, FINAL, SUBJECT_FAILED, TEXT_FAILED};
 use crate::inbound::address;
 use crate::inbound::mime::Mail;
+use crate::inbound::origin::{Origin, is_daemon};
 use crate::inbound::phrases::Phrases;
 use crate::inbound::status::{Action, Codes, find_codes};
 
@@ -18,16 +17,11 @@ const HEAD_MAX: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Signs<'a> {
     notice: &'a Notice,
-    /// A program sent it, by its name.
-    is_daemon: bool,
-    /// It has no return path.
-    is_null: bool,
+    origin: &'a Origin,
     /// A field names the recipients that failed.
     has_failed_field: bool,
     /// Its type says that it is a report.
     is_report: bool,
-    /// It answers a message, as people's mail does.
-    is_answer: bool,
     /// It has the message that it is about.
     returns_it: bool,
     subject_failed: bool,
@@ -37,7 +31,7 @@ pub(crate) struct Signs<'a> {
 }
 
 impl<'a> Signs<'a> {
-    pub(crate) fn of(mail: &Mail<'_>, notice: &'a Notice) -> Self {
+    pub(crate) fn of(mail: &Mail<'_>, notice: &'a Notice, origin: &'a Origin) -> Self {
         let text = |name: &str| mail.field(name).map(|field| field.text());
         let subject = text("Subject").unwrap_or_default().to_lowercase();
         let from = text("From");
@@ -47,11 +41,9 @@ impl<'a> Signs<'a> {
             .and_then(|part| part.report_type.as_deref());
         Self {
             notice,
-            is_daemon: from.as_deref().is_some_and(is_daemon),
-            is_null: is_null(mail),
+            origin,
             has_failed_field: mail.field("X-Failed-Recipients").is_some(),
             is_report: report_type == Some("delivery-status"),
-            is_answer: is_answer(&subject),
             returns_it: returns_a_message(mail, notice),
             subject_failed: SUBJECT_FAILED.are_in(&subject),
             subject,
@@ -65,13 +57,17 @@ impl<'a> Signs<'a> {
         if self.has_failed_field || self.is_report {
             return true;
         }
-        if self.is_answer {
+        if self.origin.is_answer {
             return false;
         }
-        if self.is_daemon || self.is_null {
+        if self.origin.reports() {
             return self.subject_failed || (names_somebody && self.text_failed());
         }
-        // People's mail has such words and addresses as well, and seldom a code.
+        // People's mail has such words and addresses as well, and seldom a code; theirs alone
+        // answers ours, under another subject too.
+        if self.origin.is_in_thread {
+            return false;
+        }
         let is_worded = self.subject_failed && names_somebody && self.text_failed();
         is_worded && (self.returns_it || find_codes(self.head()) != Codes::default())
     }
@@ -125,53 +121,12 @@ static TEXT_FAILED_HARD: Phrases = Phrases::new(
 );
 
 /// A message that is a part, or the header of one with what only servers write into it: the
-/// header above a quote has no Message-ID.
+/// header above a quote has no Message-ID. Nothing reports about a report, and people enclose one
+/// when they ask about it.
 fn returns_a_message(mail: &Mail<'_>, notice: &Notice) -> bool {
-    mail.enclosed().is_some() || notice.returned.message_id.is_some()
-}
-
-/// Whether a program sent it, by its name or without a return path, and not as an answer.
-pub(crate) fn is_from_a_program(mail: &Mail<'_>) -> bool {
-    let text = |name: &str| mail.field(name).map(|field| field.text());
-    let subject = text("Subject").unwrap_or_default().to_lowercase();
-    let is_daemon = text("From").is_some_and(|from| is_daemon(&from));
-    !is_answer(&subject) && (is_daemon || is_null(mail))
-}
-
-/// RFC 5321 §4.5.5: what reports has no return path.
-fn is_null(mail: &Mail<'_>) -> bool {
-    let path = mail.field("Return-Path").map(|field| field.text());
-    path.is_some_and(|path| path.trim().trim_matches(['<', '>']).is_empty())
-}
-
-/// Whether a From field names a program that reports.
-pub(crate) fn is_daemon(from: &str) -> bool {
-    let lower = from.to_lowercase();
-    let local = address::first(&lower).and_then(|address| {
-        let (local, _) = address.rsplit_once('@')?;
-        Some(local.to_owned())
-    });
-    let local = local.unwrap_or_else(|| lower.trim().trim_matches(['<', '>', '"']).to_owned());
-    let name = lower.split('<').next().unwrap_or_default();
-    let is_named = DAEMONS.iter().any(|daemon| {
-        let rest = local.strip_prefix(daemon);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+']))
-    });
-    is_named
-        || lower.contains("mailer-daemon")
-        || lower.contains("postmaster")
-        || lower.trim() == "<>"
-        || DAEMON_NAMES.are_in(name)
-}
-
-/// How programs mark an answer (RFC 5322 §3.6.5) or what is forwarded.
-static ANSWER_MARKS: Phrases = Phrases::new(
-    "re:|fw:|fwd:|aw:|wg:|sv:|vs:|antw:|tr:|r:|odp:|ynt:|rv:|res:|enc:|回复:|答复:|返信:",
-);
-
-/// Whether a subject in lower case is one of an answer.
-pub(crate) fn is_answer(subject: &str) -> bool {
-    ANSWER_MARKS.begin(subject.trim_start())
+    let from = notice.returned.from.as_deref();
+    let is_report = from.is_some_and(is_daemon);
+    !is_report && (mail.enclosed().is_some() || notice.returned.message_id.is_some())
 }
 
 #[test]
@@ -183,12 +138,9 @@ fn every_phrase_counts() {
         &DELAYED,
         &FINAL,
         &DELIVERED,
-        &DAEMON_NAMES,
         &super::phrases::LABELS,
     ];
     for phrases in within {
         phrases.check_within();
     }
-    ANSWER_MARKS.check_beginnings();
-    DAEMONS.check(|one, other| one == other || one.starts_with(&format!("{other}-")));
 }

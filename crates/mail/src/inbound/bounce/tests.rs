@@ -1,6 +1,6 @@
 use super::address::all;
-use super::signs::is_answer;
 use super::*;
+use crate::inbound::origin::Envelope;
 
 #[test]
 fn addresses_are_found_in_prose() {
@@ -31,41 +31,16 @@ fn addresses_are_found_in_prose() {
     }
 }
 
-#[test]
-fn programs_are_told_by_their_names() {
-    for from in [
-        "MAILER-DAEMON@mx.example",
-        "Mail Delivery Subsystem <mailer-daemon@provider.example>",
-        "\"Mail Delivery System\" <noreply@provider.example>",
-        "postmaster@customer.example",
-        "<>",
-    ] {
-        assert!(is_daemon(from), "{from}");
-    }
-    for from in [
-        "Ann <ann@customer.example>",
-        "",
-        "Bounce House Rentals <info@shop.example>",
-    ] {
-        assert!(!is_daemon(from), "{from}");
-    }
-}
-
-#[test]
-fn answers_are_told_by_their_subjects() {
-    for subject in ["re: a", "aw: a", "fwd: a", "  sv: a"] {
-        assert!(is_answer(subject), "{subject}");
-    }
-    for subject in ["a re: b", "returned mail", "re a"] {
-        assert!(!is_answer(subject), "{subject}");
-    }
-}
-
 fn report_of(head: &str, text: &str) -> Option<StatusReport> {
     let raw = format!("{head}\r\n\r\n{text}");
     let mail = Mail::read(raw.as_bytes());
     let judge = Judge::new(crate::Classifier::standard());
-    read(&mail, &judge, &Notice::of(&mail))
+    read(
+        &mail,
+        &Origin::of(&mail, Envelope::Noted),
+        &Notice::of(&mail),
+        &judge,
+    )
 }
 
 #[test]
@@ -110,7 +85,8 @@ fn fields_in_a_text_count_where_a_program_wrote_it() {
         let raw = format!("{head}\r\n\r\n{fields}");
         let mail = Mail::read(raw.as_bytes());
         let judge = Judge::new(crate::Classifier::standard());
-        let report = crate::inbound::status::read(&mail, &judge, &Notice::of(&mail));
+        let (origin, notice) = (Origin::of(&mail, Envelope::Noted), Notice::of(&mail));
+        let report = crate::inbound::status::read(&mail, &origin, &notice, &judge);
         assert_eq!(report.is_some(), is_report, "{head}");
     }
 }

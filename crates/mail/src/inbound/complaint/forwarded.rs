@@ -2,8 +2,8 @@
 //! feedback loop.
 
 use super::{Complaint, FeedbackType};
-use crate::inbound::address;
 use crate::inbound::mime::Mail;
+use crate::inbound::origin::Origin;
 use crate::inbound::status::Returned;
 
 /// In a subject.
@@ -19,13 +19,11 @@ const SUBJECTS: [&str; 10] = [
     "reported as spam",
     "email abuse",
 ];
-/// Local parts of senders.
-const SENDERS: [&str; 5] = ["staff", "complaints", "complaint", "spamcop", "junk"];
-/// In a local part of a sender.
-const SENDERS_WITHIN: [&str; 3] = ["abuse", "feedback", "fbl"];
-
-/// Reads one; `None` where the message is none.
-pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
+/// Reads one; `None` where the message is none, as an answer is and what somebody passes on.
+pub(super) fn read(mail: &Mail<'_>, origin: &Origin) -> Option<Complaint> {
+    if origin.is_answer {
+        return None;
+    }
     let enclosed = mail.enclosed()?;
     let within = mail.header(enclosed);
     let reports = |name: &str| within.fields().find(|field| field.is(name));
@@ -35,12 +33,8 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
         .field("Subject")
         .map(|field| field.text().to_lowercase());
     let subject = subject.unwrap_or_default();
-    let from = mail
-        .field("From")
-        .map(|field| field.text())
-        .unwrap_or_default();
     let says_so = SUBJECTS.iter().any(|words| subject.contains(words));
-    let is_told = is_marked || (says_so && is_feedback_sender(&from));
+    let is_told = is_marked || (says_so && origin.is_feedback);
     if !is_told {
         return None;
     }
@@ -61,17 +55,4 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
     }
     complaint.complete();
     Some(complaint)
-}
-
-/// Whether a From field names a feedback loop.
-pub(super) fn is_feedback_sender(from: &str) -> bool {
-    let Some(address) = address::first(from) else {
-        return false;
-    };
-    let local = address
-        .split('@')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    SENDERS.contains(&local.as_str()) || SENDERS_WITHIN.iter().any(|word| local.contains(word))
 }

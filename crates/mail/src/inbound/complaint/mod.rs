@@ -10,10 +10,13 @@ mod forwarded;
 mod tests;
 
 use super::address;
-use super::mime::{Kind, Mail, to_text};
+use super::mime::{Kind, Mail, Media, to_text};
+use super::origin::Origin;
 use super::status::Returned;
 use crate::header::Header;
 
+/// What a report is called, as its type and as that of its part.
+const REPORTS: [&str; 2] = ["feedback-report", "x-feedback-report"];
 /// Octets of the fields that are read.
 const FIELDS_MAX: usize = 256 * 1024;
 /// Values of a field that are kept.
@@ -100,14 +103,21 @@ impl FeedbackType {
 }
 
 /// Reads a complaint; `None` where the message is none.
-pub(super) fn read(mail: &Mail<'_>) -> Option<Complaint> {
-    fields(mail).or_else(|| forwarded::read(mail))
+pub(super) fn read(mail: &Mail<'_>, origin: &Origin) -> Option<Complaint> {
+    fields(mail, origin).or_else(|| forwarded::read(mail, origin))
 }
 
-fn fields(mail: &Mail<'_>) -> Option<Complaint> {
-    let is_report = |media: &super::mime::Media| {
-        media.sub == "feedback-report" || media.sub == "x-feedback-report"
-    };
+/// The fields for programs, in a message that is a complaint by its own type (RFC 5965 §2) or that
+/// a program sent: some mail programs attach the parts of one that is passed on.
+fn fields(mail: &Mail<'_>, origin: &Origin) -> Option<Complaint> {
+    let is_report = |media: &Media| media.main != "multipart" && REPORTS.contains(&&*media.sub);
+    let is_announced = mail.parts().first().is_some_and(|root| {
+        let report_type = root.report_type.as_deref();
+        is_report(&root.media) || report_type.is_some_and(|name| REPORTS.contains(&name))
+    });
+    if !is_announced && !origin.is_program() {
+        return None;
+    }
     let (index, _) = mail
         .own_leaves()
         .find(|(_, part)| part.kind == Kind::Leaf && is_report(&part.media))?;

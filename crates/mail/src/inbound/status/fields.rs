@@ -9,8 +9,9 @@ use super::returned::{Returned, cut};
 use super::{Action, Form, RECIPIENTS_MAX, StatusReport};
 use crate::header::Header;
 use crate::inbound::address;
-use crate::inbound::bounce::{Notice, is_from_a_program};
+use crate::inbound::bounce::Notice;
 use crate::inbound::mime::{Kind, Mail, Part, to_text};
+use crate::inbound::origin::Origin;
 
 /// Octets of the fields that are read.
 const FIELDS_MAX: usize = 1024 * 1024;
@@ -23,14 +24,16 @@ struct Fields {
     recipients: Vec<Told>,
 }
 
-/// Whether a message says of itself that it is a report about a delivery: by its type
-/// (RFC 6522 §3), or by a part.
-pub(crate) fn is_announced(mail: &Mail<'_>) -> bool {
-    let mut parts = mail.parts().iter();
-    let is_report = |part: &Part| {
-        part.media.main == "multipart" && part.report_type.as_deref() == Some("delivery-status")
+/// Whether a message is a report about a delivery by its form: by its own type (RFC 6522 §3), or
+/// by a part where a program sent it. People enclose reports in what they write, and some mail
+/// programs attach the parts of one that is passed on.
+pub(crate) fn is_announced(mail: &Mail<'_>, origin: &Origin) -> bool {
+    let is_report = |root: &Part| {
+        let is_typed = root.report_type.as_deref() == Some("delivery-status");
+        is_status_part(root) || (root.media.main == "multipart" && is_typed)
     };
-    parts.next().is_some_and(is_report) || mail.leaves().any(|(_, part)| is_status_part(part))
+    let has_part = || mail.leaves().any(|(_, part)| is_status_part(part));
+    mail.parts().first().is_some_and(is_report) || (origin.reports() && has_part())
 }
 
 fn is_status_part(part: &Part) -> bool {
@@ -38,8 +41,13 @@ fn is_status_part(part: &Part) -> bool {
     part.media.main == "message" && names.contains(&part.media.sub.as_str())
 }
 
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<StatusReport> {
-    let fields = find(mail)?;
+pub(super) fn read(
+    mail: &Mail<'_>,
+    origin: &Origin,
+    notice: &Notice,
+    judge: &Judge,
+) -> Option<StatusReport> {
+    let fields = find(mail, origin)?;
     let recipients = fields.recipients.into_iter().map(|mut told| {
         told.context = notice.paragraph(told.address.as_deref()).to_owned();
         judge.judge(told)
@@ -53,27 +61,36 @@ pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<St
     })
 }
 
-/// The fields, with at least one recipient.
-fn find(mail: &Mail<'_>) -> Option<Fields> {
+/// The fields, with at least one recipient, of a message that is a report by its form or that a
+/// program sent.
+fn find(mail: &Mail<'_>, origin: &Origin) -> Option<Fields> {
+    if !is_announced(mail, origin) && !origin.reports() {
+        return None;
+    }
+    in_status_parts(mail).or_else(|| elsewhere(mail))
+}
+
+fn in_status_parts(mail: &Mail<'_>) -> Option<Fields> {
     let leaves = mail.leaves().filter(|(_, part)| part.kind == Kind::Leaf);
     let mut named: Vec<_> = leaves.filter(|(_, part)| is_status_part(part)).collect();
-    // RFC 3464 §2: one part. What is returned may be a report itself, and stands further down.
-    named.sort_by_key(|(_, part)| part.depth);
-    for (index, _) in named {
-        let fields = Fields::read(&mail.octets(index));
-        if !fields.recipients.is_empty() {
-            return Some(fields);
-        }
+    // RFC 3464 §2: one part. What is returned may be a report itself.
+    let is_own = |index: usize| !mail.is_enclosed(index);
+    if named.iter().any(|(index, _)| is_own(*index)) {
+        named.retain(|(index, _)| is_own(*index));
     }
-    // Some take the names of the parts away, or the parts themselves. People copy reports into
-    // what they write.
-    let is_told = is_announced(mail) || is_from_a_program(mail);
-    let texts = mail
-        .own_leaves()
-        .filter(|(_, part)| match part.media.main.as_str() {
-            "text" => is_told,
-            main => matches!(main, "application" | "multipart"),
-        });
+    named.sort_by_key(|(_, part)| part.depth);
+    let mut read = named
+        .into_iter()
+        .map(|(index, _)| Fields::read(&mail.octets(index)));
+    read.find(|fields| !fields.recipients.is_empty())
+}
+
+/// Some take the names of the parts away, or the parts themselves.
+fn elsewhere(mail: &Mail<'_>) -> Option<Fields> {
+    let texts = mail.own_leaves().filter(|(_, part)| {
+        let main = part.media.main.as_str();
+        matches!(main, "text" | "application" | "multipart")
+    });
     for (index, _) in texts.take(10) {
         let octets = mail.octets(index);
         let Some(from) = first_field(&octets) else {

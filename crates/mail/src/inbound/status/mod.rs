@@ -16,6 +16,7 @@ use postbell_model::{BounceClass, EnhancedCode};
 
 use super::bounce::Notice;
 use super::mime::Mail;
+use super::origin::Origin;
 
 pub use returned::Returned;
 
@@ -127,6 +128,11 @@ impl Action {
 }
 
 /// The fields of RFC 3464 in a message, wherever they stand.
-pub(super) fn read(mail: &Mail<'_>, judge: &Judge, notice: &Notice) -> Option<StatusReport> {
-    fields::read(mail, judge, notice)
+pub(super) fn read(
+    mail: &Mail<'_>,
+    origin: &Origin,
+    notice: &Notice,
+    judge: &Judge,
+) -> Option<StatusReport> {
+    fields::read(mail, origin, notice, judge)
 }

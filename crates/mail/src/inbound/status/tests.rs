@@ -1,5 +1,6 @@
 use super::codes::{Codes, find};
 use super::*;
+use crate::inbound::origin::Envelope;
 
 fn check(text: &str, reply: u16, enhanced: &str) {
     let wanted = Codes {
@@ -65,7 +66,12 @@ fn report_of(fields: &str) -> Option<StatusReport> {
     );
     let mail = Mail::read(raw.as_bytes());
     let judge = Judge::new(crate::Classifier::standard());
-    read(&mail, &judge, &Notice::of(&mail))
+    read(
+        &mail,
+        &Origin::of(&mail, Envelope::Noted),
+        &Notice::of(&mail),
+        &judge,
+    )
 }
 
 #[test]
