@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use postbell_mail::inbound::mime::Kind;
 use postbell_mail::inbound::{
-    Inbound, Mail, Person, Reader, Thread, is_forwarded, people, reply_text, thread,
+    Inbound, Mail, Person, Reader, Thread, is_forwarded, people, people_in, reply_text, thread,
 };
 use postbell_mail::mailbox;
 use postbell_mail::summary::SUBJECT_MAX;
@@ -45,7 +45,8 @@ impl<'a> Reading<'a> {
     /// Reads it.
     pub(super) fn of(raw: &'a [u8], authentication: &'a Authentication, reader: &Reader) -> Self {
         let mail = Mail::read(raw);
-        let subject = mail.field("Subject").map(|field| field.text());
+        let subject = mail.field("Subject");
+        let subject = subject.map(|field| field.text_in(mail.charset()));
         Self {
             says: reader.read(&mail),
             from: author(&mail),
@@ -87,10 +88,11 @@ impl<'a> Reading<'a> {
     /// Its header fields, decoded and unfolded.
     pub(super) fn headers(&self) -> Vec<(String, String)> {
         let header = self.mail.header(0);
+        let charset = self.mail.charset();
         let fields = header.fields().filter(|field| !field.name().is_empty());
         let told = fields.take(HEADERS_MAX).map(|field| {
             let name = String::from_utf8_lossy(field.name());
-            let value = one_line(&field.text(), HEADER_MAX);
+            let value = one_line(&field.text_in(charset), HEADER_MAX);
             (one_line(&name, HEADER_NAME_MAX), value)
         });
         told.collect()
@@ -141,9 +143,11 @@ fn author(mail: &Mail<'_>) -> Person {
         Some(address) => address.as_str(),
         None => &first.address,
     };
+    let named = people_in(&field, mail.charset(), 1).pop();
+    let name = named.map(|person| person.name).unwrap_or_default();
     Person {
         address: one_line(address, ADDRESS_MAX),
-        name: one_line(&first.name, NAME_MAX),
+        name: one_line(&name, NAME_MAX),
     }
 }
 

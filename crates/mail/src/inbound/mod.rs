@@ -29,7 +29,7 @@ use crate::classify::Classifier;
 pub use automatic::AutoReply;
 pub use complaint::{Complaint, FeedbackType};
 pub use mime::Mail;
-pub use people::{Person, people};
+pub use people::{Person, people, people_in};
 pub use reply::{ReplyText, Thread, is_forwarded, reply_text, thread};
 pub use status::{Action, RecipientStatus, Returned, StatusReport};
 

@@ -90,7 +90,7 @@ impl Head {
         let filename = disposition
             .take("filename")
             .or_else(|| content.take("name"))
-            .map(|name| header::decoded(name.as_bytes()));
+            .map(|name| header::decoded(name.as_bytes(), None));
         let boundary = content.take("boundary").map(|boundary| {
             // RFC 2046 §5.1.1: it does not end with white space.
             boundary.trim_end().as_bytes().to_vec()

@@ -148,6 +148,15 @@ impl<'a> Mail<'a> {
         self.header(0).fields().find(|field| field.is(name))
     }
 
+    /// The character set that it names for its text: that of octets in its header which are not
+    /// said to be anything.
+    pub fn charset(&self) -> Option<&str> {
+        let texts = self
+            .own_leaves()
+            .filter(|(_, part)| part.media.main == "text");
+        texts.filter_map(|(_, part)| part.charset.as_deref()).next()
+    }
+
     /// The body of a part as it came.
     pub fn body(&self, index: usize) -> &'a [u8] {
         let span = self.parts.get(index).map(|part| part.body.clone());
