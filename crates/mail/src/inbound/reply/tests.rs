@@ -35,7 +35,7 @@ fn signatures_go() {
     check("Ja.\n\nVon meinem iPhone gesendet\n", "Ja.");
     let thread = "On Mon, May 4, 2026 at 11:00 AM Ann <ann@a.example> wrote:\n\n> Well?\n";
     check(&format!("Yes.\n\nSent from my iPhone\n\n{thread}"), "Yes.");
-    let header = "From: Ann\nSent: Monday\nTo: Bob\nSubject: it\n\nWell?\n";
+    let header = "From: Ann\nSent: Monday, 4 May 2026\nTo: Bob\nSubject: it\n\nWell?\n";
     check(&format!("Yes.\n\nSent from my iPhone\n\n{header}"), "Yes.");
 }
 
@@ -44,6 +44,8 @@ fn what_somebody_wrote_stays() {
     for text in [
         "I wrote:\n\nthis",
         "To: do\nis a list",
+        "Please book it.\n\nFrom: Berlin\nTo: Munich\nSubject: move",
+        "Please book it.\n\nFrom: Berlin\nTo: Munich\nSubject: move\n\nThanks, Ann",
         "a - b -- c",
         "At 11:00 we meet:\nat the station",
         "```\n----\n> code\n```\nwith code",
