@@ -13,7 +13,7 @@ use postbell_model::inbound::{
     ATTACHMENTS_MAX, Attachment, AutoReplyClass, Content, Excerpt, HTML_MAX, TEXT_MAX,
 };
 
-use super::plain::{one_line, one_line_of};
+use super::plain::{legible, one_line, one_line_of};
 
 /// An address has at most so many octets (RFC 5321 §4.5.3.1.3), and some more as it is written.
 pub(super) const ADDRESS_MAX: usize = 512;
@@ -100,6 +100,7 @@ impl<'a> Reading<'a> {
 
     fn find_content(&self) -> Content {
         let texts = reply_text(&self.mail);
+        let html = texts.html.map(legible);
         Content {
             from: self.from.address.clone(),
             from_name: self.from.name.clone(),
@@ -108,9 +109,9 @@ impl<'a> Reading<'a> {
             message_id: self.thread.message_id.clone(),
             in_reply_to: self.thread.in_reply_to.first().cloned(),
             references: self.thread.references.clone(),
-            text: Excerpt::of(texts.text, TEXT_MAX),
-            html: texts.html.map(|html| Excerpt::of(html, HTML_MAX)),
-            stripped_text: Excerpt::of(texts.stripped, TEXT_MAX),
+            text: Excerpt::of(legible(texts.text), TEXT_MAX),
+            html: html.map(|html| Excerpt::of(html, HTML_MAX)),
+            stripped_text: Excerpt::of(legible(texts.stripped), TEXT_MAX),
             attachments: attachments(&self.mail),
             auto_reply: self.auto_reply(),
             authentication: self.authentication.clone(),
