@@ -57,7 +57,7 @@ pub struct Part {
     pub encoding: Encoding,
     /// Whether it says that it is an attachment.
     pub is_attachment: bool,
-    /// Its file name, decoded (RFC 2231, RFC 2047).
+    /// Its file name, decoded (RFC 2231, RFC 2047): the last component alone.
     pub filename: Option<String>,
     /// Its Content-ID, without angle brackets.
     pub content_id: Option<String>,

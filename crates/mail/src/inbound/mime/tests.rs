@@ -143,12 +143,26 @@ fn file_names_are_decoded() {
             "attachment; filename=\"=?utf-8?q?Gr=C3=BC=C3=9Fe.txt?=\"",
             "Grüße.txt",
         ),
+        // A name is not to lead anywhere.
+        ("attachment; filename=../../etc/passwd", "passwd"),
+        ("attachment; filename=\"C:\\\\Users\\\\a.txt\"", "a.txt"),
+        ("attachment; filename=\"a/b.txt/\"", "b.txt"),
+        ("attachment; filename*=utf-8''..%2F..%5Cc%2Ftxt", "txt"),
+        (
+            "attachment; filename=\"=?utf-8?q?=2E=2E=2Fa=2Etxt?=\"",
+            "a.txt",
+        ),
     ] {
         let raw = format!("Content-Disposition: {field}\r\n\r\n");
         let mail = Mail::read(raw.as_bytes());
         let part = mail.parts().first().unwrap();
         assert_eq!(part.filename.as_deref(), Some(name), "{field}");
         assert!(part.is_attachment);
+    }
+    for none in ["..", ".", "/", "a/..", "\" \""] {
+        let raw = format!("Content-Disposition: attachment; filename={none}\r\n\r\n");
+        let mail = Mail::read(raw.as_bytes());
+        assert_eq!(mail.parts().first().unwrap().filename, None, "{none}");
     }
 }
 
