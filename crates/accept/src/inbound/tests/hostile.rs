@@ -113,7 +113,10 @@ fn of_content(content: &Content, lines: &mut Vec<String>) {
 async fn texts_have_no_control_characters() {
     let world = World::new();
     // `a NUL b ESC [31m c TAB d CR LF e FF f BEL`, as text and as HTML.
-    for (form, expected) in [("plain", "ab[31mc\td\r\ne\nf"), ("html", "ab[31mc d e\nf\n")] {
+    for (form, expected) in [
+        ("plain", "ab[31mc\td\r\ne\nf"),
+        ("html", "ab[31mc d e\nf\n"),
+    ] {
         let letter = format!(
             "From: a@b.example\nContent-Type: text/{form}\n\
              Content-Transfer-Encoding: base64\n\nYQBiG1szMW1jCWQNCmUMZgc=\n"
