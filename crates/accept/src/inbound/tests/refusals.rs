@@ -168,7 +168,7 @@ async fn one_recipient_is_not_told_of_another() {
         .unwrap();
     let kept = String::from_utf8(world.stored().body.to_vec()).unwrap();
     assert!(!kept.contains("shop.example"), "{kept}");
-    // Nothing was looked at, so nothing is said about it.
+    // Nothing follows from the results, so nothing is said about them.
     world
         .gate
         .receive(world.arrival(&["info@lax.example"], LETTER))
