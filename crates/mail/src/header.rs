@@ -15,6 +15,8 @@ use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
 use memchr::{memchr, memchr_iter, memmem};
 
+use crate::words::prepared;
+
 /// A longer header is not read.
 pub const HEADER_MAX: usize = 256 * 1024;
 
@@ -122,7 +124,13 @@ impl<'a> Field<'a> {
     /// The value as text on one line: encoded words decoded (RFC 2047), everything else taken as
     /// UTF-8, which RFC 6532 §3 allows and many send without saying so.
     pub fn text(&self) -> String {
-        decoded(&self.unfolded())
+        self.text_in(None)
+    }
+
+    /// The same of a message whose text is in this character set: octets that can't be UTF-8 are
+    /// taken for that, and for Windows-1252 where there is none.
+    pub fn text_in(&self, charset: Option<&str>) -> String {
+        decoded(&self.unfolded(), charset)
     }
 
     /// Whether there is nothing but white space in it.
@@ -137,15 +145,16 @@ impl<'a> Field<'a> {
 }
 
 /// Text on one line, its encoded words decoded.
-pub(crate) fn decoded(value: &[u8]) -> String {
-    if memmem::find(value, b"=?").is_none() {
-        return String::from_utf8_lossy(value).into_owned();
+pub(crate) fn decoded(value: &[u8], charset: Option<&str>) -> String {
+    let value = prepared(value, charset);
+    if memmem::find(&value, b"=?").is_none() {
+        return String::from_utf8_lossy(&value).into_owned();
     }
     let mut line = value.to_vec();
     line.push(b'\n');
     match MessageStream::new(&line).parse_unstructured() {
         HeaderValue::Text(text) => text.into_owned(),
-        _ => String::from_utf8_lossy(value).into_owned(),
+        _ => String::from_utf8_lossy(&value).into_owned(),
     }
 }
 

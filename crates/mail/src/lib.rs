@@ -25,6 +25,8 @@ pub mod summary;
 pub mod track;
 pub mod transfer;
 
+mod words;
+
 #[cfg(test)]
 mod corpus;
 

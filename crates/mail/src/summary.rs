@@ -266,6 +266,18 @@ mod tests {
             ("=?iso-8859-1?Q?Gr=FC=DFe_an?= Sie", "Grüße an Sie"),
             ("=?utf-8?q?Gr=C3=BC?=\r\n =?utf-8?q?=C3=9Fe?=", "Grüße"),
             ("=?windows-1252?Q?=80_5?=", "€ 5"),
+            // Characters that are cut between two words.
+            (
+                "=?utf-8?q?Gr=C3?=\r\n =?UTF-8?Q?=BC=C3=9Fe_an?=",
+                "Grüße an",
+            ),
+            ("a =?utf-8?b?R3LDvMM=?= =?utf-8?b?n2U=?= b", "a Grüße b"),
+            ("=?utf-8*de?q?Gr=C3?= =?utf-8?q?=BC?= =?utf-8?q?n?=", "Grün"),
+            ("=?gbk?b?xA==?= =?gbk?b?48Q=?= =?gbk?b?4w==?=", "你你"),
+            // Others do not belong together.
+            ("=?utf-8?q?=C3?= =?iso-8859-1?q?=BC?=", "\u{fffd}¼"),
+            ("=?utf-8?q?=C3?= x =?utf-8?q?=BC?=", "\u{fffd} x \u{fffd}"),
+            ("=?iso-2022-jp?b?GyRCJCI=?= =?iso-2022-jp?b?YQ==?=", "あa"),
             ("=?utf-8?q?unfinished", "=?utf-8?q?unfinished"),
             ("a =? b", "a =? b"),
             ("Grüße", "Grüße"),
@@ -275,6 +287,13 @@ mod tests {
             let raw = format!("Subject: {field}\r\n\r\n");
             assert_eq!(read(&raw).subject, subject, "{field}");
         }
+        let raw = |octets: &[u8]| {
+            summarise(&[b"Subject: ", octets, b"\r\n"].concat())
+                .unwrap()
+                .subject
+        };
+        assert_eq!(raw(b"Gr\xfc\xdfe"), "Grüße");
+        assert_eq!(raw(b"Gr\xc3\xbc\xc3"), "Grü\u{fffd}", "it was cut");
         let long = format!("Subject: {}\r\n\r\n", "é".repeat(3_000));
         assert_eq!(read(&long).subject.len(), SUBJECT_MAX);
     }

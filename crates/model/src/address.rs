@@ -4,6 +4,7 @@
 //! Refused: source routes and `<>` (they belong to the SMTP grammar), comments and white space
 //! (they belong to message headers), control characters, domains that IDNA can't encode.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -209,6 +210,23 @@ impl Address {
         &self.text[..self.at]
     }
 
+    /// The local part as what it names: `"ann"` and `"a\nn"` are `ann` (RFC 5321 §4.1.2).
+    pub fn plain_local_part(&self) -> Cow<'_, str> {
+        let local = self.local_part();
+        let quoted = local
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        let Some(quoted) = quoted else {
+            return Cow::Borrowed(local);
+        };
+        let mut is_escape = false;
+        let named = quoted.chars().filter(|c| {
+            is_escape = *c == '\\' && !is_escape;
+            !is_escape
+        });
+        Cow::Owned(named.collect())
+    }
+
     /// The domain or address literal after the `@`.
     pub const fn domain(&self) -> &Domain {
         &self.domain
@@ -381,6 +399,20 @@ mod tests {
                     .as_deref(),
                 Ok(text)
             );
+        }
+    }
+
+    #[test]
+    fn quotes_name_nobody_else() {
+        for (local, plain) in [
+            ("ann", "ann"),
+            ("\"ann\"", "ann"),
+            (r#""a\nn""#, "ann"),
+            (r#""a\\n\"n b""#, r#"a\n"n b"#),
+            ("\"\"", ""),
+        ] {
+            let address = Address::parse(&format!("{local}@example.com")).unwrap();
+            assert_eq!(address.plain_local_part(), plain);
         }
     }
 

@@ -351,7 +351,8 @@ pub struct MailFact {
     /// Its header fields, decoded and unfolded, in their order: the first 200, and of each the
     /// first 2,000 octets.
     pub headers: Vec<(String, String)>,
-    /// Whether the sender's domain asks for distrust (DMARC `quarantine`, or `reject` where we mark).
+    /// Whether the sender's domain asks for distrust (DMARC `quarantine`, or `reject` where we mark),
+    /// or From names nobody.
     pub is_suspicious: bool,
     /// What it says.
     pub content: Content,

@@ -8,7 +8,7 @@ use crate::{Address, Domain, WorkspaceId};
 /// What a domain does with mail whose sender's domain forbids it (DMARC, RFC 7489).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum DmarcMode {
-    /// Nothing is looked at.
+    /// Nothing follows: events tell what was found, as always.
     Off,
     /// It is taken, and its events say so.
     #[default]

@@ -129,9 +129,10 @@ impl Case<'_> {
     fn reply(&self, purpose: Purpose, sent: &Sent, to: &Address, id: InboundId) -> ReplyFact {
         let content = self.reading.content();
         // A token is ours at whatever host.
+        let ours = to.plain_local_part();
         let is_other = |address: &&String| {
             let local = address.rsplit_once('@').map(|(local, _)| local);
-            !local.is_some_and(|local| local.eq_ignore_ascii_case(to.local_part()))
+            !local.is_some_and(|local| local.trim_matches('"').eq_ignore_ascii_case(&ours))
         };
         ReplyFact {
             inbound: id,
@@ -221,7 +222,7 @@ impl Case<'_> {
                 inbound: id,
                 mail_from: self.mail_from.to_string(),
                 recipient: to.clone(),
-                tag: tag(to.local_part()),
+                tag: tag(&to.plain_local_part()),
                 headers: self.reading.headers(),
                 is_suspicious: policy::is_suspicious(self.asked, home.dmarc),
                 content: self.reading.content(),
@@ -251,8 +252,7 @@ fn is_about_domain(complaint: &Complaint) -> bool {
 
 /// What stands behind the first `+`.
 fn tag(local: &str) -> Option<String> {
-    let bare = local.trim_matches('"');
-    let (_, tag) = bare.split_once('+')?;
+    let (_, tag) = local.split_once('+')?;
     (!tag.is_empty()).then(|| tag.to_owned())
 }
 

@@ -216,12 +216,13 @@ struct Known {
 fn once_each(mut recipients: Vec<InboundRecipient>) -> Vec<InboundRecipient> {
     let mut seen = HashSet::with_capacity(recipients.len());
     recipients.retain(|to| {
+        let local = to.address.plain_local_part().to_lowercase();
         // A token is the same at any host.
-        let key = match to.place {
-            Place::Token(..) => to.address.local_part(),
-            Place::Role(_) | Place::Mailbox(_) => to.address.as_str(),
+        let host = match to.place {
+            Place::Token(..) => None,
+            Place::Role(_) | Place::Mailbox(_) => Some(to.address.domain().clone()),
         };
-        seen.insert(key.to_lowercase())
+        seen.insert((local, host))
     });
     recipients
 }

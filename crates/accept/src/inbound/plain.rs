@@ -32,6 +32,18 @@ pub(super) fn one_line_of(text: Option<&str>, limit: usize) -> Option<String> {
     (!line.is_empty()).then_some(line)
 }
 
+/// Text of several lines without control characters: what ends a line or a page for some reader
+/// ends a line, and tabs stay. A NUL is what many a store of documents does not take.
+pub(super) fn legible(text: String) -> String {
+    let is_kept = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    if text.chars().all(is_kept) {
+        return text;
+    }
+    let ends_line = |c| matches!(c, '\u{b}' | '\u{c}' | '\u{85}');
+    let chars = text.chars().map(|c| if ends_line(c) { '\n' } else { c });
+    chars.filter(|c| is_kept(*c)).collect()
+}
+
 /// Control characters, and what else ends a line for some reader.
 fn breaks(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')

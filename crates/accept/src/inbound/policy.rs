@@ -2,7 +2,7 @@
 //!
 //! Deviation: nobody's ARC chain (RFC 8617) makes good for a failure. It is told in the results.
 
-use postbell_model::authentication::{DmarcPolicy, Verdict};
+use postbell_model::authentication::{DmarcPolicy, DmarcResult, Verdict};
 use postbell_model::{DmarcMode, InboundId};
 
 use super::{Arrival, InboundRecipient, InboundRefusal};
@@ -13,17 +13,24 @@ pub(super) fn hold(arrival: &Arrival, id: InboundId) -> Result<DmarcPolicy, Inbo
     let found = &arrival.authentication.dmarc;
     let asked = match found.request {
         Some(request) if found.verdict == Verdict::Fail => request.drawn(number(id)),
+        // RFC 7489 §6.6.1: where From names nobody there is nobody to ask, and no such mail need
+        // be taken.
+        _ if names_nobody(found) => DmarcPolicy::Reject,
         _ => DmarcPolicy::None,
     };
     let is_enforced = |to: &InboundRecipient| to.dmarc() == DmarcMode::Enforce;
-    match &found.from {
-        Some(from)
-            if asked == DmarcPolicy::Reject && arrival.recipients.iter().any(is_enforced) =>
-        {
-            Err(InboundRefusal::Forbidden(from.clone()))
-        }
-        _ => Ok(asked),
+    if asked != DmarcPolicy::Reject || !arrival.recipients.iter().any(is_enforced) {
+        return Ok(asked);
     }
+    Err(match &found.from {
+        Some(from) => InboundRefusal::Forbidden(from.clone()),
+        None => InboundRefusal::NoAuthor,
+    })
+}
+
+/// Whether From was looked at, and no domain can be read in it.
+fn names_nobody(found: &DmarcResult) -> bool {
+    found.verdict == Verdict::PermError && found.from.is_none()
 }
 
 /// Whether mail in this mode is to be distrusted.

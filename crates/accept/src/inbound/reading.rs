@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use postbell_mail::inbound::mime::Kind;
 use postbell_mail::inbound::{
-    Envelope, Inbound, Mail, Person, Reader, Thread, is_forwarded, people, reply_text, thread,
+    Envelope, Inbound, Mail, Person, Reader, Thread, is_forwarded, people, people_in, reply_text,
+    thread,
 };
 use postbell_mail::mailbox;
 use postbell_mail::summary::SUBJECT_MAX;
@@ -13,7 +14,7 @@ use postbell_model::inbound::{
 };
 use postbell_model::{Authentication, ReversePath};
 
-use super::plain::{one_line, one_line_of};
+use super::plain::{legible, one_line, one_line_of};
 
 /// An address has at most so many octets (RFC 5321 §4.5.3.1.3), and some more as it is written.
 pub(super) const ADDRESS_MAX: usize = 512;
@@ -50,7 +51,8 @@ impl<'a> Reading<'a> {
         reader: &Reader,
     ) -> Self {
         let mail = Mail::read(raw);
-        let subject = mail.field("Subject").map(|field| field.text());
+        let subject = mail.field("Subject");
+        let subject = subject.map(|field| field.text_in(mail.charset()));
         Self {
             says: reader.read(&mail, Envelope::Said(mail_from)),
             from: author(&mail),
@@ -92,10 +94,11 @@ impl<'a> Reading<'a> {
     /// Its header fields, decoded and unfolded.
     pub(super) fn headers(&self) -> Vec<(String, String)> {
         let header = self.mail.header(0);
+        let charset = self.mail.charset();
         let fields = header.fields().filter(|field| !field.name().is_empty());
         let told = fields.take(HEADERS_MAX).map(|field| {
             let name = String::from_utf8_lossy(field.name());
-            let value = one_line(&field.text(), HEADER_MAX);
+            let value = one_line(&field.text_in(charset), HEADER_MAX);
             (one_line(&name, HEADER_NAME_MAX), value)
         });
         told.collect()
@@ -103,6 +106,7 @@ impl<'a> Reading<'a> {
 
     fn find_content(&self) -> Content {
         let texts = reply_text(&self.mail);
+        let html = texts.html.map(legible);
         Content {
             from: self.from.address.clone(),
             from_name: self.from.name.clone(),
@@ -111,9 +115,9 @@ impl<'a> Reading<'a> {
             message_id: self.thread.message_id.clone(),
             in_reply_to: self.thread.in_reply_to.first().cloned(),
             references: self.thread.references.clone(),
-            text: Excerpt::of(texts.text, TEXT_MAX),
-            html: texts.html.map(|html| Excerpt::of(html, HTML_MAX)),
-            stripped_text: Excerpt::of(texts.stripped, TEXT_MAX),
+            text: Excerpt::of(legible(texts.text), TEXT_MAX),
+            html: html.map(|html| Excerpt::of(html, HTML_MAX)),
+            stripped_text: Excerpt::of(legible(texts.stripped), TEXT_MAX),
             attachments: attachments(&self.mail),
             auto_reply: self.auto_reply(),
             authentication: self.authentication.clone(),
@@ -146,9 +150,11 @@ fn author(mail: &Mail<'_>) -> Person {
         Some(address) => address.as_str(),
         None => &first.address,
     };
+    let named = people_in(&field, mail.charset(), 1).pop();
+    let name = named.map(|person| person.name).unwrap_or_default();
     Person {
         address: one_line(address, ADDRESS_MAX),
-        name: one_line(&first.name, NAME_MAX),
+        name: one_line(&name, NAME_MAX),
     }
 }
 

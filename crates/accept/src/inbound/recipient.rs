@@ -94,7 +94,7 @@ pub(super) fn resolve(
         address: to.clone(),
         place,
     };
-    let local = to.local_part();
+    let local = &*to.plain_local_part();
     let tokened = PREFIXES
         .iter()
         .find_map(|(prefix, purpose)| Some((*purpose, after(prefix, local)?)));

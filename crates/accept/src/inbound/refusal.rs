@@ -36,6 +36,9 @@ pub enum InboundRefusal {
     /// The domain in From forbids it.
     #[error("The DMARC policy of {0} forbids this message")]
     Forbidden(Domain),
+    /// No domain can be read in From, so nobody can be asked.
+    #[error("The From field is missing, or nobody can say whom it names")]
+    NoAuthor,
     /// Too much waits to be stored.
     #[error("Too much mail is waiting to be stored; try again in a minute")]
     Busy,
@@ -61,7 +64,7 @@ impl InboundRefusal {
             // X.1.1: bad destination mailbox address.
             Self::NoSuchAddress => (550, 1, 1),
             // X.7.1: delivery not authorized.
-            Self::Relaying(_) | Self::Forbidden(_) => (550, 7, 1),
+            Self::Relaying(_) | Self::Forbidden(_) | Self::NoAuthor => (550, 7, 1),
             // RFC 5321 §4.5.3.1.10: 452 makes the client send the others later. X.5.3: too many
             // recipients.
             Self::Apart => (452, 5, 3),
@@ -93,6 +96,7 @@ impl InboundRefusal {
             Self::Header(_) => "unreadable_header",
             Self::Loop(_) => "loop",
             Self::Forbidden(_) => "dmarc",
+            Self::NoAuthor => "no_author",
             Self::Busy => "busy",
             Self::Full => "disk_full",
             Self::NotStored => "not_stored",

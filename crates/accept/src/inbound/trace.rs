@@ -65,7 +65,7 @@ fn is_plain(address: &Address) -> bool {
     address.as_str().bytes().all(plain)
 }
 
-/// The Authentication-Results field; empty where nothing was looked at.
+/// The Authentication-Results field; empty where nothing follows from it.
 fn results(arrival: &Arrival, hostname: &Domain) -> String {
     let is_off = |to: &super::InboundRecipient| to.dmarc() == DmarcMode::Off;
     if arrival.recipients.iter().all(is_off) {

@@ -34,7 +34,7 @@ pub use automatic::AutoReply;
 pub use complaint::{Complaint, FeedbackType};
 pub use mime::Mail;
 pub use origin::Envelope;
-pub use people::{Person, people};
+pub use people::{Person, people, people_in};
 pub use reply::{ReplyText, Thread, is_forwarded, reply_text, thread};
 pub use status::{Action, RecipientStatus, Returned, StatusReport};
 

@@ -8,6 +8,7 @@ use mail_parser::parsers::MessageStream;
 
 use super::address;
 use crate::header::Field;
+use crate::words::prepared;
 
 /// Octets of a field that are read.
 const FIELD_MAX: usize = 64 * 1024;
@@ -23,9 +24,15 @@ pub struct Person {
 
 /// The mailboxes of an address field in their order, at most `limit`.
 pub fn people(field: &Field<'_>, limit: usize) -> Vec<Person> {
+    people_in(field, None, limit)
+}
+
+/// The same of a message whose text is in this character set. Addresses that something depends
+/// on are those of [`people`]: a message may name any character set.
+pub fn people_in(field: &Field<'_>, charset: Option<&str>, limit: usize) -> Vec<Person> {
     let value = field.unfolded();
     let value = value.get(..FIELD_MAX).unwrap_or(&value);
-    let mut line = value.to_vec();
+    let mut line = prepared(value, charset).into_owned();
     line.push(b'\n');
     let HeaderValue::Address(found) = MessageStream::new(&line).parse_address() else {
         return Vec::new();
@@ -80,6 +87,14 @@ mod tests {
         );
         check(
             "=?utf-8?q?J=C3=B6?= <a@example.com>",
+            &[("Jö", "a@example.com")],
+        );
+        check(
+            "=?utf-8?q?J=C3?= =?utf-8?q?=B6?= <a@example.com>, =?utf-8?b?Qg==?= <b@example.com>",
+            &[("Jö", "a@example.com"), ("B", "b@example.com")],
+        );
+        check(
+            "\"=?utf-8?b?SsM=?= =?utf-8?b?tg==?=\" <a@example.com>",
             &[("Jö", "a@example.com")],
         );
         check("Jörg <a@example.com>", &[("Jörg", "a@example.com")]);

@@ -16,9 +16,21 @@ const LINE_MAX: usize = 76;
 /// What stands in an address list and names nobody: `<>`, `""`, a lone comma.
 const NOTHING: &[u8] = b" \t\r\n<>,\"";
 
-/// Whether a Reply-To leads nowhere: no answer could be sent by it.
+/// Whether a Reply-To leads nowhere: no answer could be sent by it. A comment is no address
+/// (RFC 5322 §3.2.2).
 pub(super) fn is_empty(field: &Field<'_>) -> bool {
-    field.value().iter().all(|octet| NOTHING.contains(octet))
+    let (mut depth, mut is_escaped) = (0_usize, false);
+    for octet in field.value() {
+        match octet {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if depth > 0 => is_escaped = true,
+            b'(' => depth += 1,
+            b')' if depth > 0 => depth -= 1,
+            octet if depth == 0 && !NOTHING.contains(octet) => return false,
+            _ => {}
+        }
+    }
+    depth == 0
 }
 
 /// The field, its line end included.
@@ -195,10 +207,19 @@ mod tests {
             let header = Header::find(header.as_bytes()).unwrap();
             is_empty(&header.fields().next().unwrap())
         };
-        for nothing in ["", " ", " \r\n ", " <>", " \"\" <>", " ,"] {
+        for nothing in [
+            "",
+            " ",
+            " \r\n ",
+            " <>",
+            " \"\" <>",
+            " ,",
+            " (none)",
+            " (no (really), \\) none) <>",
+        ] {
             assert!(is_empty(nothing), "{nothing:?}");
         }
-        for something in [" a@b", " undisclosed:;", " x"] {
+        for something in [" a@b", " undisclosed:;", " x", " (a) a@b", " (a", " a)"] {
             assert!(!is_empty(something), "{something:?}");
         }
     }

@@ -206,8 +206,8 @@ impl Bringing {
     }
 
     async fn refuse_listed(&mut self, to: &Address) -> Result<(), Refused> {
-        let local = to.local_part();
-        if FOR_ALL.iter().any(|name| name.eq_ignore_ascii_case(local)) {
+        let local = to.plain_local_part();
+        if FOR_ALL.iter().any(|name| name.eq_ignore_ascii_case(&local)) {
             return Ok(());
         }
         if matches!(self.listing, Listing::Unasked) {

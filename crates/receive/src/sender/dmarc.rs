@@ -2,11 +2,15 @@
 //! (RFC 7489 §6.6).
 //!
 //! Whose a domain is follows from the list of public suffixes that is compiled in.
+//!
+//! A From that is there twice, or can be read in two ways, is held to every domain that somebody
+//! may read in it: it can fail, and never passes.
 
 use futures_util::future::join_all;
 use postbell_mail::authentication::dmarc::{Record, aligned, is_dmarc};
-use postbell_mail::header::Header;
-use postbell_mail::mailbox::read_list;
+use postbell_mail::header::{Field, Header};
+use postbell_mail::inbound::people;
+use postbell_mail::mailbox::{LIST_MAX, read_list};
 use postbell_model::Domain;
 use postbell_model::authentication::{
     Aligned, DkimResult, DmarcPolicy, DmarcResult, SpfResult, Verdict,
@@ -22,14 +26,17 @@ const AUTHORS_MAX: usize = 4;
 pub(super) enum Authors {
     /// At least one, each once.
     Known(Vec<Domain>),
-    /// From is not there, is there twice, or can be read in two ways.
+    /// The same, of a From that is there twice or can be read in two ways.
+    Claimed(Vec<Domain>),
+    /// From is not there, or names nobody, or what can't be a domain.
     Unreadable,
 }
 
 /// What the DNS says of the domains in From.
 #[derive(Debug)]
 pub(super) enum Policies {
-    Found(Vec<(Domain, Policy)>),
+    Known(Vec<(Domain, Policy)>),
+    Claimed(Vec<(Domain, Policy)>),
     Unreadable,
 }
 
@@ -44,55 +51,102 @@ pub(super) enum Policy {
 
 impl Authors {
     pub(super) fn of(header: Header<'_>) -> Self {
-        let mut fields = header.fields().filter(|field| field.is("From"));
-        let (Some(field), None) = (fields.next(), fields.next()) else {
-            return Self::Unreadable;
-        };
-        let Ok(mailboxes) = read_list(&field.unfolded()) else {
-            return Self::Unreadable;
-        };
         let mut domains: Vec<Domain> = Vec::new();
-        for mailbox in mailboxes {
-            if !domains.contains(mailbox.domain()) {
-                domains.push(mailbox.domain().clone());
-            }
-            if domains.len() > AUTHORS_MAX {
+        let (mut fields, mut is_plain) = (0, true);
+        for field in header.fields().filter(|field| field.is("From")) {
+            let strict = strictly(&field);
+            fields += 1;
+            is_plain &= strict.is_some() && fields == 1;
+            let Some(named) = strict.or_else(|| loosely(&field)) else {
                 return Self::Unreadable;
+            };
+            for domain in named {
+                if !domains.contains(&domain) {
+                    domains.push(domain);
+                }
+                if domains.len() > AUTHORS_MAX {
+                    return Self::Unreadable;
+                }
             }
         }
-        Self::Known(domains)
+        match (domains.is_empty(), is_plain) {
+            (true, _) => Self::Unreadable,
+            (false, true) => Self::Known(domains),
+            (false, false) => Self::Claimed(domains),
+        }
     }
 
     pub(super) async fn policies(&self, questions: &Questions<'_>) -> Policies {
-        let Self::Known(domains) = self else {
-            return Policies::Unreadable;
+        let found = async |domains: &[Domain]| {
+            let found = domains
+                .iter()
+                .map(|domain| async move { (domain.clone(), policy(questions, domain).await) });
+            join_all(found).await
         };
-        let found = domains
-            .iter()
-            .map(|domain| async move { (domain.clone(), policy(questions, domain).await) });
-        Policies::Found(join_all(found).await)
+        match self {
+            Self::Known(domains) => Policies::Known(found(domains).await),
+            Self::Claimed(domains) => Policies::Claimed(found(domains).await),
+            Self::Unreadable => Policies::Unreadable,
+        }
     }
 
     /// What is said where there was no time to look.
     pub(super) fn undecided(&self) -> DmarcResult {
         match self {
-            Self::Known(domains) => of(domains.first(), Verdict::TempError),
+            Self::Known(domains) | Self::Claimed(domains) => {
+                of(domains.first(), Verdict::TempError)
+            }
             Self::Unreadable => of(None, Verdict::PermError),
         }
     }
 }
 
+/// The domains of a From that can be read in one way alone.
+fn strictly(field: &Field<'_>) -> Option<Vec<Domain>> {
+    let mailboxes = read_list(&field.unfolded()).ok()?;
+    Some(
+        mailboxes
+            .iter()
+            .map(|mailbox| mailbox.domain().clone())
+            .collect(),
+    )
+}
+
+/// The domains of all that looks like an address in another one, as events tell them. `None`:
+/// one of them is no domain.
+fn loosely(field: &Field<'_>) -> Option<Vec<Domain>> {
+    let domain = |address: &str| Domain::parse(address.rsplit_once('@')?.1).ok();
+    let found = people(field, LIST_MAX).into_iter();
+    found.map(|person| domain(&person.address)).collect()
+}
+
 /// The result for From, of what SPF and DKIM found.
 pub(super) fn evaluate(policies: Policies, spf: &SpfResult, dkim: &[DkimResult]) -> DmarcResult {
-    let Policies::Found(found) = policies else {
-        return of(None, Verdict::PermError);
-    };
     // RFC 7489 §6.6.1: of several domains in From, that counts which is worst off.
-    found
-        .into_iter()
-        .map(|(from, policy)| evaluate_one(&from, &policy, spf, dkim))
-        .max_by_key(severity)
-        .unwrap_or_default()
+    let worst = |found: Vec<(Domain, Policy)>| {
+        found
+            .into_iter()
+            .map(|(from, policy)| evaluate_one(&from, &policy, spf, dkim))
+            .max_by_key(severity)
+            .unwrap_or_default()
+    };
+    match policies {
+        Policies::Known(found) => worst(found),
+        Policies::Claimed(found) => unproved(worst(found)),
+        Policies::Unreadable => of(None, Verdict::PermError),
+    }
+}
+
+/// Of a From that others may read in another way nothing is proved by what passes.
+fn unproved(found: DmarcResult) -> DmarcResult {
+    match found.verdict {
+        Verdict::Fail | Verdict::TempError => found,
+        _ => DmarcResult {
+            verdict: Verdict::PermError,
+            aligned: Vec::new(),
+            ..found
+        },
+    }
 }
 
 fn severity(result: &DmarcResult) -> (u8, Option<DmarcPolicy>) {
@@ -221,7 +275,7 @@ mod tests {
             let found = Authors::of(Header::find(header.as_bytes()).unwrap());
             let known = match &found {
                 Authors::Known(domains) => Some(domains.iter().map(Domain::as_str).collect()),
-                Authors::Unreadable => None,
+                Authors::Claimed(_) | Authors::Unreadable => None,
             };
             assert_eq!(known, expected.map(<[&str]>::to_vec), "{header}");
         };

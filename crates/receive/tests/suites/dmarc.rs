@@ -106,3 +106,47 @@ async fn a_record_that_can_not_be_had_or_read_is_no_policy() {
         assert_eq!(found.request, None);
     }
 }
+
+#[tokio::test]
+async fn a_from_that_is_read_in_several_ways_fails_and_never_passes() {
+    let world = World::new().await;
+    world.txt("_dmarc.reject.example", "v=DMARC1; p=reject");
+    world.txt("good.example", "v=spf1 ip4:192.0.2.1 -all");
+    world.txt("_dmarc.good.example", "v=DMARC1; p=reject");
+    let reject = Some(DmarcPolicy::Reject);
+    for (from, expected, policy) in [
+        (
+            "a@good.example\r\nFrom: ceo@reject.example",
+            Verdict::Fail,
+            reject,
+        ),
+        (
+            "ceo@reject.example\r\nfrom: a@good.example",
+            Verdict::Fail,
+            reject,
+        ),
+        ("CEO <ceo@reject.example", Verdict::Fail, reject),
+        ("CEO <ceo@reject.example> x", Verdict::Fail, reject),
+        ("ceo@reject.example;", Verdict::Fail, reject),
+        ("g: ceo@reject.example;", Verdict::Fail, reject),
+        ("CEO: boss <ceo@reject.example>", Verdict::Fail, reject),
+        ("Ch\u{e9}f, Le <ceo@reject.example>", Verdict::Fail, reject),
+        (
+            "g: a@good.example, ceo@reject.example;",
+            Verdict::Fail,
+            reject,
+        ),
+        ("CEO <a@good.example> x", Verdict::PermError, reject),
+        ("g: a@nothing.example;", Verdict::PermError, None),
+        ("ceo@reject..example", Verdict::PermError, None),
+        ("g: a@good.example, ceo@-;", Verdict::PermError, None),
+        ("nobody", Verdict::PermError, None),
+    ] {
+        let message = Bytes::from(format!("From: {from}\r\n\r\nHello\r\n"));
+        let found = world.verify("a@good.example", &message).await.dmarc;
+        assert_eq!(found.verdict, expected, "{from}");
+        let asked = found.request.map(|request| request.policy);
+        assert_eq!(asked, policy, "{from}");
+        assert_eq!(found.aligned, [], "{from}");
+    }
+}

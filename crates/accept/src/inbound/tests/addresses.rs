@@ -26,6 +26,8 @@ fn a_token_is_taken_at_any_domain() {
         world.bounce(),
         world.unsubscribe(),
         format!("REPLY+{}@mx.post.example", token.to_uppercase()),
+        format!("\"reply+{token}\"@reply.shop.example"),
+        format!("\"re\\ply+{token}\"@reply.shop.example"),
         format!("reply+{token}@removed.example"),
         format!("reply+{token}@closed.example"),
     ] {
@@ -120,6 +122,8 @@ fn routes_say_which_addresses_there_are() {
         "Support@shop.example",
         "support+42@shop.example",
         "sales-eu@shop.example",
+        "\"support+42\"@shop.example",
+        "\"postmaster\"@shop.example",
     ] {
         assert!(resolve(&world, to).is_ok(), "{to}");
     }

@@ -286,10 +286,17 @@ async fn one_message_says_a_thing_once() {
     let world = World::new();
     let (bounce, reply) = (world.bounce(), world.reply());
     let twice = format!("BOUNCE+{}@mx.post.example", world.token(Purpose::Bounce));
+    let quoted = format!(
+        "\"bounce+{}\"@mx.post.example",
+        world.token(Purpose::Bounce)
+    );
     let mails = world
-        .receive(&[&bounce, &twice, &reply], &untokened("dsn-failed"))
+        .receive(
+            &[&bounce, &twice, &quoted, &reply],
+            &untokened("dsn-failed"),
+        )
         .await;
-    assert_eq!(mails.len(), 2, "the same address in two forms");
+    assert_eq!(mails.len(), 2, "the same address in three forms");
     assert_eq!((facts(&mails[0]).len(), facts(&mails[1]).len()), (1, 0));
     assert_eq!(mails[1].mail.delivery, Some(world.delivery));
 }

@@ -11,6 +11,7 @@ use postbell_store::{InboundFact, NewInbound};
 use proptest::prelude::*;
 use tokio::runtime::Builder;
 
+use super::mailboxes::received;
 use super::world::{World, domain, fixture};
 
 /// What strangers write where one line is expected.
@@ -105,6 +106,31 @@ fn of_content(content: &Content, lines: &mut Vec<String>) {
                 .chain(&attachment.content_id)
                 .cloned(),
         );
+    }
+}
+
+#[tokio::test]
+async fn texts_have_no_control_characters() {
+    let world = World::new();
+    // `a NUL b ESC [31m c TAB d CR LF e FF f BEL`, as text and as HTML.
+    for (form, expected) in [
+        ("plain", "ab[31mc\td\r\ne\nf"),
+        ("html", "ab[31mc d e\nf\n"),
+    ] {
+        let letter = format!(
+            "From: a@b.example\nContent-Type: text/{form}\n\
+             Content-Transfer-Encoding: base64\n\nYQBiG1szMW1jCWQNCmUMZgc=\n"
+        );
+        let new = world.receive_one("info@shop.example", &letter).await;
+        let content = &received(&new).content;
+        assert_eq!(content.text.text, expected);
+        assert_eq!(
+            content.stripped_text.text.trim(),
+            expected.replace('\r', "").trim()
+        );
+        if let Some(html) = &content.html {
+            assert_eq!(html.text, "ab[31mc\td\r\ne\nf");
+        }
     }
 }
 

@@ -96,6 +96,23 @@ async fn attachments_are_named_by_their_part() {
 }
 
 #[tokio::test]
+async fn raw_octets_in_a_header_are_those_of_the_text() {
+    let world = World::new();
+    let mut arrival = world.arrival(&["info@shop.example"], "");
+    let raw = b"From: J\xf6 <jo@customer.example>\r\nSubject: Gr\xfc\xdfe, 5 \xa4\r\n\
+                Content-Type: text/plain; charset=iso-8859-15\r\n\r\nGr\xfc\xdfe\r\n";
+    arrival.body = raw.to_vec().into();
+    world.gate.receive(arrival).await.unwrap();
+    let reception = world.stored();
+    let mail = received(&reception.mails[0]);
+    assert_eq!(mail.content.from_name, "Jö");
+    assert_eq!(mail.content.from, "jo@customer.example");
+    assert_eq!(mail.content.subject, "Grüße, 5 €");
+    assert_eq!(mail.headers[1].1, "Grüße, 5 €");
+    assert_eq!(mail.content.text.text.trim(), "Grüße");
+}
+
+#[tokio::test]
 async fn routes_tell_and_forward() {
     let world = World::with_routes([
         route("support", true, Some("desk@elsewhere.example")),

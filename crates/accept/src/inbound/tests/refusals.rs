@@ -5,8 +5,8 @@ use postbell_store::StoreError;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
-use super::mailboxes::failing;
-use super::world::{World, untokened};
+use super::mailboxes::{failing, received};
+use super::world::{World, domain, untokened};
 use crate::Obstacle;
 use crate::inbound::InboundRefusal;
 
@@ -68,6 +68,33 @@ async fn what_a_domain_rejects_is_refused_where_that_is_enforced() {
             "{to}"
         );
     }
+}
+
+// RFC 7489 §6.6.1
+#[tokio::test]
+async fn mail_from_nobody_is_refused_or_suspicious() {
+    let world = World::new();
+    let arrival = |to: &str| {
+        let mut arrival = world.arrival(&[to], "Subject: hello\n\nHello\n");
+        arrival.authentication.dmarc.verdict = Verdict::PermError;
+        arrival
+    };
+    let refusal = world.refusal(arrival("info@strict.example")).await;
+    let text = "The From field is missing, or nobody can say whom it names";
+    assert_eq!(refusal.reply(), Reply::new(550, 7, 1, text));
+    assert_eq!(refusal.name(), "no_author");
+    for (to, is_suspicious) in [("info@shop.example", true), ("info@lax.example", false)] {
+        world.gate.receive(arrival(to)).await.unwrap();
+        let reception = world.stored();
+        let told = received(&reception.mails[0]).is_suspicious;
+        assert_eq!(told, is_suspicious, "{to}");
+    }
+    let role = world.gate.receive(arrival("postmaster@strict.example"));
+    assert!(role.await.is_ok(), "reports must come through");
+    // What is wrong with a record is nobody's fault who writes.
+    let mut malformed = arrival("info@strict.example");
+    malformed.authentication.dmarc.from = Some(domain("customer.example"));
+    assert!(world.gate.receive(malformed).await.is_ok());
 }
 
 #[tokio::test]
@@ -141,7 +168,7 @@ async fn one_recipient_is_not_told_of_another() {
         .unwrap();
     let kept = String::from_utf8(world.stored().body.to_vec()).unwrap();
     assert!(!kept.contains("shop.example"), "{kept}");
-    // Nothing was looked at, so nothing is said about it.
+    // Nothing follows from the results, so nothing is said about them.
     world
         .gate
         .receive(world.arrival(&["info@lax.example"], LETTER))

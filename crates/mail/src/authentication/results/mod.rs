@@ -78,7 +78,9 @@ fn is_by(value: &[u8], authserv_id: &Domain) -> bool {
         // Nobody can say whose it is, so it may be read as ours.
         return true;
     };
-    let id = id.strip_suffix('.').unwrap_or(&id);
+    // Some readers take what stands behind a slash for a version.
+    let id = id.split('/').next().unwrap_or_default();
+    let id = id.trim_end_matches('.');
     id.eq_ignore_ascii_case(authserv_id.as_str())
         || Domain::parse(id).is_ok_and(|id| id == *authserv_id)
 }

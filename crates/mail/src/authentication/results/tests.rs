@@ -100,6 +100,10 @@ fn fields_that_claim_to_be_ours_are_removed() {
     for claim in [
         "mx.example.net; spf=pass",
         " MX.Example.NET.; spf=pass",
+        "mx.example.net/1; spf=pass",
+        "mx.example.net./1; spf=pass",
+        "\"mx.example.net.\"/1; spf=pass",
+        "mx.example.net.. 1; spf=pass",
         "(hi (there)) mx.example.net 1; none",
         "\r\n \"mx.example.net\"; none",
         "\"mx.\\example.net\"; none",
@@ -118,6 +122,7 @@ fn fields_that_claim_to_be_ours_are_removed() {
         "mx.example.org; none",
         "mx.example.net.evil.example; none",
         "xmx.example.net;",
+        "mx.example.org./1; none",
     ] {
         let text = Bytes::from(format!("Authentication-Results: {other}\r\n\r\n"));
         let cleaned = without(&text, &ours).unwrap();

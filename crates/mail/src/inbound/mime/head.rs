@@ -90,7 +90,7 @@ impl Head {
         let filename = disposition
             .take("filename")
             .or_else(|| content.take("name"))
-            .map(|name| header::decoded(name.as_bytes()));
+            .and_then(|name| last_component(&header::decoded(name.as_bytes(), None)));
         let boundary = content.take("boundary").map(|boundary| {
             // RFC 2046 §5.1.1: it does not end with white space.
             boundary.trim_end().as_bytes().to_vec()
@@ -101,13 +101,22 @@ impl Head {
             charset: content.take("charset").map(|set| set.trim().to_owned()),
             encoding: Encoding::read(&encoding.unwrap_or_default()),
             is_attachment: disposition.value.eq_ignore_ascii_case("attachment"),
-            filename: filename.filter(|name| !name.is_empty()),
+            filename,
             content_id: id.map(|id| bracketed(&id)).filter(|id| !id.is_empty()),
             report_type: content
                 .take("report-type")
                 .map(|kind| kind.trim().to_ascii_lowercase()),
         }
     }
+}
+
+/// A file name without the folders before it, and without control characters.
+// RFC 2183 §2.3: a receiver is not to follow a path that a sender wrote.
+fn last_component(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let mut components = name.split(['/', '\\']).map(str::trim);
+    let last = components.rfind(|component| !component.is_empty())?;
+    (!matches!(last, "." | "..")).then(|| last.to_owned())
 }
 
 fn bracketed(id: &[u8]) -> String {

@@ -57,7 +57,7 @@ pub struct Part {
     pub encoding: Encoding,
     /// Whether it says that it is an attachment.
     pub is_attachment: bool,
-    /// Its file name, decoded (RFC 2231, RFC 2047).
+    /// Its file name, decoded (RFC 2231, RFC 2047): the last component alone.
     pub filename: Option<String>,
     /// Its Content-ID, without angle brackets.
     pub content_id: Option<String>,
@@ -146,6 +146,15 @@ impl<'a> Mail<'a> {
     /// The first field of this name in the header of the message itself.
     pub fn field(&self, name: &str) -> Option<Field<'a>> {
         self.header(0).fields().find(|field| field.is(name))
+    }
+
+    /// The character set that it names for its text: that of octets in its header which are not
+    /// said to be anything.
+    pub fn charset(&self) -> Option<&str> {
+        let texts = self
+            .own_leaves()
+            .filter(|(_, part)| part.media.main == "text");
+        texts.filter_map(|(_, part)| part.charset.as_deref()).next()
     }
 
     /// The body of a part as it came.

@@ -102,6 +102,26 @@ fn leaves_are_decoded() {
     part("Content-Transfer-Encoding: base9000", "R3LD", "R3LD");
 }
 
+#[test]
+fn a_header_is_in_the_character_set_of_the_text() {
+    let check = |header: &[u8], rest: &str, subject: &str| {
+        let raw = [b"Subject: ", header, b"\r\n", rest.as_bytes()].concat();
+        let mail = Mail::read(&raw);
+        let field = mail.field("Subject").unwrap();
+        assert_eq!(field.text_in(mail.charset()), subject, "{rest}");
+    };
+    let german = "Content-Type: text/plain; charset=iso-8859-15\r\n\r\n";
+    check(b"10 \xa4", german, "10 €");
+    check("10 €".as_bytes(), german, "10 €");
+    check(b"=?iso-8859-1?q?10_=A4?= \xa4", german, "10 ¤ €");
+    let parts = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\na\r\n--b\r\n\
+                 Content-Type: text/html; charset=koi8-r\r\n\r\nb\r\n--b--\r\n";
+    check(b"\xf0\xd2\xc9\xd7\xc5\xd4", parts, "Привет");
+    let other = "Content-Type: text/plain; charset=utf-8\r\n\r\n";
+    check(b"Gr\xfc\xdfe", other, "Grüße");
+    check(b"Gr\xfc\xdfe", "\r\n", "Grüße");
+}
+
 // RFC 2231 §3, §4; RFC 2047 in a parameter is forbidden, and usual.
 #[test]
 fn file_names_are_decoded() {
@@ -123,12 +143,26 @@ fn file_names_are_decoded() {
             "attachment; filename=\"=?utf-8?q?Gr=C3=BC=C3=9Fe.txt?=\"",
             "Grüße.txt",
         ),
+        // A name is not to lead anywhere.
+        ("attachment; filename=../../etc/passwd", "passwd"),
+        ("attachment; filename=\"C:\\\\Users\\\\a.txt\"", "a.txt"),
+        ("attachment; filename=\"a/b.txt/\"", "b.txt"),
+        ("attachment; filename*=utf-8''..%2F..%5Cc%2Ftxt", "txt"),
+        (
+            "attachment; filename=\"=?utf-8?q?=2E=2E=2Fa=2Etxt?=\"",
+            "a.txt",
+        ),
     ] {
         let raw = format!("Content-Disposition: {field}\r\n\r\n");
         let mail = Mail::read(raw.as_bytes());
         let part = mail.parts().first().unwrap();
         assert_eq!(part.filename.as_deref(), Some(name), "{field}");
         assert!(part.is_attachment);
+    }
+    for none in ["..", ".", "/", "a/..", "\" \""] {
+        let raw = format!("Content-Disposition: attachment; filename={none}\r\n\r\n");
+        let mail = Mail::read(raw.as_bytes());
+        assert_eq!(mail.parts().first().unwrap().filename, None, "{none}");
     }
 }
 

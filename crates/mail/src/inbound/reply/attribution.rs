@@ -113,6 +113,11 @@ fn begins_with_date(line: &str) -> bool {
     })
 }
 
+/// Whether a line has an address, a date or a time of day.
+pub(super) fn names_address_or_time(line: &str) -> bool {
+    has_at(line) || has_time(line) || has_date(line)
+}
+
 /// Most lines have none, and are looked at only once.
 fn has_digit(line: &str) -> bool {
     line.bytes().any(|octet| octet.is_ascii_digit())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::attribution::attribution_len;
+use super::attribution::{attribution_len, names_address_or_time};
 use super::lines::Line;
 
 /// Lines that are looked at; what follows is left out.
@@ -23,7 +23,7 @@ pub fn strip(text: &str) -> String {
     kinds.drain(..forwarded);
     let mut end = kinds.len();
     end = end.min(before_rule(&kinds));
-    end = end.min(before_header(&kinds, end));
+    end = end.min(before_header(lines, &kinds, end));
     end = end.min(before_thread(&kinds, end));
     end = before_last_quote(&kinds, end);
     kinds.truncate(end);
@@ -111,17 +111,22 @@ fn before_rule(kinds: &[Line]) -> usize {
     if has_text { rule } else { kinds.len() }
 }
 
-/// A quoted header ends it as well.
-fn before_header(kinds: &[Line], end: usize) -> usize {
-    let (mut run, mut begin) = (0, 0);
-    for (at, kind) in kinds.iter().enumerate().take(end) {
+/// A quoted header ends it as well. It tells an address or a date; lines that only look like
+/// fields are somebody's own.
+fn before_header(lines: &[&str], kinds: &[Line], end: usize) -> usize {
+    let (mut run, mut begin, mut is_proved) = (0, 0, false);
+    for (at, (line, kind)) in lines.iter().zip(kinds).enumerate().take(end) {
         match kind {
-            Line::Field if run == 0 => (run, begin) = (1, at),
+            Line::Field if run == 0 => (run, begin, is_proved) = (1, at, false),
             Line::Field => run += 1,
-            Line::Empty if run > 0 => {}
-            _ => run = 0,
+            Line::Empty if run > 0 => continue,
+            _ => {
+                run = 0;
+                continue;
+            }
         }
-        if run >= FIELDS_MIN {
+        is_proved |= names_address_or_time(line);
+        if run >= FIELDS_MIN && is_proved {
             return begin;
         }
     }

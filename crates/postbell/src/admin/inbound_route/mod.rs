@@ -138,7 +138,7 @@ fn route_of<'a>(
     let others = others.filter(|route| !is_ours || route.pattern != new.pattern);
     others
         .chain(is_ours.then_some(new))
-        .filter_map(|route| Some((route.pattern.matches(to.local_part())?, route)))
+        .filter_map(|route| Some((route.pattern.matches(&to.plain_local_part())?, route)))
         .max_by_key(|(rank, _)| *rank)
         .map(|(_, route)| route)
 }
