@@ -19,6 +19,7 @@ mod idempotency;
 mod inbound;
 mod inbound_kept;
 mod links;
+mod once;
 mod operator;
 mod reports;
 mod reputation;
@@ -191,6 +192,7 @@ contract!(sqlite:
     inbound::what_is_kept_holds_no_file_of_the_queue,
     inbound::deliveries_are_found_by_their_message_id,
     inbound::an_operator_finds_what_came_in,
+    once::feedback_is_told_once,
     inbound_kept::what_is_forwarded_is_kept_until_it_is_handed_on,
     inbound_kept::octets_go_first_and_then_the_rest,
     inbound_kept::what_is_left_of_a_delivery_takes_what_comes_late,

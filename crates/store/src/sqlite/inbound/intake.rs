@@ -10,6 +10,7 @@ use super::super::rows::{blob, integer};
 use super::super::statements::{BatchStatement, Query};
 use super::super::suppression::{Follow, Rules};
 use super::log::Log;
+use super::once::{self, Once};
 use super::{Incoming, Told};
 
 /// The statements that take mail.
@@ -23,6 +24,8 @@ pub(in crate::sqlite) struct ReceptionStatements {
     pub deliveries: BatchStatement,
     /// Delivery.
     pub slim: BatchStatement,
+    /// Delivery.
+    pub feedback: BatchStatement,
     /// Delivery, number of its latest event.
     pub count_deliveries: BatchStatement,
     /// Delivery, state, number of its latest event.
@@ -61,6 +64,7 @@ impl ReceptionStatements {
                 1,
                 "AS v CROSS JOIN slim_delivery l ON l.id = v.column1",
             ),
+            feedback: once::statement(),
             // Nearly nothing that is told changes a state, on which indexes hang.
             count_deliveries: BatchStatement::new(
                 "UPDATE delivery SET sequence = v.column2 FROM",
@@ -124,8 +128,11 @@ pub(in crate::sqlite) async fn write<'b>(
     keep(connection, first.body.segment, (latest(placed), forwards)).await?;
     let mails = placed.iter().flat_map(|placed| &placed.incoming.mails);
     let facts = mails.flat_map(|mail| &mail.facts);
+    let once = Once::look(&mut *connection, &statements.feedback, facts.clone()).await?;
     let about = facts.filter_map(Told::delivery);
-    let mut log = Log::look(connection, statements, about).await?;
+    let mut log = Log::look(connection, statements, about)
+        .await?
+        .telling(once);
     let taken = placed.iter().map(|placed| log.take(placed.incoming));
     let taken = taken.collect();
     Ok(Received {

@@ -142,7 +142,7 @@ async fn what_an_older_program_has_put_there_is_found() {
     let many = (0..3_000).map(|n| entry(&format!("a{n}@example.com"), None));
     store.suppress(many.collect(), NOW).await.unwrap();
     store.close().await;
-    let older = "DROP INDEX suppression_hash; ALTER TABLE suppression DROP COLUMN hash; \
+    let older = "DROP INDEX event_feedback; DROP INDEX suppression_hash; ALTER TABLE suppression DROP COLUMN hash; \
         PRAGMA user_version = 20";
     sqlx::raw_sql(older).execute(&mut database).await.unwrap();
 

@@ -1,0 +1,90 @@
+//! What mail says of a delivery again and again, and is told once.
+
+use postbell_model::inbound::{FeedbackReport, MatchedBy};
+use postbell_model::suppression::Cause;
+use postbell_model::{DeliveryId, EventKind, Fact, InboundId};
+use postbell_store::{InboundFact, Position, Reception, Taken};
+
+use crate::fixture::{Fixture, NOW, delivered, later};
+use crate::inbound::{mail, reception, take};
+use crate::suppression::{listed, sound};
+
+const TOLD: Taken = Taken {
+    recorded: 1,
+    left_out: 0,
+};
+const LEFT_OUT: Taken = Taken {
+    recorded: 0,
+    left_out: 1,
+};
+
+/// A report about a delivery, of a type.
+pub(crate) fn feedback(inbound: InboundId, feedback_type: &str) -> Fact {
+    let report = Box::new(FeedbackReport {
+        inbound,
+        matched_by: MatchedBy::Address,
+        feedback_type: feedback_type.to_owned(),
+        user_agent: None,
+        arrival_date: None,
+        source_ip: None,
+        reporting_mta: None,
+    });
+    match feedback_type {
+        "not-spam" => Fact::NotSpam(report),
+        _ => Fact::Complaint(report),
+    }
+}
+
+/// Deliveries that were taken by a far server.
+async fn sent(fixture: &Fixture, to: &[&str]) -> Vec<DeliveryId> {
+    let ids = fixture.accept(to).await;
+    let lane = fixture.lane("example.com");
+    fixture.store.claim(&lane, NOW, 100).await.unwrap();
+    let settled = ids.iter().map(|id| delivered(*id)).collect();
+    let settled = fixture.store.settle(settled).await;
+    assert!(settled.iter().all(Result::is_ok));
+    ids
+}
+
+/// Mail that says this of a delivery.
+fn says(fixture: &Fixture, delivery: DeliveryId, fact: impl Fn(InboundId) -> Fact) -> Reception {
+    let mail = mail(fixture, later(9));
+    let fact = fact(mail.id);
+    reception(mail, vec![InboundFact::Delivery { delivery, fact }])
+}
+
+/// The kinds of what was told of a delivery after it was delivered.
+async fn told(fixture: &Fixture, delivery: DeliveryId) -> Vec<EventKind> {
+    let page = fixture.events_after(fixture.set, Position(0), 1_000).await;
+    let events = page.events.into_iter().map(|logged| logged.event);
+    let of_it = events.filter(|event| event.delivery == delivery);
+    of_it.skip(2).map(|event| event.fact.kind()).collect()
+}
+
+pub(crate) async fn feedback_is_told_once(fixture: &Fixture) {
+    let ids = sent(fixture, &["ann@example.com", "bob@example.com"]).await;
+    let of_type = |delivery, name| says(fixture, delivery, move |id| feedback(id, name));
+    let abuse = |delivery| of_type(delivery, "abuse");
+    let at_once = vec![abuse(ids[0]), abuse(ids[1]), abuse(ids[0])];
+    let taken = fixture.store.receive(at_once).await;
+    let taken: Vec<_> = taken.into_iter().map(Result::unwrap).collect();
+    assert_eq!(taken, [TOLD, TOLD, LEFT_OUT]);
+
+    // It is kept all the same.
+    let again = abuse(ids[0]);
+    let kept = again.mails[0].mail.id;
+    assert_eq!(take(fixture, again).await, LEFT_OUT);
+    assert!(fixture.store.inbound(kept).await.unwrap().is_some());
+    // Whoever reports may write any type.
+    assert_eq!(take(fixture, of_type(ids[0], "x-2")).await, LEFT_OUT);
+    // Its contrary is another fact.
+    assert_eq!(take(fixture, of_type(ids[0], "not-spam")).await, TOLD);
+    assert_eq!(take(fixture, of_type(ids[0], "not-spam")).await, LEFT_OUT);
+    assert_eq!(take(fixture, abuse(ids[0])).await, LEFT_OUT);
+    let (complaint, not_spam) = (EventKind::Complaint, EventKind::NotSpam);
+    assert_eq!(told(fixture, ids[0]).await, [complaint, not_spam]);
+    assert_eq!(told(fixture, ids[1]).await, [complaint]);
+    let ann = listed(fixture, "ann@example.com").await;
+    assert_eq!(ann[0].cause, Cause::Complaint);
+    sound(fixture).await;
+}
