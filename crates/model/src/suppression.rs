@@ -80,6 +80,15 @@ impl Cause {
         Self::Manual,
     ];
 
+    /// Whether whoever has the address has said so. It takes the place of what others think of it, and
+    /// nothing takes its place.
+    pub const fn is_wish(self) -> bool {
+        match self {
+            Self::Complaint | Self::Unsubscribe => true,
+            Self::Bounce | Self::Manual => false,
+        }
+    }
+
     /// `BOUNCE`: the name in the store, in documents and in files.
     pub const fn name(self) -> &'static str {
         match self {

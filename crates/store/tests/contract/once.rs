@@ -1,13 +1,16 @@
-//! What mail says of a delivery again and again, and is told once.
+//! What others say of a delivery again and again, and is told once.
 
-use postbell_model::inbound::{FeedbackReport, MatchedBy};
-use postbell_model::suppression::Cause;
+use postbell_model::inbound::{FeedbackReport, MatchedBy, UnsubscribeMethod};
+use postbell_model::suppression::{Cause, Suppression};
 use postbell_model::{DeliveryId, EventKind, Fact, InboundId};
-use postbell_store::{InboundFact, Position, Reception, Taken};
+use postbell_store::{InboundFact, Listed, Position, Reception, Taken, Unsubscribed};
 
+use crate::engagement::{claim_of, take_off};
 use crate::fixture::{Fixture, NOW, delivered, later};
 use crate::inbound::{mail, reception, take};
-use crate::suppression::{listed, sound};
+use crate::suppression::{entry, listed, sound};
+
+const BOB: &str = "bob@example.com";
 
 const TOLD: Taken = Taken {
     recorded: 1,
@@ -86,5 +89,44 @@ pub(crate) async fn feedback_is_told_once(fixture: &Fixture) {
     assert_eq!(told(fixture, ids[1]).await, [complaint]);
     let ann = listed(fixture, "ann@example.com").await;
     assert_eq!(ann[0].cause, Cause::Complaint);
+    sound(fixture).await;
+}
+
+pub(crate) async fn who_is_on_the_list_for_something_else_unsubscribes(fixture: &Fixture) {
+    let id = sent(fixture, &[BOB]).await[0];
+    let (claim, link) = (claim_of(fixture, id), UnsubscribeMethod::Link);
+    let wish = |at| fixture.store.unsubscribe(claim, link, at);
+    for (cause, at) in [
+        (Cause::Bounce, 5),
+        (Cause::Manual, 7),
+        (Cause::Complaint, 9),
+    ] {
+        let known = Suppression {
+            cause,
+            ..entry(fixture, BOB)
+        };
+        let added = fixture.store.suppress(vec![known], NOW).await.unwrap();
+        assert_eq!(added, [Listed::Added]);
+        // It was told before, and heeded: it is on the list, and stays there.
+        let is_heeded = cause == Cause::Complaint;
+        let done = match is_heeded {
+            true => Unsubscribed::Already,
+            false => Unsubscribed::Now,
+        };
+        assert_eq!(wish(later(at)).await.unwrap(), done, "{cause}");
+        assert_eq!(wish(later(at)).await.unwrap(), Unsubscribed::Already);
+        let entries = listed(fixture, BOB).await;
+        let [stands] = entries.as_slice() else {
+            panic!("{entries:?}")
+        };
+        if is_heeded {
+            assert_eq!(stands.cause, cause);
+        } else {
+            assert_eq!(stands.cause, Cause::Unsubscribe);
+            assert_eq!(stands.since, later(at));
+            assert!(stands.event.is_some());
+        }
+        take_off(fixture, BOB).await;
+    }
     sound(fixture).await;
 }

@@ -168,18 +168,25 @@ async fn rekey(connection: &mut SqliteConnection, others: &[Rekeyed]) -> Result<
     Ok(())
 }
 
-/// One entry takes in another, of an address that is the same now.
+/// One entry takes in another, of an address that is the same now: how long it holds, and what was
+/// wished.
 async fn merge(connection: &mut SqliteConnection, other: &Rekeyed) -> Result<(), sqlx::Error> {
-    let merge = "UPDATE suppression SET expires_at = CASE WHEN expires_at IS NULL \
-        OR gone.until IS NULL THEN NULL ELSE MAX(expires_at, gone.until) END \
-        FROM (SELECT workspace_id AS whose, stream AS what, expires_at AS until \
-        FROM suppression WHERE id = ?1) AS gone \
-        WHERE workspace_id = gone.whose AND key = ?2 AND stream = gone.what";
-    sqlx::query(merge)
-        .bind(other.id)
-        .bind(other.key.text.clone())
-        .execute(&mut *connection)
-        .await?;
+    let merge = "UPDATE suppression SET expires_at = CASE WHEN suppression.expires_at IS NULL \
+        OR gone.expires_at IS NULL THEN NULL ELSE MAX(suppression.expires_at, gone.expires_at) END \
+        FROM suppression AS gone WHERE gone.id = ?1 \
+        AND suppression.workspace_id = gone.workspace_id AND suppression.key = ?2 \
+        AND suppression.stream = gone.stream";
+    let wish = "UPDATE suppression SET cause = gone.cause, since = gone.since, \
+        event_id = gone.event_id FROM suppression AS gone WHERE gone.id = ?1 \
+        AND gone.cause IN ('COMPLAINT', 'UNSUBSCRIBE') \
+        AND suppression.workspace_id = gone.workspace_id AND suppression.key = ?2 \
+        AND suppression.stream = gone.stream \
+        AND suppression.cause NOT IN ('COMPLAINT', 'UNSUBSCRIBE')";
+    for sql in [merge, wish] {
+        let text = other.key.text.clone();
+        let merged = sqlx::query(sql).bind(other.id).bind(text);
+        merged.execute(&mut *connection).await?;
+    }
     sqlx::query("DELETE FROM suppression WHERE id = ?")
         .bind(other.id)
         .execute(connection)

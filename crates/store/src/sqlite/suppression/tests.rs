@@ -100,6 +100,40 @@ async fn addresses_are_compared_in_another_way_after_a_start() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn entries_that_become_one_keep_what_was_wished() {
+    for wish_first in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(with_workspace(folder.path()).await);
+        let store = open(folder.path(), LocalPart::Exact).await;
+        let wish = Suppression {
+            cause: Cause::Complaint,
+            event: Some(EventId::new(NOW)),
+            ..entry("Ann@example.com", None)
+        };
+        let dead = Suppression {
+            cause: Cause::Bounce,
+            since: Timestamp::from_micros(5),
+            ..entry("ann@example.com", None)
+        };
+        let mut new = vec![wish.clone(), dead];
+        if !wish_first {
+            (new[0].address, new[1].address) = (new[1].address.clone(), new[0].address.clone());
+        }
+        store.suppress(new, NOW).await.unwrap();
+        store.close().await;
+        let store = open(folder.path(), LocalPart::Fold).await;
+        let found = store.suppressions_of(ACME, &wish.address, NOW).await;
+        let found = found.unwrap();
+        let [found] = found.as_slice() else {
+            panic!("{found:?}")
+        };
+        let why = (found.cause, found.since, found.event);
+        assert_eq!(why, (wish.cause, wish.since, wish.event), "{wish_first}");
+        store.close().await;
+    }
+}
+
 #[test]
 fn the_number_of_an_address_stays_what_it_is() {
     let key = Key::of(ACME, &address("Ann@Example.com"), LocalPart::Fold);
