@@ -194,6 +194,7 @@ contract!(sqlite:
     inbound::deliveries_are_found_by_their_message_id,
     inbound::an_operator_finds_what_came_in,
     once::feedback_is_told_once,
+    once::a_wish_by_mail_is_told_once,
     once::who_is_on_the_list_for_something_else_unsubscribes,
     inbound_kept::what_is_forwarded_is_kept_until_it_is_handed_on,
     inbound_kept::octets_go_first_and_then_the_rest,

@@ -92,6 +92,39 @@ pub(crate) async fn feedback_is_told_once(fixture: &Fixture) {
     sound(fixture).await;
 }
 
+pub(crate) async fn a_wish_by_mail_is_told_once(fixture: &Fixture) {
+    let ids = sent(fixture, &[BOB, "ann@example.com"]).await;
+    let wish = |delivery| {
+        says(fixture, delivery, |id| Fact::Unsubscribe {
+            method: UnsubscribeMethod::OneClick,
+            inbound: Some(id),
+        })
+    };
+    let at_once = vec![wish(ids[0]), wish(ids[1]), wish(ids[0])];
+    let taken = fixture.store.receive(at_once).await;
+    let taken: Vec<_> = taken.into_iter().map(Result::unwrap).collect();
+    assert_eq!(taken, [TOLD, TOLD, LEFT_OUT]);
+    let again = wish(ids[0]);
+    let kept = again.mails[0].mail.id;
+    assert_eq!(take(fixture, again).await, LEFT_OUT);
+    assert!(fixture.store.inbound(kept).await.unwrap().is_some());
+    let link = UnsubscribeMethod::Link;
+    let by_link = fixture
+        .store
+        .unsubscribe(claim_of(fixture, ids[0]), link, later(10));
+    assert_eq!(by_link.await.unwrap(), Unsubscribed::Already);
+
+    // Who was taken off the list says so anew.
+    take_off(fixture, BOB).await;
+    assert_eq!(take(fixture, wish(ids[0])).await, TOLD);
+    assert_eq!(take(fixture, wish(ids[0])).await, LEFT_OUT);
+    let unsubscribed = EventKind::Unsubscribe;
+    assert_eq!(told(fixture, ids[0]).await, [unsubscribed, unsubscribed]);
+    assert_eq!(told(fixture, ids[1]).await, [unsubscribed]);
+    assert_eq!(listed(fixture, BOB).await[0].cause, Cause::Unsubscribe);
+    sound(fixture).await;
+}
+
 pub(crate) async fn who_is_on_the_list_for_something_else_unsubscribes(fixture: &Fixture) {
     let id = sent(fixture, &[BOB]).await[0];
     let (claim, link) = (claim_of(fixture, id), UnsubscribeMethod::Link);

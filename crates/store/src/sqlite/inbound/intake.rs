@@ -7,11 +7,11 @@ use crate::{BodyRef, Position, Taken};
 
 use super::super::forwards;
 use super::super::rows::{blob, integer};
-use super::super::statements::{BatchStatement, Query};
+use super::super::statements::{BatchStatement, Query, Statements};
 use super::super::suppression::{Follow, Rules};
+use super::Incoming;
 use super::log::Log;
 use super::once::{self, Once};
-use super::{Incoming, Told};
 
 /// The statements that take mail.
 #[derive(Debug)]
@@ -116,20 +116,21 @@ pub(in crate::sqlite) struct Received<'b> {
 /// Writes all of it, after everything else that the transaction does to deliveries.
 pub(in crate::sqlite) async fn write<'b>(
     connection: &mut SqliteConnection,
-    statements: &ReceptionStatements,
+    all: &Statements,
     placed: &[Placed<'b>],
     rules: Rules<'_>,
 ) -> Result<Received<'b>, sqlx::Error> {
     let Some(first) = placed.first() else {
         return Ok(Received::default());
     };
+    let statements = &all.receptions;
     write_mails(connection, statements, placed).await?;
     let forwards = note_forwards(connection, statements, placed).await?;
     keep(connection, first.body.segment, (latest(placed), forwards)).await?;
     let mails = placed.iter().flat_map(|placed| &placed.incoming.mails);
-    let facts = mails.flat_map(|mail| &mail.facts);
-    let once = Once::look(&mut *connection, &statements.feedback, facts.clone()).await?;
-    let about = facts.filter_map(Told::delivery);
+    let facts = mails.flat_map(|mail| mail.facts.iter().map(|told| (mail.mail.at, told)));
+    let once = Once::look(&mut *connection, all, facts.clone(), rules).await?;
+    let about = facts.filter_map(|(_, told)| told.delivery());
     let mut log = Log::look(connection, statements, about)
         .await?
         .telling(once);
