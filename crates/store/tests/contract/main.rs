@@ -159,6 +159,7 @@ contract!(sqlite:
     suppression::an_address_is_taken_off_for_one_scope_or_all,
     suppression::what_has_expired_is_removed,
     unsent::mail_to_whoever_is_on_it_ends_at_once,
+    unsent::quotes_are_no_way_around_the_list,
     unsent::a_message_to_nobody_keeps_no_body,
     unsent::what_ends_at_once_is_told_so,
     unsent::a_stream_is_left_without_the_others,
