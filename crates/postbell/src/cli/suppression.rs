@@ -65,9 +65,9 @@ Examples:
   postbell suppression import list.csv --workspace acme
   zcat list.csv.gz | postbell suppression import - --workspace acme --faults faults.csv
 
-The first line names the columns, in any order: address, and if need be stream, cause, since, expires,
-note and event; or the file is a bare list of addresses. Rows that are right go in, the others are
-told by their lines, and the exit code is 1. What is on the list already keeps its cause and since
+The first line names the columns, in any order: address or email, and if need be stream, cause, since,
+expires, note and event; or the file is a bare list of addresses. Rows that are right go in, the others
+are told by their lines, and the exit code is 1. What is on the list already keeps its cause and since
 when, unless UNSUBSCRIBE or COMPLAINT is to take the place of BOUNCE or MANUAL; the later expiry and the
 new note hold. So the command may be given again.")]
     Import(SuppressionImport),

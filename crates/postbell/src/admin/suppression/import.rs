@@ -128,6 +128,11 @@ impl Filing<'_> {
                 tell(self.counts.rows, rows.octets());
             }
         }
+        if columns.is_none() {
+            bail!(
+                "there is nothing in the file: give it an address a line, or a first line that names columns"
+            );
+        }
         self.put().await
     }
 
