@@ -312,7 +312,7 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
 }
 
 // RFC 5321 §4.1.2: Dot-string, whose atoms may hold UTF-8 (RFC 6531 §3.3).
-fn is_dot_string(local: &str) -> bool {
+pub(crate) fn is_dot_string(local: &str) -> bool {
     local
         .split('.')
         .all(|atom| !atom.is_empty() && atom.chars().all(is_atext))

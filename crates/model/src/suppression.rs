@@ -1,8 +1,10 @@
 //! Addresses that a workspace does not send to.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::address::is_dot_string;
 use crate::{Address, BounceType, EventId, Fact, Timestamp, WorkspaceId};
 
 /// An address that a workspace does not send to.
@@ -79,6 +81,15 @@ impl Cause {
         Self::Unsubscribe,
         Self::Manual,
     ];
+
+    /// Whether whoever has the address has said so. It takes the place of what others think of it, and
+    /// nothing takes its place.
+    pub const fn is_wish(self) -> bool {
+        match self {
+            Self::Complaint | Self::Unsubscribe => true,
+            Self::Bounce | Self::Manual => false,
+        }
+    }
 
     /// `BOUNCE`: the name in the store, in documents and in files.
     pub const fn name(self) -> &'static str {
@@ -158,21 +169,60 @@ pub enum LocalPart {
 }
 
 impl LocalPart {
-    /// The text by which an address is found: the domain in A-label form and lower case.
+    /// The text by which an address is found: the domain in A-label form and lower case, the local part
+    /// without quotes and backslashes that it does without.
     pub fn key(self, address: &Address) -> String {
         let text = address.as_str();
-        let (local, domain) = (address.local_part(), address.domain().as_str());
+        let (local, domain) = (shortest(address.local_part()), address.domain().as_str());
         match self {
             Self::Exact => format!("{local}@{}", domain.to_ascii_lowercase()),
-            Self::Fold if text.is_ascii() => text.to_ascii_lowercase(),
+            Self::Fold if text.is_ascii() && !text.starts_with('"') => text.to_ascii_lowercase(),
             Self::Fold => format!("{}@{}", local.to_lowercase(), domain.to_ascii_lowercase()),
         }
     }
 }
 
+/// A local part in the shortest of the forms that mean the same mailbox.
+// RFC 5321 §4.1.2: all quoted forms are equivalent, and so is the one without quotes where it can be.
+fn shortest(local: &str) -> Cow<'_, str> {
+    let inner = local.strip_prefix('"').and_then(|l| l.strip_suffix('"'));
+    let Some(inner) = inner else {
+        return local.into();
+    };
+    let mut content = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        content.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    if is_dot_string(&content) {
+        return content.into();
+    }
+    let escaped = content.replace('\\', r"\\").replace('"', r#"\""#);
+    format!("\"{escaped}\"").into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_that_are_not_needed_mean_nothing() {
+        for (local, expected) in [
+            ("ann", "ann"),
+            (r#""ann""#, "ann"),
+            (r#""a\nn""#, "ann"),
+            (r#""Ann.Lee+x""#, "Ann.Lee+x"),
+            (r#""josé""#, "josé"),
+            (r#""a\ b""#, r#""a b""#),
+            (r#""a\"\\\b""#, r#""a\"\\b""#),
+            (r#""a.""#, r#""a.""#),
+            (r#""a@b""#, r#""a@b""#),
+            (r#""""#, r#""""#),
+        ] {
+            assert_eq!(shortest(local), expected, "{local}");
+            assert_eq!(shortest(expected), expected, "{local}");
+        }
+    }
 
     #[test]
     fn causes_have_names() {
@@ -205,5 +255,8 @@ mod tests {
             LocalPart::Exact.key(&address),
             "Ann.Ä@xn--bcher-kva.example"
         );
+        let quoted = Address::parse("\"A\\nn\"@Example.com").unwrap();
+        assert_eq!(LocalPart::Fold.key(&quoted), "ann@example.com");
+        assert_eq!(LocalPart::Exact.key(&quoted), "Ann@example.com");
     }
 }

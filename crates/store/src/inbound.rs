@@ -21,7 +21,9 @@ pub trait Inbound: Send + Sync {
     /// at its place.
     ///
     /// A fact that its delivery can't have ([`postbell_model::consequence::consequence`]), or whose
-    /// delivery is gone, is left out, and the rest stands: [`Taken::left_out`] counts them.
+    /// delivery is gone, is left out, and the rest stands: [`Taken::left_out`] counts them. So is a
+    /// complaint, or its contrary, about a delivery of which one was told, and a wish to get no more
+    /// that is heeded.
     async fn receive(&self, batch: Vec<Reception>) -> Vec<Result<Taken, StoreError>>;
 
     /// The delivery of a token, as long as anything is known of it: its row, or what a purge has

@@ -18,8 +18,9 @@ use crate::{StoreError, TenantError};
 pub trait Suppressions: Send + Sync {
     /// Puts addresses on the list, all in one transaction, each with a `SuppressionAdded` where it
     /// was not there: what became of each at its place. One that stands there already gets the later
-    /// expiry and the note, and keeps its cause and since when; one that has expired at `now` does
-    /// not stand there any more. Many go in batches of a thousand, say: new mail waits for each.
+    /// expiry and the note; it keeps its cause and since when, unless the new one is a wish and it is
+    /// none ([`Cause::is_wish`]). One that has expired at `now` does not stand there any more. Many go
+    /// in batches of a thousand, say: new mail waits for each.
     ///
     /// # Errors
     /// There is no such workspace.
@@ -121,7 +122,7 @@ fn local_part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LocalPart, D
 pub enum Listed {
     /// It stands there now.
     Added,
-    /// It stood there already, and has another expiry or note now.
+    /// It stood there already, and has another expiry, note or cause now.
     Changed,
     /// It stood there already, just so.
     Known,

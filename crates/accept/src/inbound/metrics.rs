@@ -79,7 +79,7 @@ impl InboundMetrics {
         );
         registry.register(
             "postbell_inbound_facts_left_out",
-            "What they said of deliveries that are gone, or that can't have it any more",
+            "What they said of deliveries that are gone, that can't have it any more, or of which it was told before",
             self.left_out.clone(),
         );
         registry.register(

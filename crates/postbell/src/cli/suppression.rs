@@ -24,7 +24,8 @@ Examples:
   postbell suppression add ann@example.org --workspace acme --expires 30d --note 'asked by phone'
 
 Mail to it is taken, and ends with a Reject event. An address that is on the list keeps its cause and
-since when; the later expiry and the new note hold.")]
+since when, unless unsubscribe or complaint is to take the place of bounce or manual; the later expiry and
+the new note hold.")]
     Add(SuppressionAdd),
     /// Take an address off the list
     #[command(after_help = "\
@@ -64,10 +65,11 @@ Examples:
   postbell suppression import list.csv --workspace acme
   zcat list.csv.gz | postbell suppression import - --workspace acme --faults faults.csv
 
-The first line names the columns, in any order: address, and if need be stream, cause, since, expires,
-note and event; or the file is a bare list of addresses. Rows that are right go in, the others are
-told by their lines, and the exit code is 1. What is on the list already keeps its cause and since
-when; the later expiry and the new note hold. So the command may be given again.")]
+The first line names the columns, in any order: address or email, and if need be stream, cause, since,
+expires, note and event; or the file is a bare list of addresses. Rows that are right go in, the others
+are told by their lines, and the exit code is 1. What is on the list already keeps its cause and since
+when, unless UNSUBSCRIBE or COMPLAINT is to take the place of BOUNCE or MANUAL; the later expiry and the
+new note hold. So the command may be given again.")]
     Import(SuppressionImport),
     /// Write the list to a file, which import reads back
     #[command(after_help = "\

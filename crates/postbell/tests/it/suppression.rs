@@ -273,10 +273,7 @@ fn faults_are_written_to_a_file_of_their_own() {
 fn a_file_of_something_else_is_refused() {
     let place = with_workspaces();
     for (file, said) in [
-        (
-            "email,reason\na@x.example,b\n",
-            "names no column \"address\"",
-        ),
+        ("who,reason\na@x.example,b\n", "names no column \"address\""),
         (
             "address,reason\na@x.example,b\n",
             "there is no column \"reason\"",
@@ -289,9 +286,45 @@ fn a_file_of_something_else_is_refused() {
     }
     let missing = place.fails(&words(&["import", "nowhere.csv"]));
     assert!(missing.contains("nowhere.csv can't be read"), "{missing}");
-    place.write("list.csv", "");
-    let nothing = place.ok(&words(&["import", "list.csv"]));
-    assert!(nothing.starts_with("list.csv: 0 rows"), "{nothing}");
+    for empty in ["", "\n \r\n"] {
+        place.write("list.csv", empty);
+        let told = place.fails(&words(&["import", "list.csv"]));
+        assert!(told.contains("there is nothing in the file"), "{told}");
+    }
+    place.write("list.csv", "address\n");
+    let none = place.ok(&words(&["import", "list.csv"]));
+    assert!(none.starts_with("list.csv: 0 rows"), "{none}");
+}
+
+#[test]
+fn lists_from_elsewhere_call_it_email() {
+    let place = with_workspaces();
+    for (name, address) in [("Email", "a@x.example"), ("EMAIL ADDRESS", "b@x.example")] {
+        place.write("list.csv", &format!("{name},cause\n{address},bounce\n"));
+        let told = place.ok(&words(&["import", "list.csv"]));
+        assert!(told.starts_with("list.csv: 1 rows; 1 were added"), "{told}");
+    }
+    assert_eq!(
+        addresses(&read(&place, &["list", "--cause", "bounce"])),
+        ["a@x.example", "b@x.example"]
+    );
+}
+
+#[test]
+fn a_wish_in_a_file_takes_the_place_of_a_bounce() {
+    let place = with_workspaces();
+    place.ok(&words(&["add", "ann@x.example", "--cause", "bounce"]));
+    place.write(
+        "list.csv",
+        "address,cause,since\nann@x.example,unsubscribe,2026-01-31\n",
+    );
+    let told = read(&place, &["import", "list.csv"]);
+    assert_eq!(told["changed"], 1);
+    let wished = read(&place, &["list", "--cause", "unsubscribe"]);
+    let since = wished[0]["since"].as_str().unwrap();
+    assert!(since.starts_with("2026-01-31"), "{wished}");
+    let again = place.ok(&words(&["add", "ann@x.example", "--cause", "bounce"]));
+    assert!(again.contains("already: UNSUBSCRIBE since"), "{again}");
 }
 
 #[test]

@@ -43,8 +43,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0022_certificate.sql"),
     include_str!("0023_clicked_link.sql"),
     include_str!("0024_suppression_hash.sql"),
+    include_str!("0025_feedback.sql"),
 ];
-/// The script that leaves numbers to be put to entries of the suppression list.
+/// The script that leaves numbers and keys of entries of the suppression list to be brought up.
 const HASHES: usize = 20;
 
 fn options(file: &Path) -> SqliteConnectOptions {
@@ -122,7 +123,7 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Ope
     for (at, script) in MIGRATIONS.iter().enumerate().skip(version) {
         sqlx::raw_sql(*script).execute(&mut *transaction).await?;
         if at == HASHES {
-            suppression::put_hashes(&mut transaction).await?;
+            suppression::bring_up(&mut transaction).await?;
         }
     }
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {known}"));

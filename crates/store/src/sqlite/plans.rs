@@ -75,12 +75,13 @@ async fn no_statement_reads_a_whole_table() {
     }
 }
 
-fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 8] {
+fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 9] {
     let ReceptionStatements {
         mails,
         forwards,
         deliveries,
         slim,
+        feedback,
         count_deliveries,
         change_deliveries,
         change_slim,
@@ -91,6 +92,7 @@ fn of_receptions(statements: ReceptionStatements) -> [BatchStatement; 8] {
         forwards,
         deliveries,
         slim,
+        feedback,
         count_deliveries,
         change_deliveries,
         change_slim,

@@ -411,7 +411,7 @@ async fn write_rows(
     let reports = reports::apply(connection, statements, &noted, batch).await?;
     // After all else, since what others say of a delivery is about how it stands then.
     let rules = shared.rules();
-    let received = inbound::write(connection, &statements.receptions, placed, rules).await?;
+    let received = inbound::write(connection, statements, placed, rules).await?;
     let engaged = engagement::write(connection, statements, batch, rules).await?;
     let follow = staged.follow.iter().chain(&received.follow);
     let follow = follow.chain(&engaged.follow);

@@ -2,7 +2,7 @@
 
 use postbell_model::engagement::{Click, Engagement, Hit, HitTarget, ImageProxy, MachineReason};
 use postbell_model::inbound::UnsubscribeMethod;
-use postbell_model::suppression::{Scope, Suppression};
+use postbell_model::suppression::{Cause, Scope, Suppression};
 use postbell_model::token::Claim;
 use postbell_model::{Address, DeliveryId, EventKind, Fact, Timestamp, WorkspaceId};
 use postbell_store::{
@@ -107,7 +107,7 @@ async fn sound(fixture: &Fixture) {
     assert!(verified.faults.is_empty(), "{verified:?}");
 }
 
-fn claim_of(fixture: &Fixture, delivery: DeliveryId) -> Claim {
+pub(crate) fn claim_of(fixture: &Fixture, delivery: DeliveryId) -> Claim {
     Claim {
         workspace: fixture.workspace,
         delivery,
@@ -441,10 +441,12 @@ pub(crate) async fn a_list_of_other_mail_unsubscribes_nobody(fixture: &Fixture) 
     // What is about another stream, or has expired, keeps nothing from being sent.
     let other = Suppression {
         scope: Scope::Stream("offers".to_owned()),
+        cause: Cause::Unsubscribe,
         ..entry(fixture, BOB)
     };
     let expired = Suppression {
         expires_at: Some(later(6)),
+        cause: Cause::Unsubscribe,
         ..entry(fixture, BOB)
     };
     let added = fixture.store.suppress(vec![other, expired], NOW).await;
@@ -455,7 +457,7 @@ pub(crate) async fn a_list_of_other_mail_unsubscribes_nobody(fixture: &Fixture) 
     sound(fixture).await;
 }
 
-async fn take_off(fixture: &Fixture, address: &str) {
+pub(crate) async fn take_off(fixture: &Fixture, address: &str) {
     let address = Address::parse(address).unwrap();
     let store = &fixture.store;
     let removed = store.unsuppress(fixture.workspace, &address, None, later(6));

@@ -19,6 +19,7 @@ mod idempotency;
 mod inbound;
 mod inbound_kept;
 mod links;
+mod once;
 mod operator;
 mod reports;
 mod reputation;
@@ -150,6 +151,7 @@ contract!(sqlite:
     domains::tokens_outlive_the_domain,
     suppression::who_is_on_the_list_is_found_as_mail_compares,
     suppression::what_stands_there_keeps_its_cause,
+    suppression::a_wish_takes_the_place_of_what_others_think,
     suppression::an_entry_holds_until_it_expires,
     suppression::a_dead_address_is_put_on_it,
     suppression::what_mail_says_is_heeded_at_once,
@@ -157,6 +159,7 @@ contract!(sqlite:
     suppression::an_address_is_taken_off_for_one_scope_or_all,
     suppression::what_has_expired_is_removed,
     unsent::mail_to_whoever_is_on_it_ends_at_once,
+    unsent::quotes_are_no_way_around_the_list,
     unsent::a_message_to_nobody_keeps_no_body,
     unsent::what_ends_at_once_is_told_so,
     unsent::a_stream_is_left_without_the_others,
@@ -191,6 +194,9 @@ contract!(sqlite:
     inbound::what_is_kept_holds_no_file_of_the_queue,
     inbound::deliveries_are_found_by_their_message_id,
     inbound::an_operator_finds_what_came_in,
+    once::feedback_is_told_once,
+    once::a_wish_by_mail_is_told_once,
+    once::who_is_on_the_list_for_something_else_unsubscribes,
     inbound_kept::what_is_forwarded_is_kept_until_it_is_handed_on,
     inbound_kept::octets_go_first_and_then_the_rest,
     inbound_kept::what_is_left_of_a_delivery_takes_what_comes_late,

@@ -1,6 +1,5 @@
 //! How the mail of workspaces fares.
 
-use postbell_model::inbound::{FeedbackReport, MatchedBy};
 use postbell_model::reputation::Figures;
 use postbell_model::{
     ConfigurationSetId, DeliveryId, Domain, Fact, InboundId, NewMail, Pause, Sandbox, Sender,
@@ -11,6 +10,7 @@ use postbell_store::{Counted, InboundFact, Pauses, SqliteTenants, TenantError};
 use crate::erase::change;
 use crate::fixture::{Fixture, NOW, bounced, delivered, later};
 use crate::inbound::{late_bounce, mail, reception, take};
+use crate::once::feedback;
 use crate::tenancy::facts;
 
 /// An hour before anything happened.
@@ -52,27 +52,21 @@ async fn end(
 }
 
 fn complaint(inbound: InboundId) -> Fact {
-    Fact::Complaint(Box::new(FeedbackReport {
-        inbound,
-        matched_by: MatchedBy::Address,
-        feedback_type: "abuse".to_owned(),
-        user_agent: None,
-        arrival_date: None,
-        source_ip: None,
-        reporting_mta: None,
-    }))
+    feedback(inbound, "abuse")
 }
 
-/// What comes in about a delivery that a far server took.
+/// What comes in, four times, about a delivery that a far server took.
 async fn about(fixture: &Fixture, to: &str, fact: impl Fn(InboundId) -> Fact) {
     let delivery = fixture.accept(&[to]).await[0];
     let lane = fixture.lane("example.com");
     fixture.store.claim(&lane, NOW, 100).await.unwrap();
     fixture.store.settle(vec![delivered(delivery)]).await;
-    let mail = mail(fixture, later(2));
-    let fact = fact(mail.id);
-    let fact = InboundFact::Delivery { delivery, fact };
-    take(fixture, reception(mail, vec![fact])).await;
+    for _ in 0..4 {
+        let mail = mail(fixture, later(2));
+        let fact = fact(mail.id);
+        let fact = InboundFact::Delivery { delivery, fact };
+        take(fixture, reception(mail, vec![fact])).await;
+    }
 }
 
 pub(crate) async fn outcomes_are_counted_once(fixture: &Fixture) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postbell_model::inbound::UnsubscribeMethod;
 use postbell_model::suppression::{Cause, LocalPart, Scope, Suppression};
 use postbell_model::{
-    Address, DeliveryId, EventKind, Fact, Message, Timestamp, WorkspaceFact, WorkspaceId,
+    Address, DeliveryId, EventId, EventKind, Fact, Message, Timestamp, WorkspaceFact, WorkspaceId,
 };
 use postbell_store::{
     Claimed, InboundFact, KeptSince, Listed, Logged, PurgeRound, Submission, SuppressionFilter,
@@ -116,7 +116,7 @@ pub(crate) async fn what_stands_there_keeps_its_cause(fixture: &Fixture) {
     };
     let later_on = Suppression {
         expires_at: Some(later(90)),
-        cause: Cause::Complaint,
+        cause: Cause::Bounce,
         since: later(3),
         note: Some("by phone".to_owned()),
         ..soon.clone()
@@ -141,6 +141,72 @@ pub(crate) async fn what_stands_there_keeps_its_cause(fixture: &Fixture) {
     assert_eq!(again.unwrap(), [Listed::Changed, Listed::Known]);
     let told = told_of_list(fixture).await;
     assert_eq!(told, [WorkspaceFact::SuppressionAdded(Box::new(merged))]);
+}
+
+pub(crate) async fn a_wish_takes_the_place_of_what_others_think(fixture: &Fixture) {
+    let dead = Suppression {
+        cause: Cause::Bounce,
+        event: Some(EventId::new(NOW)),
+        expires_at: Some(later(60)),
+        note: Some("by hand".to_owned()),
+        ..entry(fixture, "ann@example.com")
+    };
+    let wish = Suppression {
+        cause: Cause::Unsubscribe,
+        since: later(3),
+        event: Some(EventId::new(later(3))),
+        expires_at: Some(later(30)),
+        note: None,
+        ..dead.clone()
+    };
+    let list = async |entry: &Suppression| {
+        let new = vec![entry.clone()];
+        fixture.store.suppress(new, later(4)).await.unwrap()[0]
+    };
+    assert_eq!(list(&dead).await, Listed::Added);
+    assert_eq!(list(&wish).await, Listed::Changed);
+    // It holds no shorter by that.
+    let stands = Suppression {
+        expires_at: dead.expires_at,
+        note: dead.note.clone(),
+        ..wish.clone()
+    };
+    assert_eq!(
+        listed(fixture, "ann@example.com").await,
+        [stands.clone()].as_slice()
+    );
+    for cause in Cause::ALL {
+        let again = Suppression {
+            cause: *cause,
+            since: later(4),
+            ..dead.clone()
+        };
+        assert_eq!(list(&again).await, Listed::Known, "{cause}");
+    }
+    let forever = entry(fixture, "ann@example.com");
+    assert_eq!(list(&forever).await, Listed::Changed);
+    let stands = Suppression {
+        expires_at: None,
+        ..stands
+    };
+    assert_eq!(listed(fixture, "ann@example.com").await, [stands]);
+
+    // Within one batch it is the same, and told as it is.
+    let by_hand = entry(fixture, "bob@example.com");
+    let complaint = Suppression {
+        cause: Cause::Complaint,
+        since: later(2),
+        ..by_hand.clone()
+    };
+    let both = vec![by_hand, complaint.clone()];
+    let both = fixture.store.suppress(both, later(4)).await.unwrap();
+    assert_eq!(both, [Listed::Added, Listed::Changed]);
+    let told = told_of_list(fixture).await;
+    assert_eq!(
+        told[1],
+        WorkspaceFact::SuppressionAdded(Box::new(complaint.clone()))
+    );
+    assert_eq!(listed(fixture, "bob@example.com").await, [complaint]);
 }
 
 pub(crate) async fn an_entry_holds_until_it_expires(fixture: &Fixture) {

@@ -48,6 +48,24 @@ pub(crate) async fn mail_to_whoever_is_on_it_ends_at_once(fixture: &Fixture) {
     sound(fixture).await;
 }
 
+pub(crate) async fn quotes_are_no_way_around_the_list(fixture: &Fixture) {
+    suppress(fixture, &["ann@example.com", r#""b c"@example.com"#]).await;
+    let to = [
+        r#""ann"@example.com"#,
+        r#""A\nn"@example.com"#,
+        r#""b\ c"@example.com"#,
+    ];
+    let ids = take(fixture, fixture.submission(&to, "x")).await;
+    let told = told(fixture).await;
+    assert_eq!(told.len(), ids.len());
+    assert!(
+        told.iter().all(|fact| matches!(fact, Fact::Suppressed(_))),
+        "{told:?}"
+    );
+    assert_eq!(claim(fixture).await.len(), 0);
+    sound(fixture).await;
+}
+
 pub(crate) async fn a_message_to_nobody_keeps_no_body(fixture: &Fixture) {
     suppress(fixture, &["ann@example.com"]).await;
     for _ in 0..5 {

@@ -44,6 +44,16 @@ impl Column {
         }
     }
 
+    /// The one that a first line means by this, which is in lower case.
+    fn named(name: &str) -> Option<Self> {
+        // As most lists from elsewhere have it.
+        if matches!(name, "email" | "email address") {
+            return Some(Self::Address);
+        }
+        let mut all = Self::ALL.iter();
+        all.find(|column| column.name() == name).copied()
+    }
+
     /// Its cell for an entry.
     pub(super) fn cell(self, entry: &Suppression) -> String {
         match self {
@@ -71,7 +81,7 @@ pub(super) enum HeadFault {
     Unknown(String),
     #[error("column \"{0}\" stands there twice")]
     Twice(&'static str),
-    #[error("it names no column \"address\", and is no address")]
+    #[error("it names no column \"address\" or \"email\", and is no address")]
     NoAddress,
 }
 
@@ -107,7 +117,8 @@ impl Columns {
     pub(super) fn named_by(first: &Row) -> Result<Option<Self>, HeadFault> {
         let names = first.cells.iter();
         let names: Vec<_> = names.map(|name| name.trim().to_ascii_lowercase()).collect();
-        if !names.iter().any(|name| name == Column::Address.name()) {
+        let is_address = |name: &String| Column::named(name) == Some(Column::Address);
+        if !names.iter().any(is_address) {
             return match first.cells.as_slice() {
                 [only] if only.contains('@') => Ok(None),
                 _ => Err(HeadFault::NoAddress),
@@ -115,8 +126,7 @@ impl Columns {
         }
         let mut columns = Vec::new();
         for name in names {
-            let mut all = Column::ALL.iter();
-            let column = all.find(|column| column.name() == name).copied();
+            let column = Column::named(&name);
             let column = column.ok_or_else(|| HeadFault::Unknown(told(&name)))?;
             if columns.contains(&column) {
                 return Err(HeadFault::Twice(column.name()));
@@ -228,7 +238,13 @@ mod tests {
         );
         let unknown = HeadFault::Unknown("reason".to_owned());
         assert_eq!(named(&["address", "reason"]), Err(unknown));
-        assert_eq!(named(&["email"]), Err(HeadFault::NoAddress));
+        for name in ["email", "EMail", "Email Address "] {
+            let columns = vec![Column::Address, Column::Note];
+            assert_eq!(named(&[name, "note"]), Ok(Some(Columns(columns))), "{name}");
+        }
+        let both = Err(HeadFault::Twice("address"));
+        assert_eq!(named(&["email", "address"]), both);
+        assert_eq!(named(&["mail"]), Err(HeadFault::NoAddress));
         assert_eq!(named(&["ann@example.org", "x"]), Err(HeadFault::NoAddress));
     }
 

@@ -1,8 +1,8 @@
 //! `postbell suppression import`: a file of any length, in steps of a thousand rows.
 //!
 //! A row that is right goes in, whatever the others are; the others are told by their lines. What is
-//! on the list already keeps its cause and since when, and gets the later expiry and the note of the
-//! file; so an import that was broken off is simply given again.
+//! on the list already keeps its cause and since when, unless the file has a wish where the list has
+//! none, and gets the later expiry and the note of the file; so an import that was broken off is simply given again.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -127,6 +127,11 @@ impl Filing<'_> {
                 self.put().await?;
                 tell(self.counts.rows, rows.octets());
             }
+        }
+        if columns.is_none() {
+            bail!(
+                "there is nothing in the file: give it an address a line, or a first line that names columns"
+            );
         }
         self.put().await
     }

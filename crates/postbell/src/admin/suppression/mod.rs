@@ -57,7 +57,7 @@ async fn add(desk: &Desk, add: &SuppressionAdd) -> anyhow::Result<()> {
             entry::until(&stands)
         ),
         Listed::Changed => format!(
-            "{} was on the list of workspace {} already ({}); it has another expiry or note now{}",
+            "{} was on the list of workspace {} already ({}); it has another cause, expiry or note now{}",
             stands.address,
             workspace.name,
             entry::why(&stands),

@@ -25,7 +25,7 @@ use super::{ROOM_PATIENCE, SqliteStore, closed};
 pub(super) use due::DueStatements;
 pub(super) use keep::{KEEP, Keeping};
 pub(super) use tell::{TellStatements, Telling, write};
-pub(super) use unsubscribe::Unsubscription;
+pub(super) use unsubscribe::{Unsubscription, is_done as is_unsubscribed};
 
 /// Hits that are handed to the committer as one piece of work.
 const HITS_AT_ONCE: usize = 2_048;

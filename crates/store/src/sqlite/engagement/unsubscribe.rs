@@ -1,4 +1,4 @@
-//! Unsubscribing by HTTP.
+//! Unsubscribing by HTTP, and when it is done.
 //!
 //! Whoever has done so is known by the `Unsubscribe` among the delivery's events, for as long as these
 //! are kept, and by the suppression list: who was taken off it since and wants no more once again does
@@ -111,7 +111,7 @@ async fn is_told_by_mail(
 }
 
 /// Whether it was told, and the list keeps to it at this time.
-async fn is_done(
+pub(in crate::sqlite) async fn is_done(
     connection: &mut SqliteConnection,
     statements: &ListStatements,
     delivery: DeliveryId,

@@ -7,10 +7,11 @@ use crate::{BodyRef, Position, Taken};
 
 use super::super::forwards;
 use super::super::rows::{blob, integer};
-use super::super::statements::{BatchStatement, Query};
+use super::super::statements::{BatchStatement, Query, Statements};
 use super::super::suppression::{Follow, Rules};
+use super::Incoming;
 use super::log::Log;
-use super::{Incoming, Told};
+use super::once::{self, Once};
 
 /// The statements that take mail.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(in crate::sqlite) struct ReceptionStatements {
     pub deliveries: BatchStatement,
     /// Delivery.
     pub slim: BatchStatement,
+    /// Delivery.
+    pub feedback: BatchStatement,
     /// Delivery, number of its latest event.
     pub count_deliveries: BatchStatement,
     /// Delivery, state, number of its latest event.
@@ -61,6 +64,7 @@ impl ReceptionStatements {
                 1,
                 "AS v CROSS JOIN slim_delivery l ON l.id = v.column1",
             ),
+            feedback: once::statement(),
             // Nearly nothing that is told changes a state, on which indexes hang.
             count_deliveries: BatchStatement::new(
                 "UPDATE delivery SET sequence = v.column2 FROM",
@@ -112,20 +116,24 @@ pub(in crate::sqlite) struct Received<'b> {
 /// Writes all of it, after everything else that the transaction does to deliveries.
 pub(in crate::sqlite) async fn write<'b>(
     connection: &mut SqliteConnection,
-    statements: &ReceptionStatements,
+    all: &Statements,
     placed: &[Placed<'b>],
     rules: Rules<'_>,
 ) -> Result<Received<'b>, sqlx::Error> {
     let Some(first) = placed.first() else {
         return Ok(Received::default());
     };
+    let statements = &all.receptions;
     write_mails(connection, statements, placed).await?;
     let forwards = note_forwards(connection, statements, placed).await?;
     keep(connection, first.body.segment, (latest(placed), forwards)).await?;
     let mails = placed.iter().flat_map(|placed| &placed.incoming.mails);
-    let facts = mails.flat_map(|mail| &mail.facts);
-    let about = facts.filter_map(Told::delivery);
-    let mut log = Log::look(connection, statements, about).await?;
+    let facts = mails.flat_map(|mail| mail.facts.iter().map(|told| (mail.mail.at, told)));
+    let once = Once::look(&mut *connection, all, facts.clone(), rules).await?;
+    let about = facts.filter_map(|(_, told)| told.delivery());
+    let mut log = Log::look(connection, statements, about)
+        .await?
+        .telling(once);
     let taken = placed.iter().map(|placed| log.take(placed.incoming));
     let taken = taken.collect();
     Ok(Received {

@@ -17,6 +17,7 @@ use super::super::rows::{self, RowError, blob};
 use super::super::statements::{BatchStatement, Query};
 use super::super::suppression::{Follow, Rules};
 use super::intake::ReceptionStatements;
+use super::once::Once;
 use super::{Incoming, Told};
 
 /// How a delivery stands.
@@ -50,6 +51,7 @@ struct Line<'b> {
 pub(in crate::sqlite) struct Log<'b> {
     lines: Vec<Line<'b>>,
     deliveries: HashMap<DeliveryId, Standing>,
+    once: Once,
 }
 
 impl<'b> Log<'b> {
@@ -75,7 +77,13 @@ impl<'b> Log<'b> {
         Ok(Self {
             lines: Vec::new(),
             deliveries,
+            once: Once::default(),
         })
+    }
+
+    /// Tells nothing of a delivery a second time that is told once.
+    pub(super) fn telling(self, once: Once) -> Self {
+        Self { once, ..self }
     }
 
     pub(super) fn take(&mut self, incoming: &'b Incoming) -> Taken {
@@ -125,6 +133,9 @@ impl<'b> Log<'b> {
         }
         let follows = consequence(standing.state, fact).ok()?;
         let sequence = standing.sequence.checked_add(1)?;
+        if !self.once.take(delivery, told.kind) {
+            return None;
+        }
         standing.is_changed |= standing.state != follows.state;
         standing.state = follows.state;
         standing.sequence = sequence;

@@ -3,6 +3,7 @@
 mod intake;
 mod log;
 mod look;
+mod once;
 pub(super) mod sent;
 
 use async_trait::async_trait;

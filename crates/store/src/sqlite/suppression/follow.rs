@@ -121,8 +121,8 @@ fn new_entry(
     }
 }
 
-/// Whether mail like a delivery's is not sent to its recipient at this time, or is sent whatever the
-/// list says.
+/// Whether mail like a delivery's is not sent to its recipient at this time because they wished so, or is
+/// sent whatever the list says. What stands there for something else may go with that.
 pub(in crate::sqlite) async fn is_heeded(
     connection: &mut SqliteConnection,
     statements: &ListStatements,
@@ -139,7 +139,7 @@ pub(in crate::sqlite) async fn is_heeded(
     let key = Key::of(recipient.workspace, &recipient.address, rules.local_part);
     let holds = Holds::look(connection, &statements.look, std::slice::from_ref(&key)).await?;
     let stream = recipient.stream.as_deref();
-    Ok(holds.find(&key, stream, at).is_some())
+    Ok(holds.is_wished(&key, stream, at))
 }
 
 async fn recipients(

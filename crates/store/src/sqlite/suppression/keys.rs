@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use postbell_model::suppression::LocalPart;
 use postbell_model::{Address, WorkspaceId};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::super::rows;
 use super::super::statements::{BatchStatement, Query};
@@ -14,6 +14,8 @@ use super::rows::Key;
 
 // Entries that are read at a time.
 const STRETCH: i64 = 2_048;
+/// Keys that begin with a quotation mark.
+const QUOTED: &str = "key >= '\"' AND key < '#'";
 
 /// How the keys of the list are made.
 pub(in crate::sqlite) async fn local_part(
@@ -35,11 +37,42 @@ const fn name(local_part: LocalPart) -> &'static str {
     }
 }
 
-/// Puts to entries that an older program has written the numbers that they are looked up by, in the
-/// caller's transaction.
-pub(in crate::sqlite) async fn put_hashes(
+/// Brings what an older program has written to what is looked for, in the caller's transaction: entries
+/// get the numbers that they are looked up by, and keys lose quotes that they do without.
+pub(in crate::sqlite) async fn bring_up(
     connection: &mut SqliteConnection,
 ) -> Result<(), sqlx::Error> {
+    put_hashes(connection).await?;
+    let local_part = local_part(connection).await?;
+    rekey_all(connection, local_part, QUOTED).await?;
+    let sql = format!("DELETE FROM soft_bounce WHERE {QUOTED}");
+    let forget = sqlx::query(AssertSqlSafe(sql));
+    forget.execute(&mut *connection).await?;
+    unquote_verified(connection).await
+}
+
+/// Verified addresses are found as the list is by default.
+async fn unquote_verified(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let sql = format!("SELECT workspace_id, key FROM verified_address WHERE {QUOTED}");
+    let found = sqlx::query(AssertSqlSafe(sql));
+    for row in found.fetch_all(&mut *connection).await? {
+        let (workspace, key) = (row.try_get::<i64, _>(0)?, row.try_get::<&str, _>(1)?);
+        let Ok(address) = rows::address(key, "verified_address.key") else {
+            continue;
+        };
+        // One that is there under its other key already is there twice, and either may go.
+        let sql =
+            "UPDATE OR REPLACE verified_address SET key = ? WHERE workspace_id = ? AND key = ?";
+        let unquote = sqlx::query(sql)
+            .bind(LocalPart::Fold.key(&address))
+            .bind(workspace)
+            .bind(key.to_owned());
+        unquote.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn put_hashes(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let statement = BatchStatement::new(
         "UPDATE suppression SET hash = v.column2 FROM",
         2,
@@ -65,7 +98,7 @@ pub(in crate::sqlite) async fn put_hashes(
     }
 }
 
-/// Whether an entry has the number that it is looked up by: columns as [`put_hashes`] reads them, and
+/// Whether an entry has the number that it is looked up by: columns as [`numbered`] reads them, and
 /// the number.
 pub(in crate::sqlite) fn is_found(row: &SqliteRow) -> Result<bool, sqlx::Error> {
     let (_, key) = numbered(row)?;
@@ -89,17 +122,38 @@ pub(super) async fn make_anew(
     connection: &mut SqliteConnection,
     local_part: LocalPart,
 ) -> Result<u64, sqlx::Error> {
+    let changed = rekey_all(connection, local_part, "true").await?;
+    sqlx::query("DELETE FROM soft_bounce")
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE suppression_keys SET local_part = ?")
+        .bind(name(local_part))
+        .execute(connection)
+        .await?;
+    Ok(changed)
+}
+
+/// Makes the keys anew of those of the entries: how many have changed.
+async fn rekey_all(
+    connection: &mut SqliteConnection,
+    local_part: LocalPart,
+    which: &str,
+) -> Result<u64, sqlx::Error> {
     let mut changed = 0;
     let mut after = 0;
     loop {
-        let sql = "SELECT id, key, COALESCE(address, key), workspace_id FROM suppression \
-            WHERE id > ? ORDER BY id LIMIT ?";
-        let found = sqlx::query(sql)
+        let sql = format!(
+            "SELECT id, key, COALESCE(address, key), workspace_id FROM suppression \
+             WHERE id > ? AND {which} ORDER BY id LIMIT ?"
+        );
+        let found = sqlx::query(AssertSqlSafe(sql))
             .bind(after)
             .bind(STRETCH)
             .fetch_all(&mut *connection)
             .await?;
-        let Some(last) = found.last() else { break };
+        let Some(last) = found.last() else {
+            return Ok(changed);
+        };
         after = last.try_get(0)?;
         let mut others = Vec::new();
         for row in &found {
@@ -120,14 +174,6 @@ pub(super) async fn make_anew(
         changed += others.len() as u64;
         rekey(connection, &others).await?;
     }
-    sqlx::query("DELETE FROM soft_bounce")
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("UPDATE suppression_keys SET local_part = ?")
-        .bind(name(local_part))
-        .execute(connection)
-        .await?;
-    Ok(changed)
 }
 
 /// An entry with its other key.
@@ -168,18 +214,25 @@ async fn rekey(connection: &mut SqliteConnection, others: &[Rekeyed]) -> Result<
     Ok(())
 }
 
-/// One entry takes in another, of an address that is the same now.
+/// One entry takes in another, of an address that is the same now: how long it holds, and what was
+/// wished.
 async fn merge(connection: &mut SqliteConnection, other: &Rekeyed) -> Result<(), sqlx::Error> {
-    let merge = "UPDATE suppression SET expires_at = CASE WHEN expires_at IS NULL \
-        OR gone.until IS NULL THEN NULL ELSE MAX(expires_at, gone.until) END \
-        FROM (SELECT workspace_id AS whose, stream AS what, expires_at AS until \
-        FROM suppression WHERE id = ?1) AS gone \
-        WHERE workspace_id = gone.whose AND key = ?2 AND stream = gone.what";
-    sqlx::query(merge)
-        .bind(other.id)
-        .bind(other.key.text.clone())
-        .execute(&mut *connection)
-        .await?;
+    let merge = "UPDATE suppression SET expires_at = CASE WHEN suppression.expires_at IS NULL \
+        OR gone.expires_at IS NULL THEN NULL ELSE MAX(suppression.expires_at, gone.expires_at) END \
+        FROM suppression AS gone WHERE gone.id = ?1 \
+        AND suppression.workspace_id = gone.workspace_id AND suppression.key = ?2 \
+        AND suppression.stream = gone.stream";
+    let wish = "UPDATE suppression SET cause = gone.cause, since = gone.since, \
+        event_id = gone.event_id FROM suppression AS gone WHERE gone.id = ?1 \
+        AND gone.cause IN ('COMPLAINT', 'UNSUBSCRIBE') \
+        AND suppression.workspace_id = gone.workspace_id AND suppression.key = ?2 \
+        AND suppression.stream = gone.stream \
+        AND suppression.cause NOT IN ('COMPLAINT', 'UNSUBSCRIBE')";
+    for sql in [merge, wish] {
+        let text = other.key.text.clone();
+        let merged = sqlx::query(sql).bind(other.id).bind(text);
+        merged.execute(&mut *connection).await?;
+    }
     sqlx::query("DELETE FROM suppression WHERE id = ?")
         .bind(other.id)
         .execute(connection)

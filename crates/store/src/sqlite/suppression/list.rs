@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use postbell_model::suppression::{LocalPart, Suppression};
-use postbell_model::{EventKind, Timestamp, WorkspaceEvent, WorkspaceFact};
+use postbell_model::suppression::{Cause, LocalPart, Suppression};
+use postbell_model::{EventId, EventKind, Timestamp, WorkspaceEvent, WorkspaceFact};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -11,7 +11,7 @@ use crate::{Listed, Position, record};
 
 use super::super::rows::{RowError, blob};
 use super::super::statements::Query;
-use super::rows::{HOLD_AT, Key, ListStatements, bind_entry, place_of, stream};
+use super::rows::{HOLD_AT, Hold, Key, ListStatements, bind_entry, hold_of, place_of, stream};
 
 /// An entry that is to stand on the list.
 #[derive(Debug)]
@@ -44,11 +44,20 @@ pub(in crate::sqlite) struct News {
 struct Standing {
     /// Its row; `None`: it has none yet.
     id: Option<i64>,
+    why: Why,
     expires_at: Option<Timestamp>,
     note: Option<String>,
     is_changed: bool,
     /// What is to be inserted.
     new: Option<usize>,
+}
+
+/// What an entry follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Why {
+    cause: Cause,
+    since: Timestamp,
+    event: Option<EventId>,
 }
 
 type Place = (Key, String);
@@ -123,6 +132,7 @@ impl List {
         }
         let standing = Standing {
             id: None,
+            why: Why::of(entry),
             expires_at: entry.expires_at,
             note: entry.note.clone(),
             is_changed: false,
@@ -153,14 +163,22 @@ impl List {
         let bind = |query: Query<'static>, standing: &&Standing| {
             let expires_at = standing.expires_at.map(Timestamp::as_micros);
             let query = query.bind(standing.id).bind(expires_at);
-            query.bind(standing.note.clone())
+            standing.why.bind(query.bind(standing.note.clone()))
         };
         for query in statements.change.batch(&changed, bind) {
             query.execute(&mut *connection).await?;
         }
         let inserted = self.standing.into_values().filter_map(|standing| {
             let at = standing.new?;
+            let Why {
+                cause,
+                since,
+                event,
+            } = standing.why;
             let entry = Suppression {
+                cause,
+                since,
+                event,
                 expires_at: standing.expires_at,
                 note: standing.note,
                 ..new[at].entry.clone()
@@ -193,16 +211,39 @@ impl List {
 type Inserted<'a> = (&'a Key, Suppression, Timestamp);
 
 impl Standing {
-    /// It stands there already: the later expiry and the note are taken over.
+    /// It stands there already: the later expiry and the note are taken over, and a wish where it stood
+    /// there for something else.
     fn take(&mut self, entry: &Suppression) -> Listed {
         let expires_at = later(self.expires_at, entry.expires_at);
         let note = entry.note.clone().or_else(|| self.note.clone());
-        if expires_at == self.expires_at && note == self.note {
+        let why = if entry.cause.is_wish() && !self.why.cause.is_wish() {
+            Why::of(entry)
+        } else {
+            self.why
+        };
+        if (expires_at, why) == (self.expires_at, self.why) && note == self.note {
             return Listed::Known;
         }
-        (self.expires_at, self.note) = (expires_at, note);
+        (self.expires_at, self.note, self.why) = (expires_at, note, why);
         self.is_changed = self.new.is_none();
         Listed::Changed
+    }
+}
+
+impl Why {
+    const fn of(entry: &Suppression) -> Self {
+        Self {
+            cause: entry.cause,
+            since: entry.since,
+            event: entry.event,
+        }
+    }
+
+    fn bind(self, query: Query<'static>) -> Query<'static> {
+        query
+            .bind(self.cause.name())
+            .bind(self.since.as_micros())
+            .bind(self.event.map(|event| blob(event.as_bytes())))
     }
 }
 
@@ -216,16 +257,21 @@ pub(super) fn later(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<
 }
 
 fn read(row: &SqliteRow, key: &Key) -> Result<(Place, Standing), RowError> {
+    let Hold { by, expires_at } = hold_of(row, HOLD_AT);
     let standing = Standing {
-        id: Some(row.try_get(HOLD_AT)?),
-        expires_at: row
-            .try_get::<Option<i64>, _>(HOLD_AT + 2)?
-            .map(Timestamp::from_micros),
-        note: row.try_get(HOLD_AT + 3)?,
+        id: Some(row.try_get(HOLD_AT + 5)?),
+        why: Why {
+            cause: by.cause,
+            since: by.since,
+            event: by.event,
+        },
+        expires_at,
+        note: row.try_get(HOLD_AT + 6)?,
         is_changed: false,
         new: None,
     };
-    Ok(((key.clone(), row.try_get(HOLD_AT + 1)?), standing))
+    // As it is written: of what is damaged no scope is read.
+    Ok(((key.clone(), row.try_get(HOLD_AT)?), standing))
 }
 
 /// Appends events about the list, for the destinations of the workspace: the place of the last.

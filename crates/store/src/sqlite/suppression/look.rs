@@ -64,6 +64,12 @@ impl Holds {
         Some(&holding.by)
     }
 
+    /// Whether somebody wished that such mail is not sent.
+    pub(super) fn is_wished(&self, key: &Key, stream: Option<&str>, at: Timestamp) -> bool {
+        let mut holds = self.0.get(key).into_iter().flatten();
+        holds.any(|hold| hold.by.cause.is_wish() && hold.holds(stream, at))
+    }
+
     /// The one that keeps a delivery from being sent.
     pub(in crate::sqlite) fn of_claimed(
         &self,

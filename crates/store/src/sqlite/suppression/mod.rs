@@ -33,7 +33,7 @@ use super::tenants::{SqliteTenants, store_error};
 
 pub(super) use arrivals::{Sought, end_arrivals};
 pub(super) use follow::{Follow, Rules, follow, is_heeded};
-pub(super) use keys::{is_found, local_part, put_hashes};
+pub(super) use keys::{bring_up, is_found, local_part};
 pub(super) use list::News;
 use list::{Added, NewEntry, add, tell};
 pub(super) use look::{Holds, is_exempt, of_lane};

@@ -178,7 +178,7 @@ pub(in crate::sqlite) struct ListStatements {
     pub standing: BatchStatement,
     /// As [`bind_entry`] binds them.
     pub insert: BatchStatement,
-    /// Entry, expiry, note.
+    /// Entry, expiry, note, cause, since when, event.
     pub change: BatchStatement,
     /// Entry.
     pub delete: BatchStatement,
@@ -209,7 +209,7 @@ impl ListStatements {
                 OF_KEYS,
             ),
             standing: BatchStatement::new(
-                "SELECT v.column1, s.workspace_id, s.key, s.id, s.stream, s.expires_at, s.note FROM",
+                &HOLDS.replace(" FROM", ", s.id, s.note FROM"),
                 2,
                 OF_KEYS,
             ),
@@ -220,8 +220,9 @@ impl ListStatements {
                 "WHERE column1 IS NOT NULL",
             ),
             change: BatchStatement::new(
-                "UPDATE suppression SET expires_at = v.column2, note = v.column3 FROM",
-                3,
+                "UPDATE suppression SET expires_at = v.column2, note = v.column3, \
+                 cause = v.column4, since = v.column5, event_id = v.column6 FROM",
+                6,
                 "AS v WHERE suppression.id = v.column1",
             ),
             delete: BatchStatement::new("DELETE FROM suppression WHERE id IN", 1, ""),

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::super::{DATABASE, SqliteOptions, database};
 use super::*;
-use crate::Store;
+use crate::{Store, VerifiedAddresses};
 
 const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 const ACME: WorkspaceId = WorkspaceId(1);
@@ -100,6 +100,40 @@ async fn addresses_are_compared_in_another_way_after_a_start() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn entries_that_become_one_keep_what_was_wished() {
+    for wish_first in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(with_workspace(folder.path()).await);
+        let store = open(folder.path(), LocalPart::Exact).await;
+        let wish = Suppression {
+            cause: Cause::Complaint,
+            event: Some(EventId::new(NOW)),
+            ..entry("Ann@example.com", None)
+        };
+        let dead = Suppression {
+            cause: Cause::Bounce,
+            since: Timestamp::from_micros(5),
+            ..entry("ann@example.com", None)
+        };
+        let mut new = vec![wish.clone(), dead];
+        if !wish_first {
+            (new[0].address, new[1].address) = (new[1].address.clone(), new[0].address.clone());
+        }
+        store.suppress(new, NOW).await.unwrap();
+        store.close().await;
+        let store = open(folder.path(), LocalPart::Fold).await;
+        let found = store.suppressions_of(ACME, &wish.address, NOW).await;
+        let found = found.unwrap();
+        let [found] = found.as_slice() else {
+            panic!("{found:?}")
+        };
+        let why = (found.cause, found.since, found.event);
+        assert_eq!(why, (wish.cause, wish.since, wish.event), "{wish_first}");
+        store.close().await;
+    }
+}
+
 #[test]
 fn the_number_of_an_address_stays_what_it_is() {
     let key = Key::of(ACME, &address("Ann@Example.com"), LocalPart::Fold);
@@ -134,6 +168,56 @@ async fn another_address_of_the_same_number_is_not_meant() {
     store.close().await;
 }
 
+/// Makes a database one of before entries had numbers.
+const OLDER: &str = "DROP INDEX event_feedback; DROP INDEX suppression_hash; \
+    ALTER TABLE suppression DROP COLUMN hash; PRAGMA user_version = 20";
+
+#[tokio::test]
+async fn what_an_older_program_has_put_there_between_quotes_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut database = with_workspace(folder.path()).await;
+    let rows = r#"INSERT INTO suppression (workspace_id, key, stream, address, cause, since) VALUES
+        (1, 'ann@example.com', '', NULL, 'BOUNCE', 5),
+        (1, '"ann"@example.com', '', NULL, 'COMPLAINT', 7),
+        (1, '"\bob"@example.com', 'news', '"\Bob"@example.com', 'MANUAL', 7),
+        (1, '"c d"@example.com', '', NULL, 'MANUAL', 7);
+        INSERT INTO soft_bounce VALUES (1, '"eve"@example.com', 2, 1), (1, 'eve@example.com', 2, 1);
+        INSERT INTO verified_address VALUES (1, '"me"@example.com', '"Me"@example.com', 1);"#;
+    sqlx::raw_sql(rows).execute(&mut database).await.unwrap();
+    sqlx::raw_sql(OLDER).execute(&mut database).await.unwrap();
+
+    let store = open(folder.path(), LocalPart::Fold).await;
+    let found = async |asked: &str| {
+        let found = store.suppressions_of(ACME, &address(asked), NOW).await;
+        let found = found.unwrap();
+        let [entry] = found.as_slice() else {
+            panic!("{asked}: {found:?}")
+        };
+        entry.clone()
+    };
+    for asked in ["ann@example.com", r#""Ann"@example.com"#] {
+        let ann = found(asked).await;
+        let since = Timestamp::from_micros(7);
+        assert_eq!((ann.cause, ann.since), (Cause::Complaint, since));
+    }
+    let bob = found("bob@example.com").await;
+    assert_eq!(bob.address.as_str(), r#""\Bob"@example.com"#);
+    found(r#""\c d"@example.com"#).await;
+    let sql = "SELECT group_concat(key) FROM soft_bounce";
+    let counted: String = sqlx::query_scalar(sql)
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(counted, "eve@example.com");
+    let wrong = crate::verify(folder.path()).await.unwrap().faults;
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let me = address("me@example.com");
+    let tenants = SqliteTenants::open(folder.path()).await.unwrap();
+    assert!(tenants.forget_address(ACME, &me).await.unwrap());
+    tenants.close().await;
+    store.close().await;
+}
+
 #[tokio::test]
 async fn what_an_older_program_has_put_there_is_found() {
     let folder = tempfile::tempdir().unwrap();
@@ -142,9 +226,7 @@ async fn what_an_older_program_has_put_there_is_found() {
     let many = (0..3_000).map(|n| entry(&format!("a{n}@example.com"), None));
     store.suppress(many.collect(), NOW).await.unwrap();
     store.close().await;
-    let older = "DROP INDEX suppression_hash; ALTER TABLE suppression DROP COLUMN hash; \
-        PRAGMA user_version = 20";
-    sqlx::raw_sql(older).execute(&mut database).await.unwrap();
+    sqlx::raw_sql(OLDER).execute(&mut database).await.unwrap();
 
     let store = open(folder.path(), LocalPart::Fold).await;
     let asked = [address("A0@example.com"), address("a2999@example.com")];
