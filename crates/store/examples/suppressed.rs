@@ -68,7 +68,7 @@ async fn fill(
     entries: u64,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
-    let first = tenants.suppression_count(workspace).await?;
+    let first = tenants.suppression_count(workspace, NOW).await?;
     let mut next = first;
     while next < entries {
         let new = (next..entries.min(next + BATCH)).map(|n| Suppression {

@@ -116,11 +116,15 @@ pub trait Certificates: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<u8>, StoreError>;
 
-    /// Forgets an account that its authority does not know.
+    /// Forgets an account that its authority does not know. One that has taken its place stays.
     ///
     /// # Errors
     /// The store did not take it.
-    async fn forget_certificate_account(&self, authority: &str) -> Result<(), StoreError>;
+    async fn forget_certificate_account(
+        &self,
+        authority: &str,
+        sealed: &[u8],
+    ) -> Result<(), StoreError>;
 }
 
 /// A host, its certificate, and what became of asking for one.

@@ -76,12 +76,15 @@ pub trait Suppressions: Send + Sync {
         page: &SuppressionPage,
     ) -> Result<Vec<Suppression>, StoreError>;
 
-    /// How many entries a workspace has, those among them that have expired and were not removed yet
-    /// ([`crate::Retention`]).
+    /// How many entries of a workspace hold at `now`.
     ///
     /// # Errors
     /// The database can't be read.
-    async fn suppression_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError>;
+    async fn suppression_count(
+        &self,
+        workspace: WorkspaceId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
 
     /// How local parts are compared here.
     fn local_part(&self) -> LocalPart;

@@ -132,22 +132,37 @@ impl IssuedCertificates {
         self.certificates.store(Arc::new(certificates.collect()));
     }
 
-    /// Proves these hosts to be ours from now on, and no others.
-    ///
-    /// # Errors
-    /// A certificate that proves it can't be made; what was shown before still is.
-    pub fn prove(&self, shown: &[ShownProof]) -> Result<(), Unusable> {
+    /// Proves these hosts to be ours from now on, and no others. Those for which no certificate can be
+    /// made that proves it: whoever asks by their tokens is answered all the same.
+    pub fn prove<'a>(&self, shown: &'a [ShownProof]) -> Vec<(&'a Domain, Unusable)> {
+        self.prove_by(shown, proof::certificate)
+    }
+
+    pub(super) fn prove_by<'a>(
+        &self,
+        shown: &'a [ShownProof],
+        certificate: impl Fn(&Domain, &str) -> Result<CertifiedKey, String>,
+    ) -> Vec<(&'a Domain, Unusable)> {
         let mut proofs = Proofs::default();
+        let mut failed = Vec::new();
         for proof in shown {
-            let certificate = proof::certificate(&proof.host, &proof.key_authorization);
-            let certificate = Arc::new(certificate.map_err(Unusable)?);
-            let host = proof.host.as_str().to_owned();
-            proofs.by_host.insert(host, certificate);
             let (token, answer) = (proof.token.clone(), proof.key_authorization.clone());
             proofs.by_token.insert(token, answer);
+            match certificate(&proof.host, &proof.key_authorization) {
+                Ok(certificate) => {
+                    let host = proof.host.as_str().to_owned();
+                    proofs.by_host.insert(host, Arc::new(certificate));
+                }
+                Err(error) => failed.push((&proof.host, Unusable(error))),
+            }
         }
         self.proofs.store(Arc::new(proofs));
-        Ok(())
+        failed
+    }
+
+    #[cfg(test)]
+    pub(super) fn proves(&self, host: &Domain) -> bool {
+        self.proofs.load().by_host.contains_key(host.as_str())
     }
 
     /// RFC 8555 §8.3: what is answered to whoever asks for a token.

@@ -200,12 +200,38 @@ fn proofs_are_answered_while_they_are_shown() {
         token: "tok".to_owned(),
         key_authorization: "tok.print".to_owned(),
     };
-    issued.prove(std::slice::from_ref(&proof)).unwrap();
+    assert!(issued.prove(std::slice::from_ref(&proof)).is_empty());
     assert_eq!(
         issued.key_authorization("tok").as_deref(),
         Some("tok.print")
     );
     assert_eq!(issued.key_authorization("other"), None);
-    issued.prove(&[]).unwrap();
+    assert!(issued.prove(&[]).is_empty());
     assert_eq!(issued.key_authorization("tok"), None);
+}
+
+#[test]
+fn a_host_without_a_proof_under_tls_holds_up_no_other() {
+    let issued = IssuedCertificates::default();
+    let proof = |host: &str, token: &str| ShownProof {
+        host: Domain::parse(host).unwrap(),
+        token: token.to_owned(),
+        key_authorization: format!("{token}.print"),
+    };
+    let [bad, good] = [
+        proof("bad.example", "first"),
+        proof("good.example", "second"),
+    ];
+    let shown = [bad.clone(), good];
+    let failed = issued.prove_by(&shown, |host, authorization| match host.as_str() {
+        "bad.example" => Err("no such name".to_owned()),
+        _ => proof::certificate(host, authorization),
+    });
+    let failed: Vec<_> = failed.iter().map(|(host, _)| host.as_str()).collect();
+    assert_eq!(failed, ["bad.example"]);
+    assert!(!issued.proves(&bad.host));
+    assert!(issued.proves(&Domain::parse("good.example").unwrap()));
+    for (token, answer) in [("first", "first.print"), ("second", "second.print")] {
+        assert_eq!(issued.key_authorization(token).as_deref(), Some(answer));
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use postbell_model::retry::{Jitter, RetryPolicy};
+use postbell_model::retry::Jitter;
 use postbell_model::{Clock, Domain, EventId, Secret, Timestamp};
 use postbell_net::acme::{AcmeError, Asked, Authority, ChallengeKind, IssuedCertificate};
 use postbell_net::{HostCertificates, LookupError};
@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::fault::{NoCertificate, pause};
 use super::hosts::tracking_hosts;
 use super::metrics::CertificateMetrics;
 use super::prover::OrderProver;
@@ -33,12 +34,8 @@ const NEXT_ROUND: Duration = Duration::from_secs(1);
 const ROUND: usize = 2;
 /// Longer than an order may take, so that nobody takes over while one is under way.
 const CLAIM_SLACK: Duration = Duration::from_mins(1);
-/// A host without an address is looked for again this soon at the latest: it costs nobody anything.
-const NO_ADDRESS_RETRY: Duration = Duration::from_mins(5);
 /// An account is made within this time.
 const REGISTER_LIMIT: Duration = Duration::from_mins(1);
-/// What an authority may ask for: its limits are of hours, or a week.
-const LEFT_ALONE_MAX: Duration = Duration::from_hours(8 * 24);
 
 /// Asks for the certificates of hosts.
 #[derive(Debug)]
@@ -56,26 +53,6 @@ pub(crate) struct Asker {
     holder: String,
     /// Held while an account is looked for, so that two orders don't make one each.
     registering: Mutex<()>,
-}
-
-/// Why there is no certificate for a host.
-#[derive(Debug, thiserror::Error)]
-enum NoCertificate {
-    #[error(
-        "the host has no address in the DNS ({0}); give it an A, AAAA or CNAME record that leads here"
-    )]
-    NoAddress(LookupError),
-    #[error("{0}; {advice}", advice = .0.advice())]
-    Acme(AcmeError),
-    /// Whatever the host.
-    #[error("there is no account: {0}; {advice}", advice = .0.advice())]
-    Account(AcmeError),
-    #[error("no listener proves the host to be ours; see tracking.acme.challenges")]
-    NoWay,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("it can't be sealed: {0}")]
-    Sealing(#[from] postbell_store::SealError),
 }
 
 /// Until when all hosts wait.
@@ -270,7 +247,7 @@ impl Asker {
         let challenge = options.challenge_after(failures, &self.usable);
         let challenge = challenge.ok_or(NoCertificate::NoWay)?;
         self.find_address(host, terms).await?;
-        let account = self.account(authority, terms).await?;
+        let (kept, account) = self.account(authority, terms).await?;
         let hourly = options.max_orders_per_hour;
         let counted = self.store.count_order(host, hourly, self.clock.now());
         if let Some(at) = counted.await? {
@@ -285,6 +262,9 @@ impl Asker {
         };
         let issued = authority.order(&account, asked, &prover).await;
         prover.end().await;
+        if issued.as_ref().is_err_and(AcmeError::lost_account) {
+            self.forget_account(authority, &kept).await;
+        }
         let issued = issued.map_err(NoCertificate::Acme)?;
         self.keep(claim, authority, &issued).await?;
         Ok(Ordered::Issued)
@@ -300,20 +280,38 @@ impl Asker {
         }
     }
 
-    /// The account at the authority, made when it is first asked for.
-    async fn account(&self, authority: &Authority, terms: &Terms) -> Result<Secret, NoCertificate> {
+    /// The account at the authority, made when it is first asked for: sealed, and open.
+    async fn account(
+        &self,
+        authority: &Authority,
+        terms: &Terms,
+    ) -> Result<(Vec<u8>, Secret), NoCertificate> {
         let directory = authority.directory();
-        let place = KeptCertificate::account_place(directory);
-        let open = |sealed: &[u8]| {
-            let opened = self.shower.sealing().open(&place, sealed);
-            opened.map_err(|error| NoCertificate::Account(AcmeError::BadAccount(error.to_string())))
-        };
         let _one = self.registering.lock().await;
-        if let Some(sealed) = self.store.certificate_account(directory).await? {
-            return open(&sealed);
+        let kept = match self.store.certificate_account(directory).await? {
+            Some(kept) => kept,
+            None => self.register(authority, terms).await?,
+        };
+        let place = KeptCertificate::account_place(directory);
+        match self.shower.sealing().open(&place, &kept) {
+            Ok(account) => Ok((kept, account)),
+            Err(error) => {
+                self.forget_account(authority, &kept).await;
+                let bad = AcmeError::BadAccount(error.to_string());
+                Err(NoCertificate::Account(bad))
+            }
         }
+    }
+
+    async fn register(
+        &self,
+        authority: &Authority,
+        terms: &Terms,
+    ) -> Result<Vec<u8>, NoCertificate> {
+        let directory = authority.directory();
         let made = authority.register(&terms.options.contact, REGISTER_LIMIT);
         let made = made.await.map_err(NoCertificate::Account)?;
+        let place = KeptCertificate::account_place(directory);
         let sealed = self.shower.sealing().seal(&place, &made)?;
         let now = self.clock.now();
         // Another process may have made one meanwhile; that one stays.
@@ -323,7 +321,7 @@ impl Asker {
             authority = directory,
             "there is an account at the certificate authority"
         );
-        open(&kept)
+        Ok(kept)
     }
 
     async fn keep(
@@ -385,18 +383,14 @@ impl Asker {
         if let Err(error) = self.store.fail_order(failure).await {
             warn!(%host, error = &error as &dyn Error, "why there is none can't be written down");
         }
-        if why.lost_account() {
-            self.forget_account(terms).await;
-        }
         why.is_of_all_hosts().then(|| now.after(pause))
     }
 
-    async fn forget_account(&self, terms: &Terms) {
-        let Some(authority) = &terms.authority else {
-            return;
-        };
+    /// Not one that somebody else has made meanwhile, in its place.
+    async fn forget_account(&self, authority: &Authority, kept: &[u8]) {
         let directory = authority.directory();
-        if let Err(error) = self.store.forget_certificate_account(directory).await {
+        let forgotten = self.store.forget_certificate_account(directory, kept);
+        if let Err(error) = forgotten.await {
             warn!(
                 authority = directory,
                 error = &error as &dyn Error,
@@ -417,62 +411,6 @@ enum Ordered {
     Issued,
     /// So many were asked for within the hour; at that time there may be another one.
     TooMany(Timestamp),
-}
-
-impl NoCertificate {
-    /// Whether the account at the authority is to be made anew.
-    fn lost_account(&self) -> bool {
-        matches!(self, Self::Acme(error) | Self::Account(error) if error.lost_account())
-    }
-
-    /// Whether another host would fare no better now.
-    fn is_of_all_hosts(&self) -> bool {
-        let is_of_all = match self {
-            Self::Acme(error) => error.is_of_all_hosts(),
-            Self::Account(_) => true,
-            Self::NoAddress(_) | Self::NoWay | Self::Store(_) | Self::Sealing(_) => false,
-        };
-        is_of_all && !self.lost_account()
-    }
-
-    /// Whether the host has failed by it. It has not where nobody has asked for it.
-    fn is_of_the_host(&self) -> bool {
-        !matches!(self, Self::NoAddress(_)) && !self.is_of_all_hosts()
-    }
-
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::NoAddress(_) => "no_address",
-            Self::Acme(error) | Self::Account(error) => error.reason(),
-            Self::NoWay => "no_challenge",
-            Self::Store(_) => "not_kept",
-            Self::Sealing(_) => "not_sealed",
-        }
-    }
-}
-
-/// How long to wait after so many failures in a row, and longer where the authority says so.
-fn pause(why: &NoCertificate, failures: u32, terms: &Terms, jitter: Jitter) -> Duration {
-    let policy = RetryPolicy {
-        first: terms.options.first_retry,
-        longest: terms.options.longest_retry,
-        max_retries: None,
-        expire_after: Duration::MAX,
-    };
-    if why.lost_account() && failures <= 1 {
-        // Another account is made with the next order.
-        return Duration::ZERO;
-    }
-    let times = if why.is_of_the_host() { failures } else { 1 };
-    let pause = jitter.apply(policy.interval(times));
-    match why {
-        NoCertificate::NoAddress(_) => pause.min(NO_ADDRESS_RETRY),
-        NoCertificate::Acme(error) | NoCertificate::Account(error) => {
-            let asked = error.retry_after().unwrap_or_default();
-            pause.max(asked.min(LEFT_ALONE_MAX))
-        }
-        NoCertificate::NoWay | NoCertificate::Store(_) | NoCertificate::Sealing(_) => pause,
-    }
 }
 
 /// The last 32 bits of a `UUIDv7` are random (RFC 9562 §5.7).

@@ -9,6 +9,7 @@
 //! there is another.
 
 mod asker;
+mod fault;
 mod hosts;
 mod metrics;
 mod prover;

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use postbell_api::tracking::HttpChallenges;
 use postbell_model::{Clock, Domain, Timestamp};
 use postbell_net::acme::{IssuedCertificate, IssuedCertificates, ShownProof};
@@ -114,9 +113,13 @@ impl Shower {
         let proofs = self.store.proofs(self.clock.now()).await?;
         self.show_certificates(&mut shown, &known);
         let proofs: Vec<_> = proofs.into_iter().map(shown_proof).collect();
-        self.issued
-            .prove(&proofs)
-            .context("a proof can't be made")?;
+        for (host, error) in self.issued.prove(&proofs) {
+            warn!(
+                %host,
+                error = &error as &dyn std::error::Error,
+                "a host can't be proved to be ours under TLS; others are"
+            );
+        }
         shown.version = Some(version);
         self.changed.send_replace(());
         Ok(())

@@ -1,6 +1,7 @@
 //! What is to be delivered: offered, claimed, settled.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use postbell_model::suppression::SuppressedBy;
@@ -12,6 +13,9 @@ use crate::{Claimed, Queue, SettleError, Settlement, StoreError};
 use super::suppression::{self, Key};
 use super::work::{Change, Work};
 use super::{SqliteStore, lanes, scheduled};
+
+/// The shortest and the longest pause of a delivery whose end is refused.
+const PUT_OFF: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(24));
 
 #[async_trait]
 impl Queue for SqliteStore {
@@ -127,7 +131,7 @@ impl SqliteStore {
     }
 
     /// Ends deliveries that were claimed and are not to be sent, each with its event. What can't be
-    /// ended now is found by the next claim.
+    /// ended now is found by the next claim, and what is refused for good by a later one.
     async fn end_suppressed(
         &self,
         suppressed: Vec<(DeliveryId, SuppressedBy)>,
@@ -136,21 +140,61 @@ impl SqliteStore {
         if suppressed.is_empty() {
             return Ok(());
         }
-        let settlements = suppressed.iter().map(|(delivery, by)| Settlement {
-            delivery: *delivery,
-            at: now,
-            fact: Fact::Suppressed(Box::new(by.clone())),
-        });
-        let settled = self.settle(settlements.collect()).await;
+        let ends = suppressed.iter().map(|one| end_of(one, now));
+        let ended = self.settle(ends.collect()).await;
         let mut failed = None;
-        for ((delivery, _), settled) in suppressed.iter().zip(settled) {
-            if let Err(SettleError::Store(error)) = settled {
-                self.shared.claims().remove(*delivery);
+        for (one, ended) in suppressed.iter().zip(ended) {
+            // They are refused together, whichever it is that breaks a rule.
+            let ended = match ended {
+                Err(SettleError::Store(StoreError::Refused(_))) => self.end_alone(one, now).await,
+                Err(SettleError::Store(error)) => Err(error),
+                Ok(()) | Err(SettleError::NotQueued) => Ok(()),
+            };
+            if let Err(error) = ended {
+                self.shared.claims().remove(one.0);
                 failed = failed.or(Some(error));
             }
         }
         failed.map_or(Ok(()), Err)
     }
+
+    /// Ends one of them, or puts it off.
+    async fn end_alone(
+        &self,
+        one: &(DeliveryId, SuppressedBy),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ended = self.settle(vec![end_of(one, now)]).await;
+        match ended.into_iter().next() {
+            Some(Err(SettleError::Store(error @ StoreError::Refused(_)))) => {
+                let pause = put_off(one.0, now);
+                tracing::error!(
+                    delivery.id = %one.0,
+                    error = &error as &dyn std::error::Error,
+                    duration_ms = pause.as_millis(),
+                    "a delivery to an address on the suppression list can't be ended and is put off"
+                );
+                self.release(vec![one.0], now.after(pause)).await
+            }
+            Some(Err(SettleError::Store(error))) => Err(error),
+            Some(Ok(()) | Err(SettleError::NotQueued)) | None => Ok(()),
+        }
+    }
+}
+
+fn end_of((delivery, by): &(DeliveryId, SuppressedBy), now: Timestamp) -> Settlement {
+    Settlement {
+        delivery: *delivery,
+        at: now,
+        fact: Fact::Suppressed(Box::new(by.clone())),
+    }
+}
+
+/// For how long a delivery is put off whose end is refused: until it is twice as old, so that it is met
+/// less and less often.
+fn put_off(delivery: DeliveryId, now: Timestamp) -> Duration {
+    let age = now.since(delivery.made_at());
+    age.clamp(PUT_OFF.0, PUT_OFF.1)
 }
 
 /// Passes over a change that can be made later, whatever is the matter, unless nothing is taken any

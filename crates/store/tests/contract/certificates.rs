@@ -243,7 +243,14 @@ pub(crate) async fn the_first_account_stays(fixture: &Fixture) {
     assert_eq!(kept.unwrap(), [1]);
     let kept = store.keep_certificate_account(other, vec![3], NOW).await;
     assert_eq!(kept.unwrap(), [3]);
-    store.forget_certificate_account(ours).await.unwrap();
+    // Who has used another account forgets that one alone.
+    let forget = |sealed: &'static [u8]| store.forget_certificate_account(ours, sealed);
+    forget(&[9]).await.unwrap();
+    assert_eq!(
+        store.certificate_account(ours).await.unwrap(),
+        Some(vec![1])
+    );
+    forget(&[1]).await.unwrap();
     assert_eq!(store.certificate_account(ours).await.unwrap(), None);
     assert_eq!(
         store.certificate_account(other).await.unwrap(),

@@ -169,7 +169,7 @@ pub(crate) async fn an_entry_holds_until_it_expires(fixture: &Fixture) {
     let added = fixture.store.suppress(vec![anew.clone()], later(60)).await;
     assert_eq!(added.unwrap(), [Listed::Added]);
     assert_eq!(found(later(61)).await.unwrap(), [Some(anew)]);
-    let count = fixture.store.suppression_count(fixture.workspace);
+    let count = fixture.store.suppression_count(fixture.workspace, NOW);
     assert_eq!(count.await.unwrap(), 1);
 }
 
@@ -270,7 +270,7 @@ pub(crate) async fn the_list_is_paged_and_counted(fixture: &Fixture) {
     });
     let added = fixture.store.suppress(new, NOW).await.unwrap();
     assert!(added.iter().all(|listed| *listed == Listed::Added));
-    let count = fixture.store.suppression_count(fixture.workspace);
+    let count = fixture.store.suppression_count(fixture.workspace, NOW);
     assert_eq!(count.await.unwrap(), 602);
     let all = SuppressionFilter {
         workspace: fixture.workspace,
@@ -386,6 +386,12 @@ pub(crate) async fn what_has_expired_is_removed(fixture: &Fixture) {
         };
         let found = fixture.store.suppression_page(&holding, &page).await;
         assert_eq!(found.unwrap().len() as u64, left);
+        let count = fixture.store.suppression_count(fixture.workspace, at);
+        assert_eq!(
+            count.await.unwrap(),
+            left,
+            "whether they are removed or not"
+        );
         let mut round = PurgeRound::default();
         let mut all = 0;
         while !round.is_over() {
@@ -395,7 +401,7 @@ pub(crate) async fn what_has_expired_is_removed(fixture: &Fixture) {
             all += purged.await.unwrap().suppressions;
         }
         assert_eq!(all, removed);
-        let count = fixture.store.suppression_count(fixture.workspace);
+        let count = fixture.store.suppression_count(fixture.workspace, at);
         assert_eq!(count.await.unwrap(), left);
     }
 }

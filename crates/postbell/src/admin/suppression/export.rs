@@ -92,7 +92,7 @@ async fn write_all(
 ) -> anyhow::Result<u64> {
     let all = desk
         .suppressions
-        .suppression_count(filter.workspace)
+        .suppression_count(filter.workspace, filter.holds_at)
         .await?;
     let names: Vec<_> = Column::ALL.iter().map(|column| column.name()).collect();
     to.write_all(csv::line(&names).as_bytes())?;

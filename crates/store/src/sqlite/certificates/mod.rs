@@ -169,11 +169,16 @@ impl Certificates for SqliteTenants {
         Ok(kept.unwrap_or(sealed))
     }
 
-    async fn forget_certificate_account(&self, authority: &str) -> Result<(), StoreError> {
+    async fn forget_certificate_account(
+        &self,
+        authority: &str,
+        sealed: &[u8],
+    ) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
-        let sql = "DELETE FROM certificate_account WHERE authority = ?";
+        let sql = "DELETE FROM certificate_account WHERE authority = ? AND secret = ?";
         let forgotten = sqlx::query(sql)
             .bind(authority.to_owned())
+            .bind(sealed.to_vec())
             .execute(&mut *connection)
             .await;
         forgotten.map(drop).map_err(|error| store_error(&error))

@@ -84,7 +84,12 @@ impl Certificates for SqliteStore {
         kept.await
     }
 
-    async fn forget_certificate_account(&self, authority: &str) -> Result<(), StoreError> {
-        self.tenants.forget_certificate_account(authority).await
+    async fn forget_certificate_account(
+        &self,
+        authority: &str,
+        sealed: &[u8],
+    ) -> Result<(), StoreError> {
+        let forgotten = self.tenants.forget_certificate_account(authority, sealed);
+        forgotten.await
     }
 }

@@ -37,6 +37,8 @@ pub(super) use keys::{is_found, local_part, put_hashes};
 pub(super) use list::News;
 use list::{Added, NewEntry, add, tell};
 pub(super) use look::{Holds, is_exempt, of_lane};
+#[cfg(test)]
+pub(super) use page::COUNT;
 pub(super) use purge::{ListOver, remove_some};
 pub(super) use recent::Recent;
 use rows::{ENTRY_COLUMNS, readable_entry};
@@ -190,9 +192,13 @@ impl Suppressions for SqliteTenants {
         page::page(&mut connection, filter, page).await
     }
 
-    async fn suppression_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+    async fn suppression_count(
+        &self,
+        workspace: WorkspaceId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         let mut connection = self.connection().await?;
-        page::count(&mut connection, workspace).await
+        page::count(&mut connection, workspace, now).await
     }
 
     fn local_part(&self) -> LocalPart {
@@ -256,9 +262,13 @@ impl Suppressions for SqliteStore {
         page::page(&mut reader, filter, page).await
     }
 
-    async fn suppression_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+    async fn suppression_count(
+        &self,
+        workspace: WorkspaceId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         let mut reader = self.lookups.acquire().await.map_err(|e| read_error(&e))?;
-        page::count(&mut reader, workspace).await
+        page::count(&mut reader, workspace, now).await
     }
 
     fn local_part(&self) -> LocalPart {

@@ -122,14 +122,21 @@ pub(super) async fn page(
     Ok(entries)
 }
 
-/// How many entries a list has.
+/// Workspace, time. Each from an index: to read of every entry when it ends takes many times as long, and
+/// those that have ended are few, since they are removed.
+pub(in crate::sqlite) const COUNT: &str = "SELECT (SELECT COUNT(*) FROM suppression \
+    WHERE workspace_id = ?1) - (SELECT COUNT(*) FROM suppression INDEXED BY suppression_expiry \
+    WHERE expires_at <= ?2 AND workspace_id = ?1)";
+
+/// How many entries of a list hold.
 pub(super) async fn count(
     connection: &mut SqliteConnection,
     workspace: WorkspaceId,
+    now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let sql = "SELECT COUNT(*) FROM suppression WHERE workspace_id = ?";
-    let count: Result<i64, _> = sqlx::query_scalar(sql)
+    let count: Result<i64, _> = sqlx::query_scalar(COUNT)
         .bind(i64::from(workspace.0))
+        .bind(now.as_micros())
         .fetch_one(connection)
         .await;
     Ok(count.map_err(|error| read_error(&error))?.unsigned_abs())

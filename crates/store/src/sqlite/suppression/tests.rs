@@ -80,7 +80,7 @@ async fn addresses_are_compared_in_another_way_after_a_start() {
     store.close().await;
 
     let store = open(folder.path(), LocalPart::Fold).await;
-    assert_eq!(store.suppression_count(ACME).await.unwrap(), 2);
+    assert_eq!(store.suppression_count(ACME, NOW).await.unwrap(), 2);
     let asked = [address("ANN@example.com"), bob[0].clone()];
     let found = store.suppressed(ACME, None, &asked, until).await.unwrap();
     assert!(found[0].is_some(), "it holds for as long as any of them");
@@ -226,7 +226,7 @@ async fn whoever_reads_the_list_waits_for_no_writer() {
     };
     let found = store.suppression_page(&filter, &page).await.unwrap();
     assert_eq!(found, [ann]);
-    assert_eq!(store.suppression_count(ACME).await.unwrap(), 1);
+    assert_eq!(store.suppression_count(ACME, NOW).await.unwrap(), 1);
     drop(writes);
     store.close().await;
 }
