@@ -29,6 +29,7 @@ mod placeholder;
 mod plan;
 mod quoted;
 mod render;
+mod spelling;
 mod survey;
 mod text;
 mod url;
