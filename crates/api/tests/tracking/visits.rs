@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postbell_api::tracking::{AgentKept, IpKept, TrackingOptions};
 use postbell_model::Fact;
-use postbell_model::engagement::{HitTarget, ImageProxy, MachineReason};
+use postbell_model::engagement::{Hit, HitTarget, ImageProxy, MachineReason};
 use postbell_model::token::LinkTarget;
 use postbell_model::tracking::LinkBlock;
 use postbell_store::BlockedLinks;
@@ -121,6 +121,14 @@ async fn blocked_links_lead_nowhere() {
     }
     world.store.set_directory(directory([]));
     assert_eq!(world.get(&path).await.status, 302);
+    // The clicks are told all the same.
+    let hits = world.finish().await.hits();
+    let clicks = |url: &str| {
+        let is_one =
+            |hit: &&Hit| matches!(&hit.target, HitTarget::Link { url: to, index: 3 } if to == url);
+        hits.iter().filter(is_one).count()
+    };
+    assert_eq!((clicks(SHOP), clicks("https://other.example/")), (7, 6));
 }
 
 #[tokio::test]
