@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0022_certificate.sql"),
     include_str!("0023_clicked_link.sql"),
     include_str!("0024_suppression_hash.sql"),
+    include_str!("0026_retired_host.sql"),
 ];
 /// The script that leaves numbers to be put to entries of the suppression list.
 const HASHES: usize = 20;
