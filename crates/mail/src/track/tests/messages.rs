@@ -97,7 +97,7 @@ fn the_header_names_the_address_of_its_recipient() {
         let whole = String::from_utf8(tracked.whole().to_vec()).unwrap();
         assert_eq!(whole, head(filled) + body);
         // Who signs and who renders look for the header there.
-        let first = String::from_utf8_lossy(&tracked.chunks[0]).into_owned();
+        let first = String::from_utf8_lossy(tracked.chunks.first().unwrap()).into_owned();
         assert!(first.starts_with(&head(filled)), "{first}");
         assert!(tracked.notes.is_empty(), "{:?}", tracked.notes);
     }
