@@ -23,7 +23,7 @@ from urllib.parse import urljoin
 LINK = re.compile(r"https://t\.example/c/\d+/([A-Za-z0-9_-]+)\Z")
 PIXEL = "https://t.example/o/1?a=b&c=d"
 UNSUBSCRIBE = "https://t.example/u/1?a=b&c=d"
-PLACEHOLDER = re.compile(r"(\{\{|%7B%7B)\s*postbell\.unsubscribe_url\s*(\}\}|%7D%7D)", re.I)
+PLACEHOLDER = re.compile(r"((?<![a-z0-9+.-])https?://)?(\{\{|%7B%7B)\s*postbell\.unsubscribe_url\s*(\}\}|%7D%7D)", re.I)
 LEFTOVER = re.compile(r"\{\{.*\}\}|\{%.*%\}|%%.*%%|\[\[.*\]\]|\*\|.*\|\*|<%.*%>|%7b%7b.*%7d%7d", re.I | re.S)
 REFERENCE = re.compile(r"&(?:#(?:x[0-9a-f]+|[0-9]+);?|[a-z0-9]+;?)", re.I)
 CONDITION = re.compile(r"\s*\[if[^\]]*\]>(.*)\Z", re.I | re.S)

@@ -41,6 +41,7 @@ pub mod tenant;
 pub mod time;
 pub mod token;
 pub mod tracking;
+pub mod web;
 pub mod workspace_event;
 
 pub use address::{Address, Domain, ReversePath};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{ConfigurationSet, Domain, Instructions, SendingDomain, WorkspaceId};
+use crate::{ConfigurationSet, Domain, Instructions, SendingDomain, WorkspaceId, web};
 
 /// What a domain tracks where nobody says otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -101,7 +101,7 @@ impl std::fmt::Display for Colour {
 /// What an operator has blocked: links of mail that was sent lead nowhere then.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LinkBlock {
-    /// Links to exactly this address.
+    /// Links to exactly this address, however its host is written.
     Url(String),
     /// Links to this host and those below it, and all links in mail of this sending domain.
     Domain(Domain),
@@ -109,8 +109,20 @@ pub enum LinkBlock {
     Workspace(WorkspaceId),
 }
 
-/// The host of an address that is http or https; `None` where there is none.
-pub fn web_host(url: &str) -> Option<&str> {
+impl LinkBlock {
+    /// The block in the one way in which all that block the same are written.
+    #[must_use]
+    pub fn normal(&self) -> Self {
+        match self {
+            Self::Url(url) => Self::Url(web::normal(url)),
+            Self::Domain(_) | Self::Workspace(_) => self.clone(),
+        }
+    }
+}
+
+/// The host of an address that is http or https, as it is written; `None` where there is none. Which host a browser
+/// asks is for [`crate::web::hosts`] to say.
+pub(crate) fn web_host(url: &str) -> Option<&str> {
     url.get(web_host_range(url)?)
 }
 

@@ -75,6 +75,16 @@ pub trait Certificates: Send + Sync {
     /// The store did not take it.
     async fn want_certificate(&self, host: &Domain) -> Result<(), StoreError>;
 
+    /// Writes down since when no new link is at hosts, unless that was written before; `None`: new ones are.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    async fn retire_certificates(
+        &self,
+        hosts: &[Domain],
+        since: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
+
     /// Forgets hosts: those that are nobody's any more.
     ///
     /// # Errors
@@ -144,6 +154,8 @@ pub struct HostCertificate {
     pub is_wanted: bool,
     /// Until when somebody asks for one.
     pub held_until: Option<Timestamp>,
+    /// Since when no new link is at the host.
+    pub retired_at: Option<Timestamp>,
 }
 
 /// A certificate with its sealed key.

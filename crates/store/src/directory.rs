@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use postbell_model::suppression::LocalPart;
 use postbell_model::token::domain_tag;
-use postbell_model::tracking::{LinkBlock, web_host};
+use postbell_model::tracking::LinkBlock;
 use postbell_model::{
     Address, ApiKey, ConfigurationSet, ConfigurationSetId, Credential, CredentialId, Destination,
     DestinationId, Domain, DomainKey, InboundRoute, Message, Pause, Sandbox, Sender, Sending,
-    SendingDomain, Workspace, WorkspaceId,
+    SendingDomain, Workspace, WorkspaceId, web,
 };
 
 use crate::BlockedLinks;
@@ -143,7 +143,7 @@ impl Directory {
         });
         self.blocked_tags = tags.collect();
         self.blocked = places()
-            .map(|(block, place)| (block.clone(), place))
+            .map(|(block, place)| (block.normal(), place))
             .collect();
         self
     }
@@ -300,16 +300,12 @@ impl Directory {
         if self.link_blocks.is_empty() {
             return Vec::new();
         }
-        let host = web_host(url).unwrap_or_default().trim_end_matches('.');
-        let ends = std::iter::successors(Some(host), |rest| {
-            rest.split_once('.').map(|(_, parent)| parent)
-        });
-        let domains = ends.filter_map(|end| Domain::parse(end).ok());
         let exact = [
             LinkBlock::Workspace(workspace),
-            LinkBlock::Url(url.to_owned()),
+            LinkBlock::Url(web::normal(url)),
         ];
-        let asked = exact.into_iter().chain(domains.map(LinkBlock::Domain));
+        let domains = web::hosts(url).into_iter().map(LinkBlock::Domain);
+        let asked = exact.into_iter().chain(domains);
         let places = asked.filter_map(|block| self.blocked.get(&block));
         let mut places: Vec<_> = places.chain(self.blocked_tags.get(&tag)).copied().collect();
         places.sort_unstable();

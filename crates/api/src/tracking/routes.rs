@@ -173,12 +173,14 @@ impl Routes {
             return self.nowhere(&head.headers);
         };
         let directory = self.tenants.directory();
-        if directory.is_blocked(claim.workspace, link.domain_tag, &url) {
-            let language = language(&head.headers);
-            return answer::paged(StatusCode::GONE, Saying::Blocked, language);
-        }
+        let is_blocked = directory.is_blocked(claim.workspace, link.domain_tag, &url);
         let index = link.index;
+        // Of a blocked link it is told as well who was led on by the mail.
         match self.note(claim, HitTarget::Link { url, index }, head, peer) {
+            _ if is_blocked => {
+                let language = language(&head.headers);
+                answer::paged(StatusCode::GONE, Saying::Blocked, language)
+            }
             Ok(()) => answer::redirect(location),
             Err(NoRoom) => trouble(&head.headers),
         }

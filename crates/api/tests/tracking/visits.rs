@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postbell_api::tracking::{AgentKept, IpKept, TrackingOptions};
 use postbell_model::Fact;
-use postbell_model::engagement::{HitTarget, ImageProxy, MachineReason};
+use postbell_model::engagement::{Hit, HitTarget, ImageProxy, MachineReason};
 use postbell_model::token::LinkTarget;
 use postbell_model::tracking::LinkBlock;
 use postbell_store::BlockedLinks;
@@ -104,6 +104,10 @@ async fn blocked_links_lead_nowhere() {
     let other = world.link(1, "https://other.example/");
     for (blocked, others) in [
         (LinkBlock::Url(SHOP.to_owned()), 302),
+        (
+            LinkBlock::Url(SHOP.replace("https://shop.example", "HTTPS://Shop.Example.:443")),
+            302,
+        ),
         (LinkBlock::Domain("example".parse_domain()), 410),
         (LinkBlock::Domain("shop.example".parse_domain()), 302),
         (LinkBlock::Domain(acme()), 410),
@@ -117,6 +121,34 @@ async fn blocked_links_lead_nowhere() {
     }
     world.store.set_directory(directory([]));
     assert_eq!(world.get(&path).await.status, 302);
+    // The clicks are told all the same.
+    let hits = world.finish().await.hits();
+    let clicks = |url: &str| {
+        let is_one =
+            |hit: &&Hit| matches!(&hit.target, HitTarget::Link { url: to, index: 3 } if to == url);
+        hits.iter().filter(is_one).count()
+    };
+    assert_eq!((clicks(SHOP), clicks("https://other.example/")), (7, 6));
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_host_leads_on() {
+    let world = World::start().await;
+    let blocked = BlockedLinks {
+        block: LinkBlock::Domain("shop.example".parse_domain()),
+        reason: None,
+        since: NOW,
+    };
+    world.store.set_directory(directory([blocked]));
+    for url in [
+        "https://sh%6fp.example/a",
+        "https://SHOP%2eexample:443/a",
+        "https://me@www.shop.example./a",
+    ] {
+        assert_eq!(world.get(&world.link(1, url)).await.status, 410, "{url}");
+    }
+    let other = world.link(1, "https://shop.example.net/shop.example");
+    assert_eq!(world.get(&other).await.status, 302);
 }
 
 trait ParseDomain {

@@ -130,6 +130,47 @@ async fn a_message_that_names_its_own_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_field_without_an_address_is_replaced() {
+    let world = World::with(open(Setup::default())).await;
+    offers(&world);
+    for own in [
+        "List-Unsubscribe: <{{postbell.unsubscribe_url}}>\r\nList-Unsubscribe-Post: x\r\n",
+        "List-Unsubscribe: <>\r\n",
+        "List-Unsubscribe: none\r\n",
+    ] {
+        let (delivery, text) = sent(&world, &format!("{own}{MAIL}"), |_| {}).await;
+        let listed = fields(&text, "List-Unsubscribe");
+        let [listed] = &listed[..] else {
+            panic!("{text}");
+        };
+        let (page, mailbox) = listed.split_once(", ").unwrap();
+        check_page(page, delivery);
+        check_mailbox(mailbox, delivery, "reply.sender.example");
+        assert_eq!(fields(&text, "List-Unsubscribe-Post"), [POST]);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_placeholder_is_filled_in_where_nothing_is_added() {
+    let world = World::with(open(Setup::default())).await;
+    let own = "List-Unsubscribe: <https://{{postbell.unsubscribe_url}}>\r\n";
+    let (delivery, text) = sent(&world, &format!("{own}{MAIL}"), |_| {}).await;
+    let [listed] = &fields(&text, "List-Unsubscribe")[..] else {
+        panic!("{text}");
+    };
+    check_page(listed, delivery);
+    offers(&world);
+    let beside = "List-Unsubscribe: <mailto:u@sender.example>, <{{postbell.unsubscribe_url}}>\r\n";
+    let (delivery, text) = sent(&world, &format!("{beside}{MAIL}"), |_| {}).await;
+    let listed = fields(&text, "List-Unsubscribe").remove(0);
+    let (own, page) = listed.split_once(", ").unwrap();
+    assert_eq!(own, "<mailto:u@sender.example>");
+    check_page(page, delivery);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn nobody_unsubscribes_from_mail_of_nobody() {
     let world = World::with(open(Setup::default())).await;
     offers(&world);

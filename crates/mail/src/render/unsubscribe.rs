@@ -18,13 +18,15 @@ pub trait Unsubscribe: fmt::Debug {
     fn address(&self) -> Option<String>;
 }
 
-/// The fields that a header lacks, their line ends included. A field that names nothing counts as none.
+/// The fields that a header lacks, their line ends included. A field that names no address, or none but ours,
+/// counts as none.
 pub(super) fn missing(header: Header<'_>, place: &dyn Unsubscribe) -> Option<String> {
-    let mut given = header.fields();
-    if given.any(|field| field.is(LIST_UNSUBSCRIBE) && !field.is_blank()) {
+    let page = place.page();
+    let mut given = header.fields().filter(|field| field.is(LIST_UNSUBSCRIBE));
+    if given.any(|field| names_another(&field, page.as_deref())) {
         return None;
     }
-    let (page, address) = (place.page(), place.address());
+    let address = place.address();
     let has_page = page.is_some();
     let page = page.map(|page| format!("<{page}>"));
     let address = address.map(|address| format!("<mailto:{address}>"));
@@ -39,6 +41,27 @@ pub(super) fn missing(header: Header<'_>, place: &dyn Unsubscribe) -> Option<Str
         fields.push_str(": List-Unsubscribe=One-Click\r\n");
     }
     Some(fields)
+}
+
+/// Whether a field names an address other than this page. RFC 2369 §2 has them in angle brackets; what is written
+/// without is still the sender's.
+fn names_another(field: &Field<'_>, page: Option<&str>) -> bool {
+    let value = String::from_utf8_lossy(&field.unfolded()).into_owned();
+    let mut words = value.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ','));
+    words.any(|word| is_address(word) && Some(word) != page)
+}
+
+/// Whether it has a scheme and something behind it, and is not what a template left behind.
+fn is_address(word: &str) -> bool {
+    let Some((scheme, rest)) = word.split_once(':') else {
+        return false;
+    };
+    // RFC 3986 §3.1
+    let in_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let has_scheme =
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(in_scheme);
+    let rest = rest.trim_start_matches('/');
+    has_scheme && !rest.is_empty() && !rest.contains("{{")
 }
 
 /// Fields of a message that would stand beside ours: an empty one, and a promise about it.
@@ -112,33 +135,38 @@ mod tests {
         }
     }
 
-    /// One that nobody is to ask.
-    #[derive(Debug)]
-    struct Unasked;
-
-    impl Unsubscribe for Unasked {
-        fn page(&self) -> Option<String> {
-            panic!("the message names its own")
-        }
-
-        fn address(&self) -> Option<String> {
-            panic!("the message names its own")
-        }
-    }
-
     #[test]
     fn a_message_that_names_its_own_is_left_alone() {
-        let own = "list-unsubscribe:\r\n <https://acme.example/u>\r\nList-Unsubscribe-Post: x\r\n";
-        assert_eq!(of(&Unasked, own), own);
-        let own = "List-Unsubscribe: <mailto:a@acme.example>\r\n";
-        assert_eq!(of(&Unasked, own), own);
+        let beside_ours = format!("List-Unsubscribe: <mailto:a@acme.example>,\r\n <{PAGE}>\r\n");
+        for own in [
+            "list-unsubscribe:\r\n <https://acme.example/u>\r\nList-Unsubscribe-Post: x\r\n",
+            "List-Unsubscribe: <mailto:a@acme.example>\r\n",
+            "List-Unsubscribe: https://acme.example/u\r\n",
+            "List-Unsubscribe: <>\r\nList-Unsubscribe: <https://acme.example/u>\r\n",
+            &beside_ours,
+        ] {
+            assert_eq!(of(&BOTH, own), own);
+        }
     }
 
     #[test]
     fn one_that_names_nothing_is_replaced() {
-        let empty = "List-Unsubscribe: \r\nList-Unsubscribe-Post: no\r\n";
-        assert_eq!(of(&BOTH, empty), of(&BOTH, ""));
-        // Where we have nothing to name, it is not ours to change.
-        assert_eq!(of(&NOWHERE, empty), empty);
+        let ours = format!("<{PAGE}>");
+        for value in [
+            "",
+            "<>",
+            "none",
+            "(none: of any kind)",
+            "<mailto:>, <https://>",
+            "<{{postbell.unsubscribe_url}}>",
+            "<https://{{unsubscribe}}>",
+            // What the placeholder became: the mailbox belongs beside it.
+            &ours,
+        ] {
+            let empty = format!("List-Unsubscribe: {value}\r\nList-Unsubscribe-Post: no\r\n");
+            assert_eq!(of(&BOTH, &empty), of(&BOTH, ""), "{value}");
+            // Where we have nothing to name, it is not ours to change.
+            assert_eq!(of(&NOWHERE, &empty), empty);
+        }
     }
 }

@@ -10,17 +10,9 @@ use crate::inbound::mime::to_text;
 use super::html::{self, Page, Tag};
 use super::options::{Options, PlainText, Seek};
 use super::parts::Language;
+use super::spelling::{Placeholder, placeholders};
 use super::survey::Survey;
 use super::{Form, Note, PLACEHOLDERS_MAX, URL_MAX, charset, entity, pixel, text, url};
-
-/// The name between the braces of [`super::PLACEHOLDER`].
-pub(super) const NAME: &[u8] = b"postbell.unsubscribe_url";
-/// What programs make of the braces that write them as a part of an address.
-const BRACES: [(&[u8], &[u8]); 3] = [
-    (b"{{", b"}}"),
-    (b"%7B%7B", b"%7D%7D"),
-    (b"%7b%7b", b"%7d%7d"),
-];
 
 /// A link that is tracked.
 #[derive(Debug)]
@@ -41,14 +33,6 @@ pub(super) struct Found {
     pub(super) placeholders: Vec<Placeholder>,
     pub(super) pixel: Option<usize>,
     pub(super) notes: Vec<Note>,
-}
-
-/// A place for an address to unsubscribe at.
-#[derive(Debug)]
-pub(super) struct Placeholder {
-    pub(super) place: Range<usize>,
-    /// Whether it stands behind a `<`, so that a letter would begin a tag there.
-    pub(super) begins_tag: bool,
 }
 
 /// Finds links that may be tracked.
@@ -80,7 +64,7 @@ impl Finder<'_> {
                 self.in_page(octets, &ascii, charset, language)?
             }
         };
-        found.placeholders = placeholders(&ascii);
+        found.placeholders = placeholders(&ascii, language);
         if found.placeholders.len() > PLACEHOLDERS_MAX {
             return Err(Note::TooManyLinks);
         }
@@ -190,23 +174,4 @@ fn text_of<'a>(octets: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
         Ok(text) if text.is_ascii() && !octets.contains(&ESCAPE) => Cow::Borrowed(text),
         _ => Cow::Owned(to_text(octets, charset)),
     }
-}
-
-/// The places of [`super::PLACEHOLDER`], in their order.
-fn placeholders(ascii: &[u8]) -> Vec<Placeholder> {
-    memmem::find_iter(ascii, NAME)
-        .filter_map(|at| {
-            let before = ascii.get(..at)?.trim_ascii_end();
-            let behind = ascii.get(at + NAME.len()..)?.trim_ascii_start();
-            BRACES.iter().find_map(|(open, close)| {
-                let start = before.strip_suffix(*open)?.len();
-                let end = ascii.len() - behind.strip_prefix(*close)?.len();
-                let before = ascii.get(..start)?;
-                Some(Placeholder {
-                    place: start..end,
-                    begins_tag: before.ends_with(b"<") || before.ends_with(b"</"),
-                })
-            })
-        })
-        .collect()
 }

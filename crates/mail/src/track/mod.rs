@@ -2,7 +2,7 @@
 //!
 //! A message is planned once and rendered for each of its recipients. [`Plan::of`] finds the
 //! places: links to `http` and `https` in the message's own HTML, also in Outlook's conditional
-//! comments; the end of the body, for the pixel; and [`PLACEHOLDER`]. [`Plan::render`] asks a
+//! comments; the end of the body, for the pixel; and [`PLACEHOLDER`], also in List-Unsubscribe. [`Plan::render`] asks a
 //! [`Tracker`] what stands there for a recipient. A plan holds places, not pages: what lies
 //! between them is copied as it was submitted.
 //!
@@ -22,6 +22,7 @@ mod entity;
 mod fold;
 mod html;
 mod links;
+mod listed;
 mod options;
 mod parts;
 mod pixel;
@@ -29,6 +30,7 @@ mod placeholder;
 mod plan;
 mod quoted;
 mod render;
+mod spelling;
 mod survey;
 mod text;
 mod url;
@@ -41,8 +43,8 @@ pub use placeholder::Placeholders;
 pub use plan::Plan;
 pub use render::Tracked;
 
-/// What the address of unsubscribing takes the place of, in HTML and in plain text. White space
-/// may stand within the braces.
+/// What the address of unsubscribing takes the place of, in HTML, in plain text and in List-Unsubscribe.
+/// White space may stand within the braces.
 pub const PLACEHOLDER: &str = "{{postbell.unsubscribe_url}}";
 
 /// A part that brings a message beyond so many links, tracked or not, is not touched.

@@ -7,7 +7,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use data_encoding::BASE64;
 
-use super::links::NAME;
+use super::spelling::NAME;
 
 /// Searches messages for placeholders.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use super::links::{Finder, Found, Link};
 use super::options::Options;
 use super::parts::{self, Language, Target};
 use super::quoted::Places;
-use super::{LINKS_MAX, Note, Place, url};
+use super::{LINKS_MAX, Note, Place, listed};
 
 /// A message, with the places of its links, found once for all of its recipients.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Plan {
 /// A part, and what is put into it.
 #[derive(Debug, Clone)]
 pub(super) struct PartPlan {
-    /// Its body in the message.
+    /// Its body in the message, or the message's header.
     pub(super) body: Range<usize>,
     pub(super) language: Language,
     pub(super) carrier: Carrier,
@@ -77,7 +77,7 @@ impl Plan {
         let (targets, notes) = parts::targets(&mail);
         let mut finder = Finder {
             options,
-            listed: listed(&mail),
+            listed: listed::addresses(&mail),
             limit: LINKS_MAX,
         };
         let mut plan = Self {
@@ -85,6 +85,11 @@ impl Plan {
             parts: Vec::new(),
             notes,
         };
+        match listed::places(&mail) {
+            Some(Ok(header)) => plan.parts.push(header),
+            Some(Err(note)) => plan.notes.push(note),
+            None => {}
+        }
         let mut links = 0;
         for target in targets {
             match part(&mail, target, &mut finder) {
@@ -130,15 +135,6 @@ impl Plan {
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
-}
-
-/// The addresses of List-Unsubscribe, which must work without us.
-fn listed(mail: &Mail<'_>) -> Vec<String> {
-    let fields = mail.header(0).fields();
-    let fields = fields.filter(|field| field.is("List-Unsubscribe"));
-    fields
-        .flat_map(|field| url::listed(&String::from_utf8_lossy(&field.unfolded())))
-        .collect()
 }
 
 fn part(

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use postbell_model::Clock;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,11 +41,14 @@ use crate::mx::{Received, local_name};
 
 /// Answers that may wait; more are not given.
 const QUEUE: usize = 256;
+/// Answers that are given at the same time, so that one that takes its time keeps no other waiting.
+const GIVEN: usize = 16;
 /// How often an answer is handed in that is put off, and how long it waits in between.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long the door is waited for at each step.
-const STEP: Duration = Duration::from_secs(10);
+/// How long the door is waited for at each step: longer than it takes to find out who mail is from where no name
+/// server answers. Who goes sooner has his mail taken, and hands it in once more.
+const STEP: Duration = Duration::from_secs(60);
 /// Who reports, where nobody says.
 const HOST: &str = "mx.peer.test";
 const BOUNDARY: &str = "=_something-came-back";
@@ -145,11 +148,14 @@ pub struct Doors {
 /// What gives the answers; clones are the same.
 #[derive(Debug, Clone)]
 pub struct Answers {
-    queue: mpsc::Sender<Due>,
+    waiting: Arc<Semaphore>,
+    given: Arc<Semaphore>,
     doors: watch::Sender<Option<Doors>>,
     options: Arc<AnswerOptions>,
     clock: Arc<dyn Clock>,
     count: Arc<AtomicU64>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 /// An answer, and when the mail was taken that it answers.
@@ -160,27 +166,23 @@ struct Due {
 }
 
 impl Answers {
-    /// Answers in a task of `tasks`, until `stop` or the last clone is gone. None is given before
+    /// Answers in tasks of `tasks`, until `stop` or the last clone is gone. None is given before
     /// [`Answers::open_to`] was told where.
-    pub fn start(
+    pub fn new(
         options: AnswerOptions,
         clock: Arc<dyn Clock>,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let (queue, due) = mpsc::channel(QUEUE);
-        let (doors, open) = watch::channel(None);
-        let options = Arc::new(options);
-        let giving = Arc::clone(&options);
-        tasks.spawn(async move {
-            stop.run_until_cancelled(give(due, open, &giving)).await;
-        });
         Self {
-            queue,
-            doors,
-            options,
+            waiting: Arc::new(Semaphore::new(QUEUE)),
+            given: Arc::new(Semaphore::new(GIVEN)),
+            doors: watch::Sender::new(None),
+            options: Arc::new(options),
             clock,
             count: Arc::default(),
+            tasks: tasks.clone(),
+            stop,
         }
     }
 
@@ -196,10 +198,10 @@ impl Answers {
 
     /// Whether one more can wait.
     pub fn has_room(&self) -> bool {
-        self.queue.capacity() > 0
+        self.waiting.available_permits() > 0
     }
 
-    /// Hears of a message that was taken. Does not block: a ledger may call it.
+    /// Hears of a message that was taken, within the runtime that answers. Does not block: a ledger may call it.
     pub fn hear(&self, received: &Received) {
         for recipient in &received.recipients {
             let Some(answering) = Answering::of(recipient) else {
@@ -211,30 +213,45 @@ impl Answers {
             let Some(answer) = original.and_then(|original| answering.answer(&original)) else {
                 continue;
             };
-            let taken = Instant::now();
-            if self.queue.try_send(Due { taken, answer }).is_err() {
-                warn!("an answer is not given: too many wait");
-            }
+            self.wait_with(Due {
+                taken: Instant::now(),
+                answer,
+            });
         }
+    }
+
+    fn wait_with(&self, due: Due) {
+        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            warn!("an answer is not given: too many wait");
+            return;
+        };
+        let (open, given) = (self.doors.subscribe(), Arc::clone(&self.given));
+        let (options, stop) = (Arc::clone(&self.options), self.stop.clone());
+        self.tasks.spawn(async move {
+            let giving = give(due, open, (&options, &given));
+            stop.run_until_cancelled(giving).await;
+            drop(place);
+        });
     }
 }
 
 async fn give(
-    mut due: mpsc::Receiver<Due>,
+    Due { taken, answer }: Due,
     mut open: watch::Receiver<Option<Doors>>,
-    options: &AnswerOptions,
+    (options, given): (&AnswerOptions, &Semaphore),
 ) {
-    while let Some(Due { taken, answer }) = due.recv().await {
-        let Some(doors) = in_time(&mut open, taken, (&answer, options.after)).await else {
-            return;
-        };
-        match (answer, doors) {
-            (Answer::Mail(mail), Doors { mail: Some(to), .. }) => {
-                hand_in(to, &options.host, &mail).await;
-            }
-            (Answer::Visit(visit), Doors { web: Some(to), .. }) => visit_at(to, &visit).await,
-            _ => {}
+    let Some(doors) = in_time(&mut open, taken, (&answer, options.after)).await else {
+        return;
+    };
+    let Ok(_place) = given.acquire().await else {
+        return;
+    };
+    match (answer, doors) {
+        (Answer::Mail(mail), Doors { mail: Some(to), .. }) => {
+            hand_in(to, &options.host, &mail).await;
         }
+        (Answer::Visit(visit), Doors { web: Some(to), .. }) => visit_at(to, &visit).await,
+        _ => {}
     }
 }
 

@@ -1,9 +1,12 @@
 use bytes::Bytes;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::clock::HandClock;
 use crate::mx::{MxOptions, MxServer};
 
+const SOON: Duration = Duration::from_secs(5);
 const HOST: &str = "mx.peer.test";
 const RETURN_PATH: &str = "token@bounce.example.com";
 const BODY: &str = "X-Postbell-Delivery: headertoken\r\nReply-To: Shop\r\n <reply+token@reply.example.com>\r\n\
@@ -271,7 +274,7 @@ async fn answers_go_in_at_the_door_and_none_to_nobody() {
         after: Duration::ZERO,
         ..AnswerOptions::default()
     };
-    let answers = Answers::start(options, clock, &tasks, stop.clone());
+    let answers = Answers::new(options, clock, &tasks, stop.clone());
     answers.hear(&received("", "vacation@example.org", BODY));
     answers.hear(&received(RETURN_PATH, "ada@example.org", BODY));
     answers.hear(&received(RETURN_PATH, "vacation@example.org", BODY));
@@ -280,14 +283,97 @@ async fn answers_go_in_at_the_door_and_none_to_nobody() {
         ..Doors::default()
     });
     answers.hear(&received(RETURN_PATH, "reply@example.org", BODY));
-    door.wait_for_messages(2, STEP).await.unwrap();
-    let taken: Vec<_> = door
+    door.wait_for_messages(2, SOON).await.unwrap();
+    let mut taken: Vec<_> = door
         .messages()
         .iter()
         .map(|m| m.recipients[0].clone())
         .collect();
-    assert_eq!(taken, [RETURN_PATH, "reply+token@reply.example.com"]);
+    taken.sort();
+    assert_eq!(taken, ["reply+token@reply.example.com", RETURN_PATH]);
     stop.cancel();
     tasks.close();
-    tokio::time::timeout(STEP, tasks.wait()).await.unwrap();
+    tokio::time::timeout(SOON, tasks.wait()).await.unwrap();
+}
+
+/// Answers that go to this door at once.
+async fn answers_at(door: &TcpListener, tasks: &TaskTracker, stop: &CancellationToken) -> Answers {
+    let options = AnswerOptions {
+        after: Duration::ZERO,
+        ..AnswerOptions::default()
+    };
+    let clock = Arc::new(HandClock::default());
+    let answers = Answers::new(options, clock, tasks, stop.clone());
+    answers.open_to(Doors {
+        mail: Some(door.local_addr().unwrap()),
+        ..Doors::default()
+    });
+    answers
+}
+
+/// Takes a message, after such a time at each step.
+async fn take(stream: TcpStream, each: Duration) {
+    let mut stream = BufStream::new(stream);
+    let (mut reply, mut in_text) = ("220 door", false);
+    loop {
+        sleep(each).await;
+        stream
+            .write_all(format!("{reply}\r\n").as_bytes())
+            .await
+            .unwrap();
+        stream.flush().await.unwrap();
+        if reply.starts_with("221") {
+            return;
+        }
+        reply = loop {
+            let mut line = String::new();
+            assert_ne!(stream.read_line(&mut line).await.unwrap(), 0, "it went");
+            match (in_text, line.trim_end()) {
+                (true, ".") => break "250 taken",
+                (true, _) => {}
+                (false, "DATA") => break "354 go on",
+                (false, "QUIT") => break "221 bye",
+                (false, _) => break "250 well",
+            }
+        };
+        in_text = reply.starts_with("354");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_waits_for_another() {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let answers = answers_at(&door, &tasks, &stop).await;
+    // Nobody greets them.
+    let mut silent = Vec::new();
+    for _ in 0..GIVEN {
+        answers.hear(&received(RETURN_PATH, "vacation@example.org", BODY));
+        let accepted = tokio::time::timeout(SOON, door.accept());
+        silent.push(accepted.await.unwrap().unwrap());
+    }
+    for _ in GIVEN..QUEUE {
+        assert!(answers.has_room());
+        answers.hear(&received(RETURN_PATH, "vacation@example.org", BODY));
+    }
+    assert!(!answers.has_room());
+    stop.cancel();
+    tasks.close();
+    tokio::time::timeout(SOON, tasks.wait()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_door_that_takes_its_time_is_handed_an_answer_once() {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let answers = answers_at(&door, &tasks, &stop).await;
+    answers.hear(&received(RETURN_PATH, "complaint@example.org", BODY));
+    let (first, _) = door.accept().await.unwrap();
+    tokio::select! {
+        () = take(first, Duration::from_secs(30)) => {}
+        _ = door.accept() => panic!("it is handed in once more"),
+    }
+    let again = tokio::time::timeout(Duration::from_secs(600), door.accept());
+    assert!(again.await.is_err(), "it is handed in once more");
+    stop.cancel();
 }

@@ -9,7 +9,7 @@ use postbell_store::HostCertificate;
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::certificates::{Standing, base_host, tracking_hosts};
+use crate::certificates::{LinkHosts, Standing};
 use crate::cli::{CertificateCommand, Output};
 use crate::config::tracking::files;
 use crate::console::{plain, until};
@@ -33,13 +33,16 @@ struct Told {
     failures: u32,
     fault: Option<String>,
     retry_at: Option<Timestamp>,
+    /// Whether links of earlier mail alone are there.
+    is_retired: bool,
 }
 
 async fn list(desk: &Desk, output: &Output) -> anyhow::Result<()> {
     let now = desk.clock.now();
     let known = desk.certificates.certificates().await?;
-    let base = base_host(&desk.config.tracking);
-    let hosts = tracking_hosts(&desk.directory(), base.as_ref(), &known).into_iter();
+    let directory = desk.directory();
+    let link_hosts = LinkHosts::of(&desk.config);
+    let hosts = link_hosts.list(&directory, &known, now).into_iter();
     let known: HashMap<_, _> = known.into_iter().map(|k| (k.host.clone(), k)).collect();
     let files = files(&desk.config.tracking);
     let told = hosts.map(
@@ -48,7 +51,11 @@ async fn list(desk: &Desk, output: &Output) -> anyhow::Result<()> {
             None => of_others(desk, known.get(&host), host, now),
         },
     );
-    let told: Vec<_> = told.collect();
+    let retired = |told: Told| Told {
+        is_retired: link_hosts.is_retired(&directory, &told.host),
+        ..told
+    };
+    let told: Vec<_> = told.map(retired).collect();
     let documents = told.iter().map(document).collect();
     let rows: Vec<_> = told.iter().map(|told| row(told, now)).collect();
     let heading = ["HOST", "FROM", "STATE", "ENDS", "RENEWED", "LAST FAULT"];
@@ -68,6 +75,7 @@ fn of_file(host: Domain, (from, files): (&'static str, &CertificateFiles), now: 
         failures: 0,
         fault: end.err().map(|error| error.to_string()),
         retry_at: None,
+        is_retired: false,
     }
 }
 
@@ -93,6 +101,7 @@ fn of_others(desk: &Desk, known: Option<&HostCertificate>, host: Domain, now: Ti
         failures: known.map_or(0, |known| known.failures),
         fault: known.and_then(|known| Some(known.fault.as_ref()?.text.clone())),
         retry_at: known.and_then(|known| known.retry_at),
+        is_retired: false,
     }
 }
 
@@ -102,6 +111,7 @@ fn document(told: &Told) -> Value {
         "host": told.host.as_str(),
         "from": told.from,
         "state": told.state,
+        "retired": told.is_retired,
         "expiresAt": time(told.until),
         "renewAt": time(told.renew_at),
         "failures": told.failures,
@@ -119,7 +129,10 @@ fn row(told: &Told, now: Timestamp) -> Vec<String> {
     vec![
         told.host.to_string(),
         told.from.to_owned(),
-        told.state.to_owned(),
+        match told.is_retired {
+            true => format!("{}, retired", told.state),
+            false => told.state.to_owned(),
+        },
         ends,
         when(told.renew_at.or(told.retry_at)),
         told.fault.as_deref().map(plain).unwrap_or_default(),
@@ -132,8 +145,9 @@ async fn renew(desk: &Desk, host: &Domain, output: &Output) -> anyhow::Result<()
         bail!("no authority is asked for certificates; set tracking.acme.directory");
     }
     let known = desk.certificates.certificates().await?;
-    let base = base_host(tracking);
-    if !tracking_hosts(&desk.directory(), base.as_ref(), &known).contains(host) {
+    let hosts = LinkHosts::of(&desk.config);
+    let hosts = hosts.list(&desk.directory(), &known, desk.clock.now());
+    if !hosts.contains(host) {
         bail!("{host} is no tracking host; `postbell certificate list` lists them");
     }
     if files(tracking)

@@ -138,12 +138,23 @@ async fn update(desk: &Desk, update: &DomainUpdate) -> anyhow::Result<()> {
         .domain(&domain.name)
         .context("the domain is gone")?;
     let document = document(&directory, changed, None);
-    desk.tell(
-        &update.output,
-        &document,
-        &changed_sentence(&domain, &changes),
-    );
+    let mut sentence = changed_sentence(&domain, &changes);
+    if desk.config.tracking.base_url.is_none() {
+        sentence.push_str(&left_host(&domain.tracking_host, &changed.tracking_host));
+    }
+    desk.tell(&update.output, &document, &sentence);
     Ok(())
+}
+
+/// What is to be known of a tracking host that a domain has no longer.
+fn left_host(old: &Domain, new: &Domain) -> String {
+    if old == new {
+        return String::new();
+    }
+    format!(
+        "\nlinks in mail that was sent lead to {old}: keep its record, so that it goes on leading here, \
+         and its certificate (`postbell certificate list`)"
+    )
 }
 
 fn changed_sentence(domain: &SendingDomain, changes: &[SettingChange]) -> String {

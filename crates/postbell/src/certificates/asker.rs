@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::fault::{NoCertificate, pause};
-use super::hosts::tracking_hosts;
 use super::metrics::CertificateMetrics;
 use super::prover::OrderProver;
 use super::shower::Shower;
@@ -121,8 +120,12 @@ impl Asker {
     ) -> Result<Duration, StoreError> {
         let now = self.clock.now();
         let known = self.store.certificates().await?;
-        let base_host = terms.base_host.as_ref();
-        let mut hosts = tracking_hosts(&self.store.directory(), base_host, &known);
+        let directory = self.store.directory();
+        let noted = terms
+            .hosts
+            .note_retired(&*self.store, (&directory, &known), now);
+        noted.await?;
+        let mut hosts = terms.hosts.list(&directory, &known, now);
         hosts.retain(|host| !self.own.has_own(host.as_str()));
         let mut known: HashMap<_, _> = known.into_iter().map(|k| (k.host.clone(), k)).collect();
         self.forget(&hosts, &mut known, now).await?;

@@ -20,7 +20,7 @@ mod terms;
 mod tests;
 
 pub(crate) use asker::Asker;
-pub(crate) use hosts::{base_host, tracking_hosts};
+pub(crate) use hosts::LinkHosts;
 pub(crate) use metrics::CertificateMetrics;
 pub(crate) use shower::Shower;
 pub(crate) use standing::Standing;

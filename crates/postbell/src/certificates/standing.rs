@@ -117,6 +117,7 @@ pub(crate) mod tests {
             retry_at: None,
             is_wanted: false,
             held_until: None,
+            retired_at: None,
         }
     }
 

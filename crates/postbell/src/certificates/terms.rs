@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use postbell_model::{Clock, Domain};
+use postbell_model::Clock;
 use postbell_net::acme::{AcmeOptions, Authority};
 use postbell_net::{DnsMetrics, Guard, HttpClient, Resolver};
 use tokio::sync::watch;
 
-use super::hosts::base_host;
+use super::hosts::LinkHosts;
 use crate::config::Config;
 
 /// The terms of the moment, for whoever follows another configuration.
@@ -22,8 +22,8 @@ pub(crate) struct Terms {
     pub(super) authority: Option<Authority>,
     /// What finds the addresses of hosts.
     pub(super) resolver: Resolver,
-    /// The host of all links, where there is one for all domains.
-    pub(super) base_host: Option<Domain>,
+    /// Which hosts certificates are for.
+    pub(super) hosts: LinkHosts,
 }
 
 impl Terms {
@@ -55,7 +55,7 @@ impl Terms {
         Ok(Self {
             authority,
             resolver,
-            base_host: base_host(&config.tracking),
+            hosts: LinkHosts::of(config),
             options,
         })
     }

@@ -11,7 +11,8 @@ use postbell_peers::authority::{Said, ScriptedAuthority};
 use postbell_peers::clock::HandClock;
 use postbell_peers::dns::{DnsOptions, DnsServer, Entry};
 use postbell_store::{
-    HostCertificate, KeptCertificate, NewConfigurationSet, SealingKey, SqliteStore, Store,
+    DomainChange, HostCertificate, KeptCertificate, NewConfigurationSet, SealingKey, SqliteStore,
+    Store,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ use crate::config::{self, Config};
 use crate::identity::sealing_key_in;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_hours(24);
 const ACME: &str = "track.acme.example";
 const SHOP: &str = "track.shop.example";
 
@@ -127,7 +129,7 @@ fn terms(config: &Config, ca: &ScriptedAuthority, clock: &Arc<dyn Clock>) -> Ter
         options: config.tracking.acme.clone(),
         authority: Some(Authority::new(directory, http, Arc::clone(clock))),
         resolver,
-        base_host: None,
+        hosts: LinkHosts::of(config),
     }
 }
 
@@ -324,6 +326,62 @@ async fn what_is_nobodys_is_shown_until_it_ends_and_then_forgotten() {
     world.round().await;
     assert!(world.host(gone.as_str()).await.is_none());
     world.end().await;
+}
+
+#[tokio::test]
+async fn the_host_that_a_domain_had_is_renewed_while_links_are_good() {
+    let mut world = World::start("").await;
+    let (old, left_at) = (Domain::parse(ACME).unwrap(), world.clock.now());
+    let kept = |day: u32| KeptCertificate {
+        authority: world.terms.options.directory.clone().unwrap(),
+        chain: "of nobody".to_owned(),
+        sealed: Vec::new(),
+        issued_at: left_at.after(DAY * day),
+        expires_at: left_at.after(DAY * (day + 90)),
+    };
+    let (first, last) = (kept(0), kept(390));
+    world.store.keep_certificate(&old, first).await.unwrap();
+    move_tracking(&world.store, "links.acme.example", left_at).await;
+    world.round().await;
+    let known = world.host(ACME).await.unwrap();
+    assert_eq!((known.failures, known.retired_at), (0, Some(left_at)));
+    for _ in 0..2 {
+        world.clock.turn(DAY * 61);
+        world.round().await;
+        world.round().await;
+        // Tried once, while it holds: what can't be proved any more is forgotten.
+        let failures = world.host(ACME).await.map(|known| known.failures);
+        let is_there = world.clock.now() < left_at.after(DAY * 90);
+        assert_eq!(failures, is_there.then_some(1));
+    }
+    world.clock.turn(DAY * (400 - 122));
+    world.store.keep_certificate(&old, last).await.unwrap();
+    world
+        .store
+        .retire_certificates(std::slice::from_ref(&old), Some(left_at))
+        .await
+        .unwrap();
+    world.clock.turn(DAY * 60);
+    world.round().await;
+    world.round().await;
+    assert_eq!(world.host(ACME).await.unwrap().failures, 0);
+    // The domain has it again.
+    move_tracking(&world.store, ACME, world.clock.now()).await;
+    world.round().await;
+    world.round().await;
+    let known = world.host(ACME).await.unwrap();
+    assert_eq!((known.failures, known.retired_at), (1, None));
+    world.end().await;
+}
+
+/// Gives acme.example another tracking host.
+async fn move_tracking(store: &Arc<dyn Store>, host: &str, now: Timestamp) {
+    let change = DomainChange {
+        tracking_host: Some(Domain::parse(host).unwrap()),
+        ..DomainChange::default()
+    };
+    let domain = Domain::parse("acme.example").unwrap();
+    store.change_domain(&domain, change, now).await.unwrap();
 }
 
 #[tokio::test]

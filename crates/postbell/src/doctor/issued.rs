@@ -6,7 +6,7 @@ use postbell_store::HostCertificate;
 
 use super::check::Check;
 use super::setup::{Setup, told};
-use crate::certificates::{Standing, base_host, tracking_hosts};
+use crate::certificates::{LinkHosts, Standing};
 use crate::config::Config;
 use crate::config::tracking::files;
 use crate::console::until;
@@ -23,8 +23,7 @@ pub(super) fn look(config: &Config, setup: &Setup, now: Timestamp) -> Vec<Check>
         return Vec::new();
     }
     let files = files(tracking);
-    let base = base_host(tracking);
-    let mut hosts = tracking_hosts(directory, base.as_ref(), &setup.certificates);
+    let mut hosts = LinkHosts::of(config).list(directory, &setup.certificates, now);
     hosts.retain(|host| !files.iter().any(|file| file.is_for(host.as_str())));
     let troubled = hosts.iter().filter_map(|host| {
         let known = setup.certificates.iter().find(|known| known.host == *host);

@@ -87,7 +87,7 @@ impl Simulator {
             host: host.clone(),
             after: ANSWER_AFTER,
         };
-        let answers = Answers::start(answers, Arc::clone(clock), tasks, stop.clone());
+        let answers = Answers::new(answers, Arc::clone(clock), tasks, stop.clone());
         let judge = Names {
             strangers,
             domain: host.clone(),

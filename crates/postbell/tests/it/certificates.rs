@@ -1,6 +1,8 @@
 //! `postbell certificate`: what is told of hosts, and when another certificate can be wanted.
 
-use serde_json::Value;
+use postbell_model::{Domain, Timestamp};
+use postbell_store::{Certificates, KeptCertificate, SqliteTenants};
+use serde_json::{Value, json};
 
 use crate::kit::Place;
 
@@ -51,6 +53,62 @@ fn a_host_without_a_certificate_is_told_and_one_can_be_wanted() {
     HOST                FROM  STATE    ENDS  RENEWED  LAST FAULT
     track.acme.example  acme  missing
     ");
+}
+
+/// Puts a certificate of the host into the database of a place, good for decades.
+fn keep_certificate(place: &Place, host: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let data = place.path().join("data");
+        let tenants = SqliteTenants::open(&data).await.unwrap();
+        let kept = KeptCertificate {
+            authority: "https://ca.example/directory".to_owned(),
+            chain: String::new(),
+            sealed: Vec::new(),
+            issued_at: Timestamp::from_micros(1_700_000_000_000_000),
+            expires_at: Timestamp::from_micros(4_000_000_000_000_000),
+        };
+        let host = Domain::parse(host).unwrap();
+        tenants.keep_certificate(&host, kept).await.unwrap();
+        tenants.close().await;
+    });
+}
+
+#[test]
+fn the_host_that_a_domain_had_is_told_as_retired() {
+    let place = with_domain();
+    keep_certificate(&place, "track.acme.example");
+    let update = ["domain", "update", "acme.example"];
+    let said = place.ok(&[&update[..], &["--tracking-host", "links.acme.example"]].concat());
+    let told = "links in mail that was sent lead to track.acme.example: keep its record";
+    assert!(said.contains(told), "{said}");
+    let said = place.ok(&[&update[..], &["--track-clicks", "on"]].concat());
+    assert!(!said.contains("links in mail that was sent"), "{said}");
+
+    let data = place.path().join("data");
+    let settings = format!("server.data_dir = \"{}\"\n{ACME}", data.display());
+    let file = place.write("acme.toml", &settings);
+    let config = ["--config", file.to_str().unwrap()];
+    let hosts = list(&place, &config);
+    let told = |at: usize| {
+        (
+            &hosts[at]["host"],
+            &hosts[at]["state"],
+            &hosts[at]["retired"],
+        )
+    };
+    let links = (
+        &json!("links.acme.example"),
+        &json!("missing"),
+        &json!(false),
+    );
+    assert_eq!(told(0), links);
+    let track = (&json!("track.acme.example"), &json!("valid"), &json!(true));
+    assert_eq!(told(1), track);
+    let table = place.ok(&[&["certificate", "list"], &config[..]].concat());
+    assert!(table.contains("acme  valid, retired"), "{table}");
+    let renew = ["certificate", "renew", "track.acme.example"];
+    place.ok(&[&renew[..], &config].concat());
 }
 
 #[test]

@@ -86,6 +86,12 @@ fn links_are_blocked_and_lead_on_again() {
     );
     let again = place.ok(&["link", "block", "--url", url]);
     assert!(again.contains("were blocked already"), "{again}");
+    let other = "HTTPS://Shop.Example.:443/stolen";
+    for which in ["block", "unblock"] {
+        let again = place.ok(&["link", which, "--url", other]);
+        assert!(again.starts_with(&format!("links to {url} ")), "{again}");
+    }
+    place.ok(&["link", "block", "--url", &token, "--reason", "phishing"]);
     place.ok(&["link", "block", "--domain", "example"]);
     place.ok(&["link", "block", "--domain", "acme.example"]);
     place.ok(&["link", "block", "--workspace", "acme"]);

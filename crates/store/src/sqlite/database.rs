@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0023_clicked_link.sql"),
     include_str!("0024_suppression_hash.sql"),
     include_str!("0025_feedback.sql"),
+    include_str!("0026_retired_host.sql"),
 ];
 /// The script that leaves numbers and keys of entries of the suppression list to be brought up.
 const HASHES: usize = 20;

@@ -107,6 +107,7 @@ pub(crate) async fn what_was_got_is_kept_and_ends_the_claim(fixture: &Fixture) {
         retry_at: None,
         is_wanted: false,
         held_until: None,
+        retired_at: None,
     };
     assert_eq!(one(store).await, expected);
     // Somebody who has not seen it yet.
@@ -129,6 +130,25 @@ pub(crate) async fn what_was_got_is_kept_and_ends_the_claim(fixture: &Fixture) {
     store.forget_certificates(&[track()]).await.unwrap();
     assert!(store.certificates().await.unwrap().is_empty());
     fixture.close().await;
+}
+
+pub(crate) async fn a_host_is_retired_once(fixture: &Fixture) {
+    let store = &*fixture.store;
+    let (first, later) = (certificate(1), certificate(4));
+    let (retired, again) = (first.issued_at, later.issued_at);
+    store.keep_certificate(&track(), first).await.unwrap();
+    let retire = |since| async move {
+        let hosts = [track()];
+        store.retire_certificates(&hosts, since).await.unwrap();
+        one(store).await.retired_at
+    };
+    assert_eq!(retire(Some(retired)).await, Some(retired));
+    assert_eq!(retire(Some(again)).await, Some(retired));
+    // What is renewed stays retired.
+    store.keep_certificate(&track(), later).await.unwrap();
+    assert_eq!(one(store).await.retired_at, Some(retired));
+    assert_eq!(retire(None).await, None);
+    assert_eq!(retire(Some(again)).await, Some(again));
 }
 
 pub(crate) async fn a_failure_leaves_what_is_there(fixture: &Fixture) {

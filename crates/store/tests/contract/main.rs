@@ -62,6 +62,7 @@ contract!(sqlite:
     allowances::what_was_taken_is_counted_by_account_and_day,
     certificates::one_holder_asks_at_a_time,
     certificates::what_was_got_is_kept_and_ends_the_claim,
+    certificates::a_host_is_retired_once,
     certificates::a_failure_leaves_what_is_there,
     certificates::so_many_an_hour_and_no_more,
     certificates::an_operator_wants_another_one,

@@ -71,6 +71,44 @@ fn some_links_are_left_alone() {
 }
 
 #[test]
+fn the_header_names_the_address_of_its_recipient() {
+    let head = |field: &str| format!("From: a@b.example\r\n{field}\r\nSubject: x");
+    let body = "\r\n\r\n<a href='https://a.example'>x</a>";
+    for (written, filled) in [
+        (
+            "List-Unsubscribe: <{{postbell.unsubscribe_url}}>",
+            "List-Unsubscribe: <https://u.example/?a&b>",
+        ),
+        (
+            "list-unsubscribe:\r\n <mailto:u@b.example>,\r\n <https://{{ postbell.unsubscribe_url }}>",
+            "list-unsubscribe:\r\n <mailto:u@b.example>,\r\n <https://u.example/?a&b>",
+        ),
+        (
+            "X-Link: {{postbell.unsubscribe_url}}",
+            "X-Link: {{postbell.unsubscribe_url}}",
+        ),
+        (
+            "List-Unsubscribe: <{{other}}>",
+            "List-Unsubscribe: <{{other}}>",
+        ),
+    ] {
+        let raw = Bytes::from(head(written) + body);
+        let tracked = rendered(&raw);
+        let whole = String::from_utf8(tracked.whole().to_vec()).unwrap();
+        assert_eq!(whole, head(filled) + body);
+        // Who signs and who renders look for the header there.
+        let first = String::from_utf8_lossy(tracked.chunks.first().unwrap()).into_owned();
+        assert!(first.starts_with(&head(filled)), "{first}");
+        assert!(tracked.notes.is_empty(), "{:?}", tracked.notes);
+    }
+    let place = "<{{postbell.unsubscribe_url}}>,";
+    let many = format!("List-Unsubscribe: {}", place.repeat(9));
+    assert_eq!(notes(&many, "x"), [Note::TooManyLinks]);
+    let long = format!("List-Unsubscribe: {place}\nX: {}", "x".repeat(200_000));
+    assert_eq!(notes(&long, "x"), [Note::TooComplex]);
+}
+
+#[test]
 fn what_has_no_places_is_not_copied() {
     let page = "<a href='https://a.example'>x</a>";
     let file = "x".repeat(10_000);

@@ -255,6 +255,11 @@ fn placeholders_are_replaced() {
         "%7B%7Bpostbell.unsubscribe_url%7D%7D {{ postbell.unsubscribe_url\r\n}}",
         "https://u.example/?a&amp;b https://u.example/?a&amp;b¶",
     );
+    // Editors take it for the address of a host.
+    check(
+        "<a href=\"http://{{postbell.unsubscribe_url}}\"><a href='https://%7B%7Bpostbell.unsubscribe_url%7D%7D'>",
+        "<a href=\"https://u.example/?a&amp;b\"><a href='https://u.example/?a&amp;b'>¶",
+    );
     // A letter behind a `<` would begin a tag.
     check(
         "<{{postbell.unsubscribe_url}}>",

@@ -3,8 +3,8 @@
 mod show;
 
 use anyhow::{Context, bail};
-use postbell_model::Domain;
-use postbell_model::tracking::{LinkBlock, web_host};
+use postbell_model::tracking::LinkBlock;
+use postbell_model::web;
 use postbell_store::{BlockedLinks, Directory};
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ async fn meant(desk: &Desk, which: &WhichLinks) -> anyhow::Result<LinkBlock> {
     if let Some((_, show::Said::Link(link))) = show::read(desk, url) {
         let target = show::target(desk, &link.target).await?;
         let target = target.context("where this link leads is not kept any more")?;
-        return Ok(LinkBlock::Url(target));
+        return Ok(known(desk, LinkBlock::Url(target)));
     }
     let is_web = ["http://", "https://"].iter().any(|scheme| {
         let begins = url.get(..scheme.len());
@@ -99,7 +99,16 @@ async fn meant(desk: &Desk, which: &WhichLinks) -> anyhow::Result<LinkBlock> {
     if !is_web || url.len() > URL_MAX || url.chars().any(char::is_control) {
         bail!("\"{}\" is no web address", url.escape_debug());
     }
-    Ok(LinkBlock::Url(url.to_owned()))
+    Ok(known(desk, LinkBlock::Url(url.to_owned())))
+}
+
+/// The block as it was written before, where it was.
+fn known(desk: &Desk, block: LinkBlock) -> LinkBlock {
+    let normal = block.normal();
+    let directory = desk.directory();
+    let mut blocks = directory.link_blocks().iter().map(|b| &b.block);
+    let known = blocks.find(|known| known.normal() == normal);
+    known.cloned().unwrap_or(block)
 }
 
 /// No link leads to addresses of ours: one that was blocked would hold nobody back.
@@ -114,13 +123,13 @@ fn refuse_ours(desk: &Desk, url: &str) -> anyhow::Result<()> {
 
 /// Whether an address is at a host that links of ours are at.
 fn is_tracking_host(desk: &Desk, url: &str) -> bool {
-    let Some(host) = web_host(url) else {
+    let hosts = web::hosts(url);
+    let Some(host) = hosts.first() else {
         return false;
     };
-    let base = desk.config.tracking.base_url.as_deref().and_then(web_host);
-    base.is_some_and(|base| base.eq_ignore_ascii_case(host))
-        || Domain::parse(host.trim_end_matches('.'))
-            .is_ok_and(|host| desk.directory().domain_tracked_at(&host).is_some())
+    let base = desk.config.tracking.base_url.as_deref().map(web::hosts);
+    base.is_some_and(|base| base.first() == Some(host))
+        || desk.directory().domain_tracked_at(host).is_some()
 }
 
 /// `links to https://shop.example/`

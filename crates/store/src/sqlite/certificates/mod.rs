@@ -31,7 +31,7 @@ impl Certificates for SqliteTenants {
     async fn certificates(&self) -> Result<Vec<HostCertificate>, StoreError> {
         let mut connection = self.connection().await?;
         let sql = "SELECT host, authority, chain, secret, issued_at, expires_at, failures, fault, \
-            fault_at, retry_at, wanted, held_until FROM certificate ORDER BY host";
+            fault_at, retry_at, wanted, held_until, retired_at FROM certificate ORDER BY host";
         Ok(read_all(&mut connection, sql, read).await?)
     }
 
@@ -101,6 +101,22 @@ impl Certificates for SqliteTenants {
             DO UPDATE SET wanted = 1, retry_at = NULL";
         let query = sqlx::query(sql).bind(host.as_str().to_owned());
         self.change_certificates(vec![query]).await
+    }
+
+    async fn retire_certificates(
+        &self,
+        hosts: &[Domain],
+        since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let since = since.map(Timestamp::as_micros);
+        let retire = |host: &Domain| {
+            let sql = "UPDATE certificate SET retired_at = \
+                CASE WHEN ? IS NULL THEN NULL ELSE COALESCE(retired_at, ?) END WHERE host = ?";
+            let host = host.as_str().to_owned();
+            sqlx::query(sql).bind(since).bind(since).bind(host)
+        };
+        self.change_certificates(hosts.iter().map(retire).collect())
+            .await
     }
 
     async fn forget_certificates(&self, hosts: &[Domain]) -> Result<(), StoreError> {
@@ -229,6 +245,7 @@ fn read(row: &SqliteRow) -> Result<HostCertificate, RowError> {
         retry_at: time(row, 9)?,
         is_wanted: row.try_get(10)?,
         held_until: time(row, 11)?,
+        retired_at: time(row, 12)?,
     })
 }
 

@@ -52,6 +52,14 @@ impl Certificates for SqliteStore {
         self.tenants.want_certificate(host).await
     }
 
+    async fn retire_certificates(
+        &self,
+        hosts: &[Domain],
+        since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.tenants.retire_certificates(hosts, since).await
+    }
+
     async fn forget_certificates(&self, hosts: &[Domain]) -> Result<(), StoreError> {
         self.tenants.forget_certificates(hosts).await
     }
