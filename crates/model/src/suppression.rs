@@ -173,7 +173,7 @@ impl LocalPart {
     /// without quotes and backslashes that it does without.
     pub fn key(self, address: &Address) -> String {
         let text = address.as_str();
-        let (local, domain) = (shortest(address.local_part()), address.domain().as_str());
+        let (local, domain) = (shortest(address), address.domain().as_str());
         match self {
             Self::Exact => format!("{local}@{}", domain.to_ascii_lowercase()),
             Self::Fold if text.is_ascii() && !text.starts_with('"') => text.to_ascii_lowercase(),
@@ -184,20 +184,12 @@ impl LocalPart {
 
 /// A local part in the shortest of the forms that mean the same mailbox.
 // RFC 5321 §4.1.2: all quoted forms are equivalent, and so is the one without quotes where it can be.
-fn shortest(local: &str) -> Cow<'_, str> {
-    let inner = local.strip_prefix('"').and_then(|l| l.strip_suffix('"'));
-    let Some(inner) = inner else {
-        return local.into();
-    };
-    let mut content = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        content.extend(if c == '\\' { chars.next() } else { Some(c) });
+fn shortest(address: &Address) -> Cow<'_, str> {
+    let named = address.plain_local_part();
+    if matches!(named, Cow::Borrowed(_)) || is_dot_string(&named) {
+        return named;
     }
-    if is_dot_string(&content) {
-        return content.into();
-    }
-    let escaped = content.replace('\\', r"\\").replace('"', r#"\""#);
+    let escaped = named.replace('\\', r"\\").replace('"', r#"\""#);
     format!("\"{escaped}\"").into()
 }
 
@@ -219,8 +211,10 @@ mod tests {
             (r#""a@b""#, r#""a@b""#),
             (r#""""#, r#""""#),
         ] {
-            assert_eq!(shortest(local), expected, "{local}");
-            assert_eq!(shortest(expected), expected, "{local}");
+            for local in [local, expected] {
+                let address = Address::parse(&format!("{local}@example.com")).unwrap();
+                assert_eq!(shortest(&address), expected, "{local}");
+            }
         }
     }
 

@@ -17,10 +17,15 @@ pub(super) async fn register(connection: &mut SqliteConnection) -> Result<(), sq
 }
 
 fn compare(one: &str, other: &str) -> Ordering {
-    if one.is_ascii() && other.is_ascii() {
+    if is_plain(one) && is_plain(other) {
         return lower_of(one).cmp(lower_of(other));
     }
     folded(one).cmp(&folded(other))
+}
+
+/// Whether an address has but one form beside its case: in ASCII, and not between quotes.
+fn is_plain(address: &str) -> bool {
+    address.is_ascii() && !address.starts_with('"')
 }
 
 /// Without a copy: most are compared like this.
@@ -30,7 +35,7 @@ fn lower_of(ascii: &str) -> impl Iterator<Item = u8> {
 
 /// What an address is found by. A text that is none is like itself alone.
 fn folded(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
+    if is_plain(text) {
         return text.to_ascii_lowercase().into();
     }
     match Address::parse(text) {
@@ -49,6 +54,7 @@ mod tests {
             ("Ann@example.com", "aNN@EXAMPLE.com"),
             ("\u{c4}NN@example.com", "\u{e4}nn@Example.com"),
             ("\u{212a}im@example.com", "kim@example.com"),
+            ("\"Ann\"@example.com", "ann@EXAMPLE.com"),
             ("ann@m\u{fc}nchen.example", "Ann@xn--mnchen-3ya.example"),
             ("\u{c4} no address", "\u{c4} no address"),
             ("", ""),
@@ -59,6 +65,7 @@ mod tests {
         for (one, other) in [
             ("\u{e4}nn@example.com", "ann@example.com"),
             ("ann@example.com", "anna@example.com"),
+            ("\"an n\"@example.com", "ann@example.com"),
             ("\u{c4} no address", "\u{e4} no address"),
         ] {
             let order = compare(one, other);

@@ -34,7 +34,8 @@ pub(super) async fn find(
     sqlx::raw_sql(tables).execute(&mut *connection).await?;
     let sql = "INSERT INTO erasing_inbound SELECT id, NULL, 0 FROM inbound \
         WHERE (from_mailbox = ?1 COLLATE address OR mail_from = ?1 COLLATE address \
-        OR recipient = ?1 COLLATE address OR delivery_id IN (SELECT id FROM erasing)) AND (?2 IS NULL OR workspace_id = ?2)";
+        OR recipient = ?1 COLLATE address OR delivery_id IN (SELECT id FROM erasing)) \
+        AND (?2 IS NULL OR workspace_id = ?2)";
     let found = sqlx::query(sql)
         .bind(address.to_string())
         .bind(workspace.map(|workspace| i64::from(workspace.0)))
