@@ -71,6 +71,14 @@ impl Apart {
         }
         done.ok()
     }
+
+    /// All turns, so that nobody gets one.
+    #[cfg(test)]
+    pub(crate) fn all_turns(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.turns.available_permits()).expect("there are few");
+        let turns = Arc::clone(&self.turns).try_acquire_many_owned(all);
+        turns.expect("nobody has any")
+    }
 }
 
 /// Does what takes milliseconds for a large message, and holds what it works on: on a thread that serves

@@ -158,6 +158,12 @@ impl Gate {
         }
     }
 
+    /// What its long work is done by.
+    #[cfg(test)]
+    pub(crate) const fn apart(&self) -> &Apart {
+        &self.apart
+    }
+
     /// Takes mail by these options from now on.
     pub fn change(&self, options: AcceptOptions) {
         self.options.store(Arc::new(options));

@@ -19,6 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::stuck::Taking;
+
+/// How long a client may take nothing of its answer.
+const STUCK: Duration = Duration::from_secs(60);
 /// How long accepting rests after it failed, typically for want of file descriptors.
 pub(crate) const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -105,7 +109,7 @@ pub(crate) fn converse(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Taking::new(stream, STUCK)), service);
     async move {
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {

@@ -1,7 +1,8 @@
 //! The HTTP doors of the program.
 //!
-//! What is here: `GET /livez`, `/readyz` and `/metrics`, the control door on a Unix socket, and answers to everything else as problem documents (RFC 9457);
-//! and, on listeners of its own, the tracking host ([`tracking`]).
+//! What is here: `GET /livez`, `/readyz` and `/metrics`; the octets of mail that came in ([`inbound()`]); the control
+//! door on a Unix socket; answers to everything else as problem documents (RFC 9457); and, on listeners of its own, the
+//! tracking host ([`tracking`]).
 //! A door holds a bounded number of connections, gives each a deadline to send its request, and
 //! is left open while the program drains, so that whoever asks can see that it does.
 //!
@@ -10,12 +11,15 @@
 pub mod control;
 mod door;
 mod health;
+mod inbound;
 mod metrics;
 mod problem;
+mod stuck;
 pub mod tracking;
 
 pub use door::{HttpDoor, HttpDoorOptions};
 pub use health::{Health, Pulse};
+pub use inbound::{InboundParts, inbound};
 pub use metrics::metrics;
 pub use problem::Problem;
 

@@ -1,6 +1,6 @@
 //! Problem documents, RFC 9457: how every fault is told over HTTP.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 pub struct Problem {
     status: StatusCode,
     detail: String,
+    field: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -17,7 +18,14 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
+            field: None,
         }
+    }
+
+    /// With a field that says what to do about it.
+    pub(crate) fn with_field(self, name: HeaderName, value: &'static str) -> Self {
+        let field = Some((name, HeaderValue::from_static(value)));
+        Self { field, ..self }
     }
 
     /// The document.
@@ -39,6 +47,7 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        response.headers_mut().extend(self.field);
         response
     }
 }

@@ -42,4 +42,12 @@ impl Pool {
         }
         done.ok()
     }
+
+    /// All turns, so that nobody gets one.
+    #[cfg(test)]
+    pub(crate) fn all_turns(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.turns.available_permits()).expect("there are few");
+        let turns = Arc::clone(&self.turns).try_acquire_many_owned(all);
+        turns.expect("nobody has any")
+    }
 }

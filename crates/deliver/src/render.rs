@@ -371,9 +371,11 @@ mod tests {
             ("long ", 40_000, false),
         ] {
             let body = Bytes::from(format!("{head}{}\r\n", line.repeat(times)));
+            let turns = pool.all_turns();
             let mut fitting = Box::pin(fit(vec![body], Need::ShortLines, &pool));
             let fitted = (&mut fitting).now_or_never();
             assert_eq!(fitted.is_some(), at_once, "{line} {times}");
+            drop(turns);
             let fitted = match fitted {
                 Some(fitted) => fitted,
                 None => fitting.await,

@@ -248,9 +248,11 @@ async fn a_large_message_is_read_while_others_are_served() {
     let small = format!("{head}\r\nbare\n");
     for (message, at_once) in [(scanned, false), (read, false), (small, true)] {
         let world = World::new();
+        let turns = world.gate.apart().all_turns();
         let mut submitting = Box::pin(world.gate.submit(offer_of(&message)));
         let answer = (&mut submitting).now_or_never();
         assert_eq!(answer.is_some(), at_once, "{} octets", message.len());
+        drop(turns);
         if !at_once {
             let _in_the_end = submitting.await;
         }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use postbell_accept::inbound::InboundGate;
 use postbell_accept::{Admission, Forwarder, Obstacle};
 use postbell_api::tracking::TrackingHost;
-use postbell_api::{Health, Pulse, Router};
+use postbell_api::{Health, InboundParts, Pulse, Router};
 use postbell_deliver::Deliverer;
 use postbell_model::Clock;
 use postbell_net::{DnsMetrics, ServerTls};
@@ -123,9 +123,17 @@ impl Observed {
     }
 
     /// What the HTTP door answers.
-    pub(super) fn router(self, metrics_from: &[IpNet]) -> Router {
+    pub(super) fn router(self, metrics_from: &[IpNet], store: &Arc<dyn Store>) -> Router {
         let health = Health::new(self.admission, self.pulse);
         let registry = Arc::new(self.registry);
-        postbell_api::router(health).merge(postbell_api::metrics(registry, metrics_from))
+        let parts = InboundParts {
+            tenants: store.clone(),
+            inbound: store.clone(),
+            bodies: store.clone(),
+            clock: self.clock,
+        };
+        postbell_api::router(health)
+            .merge(postbell_api::metrics(registry, metrics_from))
+            .merge(postbell_api::inbound(parts))
     }
 }

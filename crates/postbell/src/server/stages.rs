@@ -279,7 +279,7 @@ impl Server {
         listeners: Vec<TcpListener>,
         observed: Observed,
     ) {
-        let router = observed.router(&config.http.metrics_from);
+        let router = observed.router(&config.http.metrics_from, &self.store);
         let door = HttpDoor::new(&config.http, router);
         for listener in listeners {
             let serving = door.serve(listener, self.http.tasks(), self.http.stop());

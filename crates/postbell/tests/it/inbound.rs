@@ -253,6 +253,72 @@ fn octets_go_to_a_pipe_or_into_a_new_file() {
 }
 
 #[test]
+fn the_paths_of_events_are_for_whoever_has_a_key_of_the_workspace() {
+    let kept = Kept::new();
+    let place = &kept.place;
+    let field = |words: &[&str]| {
+        let made = place.json(&[&["api-key", "add"], words].concat());
+        format!(
+            "Authorization: Bearer {}\r\n",
+            made["key"].as_str().unwrap()
+        )
+    };
+    let key = field(&["app", "--workspace", "acme"]);
+    let public = field(&["site", "--workspace", "acme", "--public"]);
+    place.ok(&["workspace", "add", "other"]);
+    let others = field(&["app", "--workspace", "other"]);
+    let shown = place.json(&["inbound", "show", &kept.mail.to_string()]);
+    let told = &shown["events"][0]["received"];
+    let raw = told["raw"].as_str().unwrap();
+    let part = told["attachments"][0]["path"].as_str().unwrap();
+    let server = Running::start(place, "");
+
+    let (status, head, body) = server.http_with(raw, &key);
+    assert_eq!((status, &*body), (200, MAIL));
+    let length = format!("content-length: {}", MAIL.len());
+    for line in [
+        "content-type: message/rfc822",
+        &length,
+        "nosniff",
+        "content-disposition: attachment",
+    ] {
+        assert!(head.contains(line), "{head}");
+    }
+    let (status, head, body) = server.http_with(part, &key);
+    assert_eq!((status, body.as_bytes()), (200, PART));
+    assert!(head.contains("content-type: application/pdf"), "{head}");
+
+    for (path, field, status, detail) in [
+        (raw, "", 401, "Authorization: Bearer"),
+        (
+            raw,
+            "Authorization: Bearer sk_x\r\n",
+            401,
+            "there is no such API key",
+        ),
+        (raw, &public, 403, "for tracking alone"),
+        (raw, &others, 404, "no message in_"),
+        (&raw.replace("in_", "in_x"), &key, 404, "no message in_x"),
+        (
+            &raw.replace(&kept.mail.to_string(), &kept.report.to_string()),
+            &key,
+            404,
+            "no message in_",
+        ),
+        (&part.replace("/2", "/0"), &key, 404, "has no part \"0\""),
+        (&part.replace("/2", "/9"), &key, 404, "has no part \"9\""),
+        (&part.replace("/2", "/x"), &key, 404, "has no part \"x\""),
+    ] {
+        let (came, head, body) = server.http_with(path, field);
+        assert_eq!(came, status, "{path} {body}");
+        assert!(head.contains("application/problem+json"), "{head}");
+        let told: Value = serde_json::from_str(&body).unwrap();
+        let told = told["detail"].as_str().unwrap();
+        assert!(told.contains(detail), "{told}");
+    }
+}
+
+#[test]
 fn the_timeline_and_the_log_have_the_answer() {
     let kept = Kept::new();
     let delivery = kept.delivery.to_string();

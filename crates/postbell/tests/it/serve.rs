@@ -36,7 +36,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(place: &Place, config: &str) -> Self {
+    pub(crate) fn start(place: &Place, config: &str) -> Self {
         place.write("postbell.toml", &format!("{CONFIG}{config}"));
         let mut child = place.command(&["serve"]).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -74,7 +74,7 @@ impl Running {
     /// Sends the signal and waits until the server has begun to end.
     pub(crate) fn begin_to_end(&self) {
         self.terminate();
-        while !get(&self.health).contains("\"draining\"") {}
+        while !get(&self.health, "").contains("\"draining\"") {}
     }
 
     /// Hands in a message from acme.example to b@b.example.
@@ -109,10 +109,16 @@ impl Running {
 
     /// Status and body of what is at a path.
     pub(crate) fn http(&self, path: &str) -> (u16, String) {
-        let answer = get(&self.health.replace("/readyz", path));
+        let (status, _, body) = self.http_with(path, "");
+        (status, body)
+    }
+
+    /// Status, head and body of what is at a path, for a request with this field.
+    pub(crate) fn http_with(&self, path: &str, field: &str) -> (u16, String, String) {
+        let answer = get(&self.health.replace("/readyz", path), field);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap();
-        (status.parse().unwrap(), body.to_owned())
+        (status.parse().unwrap(), head.to_owned(), body.to_owned())
     }
 
     /// Each sample with its value.
@@ -142,10 +148,10 @@ impl Drop for Running {
     }
 }
 
-fn get(url: &str) -> String {
+fn get(url: &str, field: &str) -> String {
     let (address, path) = url.trim_start_matches("http://").split_once('/').unwrap();
     let mut stream = connect(address);
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{field}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -193,7 +199,7 @@ fn expect(client: &mut BufReader<TcpStream>, code: &str) {
 fn serves_says_so_and_ends_in_order() {
     let place = Place::new();
     let server = Running::start(&place, "");
-    assert!(get(&server.health).starts_with("HTTP/1.1 200 "));
+    assert!(get(&server.health, "").starts_with("HTTP/1.1 200 "));
     let mut stranger = BufReader::new(connect(&server.submission));
     expect(&mut stranger, "220 ");
     say(&mut stranger, "HELO client.test");

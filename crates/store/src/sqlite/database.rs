@@ -59,11 +59,15 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// A connection that writes.
+/// A connection that writes. To open it waits for no other that does.
 pub(super) async fn writer(file: &Path) -> Result<SqliteConnection, OpenError> {
-    let options = options(file)
+    let options = match is_empty(file) {
+        true => options(file).auto_vacuum(SqliteAutoVacuum::Incremental),
+        // To say so once more would be a write.
+        false => options(file),
+    };
+    let options = options
         .create_if_missing(true)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -72,6 +76,10 @@ pub(super) async fn writer(file: &Path) -> Result<SqliteConnection, OpenError> {
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "1000");
     Ok(SqliteConnection::connect_with(&options).await?)
+}
+
+fn is_empty(file: &Path) -> bool {
+    std::fs::metadata(file).map_or(true, |file| file.len() == 0)
 }
 
 /// Connections that read, with short transactions.

@@ -398,6 +398,11 @@ async fn version(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> 
 
 /// The keys, made where there are none yet.
 async fn token_keys(connection: &mut SqliteConnection) -> Result<Vec<(u8, Secret)>, OpenError> {
+    let keys = written_token_keys(connection).await?;
+    // To write where nothing is missing would wait for whoever writes.
+    if !keys.is_empty() {
+        return Ok(keys);
+    }
     let mut fresh = [0; TOKEN_KEY_LEN];
     rand::fill(&mut fresh).map_err(|_| sqlx::Error::Protocol("no random numbers".into()))?;
     let sql = "INSERT INTO token_key (id, secret) SELECT 0, ? \
@@ -406,6 +411,12 @@ async fn token_keys(connection: &mut SqliteConnection) -> Result<Vec<(u8, Secret
         .bind(fresh.to_vec())
         .execute(&mut *connection)
         .await?;
+    written_token_keys(connection).await
+}
+
+async fn written_token_keys(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(u8, Secret)>, OpenError> {
     let sql = "SELECT id, secret FROM token_key ORDER BY id";
     let keys: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql).fetch_all(connection).await?;
     let keys = keys

@@ -1,9 +1,11 @@
 //! What only the store on SQLite promises: its lock, its files, its indexes.
 
+use std::time::Duration;
+
 use postbell_model::DeliveryId;
 use postbell_store::{
-    Action, DeliveryFilter, OpenError, Position, ReplayOf, SettleError, SqliteStore, SqliteTenants,
-    StoreError, Tenants, Webhooks,
+    Action, DeliveryFilter, OpenError, Position, ReplayOf, SettleError, SqliteInspector,
+    SqliteStore, SqliteTenants, StoreError, Tenants, Webhooks,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -50,6 +52,27 @@ async fn a_command_may_change_tenants_beside_a_server() {
             .workspace_named("beside")
             .is_some()
     );
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn whoever_looks_waits_for_no_writer() {
+    let fixture = fixture::sqlite().await;
+    let mut writer = connect(&fixture).await;
+    sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE workspace SET name = 'changed'")
+        .execute(&mut writer)
+        .await
+        .unwrap();
+    let opening = async {
+        let inspector = SqliteInspector::open(fixture.folder()).await.unwrap();
+        inspector.close().await;
+        let tenants = SqliteTenants::open(fixture.folder()).await.unwrap();
+        tenants.close().await;
+    };
+    // A connection waits for another that writes for longer than this.
+    let opened = tokio::time::timeout(Duration::from_secs(4), opening).await;
+    assert!(opened.is_ok());
+    writer.close().await.unwrap();
     fixture.close().await;
 }
 

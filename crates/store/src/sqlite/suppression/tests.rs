@@ -170,7 +170,8 @@ async fn another_address_of_the_same_number_is_not_meant() {
 
 /// Makes a database one of before entries had numbers.
 const OLDER: &str = "DROP INDEX event_feedback; DROP INDEX suppression_hash; \
-    ALTER TABLE suppression DROP COLUMN hash; PRAGMA user_version = 20";
+    ALTER TABLE suppression DROP COLUMN hash; ALTER TABLE certificate DROP COLUMN retired_at; \
+    PRAGMA user_version = 20";
 
 #[tokio::test]
 async fn what_an_older_program_has_put_there_between_quotes_is_found() {
