@@ -32,16 +32,28 @@ pub(super) fn one_line_of(text: Option<&str>, limit: usize) -> Option<String> {
     (!line.is_empty()).then_some(line)
 }
 
+/// Octets that are looked at in one go.
+const STRETCH: usize = 256;
+
 /// Text of several lines without control characters: what ends a line or a page for some reader
 /// ends a line, and tabs stay. A NUL is what many a store of documents does not take.
 pub(super) fn legible(text: String) -> String {
-    let is_kept = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
-    if text.chars().all(is_kept) {
+    // Nearly every text has none, and may be long. Within a stretch nothing ends the look, so that it is
+    // at many octets at a time.
+    let has_control = |octets: &[u8]| octets.iter().fold(false, |any, o| any | may_be_control(*o));
+    if !text.as_bytes().chunks(STRETCH).any(has_control) {
         return text;
     }
+    let is_kept = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
     let ends_line = |c| matches!(c, '\u{b}' | '\u{c}' | '\u{85}');
     let chars = text.chars().map(|c| if ends_line(c) { '\n' } else { c });
     chars.filter(|c| is_kept(*c)).collect()
+}
+
+/// Whether a control character begins with this octet. Those from U+0080 on begin with 0xC2, as others do.
+const fn may_be_control(octet: u8) -> bool {
+    let is_low = (octet < 0x20) & (octet != b'\t') & (octet != b'\n') & (octet != b'\r');
+    is_low | (octet == 0x7f) | (octet == 0xc2)
 }
 
 /// Control characters, and what else ends a line for some reader.
@@ -54,6 +66,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn texts_lose_what_is_no_text(text in "[a-z\\r\\n\\t\\x00-\\x1f\\x7f\\u{80}-\\u{a5}é]{0,600}") {
+            let is_kept = |c: &char| !c.is_control() || "\t\n\r".contains(*c);
+            let ends = |c| if "\u{b}\u{c}\u{85}".contains(c) { '\n' } else { c };
+            let kept: String = text.chars().map(ends).filter(is_kept).collect();
+            prop_assert_eq!(legible(text), kept);
+        }
+    }
 
     #[test]
     fn a_line_is_one_line() {

@@ -179,8 +179,8 @@ impl Suppressions for SqliteTenants {
         now: Timestamp,
     ) -> Result<Vec<Option<Suppression>>, StoreError> {
         let mut connection = self.connection().await?;
-        let whose = (workspace, stream);
-        page::suppressed(&mut connection, self.list(), whose, addresses, now).await
+        let (whose, how) = ((workspace, stream), (self.compares(), now));
+        page::suppressed(&mut connection, self.list(), whose, addresses, how).await
     }
 
     async fn suppression_page(
@@ -250,7 +250,8 @@ impl Suppressions for SqliteStore {
     ) -> Result<Vec<Option<Suppression>>, StoreError> {
         let mut reader = self.readers.acquire().await.map_err(|e| read_error(&e))?;
         let (list, whose) = (self.tenants.list(), (workspace, stream));
-        page::suppressed(&mut reader, list, whose, addresses, now).await
+        let how = (self.tenants.compares(), now);
+        page::suppressed(&mut reader, list, whose, addresses, how).await
     }
 
     async fn suppression_page(

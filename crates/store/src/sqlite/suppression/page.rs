@@ -1,7 +1,7 @@
 //! Reading the list for whoever asks.
 
 use futures_util::TryStreamExt;
-use postbell_model::suppression::Suppression;
+use postbell_model::suppression::{LocalPart, Suppression};
 use postbell_model::{Address, Timestamp, WorkspaceId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection};
@@ -38,10 +38,8 @@ pub(super) async fn suppressed(
     statements: &ListStatements,
     (workspace, stream): (WorkspaceId, Option<&str>),
     addresses: &[Address],
-    now: Timestamp,
+    (local_part, now): (LocalPart, Timestamp),
 ) -> Result<Vec<Option<Suppression>>, StoreError> {
-    let local_part = keys::local_part(connection).await;
-    let local_part = local_part.map_err(|error| read_error(&error))?;
     let rows = addresses.iter().enumerate();
     let rows = rows.map(|(at, to)| (at, Key::of(workspace, to, local_part)));
     let rows: Vec<_> = rows.collect();
